@@ -1,0 +1,1 @@
+"""Figures and reports; all statistics are in `mfbo.curves`."""

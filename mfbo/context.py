@@ -1,0 +1,107 @@
+"""What a train function is given beside its configuration and fidelity."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from mfbo.checkpoint import Checkpoints
+from mfbo.errors import TrialStopped
+from mfbo.trial import Report
+
+
+class Context:
+    """A trial's link to its run: seed, device, checkpoint, and the report that can end it.
+
+    Attributes:
+        seed: of the run; the validation split, the subset and the initial weights follow from it.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``, as the user asked.
+        options: further settings of the task, from the command line, such as ``model``.
+        start_epoch: epochs that this configuration has behind it; train from here to ``fidelity.epochs``.
+        checkpoint: folder with what `save` wrote after `start_epoch` epochs; None where there is nothing.
+        reports: the learning curve so far.
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int = 0,
+        device: str = "auto",
+        options: Mapping[str, str] | None = None,
+        key: str = "",
+        epochs: int = 1,
+        start_epoch: int = 0,
+        checkpoints: Checkpoints | None = None,
+        stop: Callable[[float], str | None] | None = None,
+    ) -> None:
+        self.seed = seed
+        self.device = device
+        self.options = dict(options or {})
+        self.start_epoch = start_epoch
+        self.checkpoint: Path | None = None
+        self.reports: list[Report] = []
+        self.evaluation = 0.0
+        self.virtual = False
+        self.stop_reason: str | None = None
+        self._key = key
+        self._checkpoints = checkpoints
+        self._stop = stop
+        self._began = time.perf_counter()
+        if checkpoints is not None and (found := checkpoints.find(key, below=epochs)):
+            self.start_epoch, self.checkpoint = found
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the trial began."""
+        return time.perf_counter() - self._began
+
+    def report(self, loss: float, *, epoch: int | None = None, cost: float | None = None) -> None:
+        """Say how the training goes, once an epoch or oftener; ends the trial in order when its time is up.
+
+        Args:
+            loss: validation loss now, lower is better. NaN or infinity ends the trial as ``diverged``.
+            epoch: epochs done, those of the checkpoint included; default: one more than at the last report.
+            cost: seconds of this trial so far, for surrogates that charge a predicted cost.
+
+        Raises:
+            TrialStopped: let it pass; what was reported is kept as a partial result.
+        """
+        last = self.reports[-1].epoch if self.reports else self.start_epoch
+        self.virtual = self.virtual or cost is not None
+        if not math.isfinite(loss):
+            self.stop_reason = "diverged"
+            raise TrialStopped(self.stop_reason)
+        spent = self.elapsed if cost is None else float(cost)
+        self.reports.append(Report(last + 1 if epoch is None else epoch, float(loss), spent))
+        self.stop_reason = self._stop(self.elapsed) if self._stop else None
+        if self.stop_reason:
+            raise TrialStopped(self.stop_reason)
+
+    @contextmanager
+    def save(self, epoch: int) -> Iterator[Path]:
+        """A folder to write a checkpoint into, complete once the block is left.
+
+        A later, higher rung of this configuration finds it as `checkpoint` with `start_epoch` equal to `epoch`.
+        Write data, not code: ``.npz``, ``.safetensors``, JSON; never pickle.
+        """
+        if self._checkpoints is None:
+            raise RuntimeError("this run keeps no checkpoints; look at context.keeps_checkpoints first")
+        with self._checkpoints.save(self._key, epoch) as folder:
+            yield folder
+
+    @property
+    def keeps_checkpoints(self) -> bool:
+        """Whether `save` works here; not with ``--from-scratch``."""
+        return self._checkpoints is not None
+
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """Time spent inside counts as evaluation, not as training."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.evaluation += time.perf_counter() - began

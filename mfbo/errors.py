@@ -1,0 +1,97 @@
+"""Every error that mfbo raises on purpose, in one tree.
+
+::
+
+    MfboError                 one line for a person: the value, what is allowed, the fix (exit code 2)
+    ├── UnknownName           no such task, optimizer, rung path ...; names the nearest
+    ├── BadValue              a number, cost, seed or option outside what is allowed
+    │   └── BadCost           a cost that cannot be read, or that buys nothing
+    ├── BadTask               a task file that does not import, or a task that is no task
+    ├── BadSpace              a space that cannot be read or has no hyperparameters
+    ├── BadData               data that is missing, cut short or of the wrong form
+    ├── MissingExtra          a library that this task or command needs is not installed
+    └── RunError              something about a run folder
+        ├── RunNotFound       no ledger there
+        ├── RunExists         the folder holds another run
+        ├── RunLocked         another process is writing to it
+        ├── RunChanged        task, space or fidelity are no longer those of the run
+        └── BadLedger         a ledger that cannot be read, or that a newer mfbo wrote
+
+    TrialStopped (BaseException)    raised by ``context.report`` to end a trial in order; not an error
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class MfboError(Exception):
+    """A mistake that a person can mend; its text is one line."""
+
+
+class UnknownName(MfboError):
+    """There is nothing of that name.
+
+    >>> str(UnknownName("task", "digts", ["digits", "branin"]))
+    "unknown task 'digts'; did you mean 'digits'? There are: branin, digits"
+    """
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = "") -> None:
+        names = sorted(known)
+        near = get_close_matches(name, names, n=1, cutoff=0.5)
+        guess = f"did you mean {near[0]!r}? " if near else ""
+        text = f"unknown {kind} {name!r}; {guess}There are: {', '.join(names) or 'none'}"
+        super().__init__(f"{text}; {hint}" if hint else text)
+
+
+class BadValue(MfboError):
+    """A value outside what is allowed."""
+
+
+class BadCost(BadValue):
+    """A cost that cannot be read, or that is too small to buy one trial."""
+
+
+class BadTask(MfboError):
+    """A task that cannot be loaded or is not well formed."""
+
+
+class BadSpace(MfboError):
+    """A configuration space that cannot be read or used."""
+
+
+class BadData(MfboError):
+    """Data that is missing, damaged or of the wrong form."""
+
+
+class MissingExtra(MfboError):
+    """A library is missing; the text says what to install."""
+
+
+class RunError(MfboError):
+    """Something about a run folder."""
+
+
+class RunNotFound(RunError):
+    """There is no ledger in that folder."""
+
+
+class RunExists(RunError):
+    """The folder already holds another run."""
+
+
+class RunLocked(RunError):
+    """Another process writes to this run."""
+
+
+class RunChanged(RunError):
+    """The task or its space are no longer those that the run began with."""
+
+
+class BadLedger(RunError):
+    """A ledger that cannot be read."""
+
+
+class TrialStopped(BaseException):
+    """Ends a trial in order: its time is up, or the user stopped the run."""

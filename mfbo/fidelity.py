@@ -1,0 +1,132 @@
+"""Fidelity: data fraction x epochs, and the paths that one scalar of work takes through them.
+
+Work z is the number of samples seen, as a fraction of a full evaluation: ``epochs/max_epochs * data/max_data``. A
+path says which rung stands for which z:
+
+- ``epochs``: all data, fewer epochs. A promoted configuration goes on from its checkpoint.
+- ``data``: all epochs on a smaller subset. Each rung starts from scratch, as its epochs are all spent.
+- ``joint``: both shrink, each in proportion to its own range on a log scale.
+
+>>> fidelity = Fidelity(epochs=(1, 27), data=(0.1, 1.0))
+>>> [str(rung) for rung in fidelity.ladder(path="joint")]
+['25% of the data, 4 epochs', '43% of the data, 7 epochs', '64% of the data, 14 epochs', 'all data, 27 epochs']
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from mfbo.errors import BadValue, UnknownName
+from mfbo.trial import Rung
+
+PATHS = ("epochs", "data", "joint")
+ETA = 3
+MAX_RUNGS = 4
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """The ranges a task can be evaluated in: (lowest, full), or one number for what never changes.
+
+    Attributes:
+        epochs: integers of 1 or more.
+        data: fractions of the training data in (0, 1].
+
+    Raises:
+        BadValue: a range is empty, reversed or outside its bounds.
+    """
+
+    epochs: tuple[int, int] | int = 1
+    data: tuple[float, float] | float = 1.0
+
+    def __post_init__(self) -> None:
+        low_epochs, high_epochs = self.epoch_range
+        low_data, high_data = self.data_range
+        if not (isinstance(low_epochs, int) and isinstance(high_epochs, int) and 1 <= low_epochs <= high_epochs):
+            raise BadValue(f"fidelity epochs={self.epochs!r}: give (lowest, full) as integers, 1 <= lowest <= full")
+        if not 0 < low_data <= high_data <= 1:
+            raise BadValue(f"fidelity data={self.data!r}: give (lowest, full) as fractions, 0 < lowest <= full <= 1")
+
+    @property
+    def epoch_range(self) -> tuple[int, int]:
+        """(lowest, full) epochs."""
+        return self.epochs if isinstance(self.epochs, tuple) else (self.epochs, self.epochs)
+
+    @property
+    def data_range(self) -> tuple[float, float]:
+        """(lowest, full) fraction of the data."""
+        return self.data if isinstance(self.data, tuple) else (self.data, self.data)
+
+    @property
+    def full(self) -> Rung:
+        """The rung of a full evaluation."""
+        return Rung(self.epoch_range[1], self.data_range[1], 1.0)
+
+    @property
+    def default_path(self) -> str:
+        """``joint`` where both dimensions have a range, else the one that has."""
+        epochs, data = self._varies
+        return "joint" if epochs and data else "data" if data else "epochs"
+
+    @property
+    def _varies(self) -> tuple[bool, bool]:
+        return self.epoch_range[0] < self.epoch_range[1], self.data_range[0] < self.data_range[1]
+
+    def work(self, epochs: int, data: float) -> float:
+        """Work of so many epochs on such a fraction, as a fraction of a full evaluation."""
+        return (epochs / self.epoch_range[1]) * (data / self.data_range[1])
+
+    def lowest_work(self, path: str | None = None) -> float:
+        """Work of the cheapest evaluation on `path`."""
+        path = self._check(path)
+        epochs = self.epoch_range[0] if path != "data" else self.epoch_range[1]
+        data = self.data_range[0] if path != "epochs" else self.data_range[1]
+        return self.work(epochs, data)
+
+    def rung(self, work: float, path: str | None = None) -> Rung:
+        """The rung that spends `work` on `path`: epochs are rounded, the data fraction then makes up for it.
+
+        Args:
+            work: z in (0, 1]; less than the path's lowest is raised to it.
+            path: ``epochs``, ``data`` or ``joint``.
+        """
+        path = self._check(path)
+        lowest = self.lowest_work(path)
+        work = min(1.0, max(work, lowest))
+        (low_epochs, high_epochs), (low_data, high_data) = self.epoch_range, self.data_range
+        if path == "epochs":
+            epochs = min(high_epochs, max(low_epochs, round(work * high_epochs)))
+            return Rung(epochs, high_data, self.work(epochs, high_data))
+        share = 1.0 if path == "data" else math.log(low_data / high_data) / math.log(lowest) if lowest < 1 else 0.0
+        epochs = min(high_epochs, max(low_epochs, round(high_epochs * work ** (1 - share))))
+        data = min(high_data, max(low_data, high_data * work * high_epochs / epochs))
+        return Rung(epochs, data, self.work(epochs, data))
+
+    def ladder(self, path: str | None = None, eta: int = ETA, most: int = MAX_RUNGS) -> list[Rung]:
+        """Rungs from low to full, work growing `eta`-fold, each a different one.
+
+        Args:
+            path: ``epochs``, ``data`` or ``joint``; the default is `default_path`.
+            eta: factor between rungs, 2 or more.
+            most: at most so many rungs; 1 gives the full evaluation alone.
+        """
+        lowest = self.lowest_work(path)
+        steps = min(most - 1, math.floor(math.log(1 / lowest) / math.log(eta) + 1e-9))
+        rungs = [self.rung(float(eta) ** -k, path) for k in range(steps, -1, -1)]
+        return [rung for i, rung in enumerate(rungs) if i == len(rungs) - 1 or rung.work < rungs[i + 1].work]
+
+    def continues(self, start: int, rung: Rung) -> bool:
+        """Whether `rung` can go on from a checkpoint taken after `start` epochs."""
+        return 0 < start < rung.epochs
+
+    def _check(self, path: str | None) -> str:
+        path = path or self.default_path
+        if path not in PATHS:
+            raise UnknownName("fidelity path", path, PATHS)
+        epochs, data = self._varies
+        if path == "data" and not data and epochs:
+            raise BadValue("fidelity 'data': this task has no range of data fractions; use 'epochs'")
+        if path == "epochs" and not epochs and data:
+            raise BadValue("fidelity 'epochs': this task has no range of epochs; use 'data'")
+        return path

@@ -1,0 +1,151 @@
+"""Tasks: what is tuned, and how a name leads to one.
+
+A name is one of the built-in tasks, one that an installed package offers in the entry-point group ``mfbo.tasks``, or
+``path/to/file.py:name``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from mfbo.context import Context
+from mfbo.errors import BadTask, UnknownName
+from mfbo.fidelity import Fidelity
+from mfbo.tasks import BUILTIN
+from mfbo.trial import Config, Measurement, Rung, Value
+
+if TYPE_CHECKING:
+    from ConfigSpace import ConfigurationSpace
+
+Train: TypeAlias = Callable[[Config, Rung, Context], "Measurement | float"]
+GROUP = "mfbo.tasks"
+
+
+@dataclass(frozen=True)
+class Task:
+    """Something to tune.
+
+    Attributes:
+        name: letters, digits, ``-`` and ``_``; run folders carry it.
+        space: the hyperparameters.
+        train: trains one configuration at one fidelity and returns its validation loss, or a `Measurement`.
+        fidelity: what can be cut down to make an evaluation cheaper.
+        description: one line.
+        grid: values for grid search by hyperparameter; what is not named gets values spread over its range.
+        validate: like `train`, but trains on training and validation data and measures on the test split, which
+            nothing else reads.
+        stateless: `train` is a surrogate or a table: it goes on from ``context.start_epoch`` without a checkpoint.
+        full_cost: virtual seconds of an average full evaluation, for surrogates; ``20x`` is then twenty of them.
+        optimum: loss of the best configuration at full fidelity, where it is known.
+        true_loss: configuration -> what it is worth at full fidelity without noise, where it is known.
+    """
+
+    name: str
+    space: ConfigurationSpace
+    train: Train
+    fidelity: Fidelity = field(default_factory=Fidelity)
+    description: str = ""
+    grid: Mapping[str, Sequence[Value]] | None = None
+    validate: Train | None = None
+    stateless: bool = False
+    full_cost: float | None = None
+    optimum: float | None = None
+    true_loss: Callable[[Config], float] | None = None
+
+    def __post_init__(self) -> None:
+        if not self.name or not self.name.replace("-", "").replace("_", "").isalnum():
+            raise BadTask(f"task name {self.name!r}: use letters, digits, '-' and '_'")
+        if not callable(self.train):
+            raise BadTask(f"task {self.name!r}: train is {self.train!r}; give a function (config, fidelity, context)")
+        if not hasattr(self.space, "sample_configuration"):
+            raise BadTask(f"task {self.name!r}: space is a {type(self.space).__name__}; give a ConfigurationSpace")
+        if not isinstance(self.fidelity, Fidelity):
+            raise BadTask(
+                f"task {self.name!r}: fidelity is {self.fidelity!r}; give mfbo.Fidelity(epochs=..., data=...)"
+            )
+
+
+def names() -> dict[str, str]:
+    """Every task that can be named, with its one-line description; imports none of them."""
+    listed = {name: task.description for name, task in BUILTIN.items()}
+    for entry in entry_points(group=GROUP):
+        listed.setdefault(entry.name, f"from {entry.value}")
+    return listed
+
+
+def load(name: str) -> Task:
+    """The task of that name.
+
+    Raises:
+        UnknownName: there is none; the message has the nearest.
+        BadTask: its file or package does not import, or holds no task under that name.
+        MissingExtra: a library that it needs is not installed.
+    """
+    if ".py" in name and ":" in name:
+        path, _, attribute = name.rpartition(":")
+        return _task_of(_import_file(Path(path)), attribute, name)
+    if name in BUILTIN:
+        module, _, attribute = BUILTIN[name].where.partition(":")
+        return _task_of(importlib.import_module(module), attribute, name)
+    for entry in entry_points(group=GROUP):
+        if entry.name == name:
+            try:
+                return _checked(entry.load(), name)
+            except ImportError as error:
+                raise BadTask(f"task {name!r} from {entry.value} does not import: {error}") from error
+    hint = (
+        f"a task of your own is named {name}:NAME" if name.endswith(".py") else "or name your own as path/file.py:NAME"
+    )
+    raise UnknownName("task", name, names(), hint)
+
+
+def _import_file(path: Path) -> object:
+    """Run a user's file as a module of its own, found again by the name that pickles carry."""
+    if not path.is_file():
+        raise BadTask(f"task file {str(path)!r} does not exist; give path/to/file.py:name")
+    name = f"mfbo_task_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    folder = str(path.resolve().parent)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        line = _line_in(path, error)
+        raise BadTask(f"task file {str(path)!r} fails{line}: {type(error).__name__}: {error}") from error
+    return module
+
+
+def _line_in(path: Path, error: Exception) -> str:
+    line, trace = getattr(error, "lineno", None), error.__traceback__
+    while trace is not None:
+        if Path(trace.tb_frame.f_code.co_filename) == path:
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return f" in line {line}" if line else ""
+
+
+def _task_of(module: object, attribute: str, name: str) -> Task:
+    if not hasattr(module, attribute):
+        tasks = [key for key, value in vars(module).items() if isinstance(value, Task)]
+        raise UnknownName("task", attribute, tasks, f"in {name.rpartition(':')[0]}")
+    return _checked(getattr(module, attribute), name)
+
+
+def _checked(found: object, name: str) -> Task:
+    if callable(found) and not isinstance(found, Task):
+        found = found()
+    if not isinstance(found, Task):
+        raise BadTask(f"{name!r} is a {type(found).__name__}; it must be a mfbo.Task, or a function that returns one")
+    return found

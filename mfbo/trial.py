@@ -1,0 +1,126 @@
+"""What travels between optimizer, executor and ledger: a trial, a measurement and an outcome."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+Value: TypeAlias = bool | int | float | str
+Config: TypeAlias = dict[str, Value]
+Status: TypeAlias = Literal["ok", "stopped", "failed", "diverged"]
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One point of the fidelity: how much of the data, for how many epochs.
+
+    Attributes:
+        epochs: passes over the subset, at least 1.
+        data: fraction of the training data in (0, 1].
+        work: z, epochs x data as a fraction of a full evaluation, in (0, 1].
+    """
+
+    epochs: int = 1
+    data: float = 1.0
+    work: float = 1.0
+
+    def __str__(self) -> str:
+        """In words: ``19% of the data, 6 epochs``."""
+        percent = f"{100 * self.data:.2g}" if self.data < 0.995 else "100"
+        share = "all data" if self.data >= 1 else f"{percent}% of the data"
+        return f"{share}, {self.epochs} epoch{'' if self.epochs == 1 else 's'}"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One question that an optimizer asks: how good is this configuration at this rung?
+
+    Attributes:
+        id: number of the ask within its run, from 0.
+        config: hyperparameter values, plain Python.
+        rung: the fidelity to evaluate it at.
+    """
+
+    id: int
+    config: Config
+    rung: Rung
+
+    @property
+    def key(self) -> str:
+        """Name of the configuration, the same in every run and process; checkpoints are filed under it."""
+        return config_key(self.config)
+
+
+def config_key(config: Mapping[str, Value]) -> str:
+    """Sixteen hexadecimal digits that depend on the values alone, not on their order."""
+    text = json.dumps(config, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What a train function returns.
+
+    Attributes:
+        loss: validation loss, lower is better.
+        metrics: further named numbers to keep, such as accuracy.
+        cost: seconds to charge in place of measured ones. A surrogate benchmark gives its predicted cost; the
+            run's clock is then virtual, and its result the same on every machine.
+    """
+
+    loss: float
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    cost: float | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """One point of a learning curve.
+
+    Attributes:
+        epoch: epochs done when it was reported.
+        loss: validation loss then.
+        cost: seconds of this trial until then (virtual ones on a virtual clock).
+    """
+
+    epoch: int
+    loss: float
+    cost: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a trial.
+
+    Attributes:
+        status: ``ok``; ``stopped`` before its end, in order, `loss` is then its last report; ``failed`` with
+            `error`; ``diverged`` when the loss was NaN or infinite.
+        loss: validation loss, lower is better; None where there is none.
+        rung: the fidelity that was reached; lower than asked where the trial was stopped.
+        train: seconds of training, virtual on a virtual clock.
+        evaluation: seconds of evaluation, on top of `train`.
+        metrics: further numbers that the train function returned.
+        reports: its learning curve.
+        error: traceback or reason, where it failed.
+        virtual: whether the seconds are a surrogate's.
+        start_epoch: epochs taken over from an earlier rung of the same configuration.
+    """
+
+    status: Status
+    loss: float | None
+    rung: Rung
+    train: float
+    evaluation: float = 0.0
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    reports: tuple[Report, ...] = ()
+    error: str | None = None
+    virtual: bool = False
+    start_epoch: int = 0
+
+    @property
+    def cost(self) -> float:
+        """Seconds that the worker slot was taken."""
+        return self.train + self.evaluation

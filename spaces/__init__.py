@@ -1,0 +1,1 @@
+"""Configuration spaces, one file a task: ``space() -> ConfigurationSpace``."""
