@@ -1,0 +1,375 @@
+"""The ledger of a run: an append-only journal of asks and results, one JSON object a line.
+
+The first line is the header; then ``ask`` and ``result`` lines as things happen, and ``limits``, ``resume`` and ``end``
+lines where a run was extended, taken up again or ended. There is one writer at a time. A last line that was cut off in
+mid-write is no record: readers pass over it, and the next writer removes it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeAlias
+
+from mfbo.errors import BadLedger, RunExists, RunLocked, RunNotFound
+from mfbo.trial import Outcome, Report, Rung, Trial
+
+FORMAT = 1
+FILE = "ledger.jsonl"
+Record: TypeAlias = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a run may use; None is no limit.
+
+    Attributes:
+        max_cost: as `mfbo.budget.Budget` writes it: ``2h``, ``20x``.
+        max_trials: finished trials.
+        max_wall: duration by the clock, as `max_cost` but never in full evaluations.
+    """
+
+    max_cost: str | None = None
+    max_trials: int | None = None
+    max_wall: str | None = None
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a run is: enough to check that it is the same and to do it again.
+
+    Attributes:
+        task: name that `mfbo.task.load` takes.
+        optimizer: name of the optimizer.
+        seed: of the run.
+        limits: those that it began with.
+        fidelity: what the task can be cut down to: epochs, data, path.
+        rungs: the ladder, low to full.
+        space: the configuration space, in ConfigSpace's own JSON form.
+        space_hash: of `space`.
+        source_hash: of the user's task file; empty for installed tasks.
+        full_cost: virtual seconds of a full evaluation, for surrogates.
+        optimum: the best possible loss, where known.
+        settings: device and options given on the command line.
+        versions: of Python, mfbo and the libraries that results depend on.
+        hardware: machine, cores, memory, accelerator.
+        command: what the user typed.
+        created: date and time, ISO 8601 with time zone.
+    """
+
+    task: str
+    optimizer: str
+    seed: int
+    limits: Limits
+    fidelity: Mapping[str, Any]
+    rungs: tuple[Rung, ...]
+    space: Mapping[str, Any]
+    space_hash: str
+    source_hash: str = ""
+    full_cost: float | None = None
+    optimum: float | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    hardware: Mapping[str, Any] = field(default_factory=dict)
+    command: str = ""
+    created: str = ""
+
+
+@dataclass(frozen=True)
+class Result:
+    """A trial, what became of it, and what it cost.
+
+    Attributes:
+        trial: what was asked.
+        outcome: what came back.
+        thinking: seconds of the optimizer for this trial; 0 on a virtual clock.
+        spent: what the run had charged after this result, in the unit of its budget.
+        at: the same in seconds: cost of all trials and of the optimizer so far.
+    """
+
+    trial: Trial
+    outcome: Outcome
+    thinking: float
+    spent: float
+    at: float
+
+
+@dataclass
+class Run:
+    """A ledger as read.
+
+    Attributes:
+        folder: where it lies; None in memory.
+        header: what the run is.
+        limits: those in force now.
+        results: in the order in which they came in.
+        asks: every trial asked, by id.
+        events: ``("ask", id)`` and ``("result", index)`` in order, to replay an optimizer with.
+        ended: why the run ended; None while it goes on or after a kill.
+        torn: bytes of an incomplete last line.
+    """
+
+    header: Header
+    limits: Limits
+    folder: Path | None = None
+    results: list[Result] = field(default_factory=list)
+    asks: dict[int, Trial] = field(default_factory=dict)
+    events: list[tuple[str, int]] = field(default_factory=list)
+    ended: str | None = None
+    torn: int = 0
+
+    @property
+    def spent(self) -> float:
+        """Charged so far, in the unit of the budget."""
+        return self.results[-1].spent if self.results else 0.0
+
+    @property
+    def seconds(self) -> float:
+        """Cost so far in seconds, optimizer included."""
+        return self.results[-1].at if self.results else 0.0
+
+    @property
+    def open(self) -> list[Trial]:
+        """Trials that were asked and have no final result: in flight at a kill, or stopped before their end."""
+        closed = {result.trial.id for result in self.results if result.outcome.status != "stopped"}
+        return [trial for id_, trial in self.asks.items() if id_ not in closed]
+
+    def add_ask(self, trial: Trial) -> None:
+        """Take note of an ask."""
+        self.asks[trial.id] = trial
+        self.events.append(("ask", trial.id))
+
+    def add_result(self, result: Result) -> None:
+        """Take note of a result."""
+        self.events.append(("result", len(self.results)))
+        self.results.append(result)
+
+
+def read(folder: Path | str) -> Run:
+    """Read the ledger in `folder`.
+
+    Raises:
+        RunNotFound: there is no ledger.
+        BadLedger: its header is missing, a line inside it is damaged, or a newer mfbo wrote it.
+    """
+    path = Path(folder)
+    path = path if path.name == FILE else path / FILE
+    if not path.is_file():
+        raise RunNotFound(f"no run in {str(folder)!r}: it has no {FILE}; give the folder that `mfbo tune` printed")
+    with path.open("rb") as file:
+        content = file.read()
+    return parse(content, path.parent)
+
+
+def parse(content: bytes, folder: Path | None = None) -> Run:
+    """The run that the bytes of a ledger tell of; see `read`."""
+    where = str(folder) if folder else "ledger"
+    whole, newline, torn = content.rpartition(b"\n")
+    lines = whole.split(b"\n") if newline else []
+    if not lines:
+        raise BadLedger(f"{where}: the ledger has no complete header line, so nothing ran; start the run anew")
+    run = _begin(_decode(lines[0], 1, where), where)
+    run.folder, run.torn = folder, len(torn)
+    for number, line in enumerate(lines[1:], start=2):
+        record = _decode(line, number, where)
+        try:
+            _apply(run, record)
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+            text = f"{where}: line {number} of the ledger is damaged ({type(error).__name__}: {error})"
+            raise BadLedger(f"{text}; restore it, or cut the file before that line") from error
+    return run
+
+
+def _decode(line: bytes, number: int, where: str) -> Record:
+    try:
+        record = json.loads(line)
+    except ValueError as error:
+        raise BadLedger(f"{where}: line {number} of the ledger is damaged; cut the file before that line") from error
+    if not isinstance(record, dict) or "record" not in record:
+        raise BadLedger(f"{where}: line {number} of the ledger is no record; cut the file before that line")
+    return record
+
+
+def _begin(record: Record, where: str) -> Run:
+    if record["record"] != "run":
+        raise BadLedger(f"{where}: the ledger does not begin with a header; is it a ledger of mfbo?")
+    version = record.get("format")
+    if not isinstance(version, int) or version > FORMAT:
+        raise BadLedger(f"{where}: the ledger has format {version!r}, this mfbo reads up to {FORMAT}; upgrade mfbo")
+    try:
+        values = {key: value for key, value in record.items() if key not in ("record", "format")}
+        values["rungs"] = tuple(Rung(**rung) for rung in values["rungs"])
+        values["limits"] = Limits(**values["limits"])
+        header = Header(**values)
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadLedger(f"{where}: the ledger's header is damaged ({type(error).__name__}: {error})") from error
+    return Run(header, header.limits)
+
+
+def _apply(run: Run, record: Record) -> None:
+    kind = record["record"]
+    if kind == "ask":
+        run.ended = None
+        run.add_ask(Trial(int(record["trial"]), dict(record["config"]), Rung(**record["rung"])))
+    elif kind == "result":
+        run.add_result(_result(run, record))
+    elif kind == "limits":
+        run.limits = Limits(**record["limits"])
+    elif kind == "end":
+        run.ended = str(record["status"])
+    elif kind == "resume":
+        run.ended = None
+
+
+def _result(run: Run, record: Record) -> Result:
+    cost = record["cost"]
+    outcome = Outcome(
+        status=record["status"],
+        loss=None if record["loss"] is None else float(record["loss"]),
+        rung=Rung(**record["rung"]),
+        train=float(cost["train"]),
+        evaluation=float(cost["evaluation"]),
+        metrics=record["metrics"],
+        reports=tuple(Report(int(epoch), float(loss), float(spent)) for epoch, loss, spent in record["reports"]),
+        error=record["error"],
+        virtual=bool(record["virtual"]),
+        start_epoch=int(record["start_epoch"]),
+    )
+    thinking = float(cost["optimizer"])
+    at = run.seconds + outcome.cost + thinking
+    return Result(run.asks[record["trial"]], outcome, thinking, float(record["spent"]), at)
+
+
+class Ledger:
+    """Writes a run to its folder, or keeps it in memory alone where `folder` is None.
+
+    Use `create` or `reopen`; leave it by ``with`` or `close`. A result counts once `result` has returned: on a real
+    clock it is on the disk by then. (A virtual run can be computed again, so it is spared the wait.)
+    """
+
+    def __init__(self, run: Run, fd: int | None) -> None:
+        self.run = run
+        self._fd = fd
+
+    @staticmethod
+    def create(header: Header, folder: Path | None) -> Ledger:
+        """Begin a run.
+
+        Raises:
+            RunExists: `folder` holds a run already.
+            RunError: it cannot be written.
+        """
+        run = Run(header, header.limits, folder)
+        if folder is None:
+            return Ledger(run, None)
+        path = folder / FILE
+        if path.exists():
+            raise RunExists(f"{str(folder)!r} holds another run; give another --out, or `mfbo resume` that one")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o644)
+        except OSError as error:
+            raise RunExists(f"cannot write to {str(folder)!r}: {error.strerror}; give another --out") from error
+        ledger = Ledger(run, fd)
+        try:
+            _lock(fd, folder)
+            ledger._write({"record": "run", "format": FORMAT, **asdict(header)}, sync=True)
+        except BaseException:
+            ledger.close()
+            raise
+        return ledger
+
+    @staticmethod
+    def reopen(folder: Path) -> Ledger:
+        """Go on with the run in `folder`; a torn last line is removed.
+
+        Raises:
+            RunLocked: another process writes to it.
+            RunNotFound, BadLedger: as `read`.
+        """
+        read(folder)
+        fd = os.open(folder / FILE, os.O_RDWR | os.O_APPEND)
+        try:
+            _lock(fd, folder)
+            run = read(folder)  # again: the other writer may have gone on until it let go
+            if run.torn:
+                os.ftruncate(fd, os.fstat(fd).st_size - run.torn)
+        except BaseException:
+            os.close(fd)
+            raise
+        return Ledger(run, fd)
+
+    def ask(self, trial: Trial) -> None:
+        """Record that `trial` starts."""
+        self.run.add_ask(trial)
+        self._write({"record": "ask", "trial": trial.id, "config": trial.config, "rung": asdict(trial.rung)})
+
+    def result(self, trial: Trial, outcome: Outcome, thinking: float, charge: float) -> Result:
+        """Record what became of `trial`; `charge` is what it cost in the budget's unit."""
+        at = self.run.seconds + outcome.cost + thinking
+        result = Result(trial, outcome, thinking, self.run.spent + charge, at)
+        self.run.add_result(result)
+        record = {
+            "record": "result",
+            "trial": trial.id,
+            "status": outcome.status,
+            "loss": outcome.loss,
+            "rung": asdict(outcome.rung),
+            "cost": {"train": outcome.train, "evaluation": outcome.evaluation, "optimizer": thinking},
+            "spent": result.spent,
+            "metrics": dict(outcome.metrics),
+            "reports": [[report.epoch, report.loss, report.cost] for report in outcome.reports],
+            "error": outcome.error,
+            "virtual": outcome.virtual,
+            "start_epoch": outcome.start_epoch,
+        }
+        self._write(record, sync=not outcome.virtual)
+        return result
+
+    def limits(self, **changes: Any) -> None:
+        """Record new limits, keywords as in `Limits`."""
+        self.run.limits = replace(self.run.limits, **changes)
+        self._write({"record": "limits", "limits": asdict(self.run.limits)}, sync=True)
+
+    def resume(self, **facts: str) -> None:
+        """Record that the run is taken up again."""
+        self.run.ended = None
+        self._write({"record": "resume", **facts}, sync=True)
+
+    def end(self, status: str) -> None:
+        """Record that the run ended, and why."""
+        self.run.ended = status
+        self._write({"record": "end", "status": status}, sync=True)
+
+    def close(self) -> None:
+        """Let go of the file; another process may write then."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def _write(self, record: Record, sync: bool = False) -> None:
+        if self._fd is None:
+            return
+        line = json.dumps(record, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+        while line:  # a line longer than the system takes at once
+            line = line[os.write(self._fd, line) :]
+        if sync:
+            os.fsync(self._fd)
+
+
+def _lock(fd: int, folder: Path) -> None:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise RunLocked(f"another process is writing to {str(folder)!r}; wait for it or stop it") from error
