@@ -76,6 +76,14 @@ class Context:
             raise TrialStopped(self.stop_reason)
         spent = self.elapsed if cost is None else float(cost)
         self.reports.append(Report(last + 1 if epoch is None else epoch, float(loss), spent))
+        self.poll()
+
+    def poll(self) -> None:
+        """End the trial in order if its time is up; for use inside long epochs, between reports.
+
+        Raises:
+            TrialStopped: let it pass.
+        """
         self.stop_reason = self._stop(self.elapsed) if self._stop else None
         if self.stop_reason:
             raise TrialStopped(self.stop_reason)
