@@ -90,6 +90,7 @@ class Result:
         thinking: seconds of the optimizer for this trial; 0 on a virtual clock.
         spent: what the run had charged after this result, in the unit of its budget.
         at: the same in seconds: cost of all trials and of the optimizer so far.
+        wall: seconds that the run's clock showed when it came in.
     """
 
     trial: Trial
@@ -97,6 +98,7 @@ class Result:
     thinking: float
     spent: float
     at: float
+    wall: float = 0.0
 
 
 @dataclass
@@ -112,6 +114,9 @@ class Run:
         events: ``("ask", id)`` and ``("result", index)`` in order, to replay an optimizer with.
         ended: why the run ended; None while it goes on or after a kill.
         torn: bytes of an incomplete last line.
+        spent: charged so far, in the unit of the budget.
+        seconds: cost so far in seconds, optimizer included.
+        wall: seconds that the run's clock has shown, interruptions left out.
     """
 
     header: Header
@@ -122,16 +127,9 @@ class Run:
     events: list[tuple[str, int]] = field(default_factory=list)
     ended: str | None = None
     torn: int = 0
-
-    @property
-    def spent(self) -> float:
-        """Charged so far, in the unit of the budget."""
-        return self.results[-1].spent if self.results else 0.0
-
-    @property
-    def seconds(self) -> float:
-        """Cost so far in seconds, optimizer included."""
-        return self.results[-1].at if self.results else 0.0
+    spent: float = 0.0
+    seconds: float = 0.0
+    wall: float = 0.0
 
     @property
     def open(self) -> list[Trial]:
@@ -148,6 +146,13 @@ class Run:
         """Take note of a result."""
         self.events.append(("result", len(self.results)))
         self.results.append(result)
+        self.spent, self.seconds, self.wall = result.spent, result.at, result.wall
+
+    def add_end(self, status: str, thinking: float, charge: float) -> None:
+        """Take note of the end, and of thinking that led to no result."""
+        self.ended = status
+        self.spent += charge
+        self.seconds += thinking
 
 
 def read(folder: Path | str) -> Run:
@@ -221,7 +226,7 @@ def _apply(run: Run, record: Record) -> None:
     elif kind == "limits":
         run.limits = Limits(**record["limits"])
     elif kind == "end":
-        run.ended = str(record["status"])
+        run.add_end(str(record["status"]), float(record["thinking"]), float(record["charge"]))
     elif kind == "resume":
         run.ended = None
 
@@ -242,7 +247,7 @@ def _result(run: Run, record: Record) -> Result:
     )
     thinking = float(cost["optimizer"])
     at = run.seconds + outcome.cost + thinking
-    return Result(run.asks[record["trial"]], outcome, thinking, float(record["spent"]), at)
+    return Result(run.asks[record["trial"]], outcome, thinking, float(record["spent"]), at, float(record["wall"]))
 
 
 class Ledger:
@@ -309,10 +314,18 @@ class Ledger:
         self.run.add_ask(trial)
         self._write({"record": "ask", "trial": trial.id, "config": trial.config, "rung": asdict(trial.rung)})
 
-    def result(self, trial: Trial, outcome: Outcome, thinking: float, charge: float) -> Result:
-        """Record what became of `trial`; `charge` is what it cost in the budget's unit."""
+    def result(self, trial: Trial, outcome: Outcome, *, thinking: float, charge: float, wall: float) -> Result:
+        """Record what became of `trial`.
+
+        Args:
+            trial: as it was asked.
+            outcome: what came back.
+            thinking: seconds of the optimizer.
+            charge: what both cost in the budget's unit.
+            wall: seconds on the run's clock.
+        """
         at = self.run.seconds + outcome.cost + thinking
-        result = Result(trial, outcome, thinking, self.run.spent + charge, at)
+        result = Result(trial, outcome, thinking, self.run.spent + charge, at, wall)
         self.run.add_result(result)
         record = {
             "record": "result",
@@ -322,6 +335,7 @@ class Ledger:
             "rung": asdict(outcome.rung),
             "cost": {"train": outcome.train, "evaluation": outcome.evaluation, "optimizer": thinking},
             "spent": result.spent,
+            "wall": wall,
             "metrics": dict(outcome.metrics),
             "reports": [[report.epoch, report.loss, report.cost] for report in outcome.reports],
             "error": outcome.error,
@@ -341,10 +355,10 @@ class Ledger:
         self.run.ended = None
         self._write({"record": "resume", **facts}, sync=True)
 
-    def end(self, status: str) -> None:
-        """Record that the run ended, and why."""
-        self.run.ended = status
-        self._write({"record": "end", "status": status}, sync=True)
+    def end(self, status: str, *, thinking: float = 0.0, charge: float = 0.0) -> None:
+        """Record that the run ended and why, and the thinking since the last result."""
+        self.run.add_end(status, thinking, charge)
+        self._write({"record": "end", "status": status, "thinking": thinking, "charge": charge}, sync=True)
 
     def close(self) -> None:
         """Let go of the file; another process may write then."""

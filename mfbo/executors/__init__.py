@@ -1,1 +1,45 @@
-"""x."""
+"""Executors: where trials run. Each has the same interface, and stops trials when the money or the time is gone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from mfbo.trial import Outcome, Trial
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """What the trials in flight may still use together.
+
+    Attributes:
+        cost: seconds, summed over the trials; infinite where there is no limit.
+        wall: seconds on the executor's clock.
+    """
+
+    cost: float
+    wall: float
+
+
+class Executor(Protocol):
+    """Runs trials on `slots` workers, and has the clock of the run."""
+
+    slots: int
+
+    @property
+    def busy(self) -> int:
+        """Trials submitted and not yet waited for."""
+
+    @property
+    def now(self) -> float:
+        """Seconds on the run's clock since the executor began; virtual ones for surrogates."""
+
+    def submit(self, trial: Trial, start_epoch: int) -> None:
+        """Start `trial` on a free worker; `start_epoch` is what a stateless task has behind it."""
+
+    def wait(self, allowance: Allowance) -> tuple[Trial, Outcome]:
+        """The next trial that ends; all are stopped when the allowance is used up."""
+
+    def close(self) -> None:
+        """End the workers."""

@@ -1,0 +1,61 @@
+"""`smac` and `hyperband`: the brackets of SMAC's multi-fidelity facade, with its surrogate or without.
+
+Hyperband is Li et al. 2018 (JMLR 18:185); a model in place of its random draws is BOHB, Falkner et al. 2018 (ICML); the
+facade is SMAC3's, Lindauer et al. 2022 (JMLR 23:54).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import deepcopy
+from typing import TYPE_CHECKING
+
+from mfbo.errors import BadSpace
+from mfbo.fidelity import ETA
+from mfbo.optimizers.sampling import plain
+from mfbo.optimizers.smac_parts import Facade
+from mfbo.trial import Config, Outcome, Rung, Trial
+
+if TYPE_CHECKING:
+    from ConfigSpace import ConfigurationSpace
+    from smac.runhistory import TrialInfo
+
+
+class BracketOptimizer:
+    """Asks SMAC; speaks in rungs where SMAC speaks in budgets.
+
+    Args:
+        space: what to tune; a copy is taken, for its random state is used.
+        rungs: the ladder, low to full; SMAC is given ``eta**index`` for each.
+        seed: 0 or more.
+        surrogate: False for random configurations.
+    """
+
+    def __init__(self, space: ConfigurationSpace, rungs: Sequence[Rung], seed: int, *, surrogate: bool) -> None:
+        if len(space) == 0:
+            raise BadSpace("the space has no hyperparameters; there is nothing to tune")
+        self._rungs = list(rungs)
+        budgets = [float(ETA**i) for i in range(len(rungs))]
+        self._facade = Facade(deepcopy(space), budgets, ETA, seed, surrogate)
+        self._budgets = budgets
+        self._running: dict[int, TrialInfo] = {}
+        self._asked = 0
+
+    def ask(self) -> Trial | None:
+        """The next trial of the brackets."""
+        info = self._facade.ask()
+        if info is None:
+            return None
+        index = min(range(len(self._budgets)), key=lambda i: abs(self._budgets[i] - info.budget))
+        trial = Trial(self._asked, plain(info.config), self._rungs[index])
+        self._running[trial.id] = info
+        self._asked += 1
+        return trial
+
+    def tell(self, trial: Trial, outcome: Outcome) -> None:
+        """Hand the loss on; what has none is told as a failure."""
+        self._facade.told(self._running.pop(trial.id), outcome.loss)
+
+    def remember(self, configs: Sequence[Config]) -> None:
+        """See `Optimizer.remember`."""
+        self._facade._config_selector.remember(configs)

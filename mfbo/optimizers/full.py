@@ -1,0 +1,30 @@
+"""Baselines that evaluate a list of configurations, each at full fidelity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from mfbo.trial import Config, Outcome, Rung, Trial
+
+
+class FullFidelity:
+    """Asks for the configurations of `source` one by one; learns nothing from results."""
+
+    def __init__(self, source: Iterator[Config], rung: Rung) -> None:
+        self._source = source
+        self._rung = rung
+        self._asked = 0
+
+    def ask(self) -> Trial | None:
+        """The next configuration; None when there are no more."""
+        config = next(self._source, None)
+        if config is None:
+            return None
+        self._asked += 1
+        return Trial(self._asked - 1, config, self._rung)
+
+    def tell(self, trial: Trial, outcome: Outcome) -> None:
+        """Nothing to learn."""
+
+    def remember(self, configs: Sequence[Config]) -> None:
+        """Drawing them again costs nothing."""

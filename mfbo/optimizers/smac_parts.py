@@ -1,0 +1,311 @@
+"""SMAC 2.4's parts, mended where the facade needs it; each has a contract test in ``tests/test_smac_parts.py``.
+
+What ships, and why it is replaced:
+
+- `SMBO` writes three files and may call ``input()``: `QuietSMBO` writes nothing and asks nobody.
+- `Hyperband` draws a whole bracket before its first result, and stops for good where a space runs out: `Brackets` draws
+  one configuration at a time and ends a bracket with those it got.
+- `ConfigSelector` predicts the best point row by row, and its state cannot be rebuilt without fitting every surrogate
+  again: `Selector` predicts at once, and draws in groups, each from random numbers of its own.
+- `LocalSearch` goes through a set of configurations, whose order depends on ``PYTHONHASHSEED``: `OrderedLocalSearch`.
+- The forest reserves memory for 2**20 leaves a tree, and predicts on a pool of threads: `quick_forest`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import Any
+
+import numpy as np
+from ConfigSpace import Configuration, ConfigurationSpace
+from smac import Scenario
+from smac.acquisition.maximizer import LocalAndSortedRandomSearch
+from smac.acquisition.maximizer.local_search import LocalSearch
+from smac.facade.multi_fidelity_facade import MultiFidelityFacade
+from smac.intensifier.hyperband import Hyperband
+from smac.main.config_selector import ConfigSelector
+from smac.main.smbo import SMBO
+from smac.model.random_forest.random_forest import RandomForest
+from smac.runhistory import TrialInfo, TrialValue
+from smac.runhistory.enumerations import StatusType
+
+from mfbo.optimizers.sampling import TRIES, plain
+from mfbo.trial import Config, config_key
+
+logging.getLogger("smac").setLevel(logging.ERROR)  # it warns of its own fallbacks, which no user can act upon
+
+RETRAIN_AFTER = 4  # configurations drawn from one surrogate; 8 as shipped did worse on every function tried
+CHALLENGERS = 1000
+LOCAL_SEARCHES = 5
+
+
+def quick_forest(scenario: Scenario) -> RandomForest:
+    """The facade's forest, without the reserved memory and the threads."""
+    forest = MultiFidelityFacade.get_model(scenario)
+    forest._rf_opts.update(max_leaf_nodes=None, n_jobs=1)
+    return forest
+
+
+class OrderedLocalSearch(LocalSearch):
+    """Starts from the same points in the same order in every process."""
+
+    def _get_init_points_from_previous_configs(
+        self,
+        previous_configs: list[Configuration],
+        n_points: int,
+        additional_start_points: list[tuple[float, Configuration]] | None,
+    ) -> list[Configuration]:
+        array = np.array([config.get_array() for config in previous_configs])
+        costs = self._acquisition_function.model.predict_marginalized(array)[0].flatten()
+        order = np.lexsort((self._rng.rand(len(costs)), costs))
+        best = [previous_configs[i] for i in order[:n_points]]
+        return list(dict.fromkeys(chain(best, (config for _, config in additional_start_points or []))))
+
+
+def ordered_maximizer(scenario: Scenario) -> LocalAndSortedRandomSearch:
+    """The facade's maximizer with `OrderedLocalSearch` and fewer challengers."""
+    maximizer = MultiFidelityFacade.get_acquisition_maximizer(
+        scenario, challengers=CHALLENGERS, local_search_iterations=LOCAL_SEARCHES
+    )
+    shipped = maximizer._local_search
+    shipped.__class__ = OrderedLocalSearch
+    return maximizer
+
+
+class Selector(ConfigSelector):
+    """Draws configurations: the first `n_random` at random, then from the surrogate.
+
+    They come in groups of `RETRAIN_AFTER`. The random numbers of a group follow from the seed and the group's number
+    alone, so a group whose configurations are remembered from a ledger can be passed over without being computed.
+
+    Args:
+        scenario: SMAC's.
+        n_random: drawn at random first.
+        surrogate: False to draw at random always.
+    """
+
+    def __init__(self, scenario: Scenario, n_random: int, surrogate: bool) -> None:
+        super().__init__(scenario, retrain_after=RETRAIN_AFTER)
+        self._n_random = n_random
+        self._surrogate = surrogate
+        self._groups = 0
+        self._seen: dict[str, None] = {}
+        self._remembered: list[Config] = []
+        self._failed: list[TrialInfo] = []
+
+    def remember(self, configs: Sequence[Config]) -> None:
+        """Configurations that will be drawn next, in order."""
+        self._remembered = list(configs)
+
+    def failed(self, info: TrialInfo) -> None:
+        """`info` had no loss; it will stand in the surrogate as worse than the worst."""
+        self._failed.append(info)
+
+    def __iter__(self) -> Iterator[Configuration]:
+        """New configurations until the space is used up."""
+        size = RETRAIN_AFTER
+        while True:
+            group = self._groups
+            self._groups += 1
+            if len(self._remembered) >= size:
+                known, self._remembered = self._remembered[:size], self._remembered[size:]
+                drawn = [Configuration(self._scenario.configspace, values=config) for config in known]
+                self._seen.update(dict.fromkeys(config_key(config) for config in known))
+            else:
+                self._remembered = []
+                self._reseed(group)
+                drawn = self._draw(size)
+            if not drawn:
+                return
+            yield from drawn
+
+    def _draw(self, size: int) -> list[Configuration]:
+        drawn: list[Configuration] = []
+        if self._surrogate and len(self._seen) >= self._n_random:
+            for config in self._suggestions():
+                if len(drawn) == size:
+                    break
+                self._add_new(config, drawn)
+        misses = 0
+        while len(drawn) < size and misses < TRIES:
+            misses = 0 if self._add_new(self._space.sample_configuration(), drawn) else misses + 1
+        return drawn
+
+    def _add_new(self, config: Configuration, drawn: list[Configuration]) -> bool:
+        """Append `config` in the form that its values alone determine, unless it was drawn before."""
+        values = plain(config)
+        key = config_key(values)
+        if key in self._seen:
+            return False
+        self._seen[key] = None
+        drawn.append(Configuration(self._space, values=values))
+        return True
+
+    def _suggestions(self) -> Iterator[Configuration]:
+        self._punish_failures()
+        points, losses, observed = self._collect_data()
+        if len(losses) == 0:
+            return
+        self._model.train(points, losses)
+        best = self._best(observed)
+        self._acquisition_function.update(
+            model=self._model, eta=best[1], incumbent_array=best[0], num_data=len(observed), X=observed
+        )
+        previous = self._runhistory.get_configs()
+        yield from self._acquisition_maximizer.maximize(previous, random_design=self._random_design)
+
+    def _best(self, points: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], float]:
+        losses = self._model.predict_marginalized(points)[0].flatten()
+        best = int(np.argmin(losses))
+        return points[best], float(losses[best])
+
+    def _punish_failures(self) -> None:
+        failed = {(info.config, info.budget) for info in self._failed}
+        history = self._runhistory
+        good = [v.cost for k, v in history.items() if (history.get_config(k.config_id), k.budget) not in failed]
+        finite = [cost for cost in good if np.isfinite(cost)]
+        penalty = 2 * max(finite) - min(finite) + 1e-9 if finite else 1.0
+        for info in self._failed:
+            history.add(info.config, cost=penalty, seed=info.seed, budget=info.budget, force_update=True)
+
+    @property
+    def _space(self) -> ConfigurationSpace:
+        return self._scenario.configspace
+
+    def _reseed(self, group: int) -> None:
+        seeds = np.random.SeedSequence([self._scenario.seed, group]).generate_state(5)
+        self._space.seed(int(seeds[0]))
+        maximizer = self._acquisition_maximizer
+        for part, seed in zip(
+            (maximizer, maximizer._random_search, maximizer._local_search, self._random_design), seeds[1:], strict=True
+        ):
+            part._rng = np.random.RandomState(int(seed))
+
+
+class _Bracket:
+    """One run of successive halving: a stage's configurations, and the losses of those that are back."""
+
+    def __init__(self, number: int, size: int) -> None:
+        self.number, self.stage, self.size = number, 0, size
+        self.configs: list[Configuration] = []
+        self.asked = 0
+        self.losses: dict[Configuration, float] = {}
+
+
+class Brackets(Hyperband):
+    """Hyperband's brackets, drawn one configuration at a time; the best of a stage go on when all of it is back."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._open: list[_Bracket] = []
+        self._exhausted = False
+
+    def __iter__(self) -> Iterator[TrialInfo | None]:
+        """Trials; None while there is none until more is told, or ever."""
+        self.__post_init__()
+        draws = iter(self.config_generator)
+        while True:
+            yield self._next(draws)
+
+    def told(self, info: TrialInfo, loss: float) -> None:
+        """`info` came to `loss`; infinity where it failed."""
+        for bracket in self._open:
+            waits = info.config in bracket.configs[: bracket.asked] and info.config not in bracket.losses
+            if waits and self._budgets_in_stage[bracket.number][bracket.stage] == info.budget:
+                bracket.losses[info.config] = loss
+                return
+
+    def _next(self, draws: Iterator[Configuration]) -> TrialInfo | None:
+        while True:
+            for bracket in list(self._open):
+                self._promote(bracket)
+                if config := self._next_of(bracket, draws):
+                    budget = self._budgets_in_stage[bracket.number][bracket.stage]
+                    return TrialInfo(config=config, seed=0, budget=budget)
+            if self._exhausted:
+                return None
+            number = self._get_next_bracket()
+            self._open.append(_Bracket(number, self._n_configs_in_stage[number][0]))
+
+    def _next_of(self, bracket: _Bracket, draws: Iterator[Configuration]) -> Configuration | None:
+        if bracket.stage == 0 and bracket.asked == len(bracket.configs) < bracket.size:
+            config = next(draws, None)
+            if config is None:
+                self._exhausted, bracket.size = True, len(bracket.configs)
+            else:
+                bracket.configs.append(config)
+        if bracket.asked < len(bracket.configs):
+            bracket.asked += 1
+            return bracket.configs[bracket.asked - 1]
+        if not bracket.size:
+            self._open.remove(bracket)
+        return None
+
+    def _promote(self, bracket: _Bracket) -> None:
+        if not bracket.configs or len(bracket.losses) < bracket.size:
+            return
+        sizes = self._n_configs_in_stage[bracket.number]
+        if bracket.stage + 1 == len(sizes):
+            self._open.remove(bracket)
+            return
+        share = sizes[bracket.stage + 1] / sizes[bracket.stage]
+        bracket.size = max(1, min(sizes[bracket.stage + 1], round(bracket.size * share)))
+        ranked = sorted(bracket.configs, key=bracket.losses.__getitem__)
+        bracket.configs = [config for config in ranked if bracket.losses[config] < np.inf][: bracket.size]
+        bracket.size, bracket.asked, bracket.losses = len(bracket.configs), 0, {}
+        bracket.stage += 1
+
+
+class QuietSMBO(SMBO):
+    """Writes no files, loads none, and lets an intensifier have nothing to ask."""
+
+    def _initialize_state(self) -> None:
+        """Begin anew; the ledger holds what there was."""
+
+    def save(self) -> None:
+        """The ledger is the record."""
+
+    def register_callback(self, callback: Any, index: int | None = None) -> None:
+        """Without SMAC's own incumbent, which compares costs across budgets; ours comes from the ledger."""
+
+    def ask(self) -> TrialInfo | None:
+        """The next trial, or None."""
+        info = next(self._trial_generator)
+        if info is not None:
+            self._runhistory.add_running_trial(info)
+        return info
+
+
+class Facade(MultiFidelityFacade):
+    """SMAC's multi-fidelity facade made of the parts above, for ask and tell alone."""
+
+    def __init__(
+        self, space: ConfigurationSpace, budgets: Sequence[float], eta: int, seed: int, surrogate: bool
+    ) -> None:
+        scenario = Scenario(
+            space, deterministic=True, crash_cost=1.0, min_budget=budgets[0], max_budget=budgets[-1], seed=seed
+        )
+        n_random = min(10 * len(space), 25)
+        super().__init__(
+            scenario,
+            target_function=None,
+            model=quick_forest(scenario),
+            acquisition_maximizer=ordered_maximizer(scenario),
+            initial_design=self.get_initial_design(scenario, n_configs=0),
+            intensifier=Brackets(scenario, eta=eta),
+            config_selector=Selector(scenario, n_random, surrogate),
+            overwrite=True,
+        )
+
+    def _get_optimizer(self) -> QuietSMBO:
+        return QuietSMBO(self._scenario, self._runner, self._runhistory, self._intensifier, self._overwrite)
+
+    def told(self, info: TrialInfo, loss: float | None) -> None:
+        """Tell the runhistory, the bracket and, of a failure, the selector; `loss` is None for a failure."""
+        value = TrialValue(cost=0.0 if loss is None else loss, status=StatusType.SUCCESS)
+        self.tell(info, value, save=False)
+        if loss is None:
+            self._config_selector.failed(info)
+        self._intensifier.told(info, np.inf if loss is None else loss)
