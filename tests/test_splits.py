@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mfbo.errors import BadData, BadValue
+from mfbo.tasks.splits import nested_subset, stratified_split
+
+seeds = st.integers(0, 2**40)
+fractions = st.floats(0.001, 1.0)
+labels = st.lists(st.integers(0, 5), min_size=1, max_size=300).map(np.array)
+
+
+@given(labels, st.floats(0.001, 0.999), seeds)
+def test_a_split_is_disjoint_and_complete(y, fraction, seed):
+    rest, held = stratified_split(y, fraction, seed)
+    assert sorted([*rest, *held]) == list(range(len(y)))
+    assert (np.diff(rest) > 0).all()
+    assert (np.diff(held) > 0).all()
+
+
+@given(labels, st.floats(0.001, 0.999), seeds)
+def test_a_split_holds_out_that_fraction_of_each_class_and_leaves_some_on_either_side(y, fraction, seed):
+    rest, held = stratified_split(y, fraction, seed)
+    for label, size in zip(*np.unique(y, return_counts=True), strict=True):
+        out = int((y[held] == label).sum())
+        if size == 1:
+            assert out == 0
+        else:
+            assert 1 <= out <= size - 1
+            assert abs(out - fraction * size) <= 0.5 or out in (1, size - 1)
+        assert (y[rest] == label).sum() == size - out
+
+
+@given(labels, fractions, fractions, seeds, st.integers(0, 30))
+def test_a_subset_is_contained_in_every_larger_one(y, a, b, seed, least):
+    small, large = sorted([a, b])
+    assert np.isin(nested_subset(y, small, seed, least), nested_subset(y, large, seed, least)).all()
+
+
+@given(labels, fractions, seeds, st.integers(0, 30))
+def test_a_subset_has_its_share_of_each_class_but_at_least_so_many(y, fraction, seed, least):
+    subset = nested_subset(y, fraction, seed, least)
+    assert (np.diff(subset) > 0).all()
+    for label, size in zip(*np.unique(y, return_counts=True), strict=True):
+        kept = int((y[subset] == label).sum())
+        if kept not in (least, size):
+            assert kept > least
+            assert abs(kept - fraction * size) <= 0.5
+        assert kept >= min(least, size)
+
+
+@given(labels, seeds)
+def test_the_whole_fraction_is_everything(y, seed):
+    assert nested_subset(y, 1.0, seed, least=0).tolist() == list(range(len(y)))
+
+
+def test_labels_sorted_by_class_give_every_class_at_any_fraction():
+    y = np.repeat(np.arange(4), 30_000)  # as AG News would be, if sorted
+    subset = nested_subset(y, 0.001, seed=0)
+    assert np.bincount(y[subset]).tolist() == [30, 30, 30, 30]
+    _, held = stratified_split(y, 0.1, seed=0)
+    assert np.bincount(y[held]).tolist() == [3000] * 4
+
+
+def test_a_subset_is_drawn_at_random_within_its_class():
+    subset = nested_subset(np.zeros(10_000, dtype=int), 0.1, seed=0)
+    assert 4500 < subset.mean() < 5500  # the first or last thousand would be at 500 or 9,500
+    assert len(np.unique(np.diff(subset))) > 5  # every tenth would have one
+
+
+def test_the_same_seed_gives_the_same_and_another_one_something_else():
+    y = np.arange(2000) % 10
+    for draw in (lambda seed: nested_subset(y, 0.2, seed), lambda seed: stratified_split(y, 0.2, seed)[1]):
+        assert np.array_equal(draw(7), draw(7))
+        assert not np.array_equal(draw(7), draw(8))
+
+
+def test_a_subset_is_no_echo_of_the_split_with_the_same_seed():
+    y = np.zeros(10_000, dtype=int)
+    _, held = stratified_split(y, 0.1, seed=3)
+    shared = np.isin(nested_subset(y, 0.1, seed=3), held).sum()
+    assert 50 < shared < 200  # 100 by chance, 1,000 if both drew the same places
+
+
+def test_labels_may_be_words():
+    y = ["neg"] * 50 + ["pos"] * 50
+    assert len(nested_subset(y, 0.5, seed=0)) == 50
+
+
+@pytest.mark.parametrize("fraction", [0.0, -0.1, 1.1, float("nan")])
+def test_a_fraction_outside_its_bounds_is_named(fraction):
+    with pytest.raises(BadValue, match=r"fraction .*give a number in \(0, 1\]"):
+        nested_subset([0, 1], fraction, seed=0)
+    with pytest.raises(BadValue, match=r"fraction to hold out .*give a number in \(0, 1\)"):
+        stratified_split([0, 1], fraction, seed=0)
+
+
+def test_holding_out_everything_is_refused():
+    with pytest.raises(BadValue, match="hold out"):
+        stratified_split([0, 1], 1.0, seed=0)
+
+
+@pytest.mark.parametrize("y", [[], [[0, 1], [1, 0]]])
+def test_labels_that_are_no_list_of_classes_are_refused(y):
+    with pytest.raises(BadData, match="shape"):
+        nested_subset(y, 0.5, seed=0)
