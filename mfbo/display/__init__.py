@@ -1,0 +1,33 @@
+"""What a person sees of a run: live on a terminal, in lines elsewhere, on one page afterwards."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TextIO
+
+from rich.console import Console
+
+from mfbo.display.lines import LineDisplay
+from mfbo.display.live import LiveDisplay
+from mfbo.display.show import summary
+from mfbo.observer import Observer
+
+__all__ = ["LineDisplay", "LiveDisplay", "Quiet", "make", "summary"]
+
+Quiet = Observer
+
+
+def make(quiet: bool, stream: TextIO | None = None) -> Observer:
+    """The display that suits `stream`.
+
+    Args:
+        quiet: show nothing.
+        stream: standard error if not given.
+    """
+    stream = stream or sys.stderr
+    if quiet:
+        return Quiet()
+    if stream.isatty() and os.environ.get("TERM") != "dumb":
+        return LiveDisplay(Console(file=stream))
+    return LineDisplay(stream)

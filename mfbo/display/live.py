@@ -1,0 +1,100 @@
+"""The display on a terminal: redrawn a few times a second, from counts that are kept up as results come in."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from mfbo.display.panel import Panel
+from mfbo.display.text import PATH, clean
+from mfbo.display.watch import Watch
+from mfbo.observer import Observer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.console import RenderableType
+
+    from mfbo.ledger import Result, Run
+    from mfbo.trial import Trial
+
+REFRESHES = 4
+"""Redraws a second."""
+
+
+class LiveDisplay(Observer):
+    """Shows the budget, the rungs, the incumbent and the last trials in place, while the run goes on.
+
+    Args:
+        console: where to draw; standard error if not given, so that standard output stays clean.
+        clock: seconds, for tests.
+        refreshes: redraws a second; 0 to draw only at the end.
+    """
+
+    def __init__(
+        self, console: Console | None = None, clock: Callable[[], float] = time.monotonic, refreshes: float = REFRESHES
+    ) -> None:
+        self.console = console or Console(stderr=True)
+        self._clock = clock
+        self._refreshes = refreshes
+        self._watch: Watch | None = None
+        self._live: Live | None = None
+        self._status: str | None = None
+        self._lock = threading.RLock()  # the drawing thread reads what the run's thread writes
+
+    def began(self, run: Run) -> None:
+        """Start to draw."""
+        self._close()
+        self._watch, self._status = Watch(run, self._clock), None
+        self._live = Live(
+            get_renderable=self.render,
+            console=self.console,
+            auto_refresh=self._refreshes > 0,
+            refresh_per_second=self._refreshes or REFRESHES,
+            redirect_stdout=sys.stdout.isatty(),  # what a train function prints goes above the display
+        )
+        self._live.start()
+
+    def asked(self, trial: Trial) -> None:
+        """One more in flight."""
+        with self._lock:
+            if self._watch:
+                self._watch.asked(trial)
+
+    def told(self, result: Result, best: Result | None) -> None:
+        """One more result."""
+        with self._lock:
+            if self._watch:
+                self._watch.told(result, best)
+
+    def note(self, text: str) -> None:
+        """A line above the display."""
+        with suppress(OSError):
+            self.console.print(Text(clean(text, PATH)))
+
+    def ended(self, status: str) -> None:
+        """Draw for the last time and leave it standing."""
+        with self._lock:
+            self._status = status
+            if self._watch:
+                self._watch.ended()
+        self._close()
+
+    def render(self) -> RenderableType:
+        """What to draw now."""
+        if self._watch is None:
+            return Group()
+        return Panel(self._watch, self._status, self._lock)
+
+    def _close(self) -> None:
+        live, self._live = self._live, None
+        if live:
+            with suppress(OSError):  # the terminal may be gone
+                live.stop()

@@ -1,0 +1,144 @@
+"""What ``mfbo show RUN`` prints: all that a ledger tells of a run, on one page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Group
+from rich.text import Text
+
+from mfbo.curves import improvements, incumbent
+from mfbo.display.tables import facts_table, one_line, plain_table
+from mfbo.display.tally import Tally, rung_table
+from mfbo.display.text import (
+    PATH,
+    amount,
+    budget,
+    clean,
+    number,
+    pairs,
+    resume_words,
+    rung_words,
+    seconds,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rich.console import RenderableType
+    from rich.table import Table
+
+    from mfbo.ledger import Result, Run
+
+MOST = 20
+"""So many improvements and kinds of failure are shown."""
+
+
+def summary(run: Run) -> RenderableType:
+    """What a run was, what it used and what it found.
+
+    Args:
+        run: as `mfbo.ledger.read` gives it; nothing in it is trusted.
+    """
+    tally, best, better = Tally.of(run), incumbent(run), list(improvements(run))
+    unit = _unit(run)
+    parts: list[RenderableType] = [_facts(run, tally)]
+    if tally.rungs:
+        parts += [Text(), rung_table(tally, best.outcome.rung if best else None)]
+    if best:
+        parts += [Text(), _incumbent(best, unit, run.header.optimum)]
+    if len(better) > 1:
+        parts += [Text(), _history(better, unit)]
+    if tally.errors:
+        parts += [Text(), _failures(tally)]
+    return Group(*parts)
+
+
+def _unit(run: Run) -> str:
+    limit = budget(run.limits)
+    return limit.unit if limit else "s"
+
+
+def _facts(run: Run, tally: Tally) -> Table:
+    """Names and what they stand for, a row each."""
+    header = run.header
+    options = {name: value for name, value in header.settings.items() if value not in (None, False, "", {})}
+    rows = {
+        "task": clean(header.task),
+        "optimizer": f"{clean(header.optimizer)}, seed {clean(header.seed)}",
+        "run": clean(run.folder, PATH) if run.folder else "",
+        "status": resume_words(run.ended, run.folder),
+        "cost": _cost(run, tally),
+        "trials": _trials(run, tally),
+        "wall": f"{seconds(run.wall)} of {clean(run.limits.max_wall)}" if run.limits.max_wall else "",
+        "options": pairs(options),
+        "begun": clean(header.created),
+        "command": clean(header.command, PATH),
+        "machine": _values(header.hardware),
+        "versions": ", ".join(f"{clean(name, 40)} {clean(value, 40)}" for name, value in header.versions.items()),
+    }
+    table = facts_table()
+    for name, text in rows.items():
+        if text:
+            table.add_row(Text(name), Text(text, "bold" if name in ("task", "status") else ""))
+    return table
+
+
+def _cost(run: Run, tally: Tally) -> str:
+    limit, unit = budget(run.limits), _unit(run)
+    total = amount(run.spent, unit) + (f" of {limit}" if limit else "")
+    thinking = max(0.0, run.seconds - tally.training - tally.evaluation)
+    split = f"training {seconds(tally.training)}, evaluation {seconds(tally.evaluation)}, optimizer {seconds(thinking)}"
+    return f"{total}: {split}"
+
+
+def _trials(run: Run, tally: Tally) -> str:
+    limit = f" of {run.limits.max_trials}" if run.limits.max_trials else ""
+    counts = {"failed": tally.failed, "unfinished": len(run.open)}
+    return f"{tally.finished}{limit}" + "".join(f", {count} {name}" for name, count in counts.items() if count)
+
+
+def _values(facts: Mapping[str, object]) -> str:
+    """``AMD EPYC, cores 2, Linux, memory_gib 23.5``: words stand for themselves, numbers need their name."""
+    return ", ".join(
+        clean(value) if isinstance(value, str) else f"{clean(name, 40)} {number(value)}"
+        for name, value in facts.items()
+    )
+
+
+def _incumbent(best: Result, unit: str, optimum: float | None) -> Group:
+    """The incumbent with all of its configuration."""
+    outcome = best.outcome
+    text = Text("best ").append(number(outcome.loss), "bold green")
+    text.append(f" at {rung_words(outcome.rung)}; trial {best.trial.id}, found at {amount(best.spent, unit)}")
+    if optimum is not None and outcome.loss is not None:
+        text.append(f"\n{number(outcome.loss - optimum)} above the optimum of {number(optimum)}")
+    if outcome.metrics:
+        text.append(f"\n{pairs(outcome.metrics)}")
+    table = facts_table()
+    for name, value in best.trial.config.items():
+        table.add_row(Text(f"  {clean(name, 60)}"), Text(_exact(value)))
+    return Group(text, table)
+
+
+def _exact(value: object) -> str:
+    """A hyperparameter in full, to be used again."""
+    return clean(repr(value) if isinstance(value, float) else value, PATH)
+
+
+def _history(better: list[Result], unit: str) -> Group:
+    """Each improvement: cost, loss, rung."""
+    table = plain_table("found at", "loss", "trial", "fidelity")
+    for result in better[-MOST:]:
+        figures = (amount(result.spent, unit), number(result.outcome.loss), str(result.trial.id))
+        table.add_row(*(Text(figure) for figure in figures), one_line(rung_words(result.outcome.rung)))
+    earlier = len(better) - MOST
+    return Group(table, Text(f"and {earlier} earlier", "dim")) if earlier > 0 else Group(table)
+
+
+def _failures(tally: Tally) -> Group:
+    """How many trials failed, and of what."""
+    lines = [Text(f"{tally.failed} failed", "red")]
+    lines += [Text(f"{count:>5}  {error}") for error, count in tally.errors.most_common(MOST)]
+    more = len(tally.errors) - MOST
+    return Group(*lines, *([Text(f"and {more} other errors", "dim")] if more > 0 else []))

@@ -1,0 +1,127 @@
+"""Words for a display: numbers, amounts, and text from elsewhere made harmless.
+
+Names, values and errors come out of ledgers that a stranger may have written, and out of train functions. Whatever of
+them reaches a terminal passes through `clean` first, and goes to rich as `rich.text.Text`, which reads no markup.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Mapping
+from pathlib import Path
+from shlex import quote
+from typing import TYPE_CHECKING
+
+from mfbo.budget import Budget, duration
+from mfbo.trial import Rung
+
+if TYPE_CHECKING:
+    from mfbo.ledger import Limits
+
+PATH = 4096  # characters: paths are not cut short, nor is what a user may want to copy
+_STRING = r"[\]PX^_].*?(?:\x07|\x1b\\|\x9c|$)"  # a title, a link, a device's own string: as long as its writer likes
+_ESCAPE = re.compile(rf"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?|\x1b(?:{_STRING}|[ -/]*[0-~]?)", re.DOTALL)
+_TRACEBACK = "Traceback (most recent call last):"
+_ENDS = {
+    "budget": "budget spent",
+    "trials": "trial limit reached",
+    "wall": "time limit reached",
+    "exhausted": "nothing left to try",
+    "failed": "failed: no trial succeeded",
+    "killed": "stopped at once",
+}
+
+
+def clean(value: object, most: int = 300) -> str:
+    r"""One line that does nothing to a terminal but print: no escape codes, control or direction characters.
+
+    >>> clean("\x1b[31mred\x1b[0m\n[bold]line")
+    'red [bold]line'
+    """
+    text = _ESCAPE.sub("", value if isinstance(value, str) else str(value))
+    if not text.isprintable():
+        text = "".join(character if character.isprintable() else _harmless(character) for character in text)
+    text = " ".join(text.split())
+    return text if len(text) <= most else text[: most - 3] + "..."
+
+
+def _harmless(character: str) -> str:
+    """Space for white space and line ends, ``?`` for half a surrogate pair, nothing for the rest."""
+    if character.isspace():
+        return " "
+    return "?" if unicodedata.category(character) == "Cs" else ""
+
+
+def number(value: object) -> str:
+    """Four significant digits, an exponent only where a reader would want one; what is no number is cleaned.
+
+    >>> number(0.123456), number(31415.9), number(2e-7), number(123456)
+    ('0.1235', '31416', '2e-07', '123456')
+    """
+    if not isinstance(value, float):
+        return clean(value, 40)
+    return f"{value:.0f}" if 1e4 <= abs(value) < 1e7 else f"{value:.4g}"
+
+
+def seconds(value: float) -> str:
+    """A duration, rounded to what a reader wants of it.
+
+    >>> seconds(1e-5), seconds(0.01234), seconds(12.345), seconds(3725.2), seconds(100_000)
+    ('<1ms', '0.012s', '12.3s', '1h2m5s', '1d3h47m')
+    """
+    if not math.isfinite(value):
+        return number(value)
+    if value < 0.0005:
+        return "<1ms" if value > 1e-9 else "0s"  # less than that is rounding
+    if value < 59.95:
+        return duration(float(f"{value:.3g}" if value >= 1 else f"{value:.2g}"))
+    grain = 1 if value < 36_000 else 60
+    return duration(round(value / grain) * grain)
+
+
+def amount(value: float, unit: str) -> str:
+    """Cost in the unit of a budget: ``3.2x`` or ``1m20s``."""
+    return f"{number(float(value))}x" if unit == "x" else seconds(value)
+
+
+def budget(limits: Limits) -> Budget | None:
+    """The cost limit, None where there is none."""
+    return Budget.parse(limits.max_cost) if limits.max_cost else None
+
+
+def pairs(values: Mapping[str, object]) -> str:
+    """Names and values in one line: ``lr=0.00123, batch=32``."""
+    return ", ".join(f"{clean(name, 40)}={number(value)}" for name, value in values.items())
+
+
+def rung_words(rung: Rung) -> str:
+    """The rung in words, cleaned."""
+    return clean(rung)
+
+
+def short_rung(rung: Rung) -> str:
+    """The rung in fewer words: ``19% data, 6 epochs``."""
+    return rung_words(rung).replace(" of the data", " data")
+
+
+def headline(error: str | None) -> str:
+    """What an error says in one line; of a traceback, the line that names the last exception."""
+    before, found, text = (error or "").rpartition(_TRACEBACK)
+    lines = [line for line in text.splitlines() if line.strip()]
+    said = [line for line in lines if not line.startswith((" ", "\t"))] if found else []
+    return clean((said or lines or [before])[0], 160) or "no reason given"
+
+
+def status_words(status: str | None) -> str:
+    """Why a run ended."""
+    return _ENDS.get(status or "", clean(status or "not finished", 40))
+
+
+def resume_words(status: str | None, folder: Path | None) -> str:
+    """How a run stands; for one that was cut short, also how to go on with it."""
+    if status not in (None, "interrupted"):
+        return status_words(status)
+    how = f": resume with `mfbo resume {quote(clean(folder, PATH))}`" if folder else ""
+    return ("interrupted" if status else "not finished") + how
