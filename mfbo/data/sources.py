@@ -180,14 +180,18 @@ def _status(found: Dataset, data_dir: str | Path | None) -> Status:
             marks[split] = cache.fingerprint(path)
     except (MfboError, OSError) as error:
         problem = str(error)
-    ready = [(source, of) for name, source, of in cache.entries() if name.startswith(f"{found.name}-")]
-    made = {source for source, _ in ready}
+    ready = [
+        (split, size_of)
+        for split, mark in marks.items()
+        for name, source, size_of in cache.entries()
+        if source == mark and name.startswith(f"{found.name}-{split}-")
+    ]
     return Status(
         name=found.name,
         where=where,
         rows=rows,
-        prepared=tuple(split for split in SPLITS if marks.get(split) in made),
-        bytes=size + sum(of for source, of in ready if source in marks.values()),
+        prepared=tuple(split for split in SPLITS if split in dict(ready)),
+        bytes=size + sum(size_of for _, size_of in ready),
         problem=problem,
     )
 
