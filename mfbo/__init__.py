@@ -2,22 +2,46 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from mfbo.context import Context
 from mfbo.errors import MfboError, TrialStopped
 from mfbo.fidelity import Fidelity
+from mfbo.settings import Settings
 from mfbo.task import Task
 from mfbo.trial import Measurement, Outcome, Rung, Trial
 
+if TYPE_CHECKING:
+    from mfbo.result import Best, TuneResult
+    from mfbo.tuning import resume, tune
+
 __version__ = "0.1.0"
 __all__ = [
+    "Best",
     "Context",
     "Fidelity",
     "Measurement",
     "MfboError",
     "Outcome",
     "Rung",
+    "Settings",
     "Task",
     "Trial",
     "TrialStopped",
+    "TuneResult",
     "__version__",
+    "resume",
+    "tune",
 ]
+_LAZY = {"tune": "mfbo.tuning", "resume": "mfbo.tuning", "Best": "mfbo.result", "TuneResult": "mfbo.result"}
+
+
+def __getattr__(name: str) -> Any:
+    """What imports numpy is imported when it is first used, so that the command line starts at once."""
+    if name not in _LAZY:
+        raise AttributeError(f"module 'mfbo' has no attribute {name!r}")
+    import importlib
+
+    found = getattr(importlib.import_module(_LAZY[name]), name)
+    globals()[name] = found
+    return found

@@ -10,13 +10,13 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from mfbo.context import Context
-from mfbo.errors import BadTask, UnknownName
+from mfbo.errors import BadSpace, BadTask, UnknownName
 from mfbo.fidelity import Fidelity
 from mfbo.tasks import BUILTIN
 from mfbo.trial import Config, Measurement, Rung, Value
@@ -41,8 +41,12 @@ class Task:
         grid: values for grid search by hyperparameter; what is not named gets values spread over its range.
         validate: like `train`, but trains on training and validation data and measures on the test split, which
             nothing else reads.
+        prepare: called once with the run's options before its first trial; raises what a person must mend, such as
+            missing data, before anything is written.
+        spaces: further spaces by name, such as ``wide``, for ``--space``.
         stateless: `train` is a surrogate or a table: it goes on from ``context.start_epoch`` without a checkpoint.
         full_cost: virtual seconds of an average full evaluation, for surrogates; ``20x`` is then twenty of them.
+        source: what `load` was given; empty for a task made in Python, which only Python can take up again.
         optimum: loss of the best configuration at full fidelity, where it is known.
         true_loss: configuration -> what it is worth at full fidelity without noise, where it is known.
     """
@@ -54,8 +58,11 @@ class Task:
     description: str = ""
     grid: Mapping[str, Sequence[Value]] | None = None
     validate: Train | None = None
+    prepare: Callable[[Mapping[str, str]], None] | None = None
+    spaces: Mapping[str, Callable[[], ConfigurationSpace]] = field(default_factory=dict)
     stateless: bool = False
     full_cost: float | None = None
+    source: str = ""
     optimum: float | None = None
     true_loss: Callable[[Config], float] | None = None
 
@@ -70,6 +77,60 @@ class Task:
             raise BadTask(
                 f"task {self.name!r}: fidelity is {self.fidelity!r}; give mfbo.Fidelity(epochs=..., data=...)"
             )
+
+    @property
+    def simulated(self) -> bool:
+        """Whether its cost is known to be virtual before the first trial."""
+        return self.stateless or self.full_cost is not None
+
+    def with_space(self, name: str) -> Task:
+        """This task with another space.
+
+        Args:
+            name: ``default``, a name in `spaces`, or a YAML file in ConfigSpace's format.
+
+        Raises:
+            UnknownName: no such space.
+            BadSpace: the file cannot be read as one.
+        """
+        if name == "default":
+            return self
+        if name in self.spaces:
+            space = self.spaces[name]()
+        elif name.endswith((".yaml", ".yml")):
+            space = read_space(Path(name))
+        else:
+            raise UnknownName("space", name, ["default", *self.spaces], "or a file that ends in .yaml")
+        return self.on(space)
+
+    def on(self, space: ConfigurationSpace) -> Task:
+        """This task with `space`; of its grid what lies inside."""
+        given = {key: values for key, values in (self.grid or {}).items() if key in space}
+        legal = {key: [value for value in values if space[key].legal_value(value)] for key, values in given.items()}
+        return replace(self, space=space, grid={key: values for key, values in legal.items() if values})
+
+
+def read_space(path: Path) -> ConfigurationSpace:
+    """The space in a YAML file of ConfigSpace's format; nothing in it is executed.
+
+    Raises:
+        BadSpace: no such file, or not a space.
+    """
+    import yaml
+    from ConfigSpace import ConfigurationSpace
+
+    if not path.is_file():
+        raise BadSpace(f"space file {str(path)!r} does not exist")
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+        space = ConfigurationSpace.from_serialized_dict(found)
+    except Exception as error:  # whatever a damaged file makes of the reader
+        reason = " ".join(str(error).split())[:200]
+        text = f"space file {str(path)!r} is not in ConfigSpace's format"
+        raise BadSpace(f"{text}: {type(error).__name__}: {reason}") from error
+    if len(space) == 0:
+        raise BadSpace(f"space file {str(path)!r} has no hyperparameters; there is nothing to tune")
+    return space
 
 
 def names() -> dict[str, str]:
@@ -90,14 +151,14 @@ def load(name: str) -> Task:
     """
     if ".py" in name and ":" in name:
         path, _, attribute = name.rpartition(":")
-        return _task_of(_import_file(Path(path)), attribute, name)
+        return replace(_task_of(_import_file(Path(path)), attribute, name), source=name)
     if name in BUILTIN:
         module, _, attribute = BUILTIN[name].where.partition(":")
-        return _task_of(importlib.import_module(module), attribute, name)
+        return replace(_task_of(importlib.import_module(module), attribute, name), source=name)
     for entry in entry_points(group=GROUP):
         if entry.name == name:
             try:
-                return _checked(entry.load(), name)
+                return replace(_checked(entry.load(), name), source=name)
             except ImportError as error:
                 raise BadTask(f"task {name!r} from {entry.value} does not import: {error}") from error
     hint = (

@@ -33,10 +33,16 @@ class Executor(Protocol):
 
     @property
     def now(self) -> float:
-        """Seconds on the run's clock since the executor began; virtual ones for surrogates."""
+        """Seconds on the run's clock, interruptions left out; virtual ones for surrogates."""
 
-    def submit(self, trial: Trial, start_epoch: int) -> None:
-        """Start `trial` on a free worker; `start_epoch` is what a stateless task has behind it."""
+    def submit(self, trial: Trial, start_epoch: int, began: float | None = None) -> None:
+        """Start `trial` on a free worker.
+
+        Args:
+            trial: what to run.
+            start_epoch: what a stateless task has behind it.
+            began: on a virtual clock: when it began, before the run was interrupted.
+        """
 
     def wait(self, allowance: Allowance) -> tuple[Trial, Outcome]:
         """The next trial that ends; all are stopped when the allowance is used up."""

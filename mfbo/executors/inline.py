@@ -42,18 +42,27 @@ class InlineExecutor:
         setting: of the run.
         slots: simulated workers; a task on a real clock needs 1.
         interrupted: whether the user asked to stop.
+        wall: what the run's clock showed when it was left; 0 for a new run.
+        virtual: whether that clock is a virtual one.
     """
 
     def __init__(
-        self, task: Task, setting: Setting, slots: int = 1, interrupted: Callable[[], bool] = lambda: False
+        self,
+        task: Task,
+        setting: Setting,
+        *,
+        slots: int = 1,
+        interrupted: Callable[[], bool] = lambda: False,
+        wall: float = 0.0,
+        virtual: bool = False,
     ) -> None:
         self.slots = slots
         self._task = task
         self._setting = setting
         self._interrupted = interrupted
         self._flights: list[_Flight] = []
-        self._began = time.perf_counter()
-        self._clock: float | None = None
+        self._began = time.perf_counter() - wall
+        self._clock: float | None = wall if virtual else None
 
     @property
     def busy(self) -> int:
@@ -62,12 +71,14 @@ class InlineExecutor:
 
     @property
     def now(self) -> float:
-        """Seconds since the beginning, virtual once a trial had a virtual cost."""
+        """Seconds on the run's clock, virtual once a trial had a virtual cost."""
         return time.perf_counter() - self._began if self._clock is None else self._clock
 
-    def submit(self, trial: Trial, start_epoch: int) -> None:
+    def submit(self, trial: Trial, start_epoch: int, began: float | None = None) -> None:
         """Take `trial`; it runs at the next `wait`."""
-        self._flights.append(_Flight(trial, start_epoch, self._clock or 0.0))
+        if began is None or self._clock is None:
+            began = self._clock or 0.0
+        self._flights.append(_Flight(trial, start_epoch, began))
 
     def wait(self, allowance: Allowance) -> tuple[Trial, Outcome]:
         """Run what was submitted; the trial that ends first."""

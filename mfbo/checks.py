@@ -1,0 +1,75 @@
+"""What a run refuses before anything is written: limits that make no sense, or that buy nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from mfbo.budget import Budget
+from mfbo.errors import BadCost, BadValue
+from mfbo.ledger import Limits
+
+if TYPE_CHECKING:
+    from mfbo.ledger import Run
+    from mfbo.task import Task
+    from mfbo.trial import Rung
+
+
+def cost_text(value: str | float | None) -> str | None:
+    """A cost as the ledger keeps it; a number is seconds."""
+    if value is None:
+        return None
+    return str(Budget.parse(value if isinstance(value, str) else f"{value!r}s", "max cost"))
+
+
+def limits(limits: Limits, seed: int, workers: int) -> None:
+    """Limits, seed and workers that make sense."""
+    if limits == Limits():
+        raise BadCost("no limit given; say what the run may cost with --max-cost 2h, or --max-trials or --max-wall")
+    if limits.max_trials is not None and limits.max_trials < 1:
+        raise BadValue(f"max trials {limits.max_trials}: give 1 or more")
+    if limits.max_wall is not None and Budget.parse(limits.max_wall, "max wall").unit != "s":
+        raise BadCost(f"max wall {limits.max_wall!r}: give a duration such as 45s, 90m or 2h")
+    if not 0 <= seed < 2**32:
+        raise BadValue(f"seed {seed}: give an integer from 0 to {2**32 - 1}")
+    if workers < 1:
+        raise BadValue(f"workers {workers}: give 1 or more")
+
+
+def same_unit(limits: Limits, changes: Mapping[str, Any]) -> None:
+    """What has been charged in one unit cannot be continued in the other."""
+    before, after = limits.max_cost, changes.get("max_cost")
+    if after is None:
+        return
+    unit = Budget.parse(before).unit if before else "s"
+    if Budget.parse(after).unit != unit:
+        kind = "full evaluations, such as 40x" if unit == "x" else "time, such as 4h"
+        raise BadCost(f"max cost {after!r}: this run is charged in {kind}; give the new limit in the same unit")
+
+
+def affordable(limits: Limits, task: Task, rungs: list[Rung], optimizer: str) -> None:
+    """Refuse a budget that is known not to buy the cheapest trial."""
+    if limits.max_cost is None:
+        return
+    budget, lowest = Budget.parse(limits.max_cost), rungs[0]
+    if budget.unit == "x":
+        need = Budget(lowest.work, "x")
+    elif task.full_cost:
+        need = Budget(lowest.work * task.full_cost, "s")
+    else:
+        return
+    if budget.amount < need.amount * (1 - 1e-9):
+        text = f"max cost {limits.max_cost!r} is less than the cheapest trial of {optimizer!r}"
+        raise BadCost(f"{text}: {lowest} costs {need.amount:.3g}{need.unit}; give at least that")
+
+
+def nothing_learned(run: Run) -> bool:
+    """Whether no trial got to a report, and none failed either."""
+    return all(result.outcome.status == "stopped" and result.outcome.loss is None for result in run.results)
+
+
+def too_little(run: Run) -> str:
+    """What to say where `nothing_learned` within the budget."""
+    spent = sum(result.outcome.cost for result in run.results)
+    cheapest = f"the cheapest trial ({run.header.rungs[0]}) made no report in {spent:.3g}s"
+    return f"max cost {run.limits.max_cost!r} buys nothing here: {cheapest}; give more. Nothing was kept"

@@ -1,0 +1,182 @@
+"""The only loop: asks the optimizer, pays the executor, writes the ledger, until a limit is reached."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mfbo.curves import Incumbent
+from mfbo.executors import Allowance
+
+if TYPE_CHECKING:
+    from mfbo.executors import Executor
+    from mfbo.ledger import Ledger, Result, Run
+    from mfbo.meter import Meter
+    from mfbo.observer import Observer
+    from mfbo.optimizers import Optimizer
+    from mfbo.retention import Retention
+    from mfbo.task import Task
+    from mfbo.trial import Outcome, Rung, Trial
+
+FAILURES = 5  # so many first trials without one success, and the run stops
+
+
+class Loop:
+    """One run, from its first ask, or from where it was left.
+
+    Args:
+        task: what is tuned.
+        optimizer: in the state that the ledger tells of.
+        executor: runs the trials; its clock is the run's.
+        ledger: open for writing.
+        meter: has read the ledger.
+        observer: is told what happens.
+        interrupted: whether the user asked to stop.
+        retention: of the run's checkpoints; None if every trial starts from scratch.
+    """
+
+    def __init__(
+        self,
+        *,
+        task: Task,
+        optimizer: Optimizer,
+        executor: Executor,
+        ledger: Ledger,
+        meter: Meter,
+        observer: Observer,
+        interrupted: Callable[[], bool],
+        retention: Retention | None,
+    ) -> None:
+        self._task, self._optimizer, self._executor = task, optimizer, executor
+        self._ledger, self._meter, self._observer = ledger, meter, observer
+        self._interrupted, self._retention = interrupted, retention
+        self._thinking = 0.0
+        self._failures = 0
+        self._incumbent = Incumbent(ledger.run.header.rungs)
+        self._levels = task.fidelity.ladder(str(ledger.run.header.fidelity.get("path")))
+        self._done: dict[str, int] = defaultdict(int)
+        self._waiting = ledger.run.open
+        for result in ledger.run.results:
+            self._note(result)
+        self._failures = 0  # those before an interruption may have been mended
+        self._began = _beginnings(ledger.run)
+
+    def run(self) -> str:
+        """Go on until there is a reason to stop; the reason, as `TuneResult.status` has it."""
+        status = "budget"
+        while True:
+            if self._interrupted():
+                status = "interrupted"
+            elif self._failures >= FAILURES and self._incumbent.best is None:
+                status = "failed"
+            else:
+                status = self._fill()
+            if not self._executor.busy:
+                return status
+            self._take(*self._executor.wait(self._allowance()))
+
+    @property
+    def thinking(self) -> float:
+        """Seconds of the optimizer since the last result."""
+        return self._thinking
+
+    def _fill(self) -> str:
+        """Start trials on all free slots; why no more can be started, once one stays free."""
+        while self._executor.busy < self._executor.slots:
+            if reason := self._meter.over(self._executor.now, self._thinking):
+                return reason
+            trial = self._next()
+            if trial is None:
+                return "exhausted"
+            if reason := self._start(trial):
+                self._waiting.insert(0, trial)
+                return reason
+        return ""
+
+    def _next(self) -> Trial | None:
+        """A trial that was left open, or a new one."""
+        if self._waiting:
+            return self._waiting.pop(0)
+        began = time.perf_counter()
+        trial = self._optimizer.ask()
+        self._thinking += time.perf_counter() - began
+        if trial is not None:
+            self._ledger.ask(trial)
+        return trial
+
+    def _start(self, trial: Trial) -> str | None:
+        """Submit `trial`, at a lower rung where the rest of the budget pays for no more; or why it cannot start."""
+        start = self._start_epoch(trial)
+        rung = self._meter.fit(trial.rung, start, self._useful(trial.rung))
+        if rung is None or self._meter.over(self._executor.now, self._thinking):
+            return "budget"
+        self._meter.reserve(trial.id, rung, start)
+        self._observer.asked(trial)
+        lowered = trial if rung == trial.rung else type(trial)(trial.id, trial.config, rung)
+        self._executor.submit(lowered, start, self._began.pop(trial.id, None))
+        return None
+
+    def _useful(self, rung: Rung) -> list[Rung]:
+        """Rungs below `rung` whose result could still become the incumbent."""
+        best = self._incumbent.best
+        least = best.outcome.rung.work if best else 0.0
+        return [other for other in self._levels if least - 1e-9 <= other.work < rung.work]
+
+    def _start_epoch(self, trial: Trial) -> int:
+        if self._task.stateless:
+            done = self._done[trial.key]
+            return done if done < trial.rung.epochs else 0
+        return self._retention.epochs(trial) if self._retention else 0
+
+    def _allowance(self) -> Allowance:
+        wall = self._meter.wall_left(self._executor.now)
+        return Allowance(max(0.0, self._meter.seconds_left(self._thinking)), max(0.0, wall))
+
+    def _take(self, ran: Trial, outcome: Outcome) -> None:
+        """Record what became of a trial, then tell the optimizer."""
+        run = self._ledger.run
+        trial = run.asks[ran.id]
+        thinking = 0.0 if outcome.virtual else self._thinking
+        self._thinking = 0.0
+        if ran.rung != trial.rung and outcome.status == "ok":
+            outcome = _lowered(outcome)
+        result = self._ledger.result(
+            trial, outcome, thinking=thinking, charge=self._meter.price(outcome, thinking), wall=self._executor.now
+        )
+        self._meter.take(result)
+        self._note(result)
+        if self._retention:
+            self._retention.after(result, self._incumbent.best)
+        self._observer.told(result, self._incumbent.best)
+        if outcome.status != "stopped":
+            began = time.perf_counter()
+            self._optimizer.tell(trial, outcome)
+            self._thinking += time.perf_counter() - began
+
+    def _note(self, result: Result) -> None:
+        self._incumbent.add(result)
+        outcome = result.outcome
+        if outcome.loss is not None and self._task.stateless:
+            key = result.trial.key
+            self._done[key] = max(self._done[key], outcome.rung.epochs)
+        self._failures += outcome.status in ("failed", "diverged")
+
+
+def _lowered(outcome: Outcome) -> Outcome:
+    """A trial that was run at a lower rung than asked: a partial result, so the ask stays open."""
+    return replace(outcome, status="stopped")
+
+
+def _beginnings(run: Run) -> dict[int, float]:
+    """What the run's clock showed when each trial in flight began; those that were stopped begin anew."""
+    wall, began = 0.0, {}
+    for kind, index in run.events:
+        if kind == "ask":
+            began[index] = wall
+        else:
+            wall = run.results[index].wall
+            began.pop(run.results[index].trial.id, None)
+    return began

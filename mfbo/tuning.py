@@ -1,0 +1,246 @@
+"""`tune` and `resume`: one run within its limits, from the first ask to its result."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mfbo import checks, identity
+from mfbo.checkpoint import Checkpoints
+from mfbo.environment import hardware, versions
+from mfbo.errors import BadCost
+from mfbo.executors.evaluate import Setting
+from mfbo.interrupt import Interrupt
+from mfbo.ledger import Header, Ledger, Limits, Run
+from mfbo.loop import Loop
+from mfbo.meter import Meter
+from mfbo.observer import Observer
+from mfbo.optimizers import DEFAULT, ladder_of, make
+from mfbo.replay import rebuild
+from mfbo.result import TuneResult, result_of
+from mfbo.retention import Retention
+from mfbo.settings import Settings
+from mfbo.task import Task, load
+
+if TYPE_CHECKING:
+    from mfbo.executors import Executor
+    from mfbo.trial import Rung
+
+
+def tune(
+    task: Task | str,
+    max_cost: str | float | None = None,
+    *,
+    optimizer: str = DEFAULT,
+    seed: int = 0,
+    max_trials: int | None = None,
+    max_wall: str | None = None,
+    out: Path | str | None = None,
+    fidelity: str | None = None,
+    settings: Settings | None = None,
+    observer: Observer | None = None,
+    command: str = "",
+) -> TuneResult:
+    """Search for the best configuration of `task` within the limits; at least one of them is needed.
+
+    The first Ctrl-C ends the run in order, with status ``interrupted``; `resume` goes on with it.
+
+    Args:
+        task: a `Task`, or a name that `mfbo.task.load` knows.
+        max_cost: ``2h``, ``90m``, ``20x`` (full evaluations), or seconds as a number.
+        optimizer: see `mfbo.optimizers.OPTIMIZERS`.
+        seed: 0 or more; the same seed asks the same on a virtual clock.
+        max_trials: ends after so many finished trials.
+        max_wall: duration by the clock.
+        out: folder for the ledger and the checkpoints; None keeps the run in memory.
+        fidelity: path ``epochs``, ``data`` or ``joint``; the task's default if None.
+        settings: how trials are run.
+        observer: is told what happens.
+        command: what the user typed, for the ledger.
+
+    Raises:
+        MfboError: a mistake that a person can mend; nothing was written.
+    """
+    settings = settings or Settings()
+    task = (load(task) if isinstance(task, str) else task).with_space(settings.space)
+    limits = Limits(checks.cost_text(max_cost), max_trials, max_wall)
+    checks.limits(limits, seed, settings.workers)
+    rungs = ladder_of(optimizer, task.fidelity.ladder(fidelity))
+    chosen = make(optimizer, task, rungs, seed)
+    checks.affordable(limits, task, rungs, optimizer)
+    if task.prepare:
+        task.prepare(settings.options)
+    header = _header(
+        task=task,
+        optimizer=optimizer,
+        seed=seed,
+        limits=limits,
+        fidelity=fidelity,
+        rungs=rungs,
+        settings=settings,
+        command=command,
+    )
+    folder = Path(out) if out is not None else None
+    new = folder is not None and not folder.exists()
+    with Ledger.create(header, folder) as ledger:
+        status = _run(task, chosen, ledger, settings, observer or Observer())
+    if status == "budget" and checks.nothing_learned(ledger.run):
+        if folder is not None:
+            _remove(folder, whole=new)
+        raise BadCost(checks.too_little(ledger.run))
+    return result_of(ledger.run)
+
+
+def resume(
+    run: Path | str,
+    *,
+    max_cost: str | float | None = None,
+    max_trials: int | None = None,
+    max_wall: str | None = None,
+    task: Task | None = None,
+    accept_changes: bool = False,
+    observer: Observer | None = None,
+    command: str = "",
+) -> TuneResult:
+    """Go on with a run that was interrupted, or extend a finished one; time in between is not charged.
+
+    Args:
+        run: its folder.
+        max_cost: new limit, in all, not in addition; None leaves it as it is.
+        max_trials: the same.
+        max_wall: the same.
+        task: for a run of a `Task` object, which no name leads to.
+        accept_changes: go on although task or space have changed since.
+        observer: is told what happens.
+        command: what the user typed, for the ledger.
+
+    Raises:
+        RunChanged: task or space are not those of the run; says what changed.
+        RunError: no such run, or another process writes to it.
+    """
+    with Ledger.reopen(Path(run)) as ledger:
+        known = ledger.run
+        header = known.header
+        settings = Settings(**header.settings)
+        task = task or load(header.task)
+        task = _with_space(task, settings.space, header)
+        if not accept_changes:
+            identity.check_unchanged(header, task)
+        new: dict[str, Any] = {"max_cost": checks.cost_text(max_cost), "max_trials": max_trials, "max_wall": max_wall}
+        changes = {name: value for name, value in new.items() if value is not None}
+        checks.limits(replace(known.limits, **changes), header.seed, settings.workers)
+        checks.same_unit(known.limits, changes)
+        chosen = make(header.optimizer, task, header.rungs, header.seed)
+        rebuild(chosen, known)
+        if task.prepare:
+            task.prepare(settings.options)
+        if changes:
+            ledger.limits(**changes)
+        ledger.resume(at=_now(), command=command)
+        _run(task, chosen, ledger, settings, observer or Observer())
+    return result_of(ledger.run)
+
+
+def _run(task: Task, optimizer: Any, ledger: Ledger, settings: Settings, observer: Observer) -> str:
+    """Run the loop of an open ledger to its end; the status."""
+    run = ledger.run
+    meter = Meter(task, run.limits)
+    meter.read(run)
+    with ExitStack() as stack:
+        interrupt = stack.enter_context(Interrupt())
+        checkpoints = retention = None
+        if not (settings.from_scratch or task.stateless):
+            root = run.folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mfbo-")))
+            checkpoints = Checkpoints(root / "checkpoints")
+            most = None if settings.max_disk is None else settings.max_disk * 2**30
+            retention = Retention(checkpoints, run.header.rungs[-1].epochs, most)
+            retention.read(run)
+        setting = Setting(run.header.seed, settings.device, settings.options, checkpoints)
+        executor = _executor(task, setting, settings, interrupt, run)
+        stack.callback(executor.close)
+        loop = Loop(
+            task=task,
+            optimizer=optimizer,
+            executor=executor,
+            ledger=ledger,
+            meter=meter,
+            observer=observer,
+            interrupted=interrupt,
+            retention=retention,
+        )
+        observer.began(run)
+        status = "killed"
+        try:
+            status = loop.run()
+        finally:
+            observer.ended(status)
+        virtual = bool(run.results) and run.results[-1].outcome.virtual
+        thinking = 0.0 if virtual else loop.thinking
+        ledger.end(status, thinking=thinking, charge=thinking if meter.unit == "s" else 0.0)
+    return status
+
+
+def _executor(task: Task, setting: Setting, settings: Settings, interrupt: Interrupt, run: Run) -> Executor:
+    from mfbo.executors.inline import InlineExecutor
+
+    virtual = bool(run.results) and all(result.outcome.virtual for result in run.results)
+    return InlineExecutor(task, setting, slots=settings.workers, interrupted=interrupt, wall=run.wall, virtual=virtual)
+
+
+def _with_space(task: Task, name: str, header: Header) -> Task:
+    """The task with the space of the run; one that came from a file is in the ledger."""
+    if not name.endswith((".yaml", ".yml")):
+        return task.with_space(name)
+    from ConfigSpace import ConfigurationSpace
+
+    return task.on(ConfigurationSpace.from_serialized_dict(dict(header.space)))
+
+
+def _header(
+    *,
+    task: Task,
+    optimizer: str,
+    seed: int,
+    limits: Limits,
+    fidelity: str | None,
+    rungs: list[Rung],
+    settings: Settings,
+    command: str,
+) -> Header:
+    space = identity.space_dict(task.space)
+    return Header(
+        task=task.source or task.name,
+        optimizer=optimizer,
+        seed=seed,
+        limits=limits,
+        fidelity=identity.fidelity_dict(task, fidelity),
+        rungs=tuple(rungs),
+        space=space,
+        space_hash=identity.digest(space),
+        source_hash=identity.source_hash(task.source),
+        full_cost=task.full_cost,
+        optimum=task.optimum,
+        settings=dict(vars(settings)),
+        versions=versions(),
+        hardware=hardware(),
+        command=command,
+        created=_now(),
+    )
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+
+
+def _remove(folder: Path, *, whole: bool) -> None:
+    """Take back what a run without any result has written."""
+    if whole:
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    (folder / "ledger.jsonl").unlink(missing_ok=True)
+    shutil.rmtree(folder / "checkpoints", ignore_errors=True)

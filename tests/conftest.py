@@ -1,0 +1,31 @@
+"""What several test files share."""
+
+from __future__ import annotations
+
+import pytest
+from ConfigSpace import Categorical, ConfigurationSpace, Float, Integer
+
+import mfbo
+
+
+def quadratic_space(seed=0):
+    space = ConfigurationSpace(name="quadratic", seed=seed)
+    space.add(Float("x", (-5.0, 5.0)), Integer("n", (1, 100), log=True), Categorical("kind", ["a", "b"]))
+    return space
+
+
+def quadratic(config, fidelity, context):
+    """A virtual task: each epoch costs a tenth of a second, and the loss falls towards that of the configuration."""
+    full = config["x"] ** 2 + abs(config["n"] - 10) / 100 + (config["kind"] == "b")
+    for epoch in range(context.start_epoch + 1, fidelity.epochs + 1):
+        context.report(full + 1 / epoch, cost=0.1 * (epoch - context.start_epoch) * fidelity.data)
+    return mfbo.Measurement(
+        full + 1 / fidelity.epochs, cost=0.1 * (fidelity.epochs - context.start_epoch) * fidelity.data
+    )
+
+
+@pytest.fixture
+def task():
+    return mfbo.Task(
+        "quadratic", quadratic_space(), quadratic, mfbo.Fidelity(epochs=(1, 27)), stateless=True, full_cost=2.7
+    )
