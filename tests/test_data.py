@@ -129,10 +129,7 @@ def test_subsets_of_label_sorted_texts_have_every_class_and_are_nested(tmp_path)
 
 
 def first_use(name: str, root: Path) -> None:
-    if name == "cifar10":
-        _ = data.images(data_dir=root).train
-    else:
-        _ = data.words(name, root)["train"]
+    _ = data.images(data_dir=root).train if name == "cifar10" else data.words(name, root)["train"]
 
 
 @pytest.mark.parametrize(
