@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 from rich.console import Console
 
 from mfbo.curves import Incumbent, improvements
 from mfbo.display import LineDisplay, LiveDisplay, Quiet, make, summary
+from mfbo.display.tables import aligned
 from mfbo.display.text import clean, headline, number, seconds
 from mfbo.ledger import Header, Ledger, Limits, Run
 from mfbo.observer import Observer
@@ -141,7 +143,8 @@ def test_the_live_display_shows_budget_rungs_incumbent_trials_and_what_is_in_fli
     assert "accuracy=0.9346, f1=0.9" in text
     assert "lr=0.001235, batch=32" in text
     assert re.search(r"9 +25% data, 1 epoch +failed +- +0.5s +ValueError: the learning", text)
-    assert re.search(r"13 +64% data, 9 epochs +running +- +1.5s +lr=0.5, batch=64", text)
+    assert re.search(r"13 +64% data, 9 epochs +running +- +1.5s +0.5 +64 *$", text, re.MULTILINE)
+    assert re.search(r"trial +fidelity +status +loss +cost +lr +batch", text)
 
 
 def test_a_budget_in_full_evaluations_is_shown_in_them(live, clock):
@@ -221,6 +224,17 @@ def test_any_size_of_terminal_will_do(width, height, clock):
     assert "cannot draw" not in text
     assert all(len(line) <= width for line in text.splitlines())
     session.end()
+
+
+@given(st.lists(st.dictionaries(st.text(max_size=12), st.floats(0, 1) | st.text(max_size=12)), max_size=5))
+def test_aligned_configurations_have_a_line_each_and_values_are_whole_or_left_out(configs):
+    for room in (1, 30, 10_000):
+        names, *lines = aligned(configs, room)
+        assert len(lines) == len(configs)
+        assert len({cell_len(line) for line in (names, *lines)}) == 1
+        assert cell_len(names) <= max(room, 24)  # the first one is always there
+    for config, line in zip(configs, lines, strict=True):
+        assert all(number(value, 3) in line for value in config.values())
 
 
 def test_on_a_common_terminal_the_display_fits(live, clock):

@@ -9,7 +9,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from mfbo.display.tables import one_line, plain_table
+from mfbo.display.tables import aligned, one_line, plain_table
 from mfbo.display.tally import rung_table
 from mfbo.display.text import amount, clean, headline, number, pairs, rung_words, seconds, short_rung, status_words
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 BAR_WIDTH = 30
 WIDE = 72  # columns; with less there is no room for bars and configurations
 NARROW = 66  # columns; with less, the table of rungs has fewer of its own
+WIDTHS = {"trial": 5, "fidelity": 0, "status": 8, "loss": 7, "cost": 6}
 STYLES = {"stopped": "yellow", "failed": "red", "diverged": "red", "running": "cyan"}
 
 
@@ -63,7 +64,7 @@ class Panel:
             parts += [Text(), best]
             used += 1 + sum(-(-len(line) // width) for line in best.plain.splitlines())
         if watch.last or watch.flights:
-            parts += [Text(), trial_table(watch, max(1, height - used - 3), wide)]
+            parts += [Text(), trial_table(watch, max(1, height - used - 3), width)]
         return parts
 
 
@@ -96,38 +97,41 @@ def meter_table(watch: Watch, wide: bool) -> Table:
 def incumbent_lines(best: Result, unit: str) -> Text:
     """Loss, fidelity, cost at which it was found; metrics; configuration."""
     outcome = best.outcome
-    text = Text("best ", style="").append(number(outcome.loss), "bold green")
+    text = Text("best ").append(number(outcome.loss), "bold green")
     text.append(f" at {rung_words(outcome.rung)}; trial {best.trial.id}, found at {amount(best.spent, unit)}\n")
     if outcome.metrics:
         text.append(f"{pairs(outcome.metrics)}\n")
     return text.append(pairs(best.trial.config))
 
 
-def trial_table(watch: Watch, room: int, wide: bool) -> Table:
-    """The last results, then the trials in flight, in so many rows."""
-    table = plain_table("trial", "fidelity", "status", "loss", "cost", *(["configuration"] if wide else []))
+def trial_table(watch: Watch, rows: int, width: int) -> Table:
+    """The last results, then the trials in flight, in so many rows and columns of text."""
     flights = list(watch.flights.values())
-    shown = flights[: max(1, room // 2)]
-    most = room - len(shown) - (len(flights) > len(shown))
-    for result in list(watch.last)[-most:] if most > 0 else []:
-        outcome = result.outcome
-        loss = Text("-" if outcome.loss is None else number(outcome.loss), "bold green" if result is watch.best else "")
-        what = one_line(headline(outcome.error), "red") if outcome.error else None
-        _row(table, result.trial, outcome.status, loss, outcome.cost, what=what)
-    for trial, since in shown:
-        _row(table, trial, "running", Text("-"), watch.now - since)
+    shown = flights[: max(1, rows // 2)]
+    most = rows - len(shown) - (len(flights) > len(shown))
+    last = list(watch.last)[-most:] if most > 0 else []
+    configs = [*(result.trial.config for result in last), *(trial.config for trial, _ in shown)]
+    longest = max((len(short_rung(rung)) for rung in watch.run.header.rungs), default=0)
+    widths = {**WIDTHS, "fidelity": min(longest, 24)}
+    wide = width >= WIDE
+    names, *values = aligned(configs, width - sum(widths.values()) - 2 * len(widths))
+    table = plain_table(*widths, widths=widths if wide else None)
+    if wide:
+        table.add_column(one_line(names))
+    for result, config in zip(last, values, strict=False):
+        outcome, better = result.outcome, "bold green" if result is watch.best else ""
+        loss = Text("-" if outcome.loss is None else number(outcome.loss), better)
+        what = one_line(headline(outcome.error), "red") if outcome.error else one_line(config, "dim")
+        cells = _cells(result.trial, outcome.status)
+        table.add_row(*cells, loss, Text(seconds(outcome.cost)), *([what] if wide else []))
+    for (trial, since), config in zip(shown, values[len(last) :], strict=True):
+        what = one_line(config, "dim")
+        table.add_row(*_cells(trial, "running"), Text("-"), Text(seconds(watch.now - since)), *([what] if wide else []))
     if len(flights) > len(shown):
         table.add_row("", one_line(f"and {len(flights) - len(shown)} more", "dim"), one_line("running", "dim"))
     return table
 
 
-def _row(table: Table, trial: Trial, status: str, loss: Text, cost: float, *, what: Text | None = None) -> None:
-    cells = [
-        Text(str(trial.id)),
-        one_line(short_rung(trial.rung)),
-        one_line(clean(status, 20), STYLES.get(status, "")),
-        loss,
-        Text(seconds(cost)),
-        what or one_line(pairs(trial.config), "dim"),
-    ]
-    table.add_row(*cells[: len(table.columns)])
+def _cells(trial: Trial, status: str) -> list[Text]:
+    style = STYLES.get(status, "")
+    return [Text(str(trial.id)), one_line(short_rung(trial.rung)), one_line(clean(status, 20), style)]

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
+from rich.cells import cell_len, set_cell_size
 from rich.table import Table
 from rich.text import Text
+
+from mfbo.display.text import clean, number
 
 WORDS = ("rung", "fidelity", "status", "configuration")
 
 
-def plain_table(*names: str) -> Table:
-    """A table with these columns: `WORDS` to the left and shortened where there is no room, figures to the right."""
+def plain_table(*names: str, widths: Mapping[str, int] | None = None) -> Table:
+    """A table with these columns: those of `WORDS` to the left and shortened where need be, figures to the right.
+
+    Args:
+        names: of the columns.
+        widths: least widths, so that columns do not move from one drawing to the next.
+    """
     table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0), pad_edge=False)
     for name in names:
-        table.add_column(one_line(name), justify="left" if name in WORDS else "right", no_wrap=name not in WORDS)
+        words, width = name in WORDS, (widths or {}).get(name)
+        table.add_column(one_line(name), justify="left" if words else "right", no_wrap=not words, min_width=width)
     return table
 
 
@@ -27,3 +38,22 @@ def facts_table() -> Table:
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     return table
+
+
+def aligned(configs: Sequence[Mapping[str, object]], room: int) -> list[str]:
+    """A line of names, then one of values for each configuration: as many hyperparameters as there is room for.
+
+    Long names are cut; a value never is, as half a number is a wrong one.
+
+    >>> aligned([{"batch_size": 32, "lr": 0.1, "layers": 2}, {"batch_size": 128}], room=15)
+    ['batch_ lr ', '32     0.1', '128    -  ']
+    """
+    lines = [""] * (len(configs) + 1)
+    for name in dict.fromkeys(name for config in configs for name in config):
+        values = [number(config.get(name, "-"), 3) for config in configs]
+        width = max(min(6, cell_len(clean(name))), *map(cell_len, values))
+        if lines[0] and cell_len(lines[0]) + 1 + width > room:
+            break
+        cells = [set_cell_size(text, width) for text in (clean(name), *values)]
+        lines = [f"{line} {cell}" if line else cell for line, cell in zip(lines, cells, strict=True)]
+    return lines

@@ -54,7 +54,7 @@ def _harmless(character: str) -> str:
     return "?" if unicodedata.category(character) == "Cs" else ""
 
 
-def number(value: object) -> str:
+def number(value: object, digits: int = 4) -> str:
     """Four significant digits, an exponent only where a reader would want one; what is no number is cleaned.
 
     >>> number(0.123456), number(31415.9), number(2e-7), number(123456)
@@ -62,7 +62,7 @@ def number(value: object) -> str:
     """
     if not isinstance(value, float):
         return clean(value, 40)
-    return f"{value:.0f}" if 1e4 <= abs(value) < 1e7 else f"{value:.4g}"
+    return f"{value:.0f}" if 1e4 <= abs(value) < 1e7 else f"{value:.{digits}g}"
 
 
 def seconds(value: float) -> str:
