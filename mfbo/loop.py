@@ -54,6 +54,7 @@ class Loop:
         self._ledger, self._meter, self._observer = ledger, meter, observer
         self._interrupted, self._retention = interrupted, retention
         self._thinking = 0.0
+        self._virtual = task.simulated
         self._failures = 0
         self._incumbent = Incumbent(ledger.run.header.rungs)
         self._levels = task.fidelity.ladder(str(ledger.run.header.fidelity.get("path")))
@@ -80,13 +81,13 @@ class Loop:
 
     @property
     def thinking(self) -> float:
-        """Seconds of the optimizer since the last result."""
-        return self._thinking
+        """Seconds of the optimizer since the last result; none on a virtual clock."""
+        return 0.0 if self._virtual else self._thinking
 
     def _fill(self) -> str:
         """Start trials on all free slots; why no more can be started, once one stays free."""
         while self._executor.busy < self._executor.slots:
-            if reason := self._meter.over(self._executor.now, self._thinking):
+            if reason := self._meter.over(self._executor.now, self.thinking):
                 return reason
             trial = self._next()
             if trial is None:
@@ -111,7 +112,7 @@ class Loop:
         """Submit `trial`, at a lower rung where the rest of the budget pays for no more; or why it cannot start."""
         start = self._start_epoch(trial)
         rung = self._meter.fit(trial.rung, start, self._useful(trial.rung))
-        if rung is None or self._meter.over(self._executor.now, self._thinking):
+        if rung is None or self._meter.over(self._executor.now, self.thinking):
             return "budget"
         self._meter.reserve(trial.id, rung, start)
         self._observer.asked(trial)
@@ -133,13 +134,14 @@ class Loop:
 
     def _allowance(self) -> Allowance:
         wall = self._meter.wall_left(self._executor.now)
-        return Allowance(max(0.0, self._meter.seconds_left(self._thinking)), max(0.0, wall))
+        return Allowance(max(0.0, self._meter.seconds_left(self.thinking)), max(0.0, wall))
 
     def _take(self, ran: Trial, outcome: Outcome) -> None:
         """Record what became of a trial, then tell the optimizer."""
         run = self._ledger.run
         trial = run.asks[ran.id]
-        thinking = 0.0 if outcome.virtual else self._thinking
+        self._virtual = outcome.virtual
+        thinking = self.thinking
         self._thinking = 0.0
         if ran.rung != trial.rung and outcome.status == "ok":
             outcome = _lowered(outcome)

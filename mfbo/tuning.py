@@ -179,9 +179,7 @@ def _run(task: Task, optimizer: Any, ledger: Ledger, settings: Settings, observe
             status = loop.run()
         finally:
             observer.ended(status)
-        virtual = bool(run.results) and run.results[-1].outcome.virtual
-        thinking = 0.0 if virtual else loop.thinking
-        ledger.end(status, thinking=thinking, charge=thinking if meter.unit == "s" else 0.0)
+        ledger.end(status, thinking=loop.thinking, charge=loop.thinking if meter.unit == "s" else 0.0)
     return status
 
 
