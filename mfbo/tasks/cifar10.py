@@ -1,0 +1,160 @@
+"""CIFAR-10: 32x32 colour images of ten kinds of things, a ResNet-18.
+
+Source: Krizhevsky 2009, ``uoft-cs/cifar10`` on the Hugging Face hub, 50,000 images for training and 10,000 for the test.
+The model is torchvision's ``resnet18`` (He et al. 2016) from random weights, with the stem of `predict_cifar10.network`.
+
+Split: a tenth of the training split, stratified and told by the seed of the run, is the validation part; a data fraction
+shrinks the rest. The test split is read by `validate` alone. The loss is the validation error, 1 - accuracy.
+
+Where the space does not say otherwise: AdamW, random crops (4 pixels of padding) and flips, gradients cut to norm 5.
+
+Options: ``data_dir``, ``patience``, ``samples`` (see `mfbo.tasks.training_setup.Options`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mfbo.context import Context
+from mfbo.fidelity import Fidelity
+from mfbo.spaces import cifar10 as spaces  # type: ignore[import-not-found, unused-ignore]
+from mfbo.task import Task
+from mfbo.tasks.splits import Indices
+from mfbo.tasks.training_setup import Options, parts
+from mfbo.trial import Config, Measurement, Rung
+
+if TYPE_CHECKING:
+    from mfbo.data import Images
+    from mfbo.tasks.training import Job
+
+EPOCHS = spaces.EPOCHS[-1]
+CLIP = 5.0
+_OPTIONS = ("data_dir", "patience", "samples")
+_WEIGHTS = 3  # stream of the run's seed
+
+
+def task() -> Task:
+    """The task `cifar10`."""
+    return Task(
+        name="cifar10",
+        space=spaces.space(),
+        spaces={"wide": spaces.wide},
+        train=train,
+        validate=validate,
+        prepare=prepare,
+        fidelity=Fidelity(epochs=(1, EPOCHS), data=(0.1, 1.0)),
+        description="CIFAR-10, ResNet-18 (extra: vision)",
+        grid=spaces.GRID,
+    )
+
+
+def prepare(options: Mapping[str, str]) -> None:
+    """Check options, libraries and data, and decode the training split if that was not done before.
+
+    Raises:
+        MissingExtra: torch, torchvision or another library of the extra ``vision`` is not installed.
+        BadData: the data set is not there, or its files are not what they should be.
+        UnknownName, BadValue: of an option.
+    """
+    _ = _images(Options.read(options, _OPTIONS)).train
+
+
+def train(config: Config, rung: Rung, context: Context) -> Measurement:
+    """Train on the training part, measure on the validation part; goes on from ``context.checkpoint``.
+
+    Returns, raises: as `mfbo.tasks.training.fit`.
+    """
+    from mfbo.tasks.training import fit
+
+    options = Options.read(context.options, _OPTIONS)
+    found = _images(options)
+    learn, judge, _ = parts(found.train_labels, rung.data, context.seed, options.samples)
+    job = _job(config, context, found, learn, judge=(found.train, found.train_labels, judge), patience=options.patience)
+    return fit(job, rung, context)
+
+
+def validate(config: Config, rung: Rung, context: Context) -> Measurement:
+    """Train from scratch on training and validation part, measure on the test split; leaves the model."""
+    from mfbo.tasks.training import fit
+
+    found = _images(Options.read(context.options, _OPTIONS))
+    everything = np.arange(len(found.train_labels))
+    test = (found.test, found.test_labels, np.arange(len(found.test_labels)))
+    return fit(_job(config, context, found, everything, judge=test, final=True), rung, context)
+
+
+def _images(options: Options) -> Images:
+    from mfbo.data import images
+    from mfbo.data.parquet import needed
+
+    for library in ("torch", "torchvision", "safetensors"):
+        needed(library, "vision")
+    return images("cifar10", options.data_dir)
+
+
+def _job(
+    config: Config,
+    context: Context,
+    found: Images,
+    learn: Indices,
+    *,
+    judge: tuple[Any, Any, Indices],
+    patience: int | None = None,
+    final: bool = False,
+) -> Job:
+    import torch
+
+    from mfbo.tasks import training
+    from mfbo.tasks.predict_cifar10 import MEAN, STD, network
+    from mfbo.tasks.training_batches import ImageBatches
+    from mfbo.tasks.training_device import device_of, optimizer_of, reseed
+
+    device = device_of(context.device)
+    reseed(device, context.seed, _WEIGHTS)
+    model = network(len(found.classes)).to(device, memory_format=torch.channels_last)
+    name = str(config.get("optimizer", "adamw"))
+    augmentation = config.get("augmentation", "crop_flip")
+    crop = int(config.get("crop_padding", 4)) if augmentation == "crop_flip" else 0
+    images, labels, rows = judge
+    return training.Job(
+        model=model,
+        optimizer=optimizer_of(
+            name,
+            model,
+            weight_decay=float(config["weight_decay"]),
+            momentum=float(config.get("momentum", 0.9)),
+        ),
+        learn=ImageBatches(
+            found.train[learn],
+            found.train_labels[learn],
+            device,
+            mean=MEAN,
+            std=STD,
+            flip=augmentation != "none",
+            crop=crop,
+        ),
+        judge=ImageBatches(images[rows], labels[rows], device, mean=MEAN, std=STD),
+        classes=len(found.classes),
+        device=device,
+        keep=lambda folder: _keep(model, found.classes, folder),
+        peak=float(config["sgd_learning_rate" if name == "sgd" else "learning_rate"]),
+        batch_size=int(config["batch_size"]),
+        full_epochs=EPOCHS,
+        warmup=float(config.get("warmup_fraction", training.WARMUP)),
+        clip=CLIP,
+        smoothing=float(config.get("label_smoothing", 0.0)),
+        patience=patience,
+        final=final,
+    )
+
+
+def _keep(model: Any, classes: tuple[str, ...], folder: Path) -> None:
+    """What `predict_cifar10.load` reads."""
+    from mfbo.tasks.training_state import write_json, write_tensors
+
+    write_tensors(folder / "model.safetensors", model.state_dict())
+    write_json(folder / "model.json", {"classes": list(classes)})

@@ -1,0 +1,98 @@
+"""Where training runs and at which precision, the optimizers, and the seeds of what is random on a device."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from mfbo.errors import BadValue
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+_ROOM = 0.5  # part of a GPU's free memory that data may take; the rest is for activations
+
+
+def device_of(name: str) -> torch.device:
+    """The device that ``--device`` stands for; ``auto`` is a CUDA GPU, else Apple's, else the CPU.
+
+    Raises:
+        BadValue: there is no such name, or no such device here.
+    """
+    here = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        name = next(kind for kind in ("cuda", "mps", "cpu") if here[kind])
+    if name not in here:
+        raise BadValue(f"device {name!r}: give one of {', '.join(DEVICES)}")
+    if not here[name]:
+        found = ", ".join(kind for kind, there in here.items() if there)
+        raise BadValue(f"device {name!r}: PyTorch {torch.__version__} finds none here, only {found}; give 'auto' or 'cpu'")
+    return torch.device(name)
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Whether the hardware multiplies matrices in bfloat16 itself, so that it is faster than float32."""
+    if device.type == "cuda":
+        return bool(torch.cuda.get_device_capability(device) >= (8, 0))
+    if device.type == "cpu":
+        probe = getattr(torch.cpu, "_is_avx512_bf16_supported", None)  # there is no public one
+        return bool(probe and probe())
+    return False
+
+
+def autocast(device: torch.device) -> Any:
+    """A context in which matrix products and convolutions run in bfloat16, where the hardware has it."""
+    if not has_bf16(device):
+        return contextlib.nullcontext()
+    return torch.autocast(device.type, torch.bfloat16)
+
+
+def resident(size: int, device: torch.device) -> torch.device:
+    """Where data of `size` bytes should lie: on the device if it fits, else in the host's memory."""
+    if device.type == "cuda" and size > _ROOM * torch.cuda.mem_get_info(device)[0]:
+        return torch.device("cpu")
+    return device
+
+
+def reseed(device: torch.device, *key: int) -> None:
+    """Have what is random on `device` (dropout, initial weights) follow from `key` alone.
+
+    It is done at every step, so that a checkpoint needs no state of a generator. ``torch.manual_seed`` would also queue
+    a call for each kind of GPU that is not in use, with a stack trace, which takes longer than a small step.
+    """
+    seed = int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> np.uint64(1))
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
+    elif device.type == "mps":
+        torch.mps.manual_seed(seed)
+
+
+def optimizer_of(
+    name: str, model: nn.Module, *, weight_decay: float, momentum: float = 0.9, nesterov: bool = True
+) -> torch.optim.Optimizer:
+    """AdamW (``adamw``, ``adam``) or ``sgd`` over what trains; fused where PyTorch has it for the device.
+
+    Matrices and kernels decay; biases and the parameters of norms, which have one dimension, do not. The step size is
+    set at each step by the schedule.
+    """
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    groups = [
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    groups = [group for group in groups if group["params"]]
+
+    def make(fused: bool) -> torch.optim.Optimizer:
+        if name == "sgd":
+            return torch.optim.SGD(
+                groups, lr=0.1, momentum=momentum, nesterov=nesterov and momentum > 0, fused=fused
+            )
+        return torch.optim.AdamW(groups, lr=1e-3, fused=fused)
+
+    try:
+        return make(fused=True)
+    except RuntimeError:  # what it says where there is no fused kernel for the device
+        return make(fused=False)

@@ -1,0 +1,75 @@
+"""What the real tasks settle before they train: their options, and which rows they learn from. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mfbo.errors import BadValue, UnknownName
+from mfbo.tasks.splits import Indices, nested_subset, stratified_split
+
+VALIDATION = 0.1  # of the training split
+_WHAT = {
+    "data_dir": "a folder",
+    "model": "a folder, or a name on the Hugging Face hub",
+    "patience": "a whole number of epochs, 1 or more",
+    "samples": "a whole number, 1 or more",
+}
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a user may set beside the hyperparameters, with ``--data-dir``, ``--model`` or ``--option NAME=VALUE``.
+
+    Attributes:
+        data_dir: folder above the data sets; None for ``MFBO_DATA`` and the cache.
+        model: pretrained model, for tasks that start from one.
+        patience: epochs without a better validation loss after which a trial goes over to its decay; None for never.
+        samples: of the training part, at most; what a data fraction is then a fraction of. None for all.
+    """
+
+    data_dir: str | None = None
+    model: str = ""
+    patience: int | None = None
+    samples: int | None = None
+
+    @classmethod
+    def read(cls, given: Mapping[str, str], known: tuple[str, ...]) -> Options:
+        """The options of a task that knows those names.
+
+        Raises:
+            UnknownName: the task knows no such option.
+            BadValue: a value is outside what is allowed.
+        """
+        for name, value in given.items():
+            if name not in known:
+                raise UnknownName("option", name, known)
+            if name in ("patience", "samples") and not (str(value).isascii() and str(value).isdigit() and int(value)):
+                raise BadValue(f"option {name}={value!r}: give {_WHAT[name]}")
+            if not str(value):
+                raise BadValue(f"option {name} is empty; give {_WHAT[name]}")
+        whole = {name: int(given[name]) for name in ("patience", "samples") if name in given}
+        return cls(data_dir=given.get("data_dir"), model=given.get("model", ""), **whole)
+
+
+def parts(
+    labels: NDArray[np.int64], data: float, seed: int, samples: int | None = None
+) -> tuple[Indices, Indices, Indices]:
+    """Rows of a training split: what to learn from at a data fraction, what to judge by, and all that is not the latter.
+
+    Args:
+        labels: (n,), of the whole training split.
+        data: fraction in (0, 1].
+        seed: of the run.
+        samples: cap on the training part; None for none.
+
+    Returns:
+        (learn, judge, training): ascending indices. ``judge`` depends on labels and seed alone; ``learn`` is stratified,
+        contained in that of every larger fraction, and part of ``training``, which has no row of ``judge``.
+    """
+    training, judge = stratified_split(labels, VALIDATION, seed)
+    share = min(1.0, (samples or len(training)) / len(training)) * data
+    return training[nested_subset(labels[training], share, seed)], judge, training

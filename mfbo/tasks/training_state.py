@@ -1,0 +1,110 @@
+"""What a checkpoint of a real task holds: tensors as safetensors, the rest as JSON; nothing that is executed.
+
+::
+
+    state.safetensors   weights and the optimizer's moments before the decay; a higher rung goes on from here
+    state.json          how far that is
+    model/              the model after the decay, as the task writes it: what was measured
+    measurement.json    loss, metrics and confusion matrix of that model
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from mfbo.errors import BadData
+
+TENSORS, PROGRESS, MODEL, MEASUREMENT = "state.safetensors", "state.json", "model", "measurement.json"
+_WEIGHT, _MOMENT = "model.", "optimizer."
+_MEND = "delete its folder to start over"
+
+
+@dataclass
+class Progress:
+    """How far the stable phase is.
+
+    Attributes:
+        step: steps done.
+        per_epoch: steps of an epoch, at the data fraction of then.
+        best: lowest validation loss at the end of an epoch so far.
+        stale: epochs since then.
+    """
+
+    step: int = 0
+    per_epoch: int = 1
+    best: float = 1e30  # JSON has no infinity
+    stale: int = 0
+
+    def at(self, per_epoch: int) -> Progress:
+        """The same point in epochs, where an epoch has another number of steps; the same where it has not."""
+        return Progress(round(self.step / self.per_epoch * per_epoch), per_epoch, self.best, self.stale)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A copy, in the host's memory, of what training is about to change."""
+
+    tensors: dict[str, torch.Tensor]
+    progress: Progress
+
+    @classmethod
+    def take(cls, model: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress) -> Snapshot:
+        """Copy weights, buffers and moments."""
+        found = {_WEIGHT + name: tensor for name, tensor in model.state_dict().items()}
+        for place, state in optimizer.state_dict()["state"].items():
+            found |= {f"{_MOMENT}{place}.{name}": value for name, value in state.items() if torch.is_tensor(value)}
+        return cls(_copied(found), Progress(**asdict(progress)))
+
+    def save(self, folder: Path) -> None:
+        """Write it into a checkpoint."""
+        save_file(self.tensors, folder / TENSORS)
+        write_json(folder / PROGRESS, asdict(self.progress))
+
+
+def restore(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
+    """Put what `Snapshot.save` wrote into a model and its optimizer.
+
+    Raises:
+        BadData: the files are missing or damaged, or belong to another network.
+    """
+    try:
+        tensors = load_file(folder / TENSORS)
+        progress = Progress(**json.loads((folder / PROGRESS).read_text()))
+        moments: dict[int, dict[str, torch.Tensor]] = {}
+        for name in [name for name in tensors if name.startswith(_MOMENT)]:
+            _, place, kind = name.split(".", 2)
+            moments.setdefault(int(place), {})[kind] = tensors.pop(name)
+        model.load_state_dict({name.removeprefix(_WEIGHT): tensor for name, tensor in tensors.items()})
+    except (OSError, ValueError, TypeError, SafetensorError) as error:
+        raise BadData(f"checkpoint {str(folder)!r} cannot be read: {_line(error)}; {_MEND}") from error
+    except RuntimeError as error:  # what load_state_dict raises
+        raise BadData(f"checkpoint {str(folder)!r} is of another network: {_line(error)}; {_MEND}") from error
+    optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
+    return progress
+
+
+def write_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> None:
+    """Write named tensors as safetensors."""
+    save_file(_copied(tensors), path)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as JSON, one key a line."""
+    path.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+
+
+def _copied(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """In the host's memory, each with its own, as safetensors wants it (tied weights share theirs)."""
+    return {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
