@@ -14,4 +14,7 @@ class Builtin(NamedTuple):
 
 BUILTIN: dict[str, Builtin] = {
     "digits": Builtin("mfbo.tasks.digits:task", "scikit-learn's 1,797 handwritten digits, an MLP (real data, offline)"),
+    "cifar10": Builtin("mfbo.tasks.cifar10:task", "CIFAR-10, ResNet-18 (real data; extra: vision)"),
+    "agnews": Builtin("mfbo.tasks.agnews:task", "AG News, DistilBERT or another transformer (real data; extra: text)"),
+    "imdb": Builtin("mfbo.tasks.imdb:task", "IMDb reviews, LSTM (real data; extra: text)"),
 }
