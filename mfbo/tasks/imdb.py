@@ -1,0 +1,167 @@
+"""IMDb: film reviews, for or against, an LSTM.
+
+Source: Maas et al. 2011, ``stanfordnlp/imdb`` on the Hugging Face hub, 25,000 reviews for training and as many for the
+test, sorted by label. The model is `predict_imdb.ReviewLSTM`, torch's own LSTM over packed sequences of words.
+
+Split: a tenth of the training split, stratified and told by the seed of the run, is the validation part; a data fraction
+shrinks the rest. The test split is read by `validate` alone. The vocabulary, 20,000 words that occur twice or oftener,
+is counted from the whole training part at every data fraction, so that a promoted configuration keeps its embeddings;
+validation and test texts have no part in it. The loss is the validation error, 1 - accuracy.
+
+Where the space does not say otherwise: Adam, embeddings of 128 numbers, one layer, one direction, 256 words of a review
+(the first), dropout 0.5, gradients cut to norm 1. See `experiments/imdb_full.py` for what this reaches.
+
+Options: ``data_dir``, ``patience``, ``samples`` (see `mfbo.tasks.training_setup.Options`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mfbo.context import Context
+from mfbo.fidelity import Fidelity
+from mfbo.spaces import imdb as spaces  # type: ignore[import-not-found, unused-ignore]
+from mfbo.task import Task
+from mfbo.tasks.splits import Indices
+from mfbo.tasks.training_setup import Options, parts
+from mfbo.trial import Config, Measurement, Rung
+
+if TYPE_CHECKING:
+    from mfbo.data import Splits, Tokens, Vocabulary, Words
+    from mfbo.tasks.training import Job
+
+EPOCHS = spaces.EPOCHS[-1]
+DROPOUT = 0.5
+MAX_LENGTH = 256
+_OPTIONS = ("data_dir", "patience", "samples")
+_WEIGHTS = 3  # stream of the run's seed
+
+
+def task() -> Task:
+    """The task `imdb`."""
+    return Task(
+        name="imdb",
+        space=spaces.space(),
+        spaces={"wide": spaces.wide},
+        train=train,
+        validate=validate,
+        prepare=prepare,
+        fidelity=Fidelity(epochs=(1, EPOCHS), data=(0.1, 1.0)),
+        description="IMDb reviews, LSTM (extra: text)",
+        grid=spaces.GRID,
+    )
+
+
+def prepare(options: Mapping[str, str]) -> None:
+    """Check options, libraries and data, and number the words of the training split if that was not done before.
+
+    Raises:
+        MissingExtra: torch or another library of the extra ``text`` is not installed.
+        BadData: the data set is not there, or its files are not what they should be.
+        UnknownName, BadValue: of an option.
+    """
+    _ = _words(Options.read(options, _OPTIONS))["train"]
+
+
+def train(config: Config, rung: Rung, context: Context) -> Measurement:
+    """Train on the training part, measure on the validation part; goes on from ``context.checkpoint``.
+
+    Returns, raises: as `mfbo.tasks.training.fit`.
+    """
+    from mfbo.tasks.training import fit
+
+    options = Options.read(context.options, _OPTIONS)
+    words = _words(options)["train"]
+    learn, judge, training = parts(words.tokens.labels, rung.data, context.seed, options.samples)
+    vocabulary = words.vocabulary(training)
+    tokens = words.encoded(vocabulary)
+    job = _job(config, context, vocabulary, learn=(tokens, learn), judge=(tokens, judge), patience=options.patience)
+    return fit(job, rung, context)
+
+
+def validate(config: Config, rung: Rung, context: Context) -> Measurement:
+    """Train from scratch on training and validation part, measure on the test split; leaves the model."""
+    from mfbo.tasks.training import fit
+
+    words = _words(Options.read(context.options, _OPTIONS))
+    vocabulary = words["train"].vocabulary()
+    learn, judge = (words[split].encoded(vocabulary) for split in ("train", "test"))
+    everything = np.arange(len(learn)), np.arange(len(judge))
+    job = _job(
+        config, context, vocabulary, learn=(learn, everything[0]), judge=(judge, everything[1]), final=True
+    )
+    return fit(job, rung, context)
+
+
+def _words(options: Options) -> Splits[Words]:
+    from mfbo.data import words
+    from mfbo.data.parquet import needed
+
+    for library in ("torch", "safetensors"):
+        needed(library, "text")
+    return words("imdb", options.data_dir)
+
+
+def _job(
+    config: Config,
+    context: Context,
+    vocabulary: Vocabulary,
+    *,
+    learn: tuple[Tokens, Indices],
+    judge: tuple[Tokens, Indices],
+    patience: int | None = None,
+    final: bool = False,
+) -> Job:
+    from mfbo.tasks import training
+    from mfbo.tasks.predict_imdb import ReviewLSTM
+    from mfbo.tasks.training_batches import TextBatches
+    from mfbo.tasks.training_device import device_of, optimizer_of, reseed
+
+    device = device_of(context.device)
+    network = {
+        "embedding_size": int(config.get("embedding_size", 128)),
+        "hidden_size": int(config["hidden_size"]),
+        "layers": int(config.get("layers", 1)),
+        "bidirectional": bool(config.get("bidirectional", False)),
+        "dropout": float(config.get("dropout", DROPOUT)),
+        "layer_dropout": float(config.get("layer_dropout", 0.0)),
+    }
+    classes, most = learn[0].classes, int(config.get("max_length", MAX_LENGTH))
+    reseed(device, context.seed, _WEIGHTS)
+    model = ReviewLSTM(words=len(vocabulary), classes=len(classes), **network).to(device)
+    name = str(config.get("optimizer", "adam"))
+    described = {"classes": list(classes), "max_length": most, "network": network}
+    return training.Job(
+        model=model,
+        optimizer=optimizer_of(
+            name,
+            model,
+            weight_decay=float(config.get("weight_decay", 1e-5)),
+            momentum=float(config.get("momentum", 0.9)),
+            nesterov=False,
+        ),
+        learn=TextBatches(*learn, most, device),
+        judge=TextBatches(*judge, most, device),
+        classes=len(classes),
+        device=device,
+        keep=lambda folder: _keep(model, described, vocabulary, folder),
+        peak=float(config["sgd_learning_rate" if name == "sgd" else "learning_rate"]),
+        batch_size=int(config["batch_size"]),
+        full_epochs=EPOCHS,
+        clip=float(config.get("clip_norm", 1.0)),
+        patience=patience,
+        final=final,
+    )
+
+
+def _keep(model: Any, described: dict[str, Any], vocabulary: Vocabulary, folder: Path) -> None:
+    """What `predict_imdb.load` reads."""
+    from mfbo.tasks.training_state import write_json, write_tensors
+
+    write_tensors(folder / "model.safetensors", model.state_dict())
+    write_json(folder / "model.json", described)
+    vocabulary.save(folder / "vocabulary.json")

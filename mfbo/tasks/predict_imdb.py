@@ -1,0 +1,105 @@
+"""Tell whether film reviews like the film: ``python predict.py TEXT...`` prints ``pos`` or ``neg``, and how likely it is.
+
+Stands alone beside the folder ``model``; needs torch and safetensors. The network is an LSTM over the words of a review,
+whose outputs are averaged over the words.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+PADDING, UNKNOWN = 0, 1  # ids of the first two words of the vocabulary
+_WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
+
+
+class ReviewLSTM(nn.Module):  # type: ignore[misc, unused-ignore]
+    """Word embeddings, an LSTM, the mean of its outputs, and a linear classifier.
+
+    Args:
+        words: size of the vocabulary.
+        classes: how many.
+        embedding_size: numbers a word.
+        hidden_size: units of the LSTM in each direction.
+        layers: of the LSTM.
+        bidirectional: whether a second LSTM reads backwards.
+        dropout: of the embeddings, and before the classifier.
+        layer_dropout: between LSTM layers.
+    """
+
+    def __init__(
+        self,
+        *,
+        words: int,
+        classes: int = 2,
+        embedding_size: int = 128,
+        hidden_size: int = 256,
+        layers: int = 1,
+        bidirectional: bool = False,
+        dropout: float = 0.3,
+        layer_dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(words, embedding_size, padding_idx=PADDING)
+        self.lstm = nn.LSTM(
+            embedding_size,
+            hidden_size,
+            num_layers=layers,
+            batch_first=True,
+            bidirectional=bidirectional,
+            dropout=layer_dropout if layers > 1 else 0.0,
+        )
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = nn.Linear(hidden_size * (2 if bidirectional else 1), classes)
+
+    def forward(self, ids: Any, mask: Any, lengths: Any) -> Any:
+        """(b, longest) ids and mask, (b,) lengths on the CPU -> (b, classes) logits."""
+        packed = pack_padded_sequence(
+            self.dropout(self.embedding(ids)), lengths, batch_first=True, enforce_sorted=False
+        )
+        outputs, _ = pad_packed_sequence(self.lstm(packed)[0], batch_first=True)  # zero beyond each text's end
+        mean = outputs.sum(dim=1) / mask.sum(dim=1, keepdim=True)
+        return self.classifier(self.dropout(mean))
+
+
+def load(folder: Path) -> tuple[ReviewLSTM, dict[str, Any], dict[str, int]]:
+    """The trained network, its description, and the id of each word it knows."""
+    from safetensors.torch import load_file
+
+    described = json.loads((folder / "model.json").read_text())
+    words = json.loads((folder / "vocabulary.json").read_text(encoding="utf-8"))
+    model = ReviewLSTM(words=len(words), classes=len(described["classes"]), **described["network"])
+    model.load_state_dict(load_file(folder / "model.safetensors"))
+    return model.eval(), described, {word: place for place, word in enumerate(words)}
+
+
+def encode(text: str, ids: dict[str, int], most: int) -> list[int]:
+    """Ids of a review's first words."""
+    found = _WORD.findall(text.replace("<br />", " ").lower())
+    return [ids.get(word, UNKNOWN) for word in found[:most]] or [UNKNOWN]
+
+
+def predict(folder: Path, texts: list[str]) -> list[tuple[str, float]]:
+    """(class, probability) of each text."""
+    model, described, ids = load(folder)
+    rows = [torch.tensor(encode(text, ids, described["max_length"])) for text in texts]
+    lengths = torch.tensor([len(row) for row in rows])
+    padded = nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=PADDING)
+    mask = torch.arange(padded.shape[1]) < lengths[:, None]
+    with torch.inference_mode():
+        sure, best = model(padded, mask, lengths).softmax(dim=1).max(dim=1)
+    return [(described["classes"][i], p) for i, p in zip(best.tolist(), sure.tolist(), strict=True)]
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit("usage: python predict.py TEXT...")
+    for label, probability in predict(Path(__file__).resolve().parent / "model", sys.argv[1:]):
+        print(f"{label}\t{probability:.3f}")  # noqa: T201
