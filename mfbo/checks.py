@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from mfbo.budget import Budget
-from mfbo.errors import BadCost, BadValue
+from mfbo.errors import BadCost, BadValue, UnknownName
 from mfbo.ledger import Limits
 
 if TYPE_CHECKING:
     from mfbo.ledger import Run
+    from mfbo.settings import Settings
     from mfbo.task import Task
     from mfbo.trial import Rung
 
@@ -22,8 +24,8 @@ def cost_text(value: str | float | None) -> str | None:
     return str(Budget.parse(value if isinstance(value, str) else f"{value!r}s", "max cost"))
 
 
-def limits(limits: Limits, seed: int, workers: int) -> None:
-    """Limits, seed and workers that make sense."""
+def limits(limits: Limits, seed: int) -> None:
+    """Limits and a seed that make sense."""
     if limits == Limits():
         raise BadCost("no limit given; say what the run may cost with --max-cost 2h, or --max-trials or --max-wall")
     if limits.max_trials is not None and limits.max_trials < 1:
@@ -32,8 +34,19 @@ def limits(limits: Limits, seed: int, workers: int) -> None:
         raise BadCost(f"max wall {limits.max_wall!r}: give a duration such as 45s, 90m or 2h")
     if not 0 <= seed < 2**32:
         raise BadValue(f"seed {seed}: give an integer from 0 to {2**32 - 1}")
-    if workers < 1:
-        raise BadValue(f"workers {workers}: give 1 or more")
+
+
+def settings(settings: Settings) -> None:
+    """Settings that make sense."""
+    if settings.workers < 0:
+        raise BadValue(f"workers {settings.workers}: give 1 or more, or 0 to run trials in this process")
+    if settings.max_trial_time is not None and Budget.parse(settings.max_trial_time, "max trial time").unit != "s":
+        raise BadCost(f"max trial time {settings.max_trial_time!r}: give a duration such as 45s, 90m or 2h")
+    for name, value in (("memory", settings.max_trial_memory), ("disk", settings.max_disk)):
+        if value is not None and not 0 < value < math.inf:
+            raise BadValue(f"max {name} {value!r}: give a number of GiB above 0")
+    if settings.device not in ("auto", "cpu", "cuda", "mps"):
+        raise UnknownName("device", settings.device, ("auto", "cpu", "cuda", "mps"))
 
 
 def same_unit(limits: Limits, changes: Mapping[str, Any]) -> None:

@@ -63,7 +63,9 @@ def running(command: F) -> F:
         click.option("--option", "extra", multiple=True, metavar="KEY=VALUE", help="A further setting of the task."),
         click.option("--max-disk", type=float, metavar="GIB", help="Most that checkpoints may take."),
         click.option("--from-scratch", is_flag=True, help="Train every rung anew instead of going on."),
-        click.option("--workers", default=1, show_default=True, metavar="N", help="Trials at the same time."),
+        click.option("--max-trial-memory", type=float, metavar="GIB", help="Kill a trial that holds more."),
+        click.option("--max-trial-time", metavar="TIME", help="Kill a trial that takes longer."),
+        click.option("--workers", default="1", show_default=True, metavar="N", help="Trials at a time; auto: all."),
         click.option("--data-dir", metavar="DIR", help="Folder with NAME/train.parquet and NAME/test.parquet."),
         click.option("--model", metavar="NAME", help="Pretrained model: a local folder or a name on the hub."),
         click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps."),
@@ -250,7 +252,20 @@ def free_folder(name: str) -> Path:
     return folder
 
 
-def settings_of(*, model: str | None, data_dir: str | None, extra: tuple[str, ...], **rest: Any) -> Settings:
+def workers_of(text: str) -> int:
+    """A number of workers; ``auto`` is one a GPU, else one a core."""
+    if text == "auto":
+        from mfbo.executors.share import automatic
+
+        return automatic()
+    if not text.isdecimal():
+        raise BadValue(f"workers {text!r}: give a number, or auto for one a GPU or core")
+    return int(text)
+
+
+def settings_of(
+    *, workers: str, model: str | None, data_dir: str | None, extra: tuple[str, ...], **rest: Any
+) -> Settings:
     """The options of `running` in one."""
     from mfbo.settings import Settings
 
@@ -260,7 +275,8 @@ def settings_of(*, model: str | None, data_dir: str | None, extra: tuple[str, ..
         if not (key and equals):
             raise BadValue(f"option {pair!r}: give KEY=VALUE, such as patience=3")
         options[key] = value
-    return Settings(options={key: value for key, value in options.items() if value is not None}, **rest)
+    given = {key: value for key, value in options.items() if value is not None}
+    return Settings(options=given, workers=workers_of(workers), **rest)
 
 
 def typed() -> str:

@@ -36,6 +36,7 @@ class Context:
         start_epoch: int = 0,
         checkpoints: Checkpoints | None = None,
         stop: Callable[[float], str | None] | None = None,
+        heard: Callable[[Report], None] | None = None,
     ) -> None:
         self.seed = seed
         self.device = device
@@ -49,6 +50,7 @@ class Context:
         self._key = key
         self._checkpoints = checkpoints
         self._stop = stop
+        self._heard = heard
         self._began = time.perf_counter()
         if checkpoints is not None and (found := checkpoints.find(key, below=epochs)):
             self.start_epoch, self.checkpoint = found
@@ -76,6 +78,8 @@ class Context:
             raise TrialStopped(self.stop_reason)
         spent = self.elapsed if cost is None else float(cost)
         self.reports.append(Report(last + 1 if epoch is None else epoch, float(loss), spent))
+        if self._heard:
+            self._heard(self.reports[-1])
         self.poll()
 
     def poll(self) -> None:

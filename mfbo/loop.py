@@ -164,7 +164,7 @@ class Loop:
         if outcome.loss is not None and self._task.stateless:
             key = result.trial.key
             self._done[key] = max(self._done[key], outcome.rung.epochs)
-        self._failures += outcome.status in ("failed", "diverged")
+        self._failures += outcome.failed
 
 
 def _lowered(outcome: Outcome) -> Outcome:

@@ -41,6 +41,12 @@ class Meter:
         """``s`` or ``x``."""
         return self._account.budget.unit
 
+    @property
+    def grace(self) -> float:
+        """Seconds that a trial may go on without a report once the limit is reached, so that the limit still holds."""
+        amount = self._account.budget.amount if self.unit == "s" else math.inf
+        return max(0.7, min(0.007 * min(amount, self._max_wall), 10.0))
+
     def take(self, result: Result) -> None:
         """Take note of a result, in a run that goes on or in one that is read back."""
         self._reserved.pop(result.trial.id, None)
@@ -68,7 +74,7 @@ class Meter:
     def work_of(self, outcome: Outcome) -> float:
         """Work that a trial did, as a fraction of a full evaluation; a failed one did what it reported, or an epoch."""
         epochs = outcome.rung.epochs - outcome.start_epoch
-        if outcome.status in ("failed", "diverged"):
+        if outcome.failed:
             last = outcome.reports[-1].epoch - outcome.start_epoch if outcome.reports else 0
             epochs = min(epochs, max(last, 1))
         elif outcome.loss is None:

@@ -50,7 +50,7 @@ class Retention:
 
     def _note(self, result: Result) -> None:
         outcome, key = result.outcome, result.trial.key
-        if outcome.status in ("failed", "diverged") or (outcome.status == "ok" and outcome.rung.epochs >= self._top):
+        if outcome.failed or (outcome.status == "ok" and outcome.rung.epochs >= self._top):
             self._done.add(key)
         if outcome.loss is not None:
             self._losses[key] = (outcome.rung.work, -outcome.loss)

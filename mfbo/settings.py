@@ -15,7 +15,10 @@ class Settings:
         options: further settings of the task.
         space: of the task's spaces: ``default``, a name such as ``wide``, or a YAML file in ConfigSpace's format.
         from_scratch: train every rung anew, without checkpoints.
-        workers: trials at the same time.
+        workers: trials at the same time, each in a process that can be killed; on a virtual clock they are
+            simulated. 0 runs them in this process, where nothing can end them but their own reports.
+        max_trial_time: a trial that takes longer is killed: ``90s``, ``1h``.
+        max_trial_memory: GiB; a trial that holds more is killed.
         max_disk: GiB of checkpoints; None is no limit.
     """
 
@@ -24,4 +27,6 @@ class Settings:
     space: str = "default"
     from_scratch: bool = False
     workers: int = 1
+    max_trial_time: str | None = None
+    max_trial_memory: float | None = None
     max_disk: float | None = None

@@ -10,7 +10,9 @@ from typing import Literal, TypeAlias
 
 Value: TypeAlias = bool | int | float | str
 Config: TypeAlias = dict[str, Value]
-Status: TypeAlias = Literal["ok", "stopped", "failed", "diverged"]
+Status: TypeAlias = Literal[
+    "ok", "stopped", "failed", "diverged", "invalid", "memory", "timeout", "exited", "crashed", "killed"
+]
 
 
 @dataclass(frozen=True)
@@ -96,8 +98,11 @@ class Outcome:
     """What became of a trial.
 
     Attributes:
-        status: ``ok``; ``stopped`` before its end, in order, `loss` is then its last report; ``failed`` with
-            `error`; ``diverged`` when the loss was NaN or infinite.
+        status: ``ok``; ``stopped`` before its end, `loss` is then its last report. The others are failures, with
+            `error`: ``failed`` raised an exception; ``diverged`` to a loss that is NaN or infinite; ``invalid``
+            returned what is no measurement; ``memory`` ran out, of the device or past ``--max-trial-memory``;
+            ``timeout`` passed ``--max-trial-time``; ``exited`` called for an exit; ``crashed`` took its process
+            with it; ``killed`` from outside, most often by the system when memory ran out.
         loss: validation loss, lower is better; None where there is none.
         rung: the fidelity that was reached; lower than asked where the trial was stopped.
         train: seconds of training, virtual on a virtual clock.
@@ -124,3 +129,8 @@ class Outcome:
     def cost(self) -> float:
         """Seconds that the worker slot was taken."""
         return self.train + self.evaluation
+
+    @property
+    def failed(self) -> bool:
+        """Whether it came to no result for a reason of its own."""
+        return self.status not in ("ok", "stopped")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mfbo import checks, identity
+from mfbo.budget import Budget
 from mfbo.checkpoint import Checkpoints
 from mfbo.environment import hardware, versions
 from mfbo.errors import BadCost
@@ -69,12 +70,17 @@ def tune(
     settings = settings or Settings()
     task = (load(task) if isinstance(task, str) else task).with_space(settings.space)
     limits = Limits(checks.cost_text(max_cost), max_trials, max_wall)
-    checks.limits(limits, seed, settings.workers)
+    checks.limits(limits, seed)
+    checks.settings(settings)
     rungs = ladder_of(optimizer, task.fidelity.ladder(fidelity))
     chosen = make(optimizer, task, rungs, seed)
     checks.affordable(limits, task, rungs, optimizer)
     if task.prepare:
         task.prepare(settings.options)
+    if settings.workers and not task.simulated:
+        from mfbo.executors.worker import packed
+
+        packed(task)  # refused now, if it cannot be sent to a worker
     header = _header(
         task=task,
         optimizer=optimizer,
@@ -133,7 +139,7 @@ def resume(
             identity.check_unchanged(header, task)
         new: dict[str, Any] = {"max_cost": checks.cost_text(max_cost), "max_trials": max_trials, "max_wall": max_wall}
         changes = {name: value for name, value in new.items() if value is not None}
-        checks.limits(replace(known.limits, **changes), header.seed, settings.workers)
+        checks.limits(replace(known.limits, **changes), header.seed)
         checks.same_unit(known.limits, changes)
         chosen = make(header.optimizer, task, header.rungs, header.seed)
         rebuild(chosen, known)
@@ -161,7 +167,7 @@ def _run(task: Task, optimizer: Any, ledger: Ledger, settings: Settings, observe
             retention = Retention(checkpoints, run.header.rungs[-1].epochs, most)
             retention.read(run)
         setting = Setting(run.header.seed, settings.device, settings.options, checkpoints)
-        executor = _executor(task, setting, settings, interrupt, run)
+        executor = _executor(task, setting, settings, meter=meter, interrupt=interrupt, run=run)
         stack.callback(executor.close)
         loop = Loop(
             task=task,
@@ -183,11 +189,28 @@ def _run(task: Task, optimizer: Any, ledger: Ledger, settings: Settings, observe
     return status
 
 
-def _executor(task: Task, setting: Setting, settings: Settings, interrupt: Interrupt, run: Run) -> Executor:
-    from mfbo.executors.inline import InlineExecutor
+def _executor(
+    task: Task, setting: Setting, settings: Settings, *, meter: Meter, interrupt: Interrupt, run: Run
+) -> Executor:
+    if task.simulated or not settings.workers:
+        from mfbo.executors.inline import InlineExecutor
 
-    virtual = bool(run.results) and all(result.outcome.virtual for result in run.results)
-    return InlineExecutor(task, setting, slots=settings.workers, interrupted=interrupt, wall=run.wall, virtual=virtual)
+        virtual = bool(run.results) and all(result.outcome.virtual for result in run.results)
+        slots = max(1, settings.workers)
+        return InlineExecutor(task, setting, slots=slots, interrupted=interrupt, wall=run.wall, virtual=virtual)
+    from mfbo.executors.local import LocalExecutor
+
+    most = settings.max_trial_time
+    return LocalExecutor(
+        task,
+        setting,
+        slots=settings.workers,
+        grace=meter.grace,
+        interrupted=interrupt,
+        wall=run.wall,
+        max_seconds=Budget.parse(most).amount if most else None,
+        max_bytes=settings.max_trial_memory and settings.max_trial_memory * 2**30,
+    )
 
 
 def _with_space(task: Task, name: str, header: Header) -> Task:

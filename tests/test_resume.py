@@ -124,7 +124,7 @@ def test_a_changed_task_file_is_refused_unless_the_change_is_accepted(tmp_path):
     file = tmp_path / "mine.py"
     file.write_text(TASK_FILE)
     name = f"{file}:task"
-    mfbo.tune(name, "2x", optimizer="random", out=tmp_path / "run")
+    mfbo.tune(name, "2x", optimizer="random", out=tmp_path / "run", settings=mfbo.Settings(workers=0))
     file.write_text(TASK_FILE + "# a word more\n")
     with pytest.raises(RunChanged, match=r"the file .*mine\.py"):
         mfbo.resume(tmp_path / "run", max_cost="3x")

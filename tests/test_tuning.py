@@ -16,6 +16,7 @@ from mfbo.ledger import FILE, read
 from mfbo.optimizers import OPTIMIZERS
 from mfbo.trial import Trial
 
+HERE = mfbo.Settings(workers=0)
 CHEAP = ["hyperband", "random", "grid"]
 
 
@@ -73,19 +74,19 @@ def test_seconds_of_a_surrogate_are_virtual_ones(task):
 
 def test_a_real_clock_is_kept_within_a_second():
     began = time.perf_counter()
-    result = mfbo.tune(clocked(), 0.5, optimizer="random")
+    result = mfbo.tune(clocked(), 0.5, optimizer="random", settings=HERE)
     assert 0.3 < result.cost < 1.5
     assert result.cost <= time.perf_counter() - began
     assert result.status == "budget"
 
 
 def test_full_evaluations_of_a_real_task_are_counted_by_work():
-    result = mfbo.tune(clocked(0), "3x", optimizer="random")
+    result = mfbo.tune(clocked(0), "3x", optimizer="random", settings=HERE)
     assert (result.cost, result.trials, result.unit) == (pytest.approx(3), 3, "x")
 
 
 def test_a_trial_is_stopped_at_its_report_and_kept_as_a_partial_result():
-    result = mfbo.tune(clocked(0.2), 0.9, optimizer="random")
+    result = mfbo.tune(clocked(0.2), 0.9, optimizer="random", settings=HERE)
     last = result.ledger.results[-1].outcome
     assert last.status == "stopped"
     assert 0 < last.rung.epochs < 9
@@ -110,7 +111,7 @@ def test_max_wall_limits_the_clock_and_not_the_cost(task):
 def test_a_grid_that_is_used_up_ends_the_run():
     space = mfbo.Task("g", quadratic_space(), quadratic).space
     task = mfbo.Task("g", space, quadratic, grid={"x": [0.0], "n": [10], "kind": ["a", "b"]})
-    result = mfbo.tune(task, "9x", optimizer="grid")
+    result = mfbo.tune(task, "9x", optimizer="grid", settings=HERE)
     assert (result.status, result.trials) == ("exhausted", 2)
 
 
@@ -126,8 +127,8 @@ def failing(error):
 @pytest.mark.parametrize("returned", [float("nan"), "a string", None, lambda: 1 / 0, lambda: exit(3)])
 @pytest.mark.parametrize("optimizer", ["smac", "hyperband"])
 def test_a_failed_trial_is_data_and_the_run_goes_on(returned, optimizer):
-    result = mfbo.tune(failing(returned), "6x", optimizer=optimizer, seed=2)
-    bad = [r.outcome for r in result.ledger.results if r.outcome.status in ("failed", "diverged")]
+    result = mfbo.tune(failing(returned), "6x", optimizer=optimizer, seed=2, settings=HERE)
+    bad = [r.outcome for r in result.ledger.results if r.outcome.failed]
     assert bad
     assert all(outcome.error and outcome.loss is None for outcome in bad)
     assert result.best.config["x"] <= 0
@@ -137,7 +138,7 @@ def test_a_run_of_nothing_but_failures_stops_soon():
     def train(config, fidelity, context):
         raise RuntimeError("no such luck")
 
-    result = mfbo.tune(mfbo.Task("bad", quadratic_space(), train), "100x", optimizer="random")
+    result = mfbo.tune(mfbo.Task("bad", quadratic_space(), train), "100x", optimizer="random", settings=HERE)
     assert (result.status, result.trials, result.best) == ("failed", 5, None)
     assert "no such luck" in result.ledger.results[0].outcome.error
 
@@ -158,7 +159,10 @@ def test_a_run_of_nothing_but_failures_stops_soon():
         ({"max_cost": "2x", "seed": -1}, BadValue),
         ({"max_cost": "2x", "max_trials": 0}, BadValue),
         ({"max_cost": "2x", "max_wall": "3x"}, BadCost),
-        ({"max_cost": "2x", "settings": mfbo.Settings(workers=0)}, BadValue),
+        ({"max_cost": "2x", "settings": mfbo.Settings(workers=-1)}, BadValue),
+        ({"max_cost": "2x", "settings": mfbo.Settings(max_trial_time="2x")}, BadCost),
+        ({"max_cost": "2x", "settings": mfbo.Settings(max_trial_memory=0)}, BadValue),
+        ({"max_cost": "2x", "settings": mfbo.Settings(device="gpu")}, UnknownName),
         ({"max_cost": "2x", "settings": mfbo.Settings(space="wider")}, UnknownName),
     ],
 )
@@ -171,7 +175,7 @@ def test_what_cannot_work_is_refused_in_one_line_and_nothing_is_written(task, tm
 
 def test_a_cost_that_ends_before_the_first_report_leaves_nothing(tmp_path):
     with pytest.raises(BadCost, match="made no report"):
-        mfbo.tune(clocked(0.2), 0.01, optimizer="random", out=tmp_path / "run")
+        mfbo.tune(clocked(0.2), 0.01, optimizer="random", out=tmp_path / "run", settings=HERE)
     assert not (tmp_path / "run").exists()
 
 
@@ -206,10 +210,12 @@ def test_a_promoted_configuration_goes_on_from_its_checkpoint_and_pays_the_diffe
         return config["x"] ** 2
 
     task = mfbo.Task("stateful", quadratic_space(), train, mfbo.Fidelity(epochs=(1, 27)))
-    result = mfbo.tune(task, "6x", optimizer="hyperband")
+    result = mfbo.tune(task, "6x", optimizer="hyperband", settings=HERE)
     assert any(start for start, _ in seen)
     assert result.cost == pytest.approx(sum(epochs - start for start, epochs in seen) / 27)
-    scratch = mfbo.tune(task_without_save(), "6x", optimizer="hyperband", settings=mfbo.Settings(from_scratch=True))
+    scratch = mfbo.tune(
+        task_without_save(), "6x", optimizer="hyperband", settings=mfbo.Settings(workers=0, from_scratch=True)
+    )
     assert all(r.outcome.start_epoch == 0 for r in scratch.ledger.results)
 
 

@@ -24,7 +24,7 @@ BAR_WIDTH = 30
 WIDE = 72  # columns; with less there is no room for bars and configurations
 NARROW = 66  # columns; with less, the table of rungs has fewer of its own
 WIDTHS = {"trial": 5, "fidelity": 0, "status": 8, "loss": 7, "cost": 6}
-STYLES = {"stopped": "yellow", "failed": "red", "diverged": "red", "running": "cyan"}
+STYLES = {"ok": "", "stopped": "yellow", "running": "cyan"}  # every other status is a failure: red
 
 
 class Panel:
@@ -133,5 +133,5 @@ def trial_table(watch: Watch, rows: int, width: int) -> Table:
 
 
 def _cells(trial: Trial, status: str) -> list[Text]:
-    style = STYLES.get(status, "")
+    style = STYLES.get(status, "red")
     return [Text(str(trial.id)), one_line(short_rung(trial.rung)), one_line(clean(status, 20), style)]

@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from numbers import Real
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from mfbo.context import Context
 from mfbo.errors import MfboError, TrialStopped
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from mfbo.checkpoint import Checkpoints
     from mfbo.task import Task
     from mfbo.trial import Trial
+
+
+Failure: TypeAlias = tuple[Status, str]
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,8 @@ def evaluate(
     setting: Setting,
     stop: Callable[[float], str | None] | None = None,
     start_epoch: int = 0,
+    *,
+    heard: Callable[[Report], None] | None = None,
 ) -> Outcome:
     """Run `trial`; whatever the train function does becomes data.
 
@@ -53,6 +58,7 @@ def evaluate(
         setting: of the run.
         stop: given the seconds so far, why the trial must end now, or None; asked at each report.
         start_epoch: for stateless tasks: epochs that the configuration has behind it.
+        heard: is given each report as it is made.
 
     Raises:
         KeyboardInterrupt: only that.
@@ -66,17 +72,34 @@ def evaluate(
         start_epoch=start_epoch,
         checkpoints=setting.checkpoints,
         stop=stop,
+        heard=heard,
     )
-    measurement, error = None, None
+    measurement: Measurement | None = None
+    failure: Failure | None = None
     try:
-        measurement = _measurement(task.train(dict(trial.config), trial.rung, context))
+        returned = task.train(dict(trial.config), trial.rung, context)
     except TrialStopped:
         pass
-    except MfboError as problem:  # a mistake that a person can mend: its one line says it all
-        error = f"{type(problem).__name__}: {problem}"
-    except (Exception, SystemExit):
-        error = traceback.format_exc()
-    return _outcome(task, trial, context, measurement, error)
+    except (Exception, SystemExit) as problem:
+        failure = _failure(problem)
+    else:
+        try:
+            measurement = _measurement(returned)
+        except Exception as problem:  # whatever an object of the user's does when it is asked for a number
+            failure = "invalid", f"{type(problem).__name__}: {problem}"
+    return _outcome(task, trial, context, measurement, failure)
+
+
+def _failure(problem: BaseException) -> Failure:
+    """Status and text of what a train function raised."""
+    if isinstance(problem, MfboError):  # a mistake that a person can mend: its one line says it all
+        return "failed", f"{type(problem).__name__}: {problem}"
+    status: Status = "failed"
+    if isinstance(problem, SystemExit):
+        status = "exited"
+    elif isinstance(problem, MemoryError) or type(problem).__name__ == "OutOfMemoryError":  # torch's
+        status = "memory"
+    return status, "".join(traceback.format_exception(problem))
 
 
 def _measurement(returned: object) -> Measurement:
@@ -99,7 +122,9 @@ def _finite(metrics: Mapping[str, float]) -> dict[str, float]:
     return {name: value for name, value in numbers.items() if math.isfinite(value)}
 
 
-def _outcome(task: Task, trial: Trial, context: Context, measurement: Measurement | None, error: str | None) -> Outcome:
+def _outcome(
+    task: Task, trial: Trial, context: Context, measurement: Measurement | None, failure: Failure | None
+) -> Outcome:
     virtual = context.virtual or (measurement is not None and measurement.cost is not None)
     elapsed, evaluation = context.elapsed, context.evaluation
     reports = tuple(context.reports)
@@ -108,8 +133,9 @@ def _outcome(task: Task, trial: Trial, context: Context, measurement: Measuremen
         evaluation = 0.0
     status: Status = "ok"
     loss, rung = (measurement.loss if measurement else None), trial.rung
-    if error is not None:
-        status = "failed"
+    error = None
+    if failure is not None:
+        status, error = failure
     elif context.stop_reason == "diverged" or (loss is not None and not math.isfinite(loss)):
         status, loss = "diverged", None
         error = "the loss was NaN or infinite"

@@ -1,0 +1,105 @@
+"""Workers on this machine: each trial in a process that can be killed."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from mfbo.executors.evaluate import Setting, cut
+from mfbo.executors.share import shares
+from mfbo.executors.slot import Slot
+from mfbo.executors.worker import packed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mfbo.executors import Allowance
+    from mfbo.task import Task
+    from mfbo.trial import Outcome, Trial
+
+POLL = 0.01  # seconds
+START = 120.0  # seconds to wait for a process to import the task
+PATIENCE = 30.0  # seconds that a trial has to report after Ctrl-C; a second Ctrl-C ends it at once
+
+
+class LocalExecutor:
+    """Runs trials on `slots` processes of this machine.
+
+    Args:
+        task: what to run.
+        setting: of the run.
+        slots: processes; each gets its share of the cores, or a GPU.
+        grace: seconds that a trial has to report once the limit is reached, before it is killed.
+        interrupted: whether the user asked to stop.
+        wall: what the run's clock showed when it was left.
+        max_seconds: most a trial may take.
+        max_bytes: most memory that a trial's processes may hold.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        setting: Setting,
+        *,
+        slots: int,
+        grace: float,
+        interrupted: Callable[[], bool] = lambda: False,
+        wall: float = 0.0,
+        max_seconds: float | None = None,
+        max_bytes: float | None = None,
+    ) -> None:
+        self.slots = slots
+        self._task = task
+        self._grace = grace
+        self._interrupted = interrupted
+        self._began = time.monotonic() - wall
+        content = packed(task)
+        self._all = [
+            Slot(task, content, setting, environment=share, max_seconds=max_seconds, max_bytes=max_bytes)
+            for share in shares(slots)
+        ]
+        for slot in self._all:
+            slot.ready(START)
+
+    @property
+    def busy(self) -> int:
+        """Trials in flight."""
+        return sum(slot.trial is not None for slot in self._all)
+
+    @property
+    def now(self) -> float:
+        """Seconds on the run's clock."""
+        return time.monotonic() - self._began
+
+    def submit(self, trial: Trial, start_epoch: int, began: float | None = None) -> None:
+        """Start `trial` on a free process."""
+        next(slot for slot in self._all if slot.trial is None).submit(trial, start_epoch)
+
+    def wait(self, allowance: Allowance) -> tuple[Trial, Outcome]:
+        """The next trial that ends; all are told to stop when the allowance is used up."""
+        limit = time.monotonic() + allowance.wall
+        while True:
+            for slot in self._all:
+                if slot.trial is not None and (outcome := slot.poll()):
+                    return self._ended(slot, outcome, allowance)
+            if self._interrupted():
+                self._stop("interrupted", PATIENCE)
+            elif sum(slot.seconds for slot in self._all) >= allowance.cost or time.monotonic() >= limit:
+                self._stop("time", self._grace)
+            time.sleep(POLL)
+
+    def close(self) -> None:
+        """End the processes."""
+        for slot in self._all:
+            slot.close()
+
+    def _stop(self, reason: str, grace: float) -> None:
+        for slot in self._all:
+            if slot.trial is not None:
+                slot.stop(reason, grace)
+
+    def _ended(self, slot: Slot, outcome: Outcome, allowance: Allowance) -> tuple[Trial, Outcome]:
+        assert slot.last is not None
+        if outcome.virtual:
+            outcome = cut(self._task, outcome, allowance.cost)
+        return slot.last, outcome
