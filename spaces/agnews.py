@@ -9,9 +9,9 @@ batch_size         texts a step
 dropout            DistilBERT's ``dropout`` and ``seq_classif_dropout`` (a BERT's ``hidden_dropout_prob`` and
                    ``classifier_dropout``)
 attention_dropout  DistilBERT's ``attention_dropout`` (a BERT's ``attention_probs_dropout_prob``); where the space has
-                   none, as in the default one, the model keeps its own
+                   none, as in the default one, ``dropout`` stands for it too
 weight_decay       decoupled, PyTorch's unit: times the step size
-warmup_fraction    part of all steps over which the step size rises linearly from 0
+warmup_fraction    part of a full evaluation's steps over which the step size rises linearly from 0
 label_smoothing    probability mass spread over all classes
 max_length         tokens that are read of a text, special ones included
 freeze             ``none``, ``embeddings``, or ``layers`` (the embeddings and the lowest layers)
@@ -63,7 +63,7 @@ def wide() -> ConfigurationSpace:
         Float("attention_dropout", (0.0, 0.3), default=0.1),
         # Per unit of step size. Devlin et al. 2019 (A.2): 0.01.
         Float("weight_decay", (1e-4, 1e-1), default=1e-2, log=True),
-        # Part of all steps. Liu et al. 2019 (table 10): 0.06.
+        # Part of a full evaluation's steps. Liu et al. 2019 (table 10): 0.06.
         Float("warmup_fraction", (0.0, 0.2), default=0.06),
         # Probability. Szegedy et al. 2016 (7): 0.1.
         Float("label_smoothing", (0.0, 0.2), default=0.0),

@@ -10,7 +10,7 @@ optimizer             ``adamw`` or ``sgd``
 [momentum]            SGD's Nesterov momentum; exists if optimizer is ``sgd``
 batch_size            images a step
 weight_decay          decoupled for AdamW (PyTorch's unit: times the step size), L2 for SGD
-warmup_fraction       part of all steps over which the step size rises linearly from 0
+warmup_fraction       part of a full evaluation's steps over which the step size rises linearly from 0
 label_smoothing       probability mass spread over all classes
 augmentation          ``none``, ``flip`` (left-right) or ``crop_flip`` (random crop of the padded image, and flip)
 [crop_padding]        pixels of padding on each side before the crop; exists if augmentation is ``crop_flip``
@@ -65,8 +65,8 @@ def wide() -> ConfigurationSpace:
         OrdinalHyperparameter("batch_size", [32, 64, 128, 256, 512], default_value=128),
         # AdamW wants more than SGD, as the step size scales it (Loshchilov & Hutter 2019): two decades above `space`.
         Float("weight_decay", (1e-5, 1e-1), default=5e-4, log=True),
-        # Part of all steps. Goyal et al. 2017 (2.2): 5 of 90 epochs.
-        Float("warmup_fraction", (0.0, 0.2), default=0.05),
+        # Part of a full evaluation's steps. Goyal et al. 2017 (2.2): 5 of 90 epochs.
+        Float("warmup_fraction", (0.0, 0.1), default=0.05),
         # Probability. Szegedy et al. 2016 (7): 0.1.
         Float("label_smoothing", (0.0, 0.2), default=0.0),
         augmentation,

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import multiprocessing
 import os
+import urllib.error
 from pathlib import Path
 
 import numpy as np
@@ -196,11 +197,10 @@ def test_no_data_and_no_network_names_where_it_looked_and_both_ways_to_get_it(tm
 
 
 def test_get_says_in_one_line_that_the_hub_cannot_be_reached(monkeypatch):
-    class Hub:
-        def load_dataset(self, *args, **kwargs):
-            raise ConnectionError("no route\nto host")
+    def no_route(*args, **kwargs):
+        raise urllib.error.URLError("no route\nto host")
 
-    monkeypatch.setattr("mfbo.data.sources.needed", lambda module, extra: Hub())
+    monkeypatch.setattr("urllib.request.urlopen", no_route)
     with pytest.raises(BadData) as caught:
         data.get("imdb")
     text = str(caught.value)
@@ -221,6 +221,7 @@ def test_what_get_downloads_is_found(tmp_path, monkeypatch):
             assert name == "stanfordnlp/imdb"
             return Split()
 
+    monkeypatch.setattr("mfbo.data.hub.unreachable", lambda: "")
     real = parquet.needed
     monkeypatch.setattr(
         "mfbo.data.sources.needed", lambda module, extra: Hub() if module == "datasets" else real(module, extra)

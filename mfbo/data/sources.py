@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from mfbo.data import cache
+from mfbo.data import cache, hub
 from mfbo.data.parquet import Layout, check, needed, row_count
 from mfbo.errors import BadData, MfboError, UnknownName
 
@@ -143,12 +143,14 @@ def get(name: str) -> Path:
     folder = _downloads() / found.name
     if all((folder / f"{split}.parquet").is_file() for split in SPLITS):
         return checked(found, folder.parent)
-    hub = needed("datasets", found.extra)
+    client = needed("datasets", found.extra)
     try:
+        if reason := hub.unreachable():
+            raise ConnectionError(reason)
         folder.mkdir(parents=True, exist_ok=True)
         for split in SPLITS:
             aside = folder / f".{split}.{os.getpid()}.parquet"
-            hub.load_dataset(found.hub, split=split).to_parquet(str(aside))
+            client.load_dataset(found.hub, split=split).to_parquet(str(aside))
             aside.replace(folder / f"{split}.parquet")
     except Exception as error:  # the hub's client raises whatever its own clients do
         reason = " ".join(str(error).split())[:200] or type(error).__name__

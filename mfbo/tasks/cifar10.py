@@ -1,9 +1,9 @@
 """CIFAR-10: 32x32 colour images of ten kinds of things, a ResNet-18.
 
-Source: Krizhevsky 2009, ``uoft-cs/cifar10`` on the Hugging Face hub, 50,000 images for training and 10,000 for the test.
-The model is torchvision's ``resnet18`` (He et al. 2016) from random weights, with the stem of `predict_cifar10.network`.
+Source: Krizhevsky 2009, ``uoft-cs/cifar10`` on the Hugging Face hub, 50,000 images to train on and 10,000 for the test.
+The model is torchvision's ``resnet18`` (He et al. 2016), untrained, with the stem of `predict_cifar10.network`.
 
-Split: a tenth of the training split, stratified and told by the seed of the run, is the validation part; a data fraction
+Split: a tenth of the training split, stratified and told by the run's seed, is the validation part; a data fraction
 shrinks the rest. The test split is read by `validate` alone. The loss is the validation error, 1 - accuracy.
 
 Where the space does not say otherwise: AdamW, random crops (4 pixels of padding) and flips, gradients cut to norm 5.

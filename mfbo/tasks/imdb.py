@@ -3,7 +3,7 @@
 Source: Maas et al. 2011, ``stanfordnlp/imdb`` on the Hugging Face hub, 25,000 reviews for training and as many for the
 test, sorted by label. The model is `predict_imdb.ReviewLSTM`, torch's own LSTM over packed sequences of words.
 
-Split: a tenth of the training split, stratified and told by the seed of the run, is the validation part; a data fraction
+Split: a tenth of the training split, stratified and told by the run's seed, is the validation part; a data fraction
 shrinks the rest. The test split is read by `validate` alone. The vocabulary, 20,000 words that occur twice or oftener,
 is counted from the whole training part at every data fraction, so that a promoted configuration keeps its embeddings;
 validation and test texts have no part in it. The loss is the validation error, 1 - accuracy.
@@ -91,9 +91,7 @@ def validate(config: Config, rung: Rung, context: Context) -> Measurement:
     vocabulary = words["train"].vocabulary()
     learn, judge = (words[split].encoded(vocabulary) for split in ("train", "test"))
     everything = np.arange(len(learn)), np.arange(len(judge))
-    job = _job(
-        config, context, vocabulary, learn=(learn, everything[0]), judge=(judge, everything[1]), final=True
-    )
+    job = _job(config, context, vocabulary, learn=(learn, everything[0]), judge=(judge, everything[1]), final=True)
     return fit(job, rung, context)
 
 
@@ -122,7 +120,7 @@ def _job(
     from mfbo.tasks.training_device import device_of, optimizer_of, reseed
 
     device = device_of(context.device)
-    network = {
+    network: dict[str, Any] = {
         "embedding_size": int(config.get("embedding_size", 128)),
         "hidden_size": int(config["hidden_size"]),
         "layers": int(config.get("layers", 1)),

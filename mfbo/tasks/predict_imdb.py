@@ -1,7 +1,7 @@
-"""Tell whether film reviews like the film: ``python predict.py TEXT...`` prints ``pos`` or ``neg``, and how likely it is.
+"""Tell whether reviews like a film: ``python predict.py TEXT...`` prints ``pos`` or ``neg``, and how likely it is.
 
-Stands alone beside the folder ``model``; needs torch and safetensors. The network is an LSTM over the words of a review,
-whose outputs are averaged over the words.
+Stands alone beside the folder ``model``; needs torch and safetensors. The network is an LSTM over the words of a
+review, whose outputs are averaged over the words.
 """
 
 from __future__ import annotations

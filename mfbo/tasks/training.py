@@ -4,8 +4,8 @@ The step size follows warm-up, stable, decay (WSD; Hägele et al. 2024, arXiv:24
 falls to zero as 1 - sqrt over the last fifth of a rung's steps. Only the decay depends on the rung. The checkpoint is
 the state before the decay, the measurement is that of the model after it. So a promoted configuration goes on as if it
 had never been measured: on a CPU it ends with the same weights, bit for bit, as one that was not stopped. A rung of E
-epochs takes E epochs in all, its decay included; going on to E' epochs takes E' - 0.8 E, because what the decay has seen
-is learned again at the full step size. The seconds that this takes are charged. Where the higher rung also has more
+epochs takes E epochs in all, its decay included; going on to E' epochs takes E' - 0.8 E, because what the decay saw is
+learned again at the full step size. The seconds that this takes are charged. Where the higher rung also has more
 data, training goes on at the same epoch of the larger subset, which counts what was seen of the smaller one.
 
 Nothing has a generator to save: the order and augmentation of an epoch follow from (seed, epoch), dropout from
@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -178,7 +179,8 @@ def fit(job: Job, rung: Rung, context: Context) -> Measurement:
     assert scores is not None
     found = _measurement(scores, seen)
     if context.keeps_checkpoints:
-        _save(job, rung, context, stable or _snapshot(job, context, done), found, scores)
+        kept = {"loss": found.loss, "metrics": dict(found.metrics), "confusion": scores.confusion.tolist()}
+        _save(context, rung.epochs, stable or _snapshot(job, context, done), job, kept)
     return found
 
 
@@ -283,13 +285,10 @@ def _measurement(scores: Scores, seen: int) -> Measurement:
     return Measurement(scores.loss, {**metrics, "samples": float(seen)})
 
 
-def _save(
-    job: Job, rung: Rung, context: Context, stable: Snapshot | None, found: Measurement, scores: Scores
-) -> None:
-    with context.save(rung.epochs) as folder:
+def _save(context: Context, epochs: int, stable: Snapshot | None, job: Job, kept: dict[str, Any]) -> None:
+    with context.save(epochs) as folder:
         if stable is not None:
             stable.save(folder)
         (folder / MODEL).mkdir()
         job.keep(folder / MODEL)
-        kept = {"loss": found.loss, "metrics": dict(found.metrics), "confusion": scores.confusion.tolist()}
         write_json(folder / MEASUREMENT, kept)

@@ -150,7 +150,14 @@ class TextBatches:
     """
 
     def __init__(
-        self, tokens: Tokens, rows: Indices, max_length: int, device: torch.device, *, padding: int = 0, closed: bool = False
+        self,
+        tokens: Tokens,
+        rows: Indices,
+        max_length: int,
+        device: torch.device,
+        *,
+        padding: int = 0,
+        closed: bool = False,
     ) -> None:
         self._device, self._padding = device, padding
         self._lengths = np.minimum(tokens.lengths[rows], max_length)

@@ -28,7 +28,9 @@ def device_of(name: str) -> torch.device:
         raise BadValue(f"device {name!r}: give one of {', '.join(DEVICES)}")
     if not here[name]:
         found = ", ".join(kind for kind, there in here.items() if there)
-        raise BadValue(f"device {name!r}: PyTorch {torch.__version__} finds none here, only {found}; give 'auto' or 'cpu'")
+        raise BadValue(
+            f"device {name!r}: PyTorch {torch.__version__} finds none here, only {found}; give 'auto' or 'cpu'"
+        )
     return torch.device(name)
 
 
@@ -87,9 +89,7 @@ def optimizer_of(
 
     def make(fused: bool) -> torch.optim.Optimizer:
         if name == "sgd":
-            return torch.optim.SGD(
-                groups, lr=0.1, momentum=momentum, nesterov=nesterov and momentum > 0, fused=fused
-            )
+            return torch.optim.SGD(groups, lr=0.1, momentum=momentum, nesterov=nesterov and momentum > 0, fused=fused)
         return torch.optim.AdamW(groups, lr=1e-3, fused=fused)
 
     try:

@@ -58,7 +58,7 @@ class Options:
 def parts(
     labels: NDArray[np.int64], data: float, seed: int, samples: int | None = None
 ) -> tuple[Indices, Indices, Indices]:
-    """Rows of a training split: what to learn from at a data fraction, what to judge by, and all that is not the latter.
+    """Rows of a training split: to learn from at a data fraction, to judge by, and all that are not for the latter.
 
     Args:
         labels: (n,), of the whole training split.
@@ -67,8 +67,8 @@ def parts(
         samples: cap on the training part; None for none.
 
     Returns:
-        (learn, judge, training): ascending indices. ``judge`` depends on labels and seed alone; ``learn`` is stratified,
-        contained in that of every larger fraction, and part of ``training``, which has no row of ``judge``.
+        (learn, judge, training): ascending indices. ``judge`` depends on labels and seed alone; ``learn`` is
+        stratified, contained in that of every larger fraction, and part of ``training``, which has no row of ``judge``.
     """
     training, judge = stratified_split(labels, VALIDATION, seed)
     share = min(1.0, (samples or len(training)) / len(training)) * data

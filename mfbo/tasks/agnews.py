@@ -1,0 +1,175 @@
+"""AG News: the title and first lines of news articles, four kinds, a pretrained transformer that is fine-tuned.
+
+Source: Zhang et al. 2015, ``fancyzhx/ag_news`` on the Hugging Face hub, 120,000 texts for training and 7,600 for the
+test. The model is ``distilbert-base-uncased`` (Sanh et al. 2019), or any folder or name on the hub that transformers
+loads for sequence classification. `dropout` is set under every name by which such models know it, that of the attention
+weights included (unless the space has `attention_dropout`).
+
+Split: a tenth of the training split, stratified and told by the run's seed, is the validation part; a data fraction
+shrinks the rest. The test split is read by `validate` alone. The loss is the validation error, 1 - accuracy.
+
+Where the space does not say otherwise: AdamW with weight decay 0.01, 128 tokens of a text, gradients cut to norm 1.
+
+Options: ``model``, ``data_dir``, ``patience``, ``samples`` (see `mfbo.tasks.training_setup.Options`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mfbo.context import Context
+from mfbo.fidelity import Fidelity
+from mfbo.spaces import agnews as spaces  # type: ignore[import-not-found, unused-ignore]
+from mfbo.task import Task
+from mfbo.tasks.splits import Indices
+from mfbo.tasks.training_setup import Options, parts
+from mfbo.trial import Config, Measurement, Rung
+
+if TYPE_CHECKING:
+    from mfbo.data import Splits, Tokens
+    from mfbo.tasks.training import Job
+
+MODEL = "distilbert-base-uncased"
+EPOCHS = spaces.EPOCHS[-1]
+MAX_LENGTH = 128
+LONGEST = 512  # tokens of a text that are cached; what the models of this kind can read
+_OPTIONS = ("model", "data_dir", "patience", "samples")
+_WEIGHTS = 3  # stream of the run's seed
+
+
+def task() -> Task:
+    """The task `agnews`."""
+    return Task(
+        name="agnews",
+        space=spaces.space(),
+        spaces={"wide": spaces.wide},
+        train=train,
+        validate=validate,
+        prepare=prepare,
+        fidelity=Fidelity(epochs=(1, EPOCHS), data=(0.02, 1.0)),
+        description="AG News, DistilBERT or another transformer (extra: text)",
+        grid=spaces.GRID,
+    )
+
+
+def prepare(options: Mapping[str, str]) -> None:
+    """Check options, libraries, model and data, and tokenise the training split if that was not done before.
+
+    Raises:
+        MissingExtra: torch, transformers or another library of the extra ``text`` is not installed.
+        BadData: the data set or the model is not there, or its files are not what they should be.
+        UnknownName, BadValue: of an option.
+    """
+    given = Options.read(options, _OPTIONS)
+    _ = _tokens(given, _tokenizer(given))["train"]
+
+
+def train(config: Config, rung: Rung, context: Context) -> Measurement:
+    """Train on the training part, measure on the validation part; goes on from ``context.checkpoint``.
+
+    Returns, raises: as `mfbo.tasks.training.fit`.
+    """
+    from mfbo.tasks.training import fit
+
+    options = Options.read(context.options, _OPTIONS)
+    tokenizer = _tokenizer(options)
+    tokens = _tokens(options, tokenizer)["train"]
+    learn, judge, _ = parts(tokens.labels, rung.data, context.seed, options.samples)
+    job = _job(config, context, options, tokenizer, learn=(tokens, learn), judge=(tokens, judge))
+    return fit(job, rung, context)
+
+
+def validate(config: Config, rung: Rung, context: Context) -> Measurement:
+    """Train from scratch on training and validation part, measure on the test split; leaves the model."""
+    from mfbo.tasks.training import fit
+
+    options = Options.read(context.options, _OPTIONS)
+    tokenizer = _tokenizer(options)
+    tokens = _tokens(options, tokenizer)
+    learn, judge = ((tokens[split], np.arange(len(tokens[split]))) for split in ("train", "test"))
+    return fit(_job(config, context, options, tokenizer, learn=learn, judge=judge, final=True), rung, context)
+
+
+def _tokenizer(options: Options) -> Any:
+    from mfbo.data.parquet import needed
+
+    for library in ("torch", "transformers", "safetensors"):
+        needed(library, "text")
+    from mfbo.tasks.transformer import tokenizer_of
+
+    return tokenizer_of(options.model or MODEL)
+
+
+def _tokens(options: Options, tokenizer: Any) -> Splits[Tokens]:
+    """Token ids with the special ones, at most `LONGEST` of a text."""
+    from mfbo.data import tokens
+    from mfbo.tasks.transformer import tokenizer_key
+
+    longest = min(LONGEST, tokenizer.model_max_length)
+
+    def encode(batch: list[str]) -> Any:
+        return tokenizer(batch, truncation=True, max_length=longest)["input_ids"]
+
+    return tokens("ag_news", tokenizer_key(tokenizer), encode, options.data_dir, max_tokens=longest)
+
+
+def _job(
+    config: Config,
+    context: Context,
+    options: Options,
+    tokenizer: Any,
+    *,
+    learn: tuple[Tokens, Indices],
+    judge: tuple[Tokens, Indices],
+    final: bool = False,
+) -> Job:
+    from mfbo.tasks import training
+    from mfbo.tasks.training_batches import TextBatches
+    from mfbo.tasks.training_device import device_of, optimizer_of, reseed
+    from mfbo.tasks.transformer import classifier_of
+
+    device = device_of(context.device)
+    classes, most = learn[0].classes, int(config.get("max_length", MAX_LENGTH))
+    dropout = float(config["dropout"])
+    reseed(device, context.seed, _WEIGHTS)
+    model = classifier_of(
+        options.model or MODEL,
+        classes,
+        tokenizer,
+        dropout=dropout,
+        attention_dropout=float(config.get("attention_dropout", dropout)),
+    )
+    model.freeze(str(config.get("freeze", "none")), int(config.get("frozen_layers", 0)))
+    model.to(device)
+    padding = tokenizer.pad_token_id or 0
+    return training.Job(
+        model=model,
+        optimizer=optimizer_of("adamw", model, weight_decay=float(config.get("weight_decay", 0.01))),
+        learn=TextBatches(*learn, most, device, padding=padding, closed=True),
+        judge=TextBatches(*judge, most, device, padding=padding, closed=True),
+        classes=len(classes),
+        device=device,
+        keep=lambda folder: _keep(model.network, tokenizer, {"classes": list(classes), "max_length": most}, folder),
+        peak=float(config["learning_rate"]),
+        batch_size=int(config["batch_size"]),
+        full_epochs=EPOCHS,
+        warmup=float(config.get("warmup_fraction", training.WARMUP)),
+        smoothing=float(config.get("label_smoothing", 0.0)),
+        patience=None if final else options.patience,
+        final=final,
+    )
+
+
+def _keep(network: Any, tokenizer: Any, described: dict[str, Any], folder: Path) -> None:
+    """What `predict_agnews.predict` reads, and transformers itself."""
+    from mfbo.tasks.training_state import write_json
+    from mfbo.tasks.transformer import quiet
+
+    with quiet():
+        network.save_pretrained(str(folder))
+        tokenizer.save_pretrained(str(folder))
+    write_json(folder / "model.json", described)
