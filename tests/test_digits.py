@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from functools import cache
 
 import numpy as np
@@ -205,14 +206,16 @@ def test_without_checkpoints_nothing_is_kept_and_the_result_is_the_same(tmp_path
     assert trained(ADAM, SHORT)[0] == kept
 
 
-def test_validate_neither_reads_nor_leaves_a_checkpoint(tmp_path):
+def test_validate_reads_no_checkpoint_and_leaves_its_model(tmp_path):
     fresh = digits.validate(ADAM, SHORT, Context())
     trained(ADAM, Rung(2), tmp_path)
     context = Context(key="k", epochs=3, checkpoints=Checkpoints(tmp_path))
     assert context.checkpoint
     assert digits.validate(ADAM, SHORT, context) == fresh
     assert [report.epoch for report in context.reports] == [1, 2, 3]
-    assert saved(tmp_path)[0] == 2
+    kept = json.loads((tmp_path / "k" / "epoch-00003" / "measurement.json").read_text())
+    assert kept["metrics"] == fresh.metrics
+    assert sum(map(sum, kept["confusion"])) == 359
 
 
 def damaged(name, path):

@@ -26,7 +26,7 @@ from mfbo.fidelity import Fidelity
 from mfbo.spaces import agnews as spaces  # type: ignore[import-not-found, unused-ignore]
 from mfbo.task import Task
 from mfbo.tasks.splits import Indices
-from mfbo.tasks.training_setup import Options, parts
+from mfbo.tasks.training_setup import Options, parts, write_json
 from mfbo.trial import Config, Measurement, Rung
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def _job(
 
     device = device_of(context.device)
     classes, most = learn[0].classes, int(config.get("max_length", MAX_LENGTH))
-    dropout = float(config["dropout"])
+    dropout = float(config.get("dropout", 0.1))
     reseed(device, context.seed, _WEIGHTS)
     model = classifier_of(
         options.model or MODEL,
@@ -154,8 +154,8 @@ def _job(
         classes=len(classes),
         device=device,
         keep=lambda folder: _keep(model.network, tokenizer, {"classes": list(classes), "max_length": most}, folder),
-        peak=float(config["learning_rate"]),
-        batch_size=int(config["batch_size"]),
+        peak=float(config.get("learning_rate", 5e-5)),
+        batch_size=int(config.get("batch_size", 32)),
         full_epochs=EPOCHS,
         warmup=float(config.get("warmup_fraction", training.WARMUP)),
         smoothing=float(config.get("label_smoothing", 0.0)),
@@ -166,7 +166,6 @@ def _job(
 
 def _keep(network: Any, tokenizer: Any, described: dict[str, Any], folder: Path) -> None:
     """What `predict_agnews.predict` reads, and transformers itself."""
-    from mfbo.tasks.training_state import write_json
     from mfbo.tasks.transformer import quiet
 
     with quiet():

@@ -24,7 +24,7 @@ from mfbo.fidelity import Fidelity
 from mfbo.spaces import cifar10 as spaces  # type: ignore[import-not-found, unused-ignore]
 from mfbo.task import Task
 from mfbo.tasks.splits import Indices
-from mfbo.tasks.training_setup import Options, parts
+from mfbo.tasks.training_setup import Options, parts, write_json
 from mfbo.trial import Config, Measurement, Rung
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def _job(
         optimizer=optimizer_of(
             name,
             model,
-            weight_decay=float(config["weight_decay"]),
+            weight_decay=float(config.get("weight_decay", 1e-4)),
             momentum=float(config.get("momentum", 0.9)),
         ),
         learn=ImageBatches(
@@ -141,8 +141,8 @@ def _job(
         classes=len(found.classes),
         device=device,
         keep=lambda folder: _keep(model, found.classes, folder),
-        peak=float(config["sgd_learning_rate" if name == "sgd" else "learning_rate"]),
-        batch_size=int(config["batch_size"]),
+        peak=float(config.get("sgd_learning_rate", 0.1) if name == "sgd" else config.get("learning_rate", 1e-3)),
+        batch_size=int(config.get("batch_size", 128)),
         full_epochs=EPOCHS,
         warmup=float(config.get("warmup_fraction", training.WARMUP)),
         clip=CLIP,
@@ -154,7 +154,7 @@ def _job(
 
 def _keep(model: Any, classes: tuple[str, ...], folder: Path) -> None:
     """What `predict_cifar10.load` reads."""
-    from mfbo.tasks.training_state import write_json, write_tensors
+    from mfbo.tasks.training_state import write_tensors
 
     write_tensors(folder / "model.safetensors", model.state_dict())
     write_json(folder / "model.json", {"classes": list(classes)})

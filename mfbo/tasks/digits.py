@@ -23,7 +23,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
-from sklearn.metrics import f1_score
+from sklearn.metrics import confusion_matrix, f1_score
 from sklearn.neural_network import MLPClassifier
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped, unused-ignore]
 
@@ -33,6 +33,7 @@ from mfbo.fidelity import Fidelity
 from mfbo.spaces.digits import space  # type: ignore[import-not-found, unused-ignore]
 from mfbo.task import Task
 from mfbo.tasks.splits import Indices, nested_subset, stratified_split
+from mfbo.tasks.training_setup import write_measurement
 from mfbo.trial import Config, Measurement, Rung
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -90,19 +91,18 @@ def train(config: Config, rung: Rung, context: Context) -> Measurement:
         TrialStopped: from ``context.report``: the time is up, or the training diverged.
     """
     learn, judge, _ = split(context.seed)
-    return _run(config, rung, context, learn, judge, checkpoints=True)
+    return _run(config, rung, context, learn, judge, continued=True)
 
 
 def validate(config: Config, rung: Rung, context: Context) -> Measurement:
     """Train from scratch on training and validation part, measure on the test part.
 
     Returns:
-        Test error in [0, 1], with the metrics accuracy and macro_f1.
+        Test error in [0, 1], with the metrics accuracy and macro_f1; the model is left as a checkpoint.
     """
     first, second, judge = split(context.seed)
     learn = Images(np.concatenate([first.x, second.x]), np.concatenate([first.y, second.y]))
-    # a checkpoint of `train` has not seen the validation part, so none is read or left here
-    return _run(config, rung, context, learn, judge, checkpoints=False)
+    return _run(config, rung, context, learn, judge, continued=False)
 
 
 @lru_cache(maxsize=1)
@@ -120,14 +120,12 @@ def split(seed: int) -> tuple[Images, Images, Images]:
     return everything.at(rest[kept]), everything.at(rest[held]), everything.at(test)
 
 
-def _run(
-    config: Config, rung: Rung, context: Context, learn: Images, judge: Images, *, checkpoints: bool
-) -> Measurement:
+def _run(config: Config, rung: Rung, context: Context, learn: Images, judge: Images, *, continued: bool) -> Measurement:
     learn = learn.at(nested_subset(learn.y, rung.data, context.seed))
     # one thread: such small matrices gain nothing from more, and the last digits would depend on their number
     with threadpool_limits(1), np.errstate(all="ignore"):  # what overflows is found by `error_of`
         model, start = new_model(config, len(learn.y), context.seed), 0
-        if checkpoints and context.checkpoint:
+        if continued and context.checkpoint:
             start = context.start_epoch
             _epoch(model, learn.at(np.arange(model.batch_size)), 0, 0)  # a step builds the arrays that are filled now
             load_state(model, context.checkpoint / FILE)
@@ -137,11 +135,14 @@ def _run(
                 error = error_of(model, judge)
             context.report(error, epoch=epoch + 1)
         with context.evaluating():
-            macro_f1 = f1_score(judge.y, model.predict(judge.x), average="macro", zero_division=0)
-    if checkpoints and context.keeps_checkpoints:
+            predicted = model.predict(judge.x)
+            macro_f1 = f1_score(judge.y, predicted, average="macro", zero_division=0)
+    metrics = {"accuracy": 1 - error, "macro_f1": float(macro_f1)}
+    if context.keeps_checkpoints:
         with context.save(rung.epochs) as folder:
             save_state(model, folder / FILE)
-    return Measurement(error, {"accuracy": 1 - error, "macro_f1": float(macro_f1)})
+            write_measurement(folder, error, metrics, confusion_matrix(judge.y, predicted, labels=range(10)))
+    return Measurement(error, metrics)
 
 
 def new_model(config: Config, samples: int, seed: int) -> Any:

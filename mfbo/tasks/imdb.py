@@ -27,7 +27,7 @@ from mfbo.fidelity import Fidelity
 from mfbo.spaces import imdb as spaces  # type: ignore[import-not-found, unused-ignore]
 from mfbo.task import Task
 from mfbo.tasks.splits import Indices
-from mfbo.tasks.training_setup import Options, parts
+from mfbo.tasks.training_setup import Options, parts, write_json
 from mfbo.trial import Config, Measurement, Rung
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def _job(
     device = device_of(context.device)
     network: dict[str, Any] = {
         "embedding_size": int(config.get("embedding_size", 128)),
-        "hidden_size": int(config["hidden_size"]),
+        "hidden_size": int(config.get("hidden_size", 256)),
         "layers": int(config.get("layers", 1)),
         "bidirectional": bool(config.get("bidirectional", False)),
         "dropout": float(config.get("dropout", DROPOUT)),
@@ -147,8 +147,8 @@ def _job(
         classes=len(classes),
         device=device,
         keep=lambda folder: _keep(model, described, vocabulary, folder),
-        peak=float(config["sgd_learning_rate" if name == "sgd" else "learning_rate"]),
-        batch_size=int(config["batch_size"]),
+        peak=float(config.get("sgd_learning_rate", 0.1) if name == "sgd" else config.get("learning_rate", 1e-3)),
+        batch_size=int(config.get("batch_size", 64)),
         full_epochs=EPOCHS,
         clip=float(config.get("clip_norm", 1.0)),
         patience=patience,
@@ -158,7 +158,7 @@ def _job(
 
 def _keep(model: Any, described: dict[str, Any], vocabulary: Vocabulary, folder: Path) -> None:
     """What `predict_imdb.load` reads."""
-    from mfbo.tasks.training_state import write_json, write_tensors
+    from mfbo.tasks.training_state import write_tensors
 
     write_tensors(folder / "model.safetensors", model.state_dict())
     write_json(folder / "model.json", described)

@@ -19,7 +19,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -29,7 +28,8 @@ from torch import nn
 from mfbo.context import Context
 from mfbo.tasks.training_batches import Batch, Batches
 from mfbo.tasks.training_device import autocast, reseed
-from mfbo.tasks.training_state import MEASUREMENT, MODEL, Progress, Snapshot, restore, write_json
+from mfbo.tasks.training_setup import MODEL, write_measurement
+from mfbo.tasks.training_state import Progress, Snapshot, restore
 from mfbo.trial import Measurement, Rung
 
 DECAY = 0.2  # of a rung's steps
@@ -179,8 +179,12 @@ def fit(job: Job, rung: Rung, context: Context) -> Measurement:
     assert scores is not None
     found = _measurement(scores, seen)
     if context.keeps_checkpoints:
-        kept = {"loss": found.loss, "metrics": dict(found.metrics), "confusion": scores.confusion.tolist()}
-        _save(context, rung.epochs, stable or _snapshot(job, context, done), job, kept)
+        with context.save(rung.epochs) as folder:
+            if stable := stable or _snapshot(job, context, done):
+                stable.save(folder)
+            (folder / MODEL).mkdir()
+            job.keep(folder / MODEL)
+            write_measurement(folder, found.loss, found.metrics, scores.confusion)
     return found
 
 
@@ -283,12 +287,3 @@ def _snapshot(job: Job, context: Context, done: Progress) -> Snapshot | None:
 def _measurement(scores: Scores, seen: int) -> Measurement:
     metrics = {"accuracy": scores.accuracy, "macro_f1": scores.macro_f1, "cross_entropy": scores.cross_entropy}
     return Measurement(scores.loss, {**metrics, "samples": float(seen)})
-
-
-def _save(context: Context, epochs: int, stable: Snapshot | None, job: Job, kept: dict[str, Any]) -> None:
-    with context.save(epochs) as folder:
-        if stable is not None:
-            stable.save(folder)
-        (folder / MODEL).mkdir()
-        job.keep(folder / MODEL)
-        write_json(folder / MEASUREMENT, kept)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +15,7 @@ from mfbo.errors import BadValue, UnknownName
 from mfbo.tasks.splits import Indices, nested_subset, stratified_split
 
 VALIDATION = 0.1  # of the training split
+MODEL, MEASUREMENT = "model", "measurement.json"  # what a checkpoint holds of the model that was measured
 _WHAT = {
     "data_dir": "a folder",
     "model": "a folder, or a name on the Hugging Face hub",
@@ -73,3 +77,13 @@ def parts(
     training, judge = stratified_split(labels, VALIDATION, seed)
     share = min(1.0, (samples or len(training)) / len(training)) * data
     return training[nested_subset(labels[training], share, seed)], judge, training
+
+
+def write_measurement(folder: Path, loss: float, metrics: Mapping[str, float], confusion: NDArray[np.int64]) -> None:
+    """Note in a checkpoint how its model did; ``confusion[i, j]`` counts samples of class i predicted as j."""
+    write_json(folder / MEASUREMENT, {"loss": loss, "metrics": dict(metrics), "confusion": confusion.tolist()})
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as JSON, one key a line."""
+    path.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")

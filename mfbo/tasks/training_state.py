@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -21,8 +20,9 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from mfbo.errors import BadData
+from mfbo.tasks.training_setup import write_json
 
-TENSORS, PROGRESS, MODEL, MEASUREMENT = "state.safetensors", "state.json", "model", "measurement.json"
+TENSORS, PROGRESS = "state.safetensors", "state.json"
 _WEIGHT, _MOMENT = "model.", "optimizer."
 _MEND = "delete its folder to start over"
 
@@ -94,11 +94,6 @@ def restore(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) ->
 def write_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> None:
     """Write named tensors as safetensors."""
     save_file(_copied(tensors), path)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write `value` as JSON, one key a line."""
-    path.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
 
 
 def _copied(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

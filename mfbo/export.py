@@ -1,0 +1,162 @@
+"""The model that a run already has, in a folder that works without mfbo.
+
+::
+
+    model/        weights, and what they need: vocabulary, tokenizer, names of the classes
+    config.json   hyperparameters, fidelity, seed, versions, what was measured
+    README.md     model card
+    predict.py    for the tasks that come with mfbo
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mfbo import tasks
+from mfbo.checkpoint import Checkpoints
+from mfbo.curves import incumbent
+from mfbo.errors import BadValue, RunError
+from mfbo.ledger import Run, read
+from mfbo.tasks.training_setup import MEASUREMENT, MODEL, write_json
+
+if TYPE_CHECKING:
+    from mfbo.ledger import Result
+    from mfbo.trial import Rung
+
+_STATE = ("state.safetensors", "state.json", MEASUREMENT)  # of a checkpoint, and no part of a model
+
+
+def export(run: Run | Path | str, out: Path | str) -> Path:
+    """Copy the incumbent's model, as it was measured on the validation part; nothing is trained.
+
+    Args:
+        run: folder of a run, or a run as read.
+        out: a folder that is not there yet, or empty.
+
+    Returns:
+        `out`.
+
+    Raises:
+        RunError: no such run, it has no result, or it keeps no model of its incumbent.
+        BadValue: `out` has something in it.
+    """
+    run = read(run) if not isinstance(run, Run) else run
+    best = best_of(run)
+    epochs = best.outcome.rung.epochs
+    root = run.folder / "checkpoints" if run.folder else None
+    found = Checkpoints(root).find(best.trial.key, below=epochs + 1) if root else None
+    if found is None or found[0] != epochs:
+        raise RunError(
+            f"run {str(run.folder)!r} keeps no model of its incumbent (trial {best.trial.id}): the trial was stopped, "
+            "or checkpoints were off; train it with 'mfbo validate'"
+        )
+    measured = _read_measurement(found[1])
+    facts = {
+        "measured_on": "the validation part",
+        "metrics": dict(measured.get("metrics", best.outcome.metrics), loss=best.outcome.loss),
+        "confusion": measured.get("confusion"),
+    }
+    return write_model(run, best, Path(out), found[1], rung=best.outcome.rung, seed=run.header.seed, facts=facts)
+
+
+def best_of(run: Run) -> Result:
+    """The incumbent.
+
+    Raises:
+        RunError: no trial has a loss.
+    """
+    best: Result | None = incumbent(run)
+    if best is None:
+        raise RunError(f"run {str(run.folder)!r} has no result yet; go on with it with 'mfbo resume'")
+    return best
+
+
+def write_model(
+    run: Run, best: Result, out: Path, checkpoint: Path, *, rung: Rung, seed: int, facts: Mapping[str, Any]
+) -> Path:
+    """Make the folder that the module describes; written aside, so that it is there whole or not at all.
+
+    Args:
+        run: where the configuration comes from.
+        best: its incumbent.
+        out: as in `export`.
+        checkpoint: what the train function wrote.
+        rung: at which the model was trained.
+        seed: with which it was trained.
+        facts: ``measured_on``, ``metrics`` and ``confusion`` of the model, and whatever else is to be kept.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise BadValue(f"{str(out)!r} is not empty; name a new folder")
+    task = run.header.task
+    described = {
+        "task": task,
+        "hyperparameters": best.trial.config,
+        "trained": {**asdict(rung), "seed": seed},
+        "run": {"optimizer": run.header.optimizer, "seed": run.header.seed, "trial": best.trial.id, "spent": run.spent},
+        "options": dict(run.header.settings.get("options", {})),
+        "versions": dict(run.header.versions),
+        "hardware": dict(run.header.hardware),
+        **facts,
+    }
+    script = Path(tasks.__file__).parent / f"predict_{task}.py" if task in tasks.BUILTIN else None
+
+    def fill(folder: Path) -> None:
+        inner = checkpoint / MODEL
+        shutil.copytree(inner if inner.is_dir() else checkpoint, folder / MODEL, ignore=shutil.ignore_patterns(*_STATE))
+        write_json(folder / "config.json", described)
+        if script is not None and script.is_file():
+            shutil.copyfile(script, folder / "predict.py")
+        (folder / "README.md").write_text(card(described, (folder / "predict.py").is_file()), encoding="utf-8")
+
+    return written_aside(out, fill)
+
+
+def written_aside(out: Path, fill: Callable[[Path], None]) -> Path:
+    """Have `fill` write into a folder beside `out`, and rename it when it is complete."""
+    aside = out.parent / f".{out.name}.{os.getpid()}"
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    try:
+        fill(aside)
+        if out.is_dir():
+            out.rmdir()  # empty, or this raises
+        aside.rename(out)
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
+    return out
+
+
+def card(described: Mapping[str, Any], script: bool) -> str:
+    """A model card in Markdown, from what ``config.json`` holds."""
+    rung, run = described["trained"], described["run"]
+    about = tasks.BUILTIN.get(described["task"])
+    lines = [f"# {described['task']}", "", about.description if about else "A task of the user's own.", ""]
+    lines += [f"Measured on {described['measured_on']}:", "", "| metric | value |", "|---|---|"]
+    lines += [f"| {name} | {value:.4g} |" for name, value in described["metrics"].items()]
+    lines += ["", "| hyperparameter | value |", "|---|---|"]
+    lines += [f"| {name} | {value!r} |" for name, value in described["hyperparameters"].items()]
+    share = f"{100 * rung['data']:.3g}% of the training data"
+    lines += [
+        "",
+        f"Trained for {rung['epochs']} epochs on {share}, seed {rung['seed']}; the configuration was found by",
+    ]
+    lines += [f"`{run['optimizer']}` (seed {run['seed']}, trial {run['trial']}).", ""]
+    if described.get("confusion"):
+        lines += ["Confusion matrix, true classes in rows and predicted ones in columns:", "", "```"]
+        lines += ["  ".join(f"{count:6d}" for count in row) for row in described["confusion"]] + ["```", ""]
+    if script:
+        lines += ["`python predict.py` says how to use it; `mfbo` is not needed for it.", ""]
+    lines += ["Versions: " + ", ".join(f"{name} {number}" for name, number in described["versions"].items()) + ".", ""]
+    return "\n".join(lines)
+
+
+def _read_measurement(checkpoint: Path) -> dict[str, Any]:
+    path = checkpoint / MEASUREMENT
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}

@@ -1,0 +1,192 @@
+"""The final validation: the incumbent, trained anew on all that is not the test split, and measured on that."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import statistics
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from mfbo.checkpoint import Checkpoints
+from mfbo.errors import BadTask, BadValue, RunError
+from mfbo.executors.evaluate import Setting, evaluate
+from mfbo.export import best_of, write_model
+from mfbo.ledger import Run, read
+from mfbo.task import Task, load
+from mfbo.tasks.training_setup import MEASUREMENT
+from mfbo.trial import Config, Rung, Trial
+
+BEST = "best"
+
+
+@dataclass(frozen=True)
+class Score:
+    """One training, and what the test split says of it.
+
+    Attributes:
+        seed: of the training.
+        loss: on the test split, lower is better.
+        metrics: ``accuracy``, ``macro_f1`` and whatever else the task measures.
+        confusion: samples by true class (rows) and predicted class (columns); None where the task keeps none.
+        train: seconds of training.
+        evaluation: seconds of measuring.
+    """
+
+    seed: int
+    loss: float
+    metrics: dict[str, float]
+    confusion: tuple[tuple[int, ...], ...] | None
+    train: float
+    evaluation: float
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What the final validation found.
+
+    Attributes:
+        task: its name.
+        config: of the incumbent.
+        rung: full fidelity.
+        scores: one a seed.
+        folder: where the first seed's model is; None if it was not written.
+    """
+
+    task: str
+    config: Config
+    rung: Rung
+    scores: tuple[Score, ...]
+    folder: Path | None
+
+    def mean(self, metric: str) -> float:
+        """Of ``loss`` or a metric over the seeds."""
+        return statistics.fmean(self._values(metric))
+
+    def deviation(self, metric: str) -> float:
+        """Standard deviation (n - 1) over the seeds; 0 for one seed."""
+        values = self._values(metric)
+        return statistics.stdev(values) if len(values) > 1 else 0.0
+
+    @property
+    def confusion(self) -> list[list[int]] | None:
+        """Summed over the seeds: true classes in rows, predicted ones in columns."""
+        kept = [score.confusion for score in self.scores if score.confusion is not None]
+        return [[sum(cells) for cells in zip(*rows, strict=True)] for rows in zip(*kept, strict=True)] or None
+
+    @property
+    def seconds(self) -> float:
+        """Of training and measuring, all seeds together."""
+        return sum(score.train + score.evaluation for score in self.scores)
+
+    def to_dict(self) -> dict[str, Any]:
+        """For ``--json``."""
+        names = ["loss", *self.scores[0].metrics]
+        return {
+            "task": self.task,
+            "config": self.config,
+            "fidelity": str(self.rung),
+            "seeds": [score.seed for score in self.scores],
+            "mean": {name: self.mean(name) for name in names},
+            "deviation": {name: self.deviation(name) for name in names},
+            "confusion": self.confusion,
+            "seconds": self.seconds,
+            "scores": [asdict(score) for score in self.scores],
+            "folder": str(self.folder) if self.folder else None,
+        }
+
+    def _values(self, metric: str) -> list[float]:
+        return [score.loss if metric == "loss" else score.metrics[metric] for score in self.scores]
+
+
+def validate(
+    run: Run | Path | str,
+    seeds: int = 3,
+    *,
+    out: Path | str | None = None,
+    device: str | None = None,
+    task: Task | None = None,
+    told: Callable[[Score], None] = lambda score: None,
+) -> Validation:
+    """Train the incumbent from scratch at full fidelity on training and validation part; measure on the test split.
+
+    The model of the first seed is written into a folder: the choice must not depend on the test split.
+
+    Args:
+        run: folder of a run, or a run as read.
+        seeds: how many trainings; they have the run's seed and those that follow it.
+        out: folder to write; ``RUN/best`` if None, which is replaced; nothing is written for a run in memory.
+        device: None for the run's.
+        task: for a run of a `Task` object, which no name leads to.
+        told: is given each score as it comes.
+
+    Raises:
+        BadValue: of `seeds`, or `out` has something in it.
+        BadTask: the task has no final validation.
+        RunError: no such run, it has no result, or a training failed.
+        BadData, MissingExtra: the task cannot be trained here.
+    """
+    if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
+        raise BadValue(f"seeds {seeds!r}: give a whole number, 1 or more")
+    run = read(run) if not isinstance(run, Run) else run
+    best = best_of(run)
+    task = task or load(run.header.task)
+    if task.validate is None:
+        raise BadTask(f"task {task.name!r} has no final validation: give Task(validate=...), see docs of mfbo.Task")
+    target = Path(out) if out is not None else run.folder / BEST if run.folder else None
+    if out is not None and target is not None and target.exists() and any(target.iterdir()):
+        raise BadValue(f"{str(target)!r} is not empty; name a new folder")
+    options = dict(run.header.settings.get("options", {}))
+    if task.prepare:
+        task.prepare(options)
+    final = replace(task, train=task.validate)
+    trial = Trial(best.trial.id, best.trial.config, task.fidelity.full)
+    with tempfile.TemporaryDirectory(prefix="mfbo-validate-", dir=run.folder) as scratch:
+        scores: list[Score] = []
+        first = None
+        for seed in range(run.header.seed, run.header.seed + seeds):
+            chosen = device or str(run.header.settings.get("device", "auto"))
+            score, folder = _one(final, trial, Setting(seed, chosen, options, Checkpoints(Path(scratch) / str(seed))))
+            scores.append(score)
+            told(score)
+            first = first or folder
+            if folder is not None and folder != first:
+                shutil.rmtree(folder)
+        if target is not None and first is not None:
+            facts = _facts(scores)
+            if out is None:
+                shutil.rmtree(target, ignore_errors=True)
+            write_model(run, best, target, first, rung=trial.rung, seed=run.header.seed, facts=facts)
+    written = target if first is not None else None
+    return Validation(task.name, best.trial.config, trial.rung, tuple(scores), written)
+
+
+def _one(task: Task, trial: Trial, setting: Setting) -> tuple[Score, Path | None]:
+    """Train once: the score, and the folder with the model where the task leaves one."""
+    outcome = evaluate(task, trial, setting)
+    if outcome.status != "ok" or outcome.loss is None:
+        reason = (outcome.error or outcome.status).strip().splitlines()[-1]
+        raise RunError(f"validation of task {task.name!r} with seed {setting.seed} {outcome.status}: {reason}")
+    assert setting.checkpoints is not None
+    found = setting.checkpoints.find(trial.key, below=trial.rung.epochs + 1)
+    folder = found[1] if found else None
+    confusion = None
+    if folder is not None and (folder / MEASUREMENT).is_file():
+        rows = json.loads((folder / MEASUREMENT).read_text(encoding="utf-8")).get("confusion")
+        confusion = tuple(tuple(row) for row in rows) if rows else None
+    metrics = dict(outcome.metrics)
+    return Score(setting.seed, outcome.loss, metrics, confusion, outcome.train, outcome.evaluation), folder
+
+
+def _facts(scores: Sequence[Score]) -> dict[str, Any]:
+    """What goes into the model's description: the first seed is its own, the others show the spread."""
+    first = scores[0]
+    return {
+        "measured_on": "the test split",
+        "metrics": {"loss": first.loss, **first.metrics, "seconds": first.train},
+        "confusion": [list(row) for row in first.confusion] if first.confusion else None,
+        "all_seeds": [{"seed": score.seed, "loss": score.loss, **score.metrics} for score in scores],
+    }
