@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import io
 import multiprocessing
 import os
 import urllib.error
@@ -10,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from made_data import png, write
 from PIL import Image
 
 from mfbo import data
@@ -24,20 +24,6 @@ CALLS = "calls.txt"
 def _own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("MFBO_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("MFBO_DATA", raising=False)
-
-
-def png(width=32, height=32, colour=(1, 2, 3)) -> dict:
-    out = io.BytesIO()
-    Image.new("RGB", (width, height), colour).save(out, "PNG")
-    return {"bytes": out.getvalue(), "path": None}
-
-
-def write(root: Path, name: str, **columns) -> Path:
-    """The same rows as training and test split; the folder to give as data_dir."""
-    (root / name).mkdir(parents=True, exist_ok=True)
-    for split in ("train", "test"):
-        pq.write_table(pa.table(columns), root / name / f"{split}.parquet")
-    return root
 
 
 def encode(batch):

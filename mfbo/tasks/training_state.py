@@ -83,11 +83,16 @@ def restore(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) ->
             _, place, kind = name.split(".", 2)
             moments.setdefault(int(place), {})[kind] = tensors.pop(name)
         model.load_state_dict({name.removeprefix(_WEIGHT): tensor for name, tensor in tensors.items()})
-    except (OSError, ValueError, TypeError, SafetensorError) as error:
+        laid = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        state = {
+            place: {kind: _like(laid[place], value) for kind, value in kinds.items()}
+            for place, kinds in moments.items()
+        }
+    except (OSError, ValueError, TypeError, IndexError, SafetensorError) as error:
         raise BadData(f"checkpoint {str(folder)!r} cannot be read: {_line(error)}; {_MEND}") from error
     except RuntimeError as error:  # what load_state_dict raises
         raise BadData(f"checkpoint {str(folder)!r} is of another network: {_line(error)}; {_MEND}") from error
-    optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
     return progress
 
 
@@ -99,6 +104,13 @@ def write_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> None:
 def _copied(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """In the host's memory, each with its own, as safetensors wants it (tied weights share theirs)."""
     return {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
+
+
+def _like(parameter: torch.Tensor, moment: torch.Tensor) -> torch.Tensor:
+    """A moment in the memory layout of its parameter: fused optimizers go through both as they lie."""
+    if moment.shape != parameter.shape:  # the count of steps
+        return moment
+    return torch.empty_like(parameter, requires_grad=False).copy_(moment)
 
 
 def _line(error: Exception) -> str:

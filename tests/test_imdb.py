@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+from made_data import default, run, write_split, write_texts
+from safetensors.torch import load_file
+
+from mfbo import data
+from mfbo.checkpoint import Checkpoints
+from mfbo.errors import BadData, BadValue
+from mfbo.task import load
+from mfbo.tasks import imdb, predict_imdb
+from mfbo.tasks.training_setup import parts
+from mfbo.trial import Rung, config_key
+
+TASK = load("imdb")
+CONFIG = {"learning_rate": 1e-2, "batch_size": 32, "hidden_size": 128}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _data(tmp_path_factory):
+    root = tmp_path_factory.mktemp("imdb")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MFBO_CACHE", str(root / "cache"))
+        patch.setenv("MFBO_DATA", str(write_texts(root / "data", "imdb", 60)))
+        yield
+
+
+def test_the_default_space_has_the_ranges_of_the_study():
+    rate = TASK.space["learning_rate"]
+    assert (rate.lower, rate.upper, rate.log) == (1e-4, 1e-2, True)
+    assert list(TASK.space["batch_size"].sequence) == [32, 64, 128]
+    assert list(TASK.space["hidden_size"].sequence) == [128, 256, 512]
+    assert len(TASK.space) == 3
+    assert TASK.fidelity.full.epochs == 15
+    assert imdb.spaces.EPOCHS == (5, 10, 15)
+
+
+def test_it_learns_which_words_are_kind_although_the_data_is_sorted_by_label():
+    outcome = run(TASK, CONFIG, Rung(6), {})
+    assert outcome.status == "ok", outcome.error
+    assert outcome.loss <= 0.1
+    assert [report.epoch for report in outcome.reports] == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_promoted_lstm_ends_with_the_weights_of_one_that_was_never_stopped(tmp_path):
+    for name, rungs in (("promoted", (1, 2, 5)), ("straight", (5,))):
+        for epochs in rungs:
+            outcome = run(TASK, CONFIG, Rung(epochs), {}, Checkpoints(tmp_path / name))
+            assert outcome.status == "ok", outcome.error
+    files = [next((tmp_path / name).rglob("state.safetensors")) for name in ("promoted", "straight")]
+    one, other = map(load_file, files)
+    assert all(torch.equal(one[key], other[key]) for key in one)
+    one, other = (load_file(file.parent / "model" / "model.safetensors") for file in files)
+    assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+def test_a_larger_subset_goes_on_with_the_same_vocabulary(tmp_path):
+    first = run(TASK, CONFIG, Rung(1, 0.5), {}, Checkpoints(tmp_path))
+    second = run(TASK, CONFIG, Rung(3, 1.0), {}, Checkpoints(tmp_path))
+    assert (first.status, second.status, second.start_epoch) == ("ok", "ok", 1), second.error
+    assert second.metrics["samples"] < 3 * 108
+
+
+def test_the_vocabulary_is_that_of_the_training_part_and_kept_with_the_checkpoint(tmp_path, monkeypatch):
+    root = tmp_path / "data"
+    labels = [0] * 60 + [1] * 60
+    _, judge, training = parts(np.array(labels), 1.0, 0)
+    texts = [f"common word{i} word{i}" for i in range(120)]
+    write_split(root, "imdb", "train", text=texts, label=labels)
+    write_split(root, "imdb", "test", text=["test test"], label=[0])
+    outcome = run(TASK, CONFIG, Rung(1, 0.2), {"data_dir": str(root)}, Checkpoints(tmp_path))
+    assert outcome.status == "ok", outcome.error
+    (path,) = tmp_path.rglob("vocabulary.json")
+    known = set(data.Vocabulary.load(path).words)
+    assert known >= {f"word{i}" for i in training}
+    assert not known & {"test", *(f"word{i}" for i in judge)}
+
+
+def test_the_final_model_stands_alone_and_predicts_what_was_measured(tmp_path):
+    outcome = run(TASK, CONFIG, Rung(4), {}, Checkpoints(tmp_path), final=True)
+    assert outcome.status == "ok", outcome.error
+    assert outcome.metrics["samples"] == 4 * 120
+    (folder,) = (tmp_path / config_key(CONFIG)).glob("epoch-*")
+    shutil.copyfile(predict_imdb.__file__, folder / "predict.py")
+    test = pq.read_table(Path(os.environ["MFBO_DATA"]) / "imdb" / "test.parquet").to_pydict()
+    script = [sys.executable, "-I", str(folder / "predict.py"), *test["text"]]
+    lines = subprocess.run(script, check=True, capture_output=True, text=True, cwd="/").stdout.splitlines()
+    right = [line.split("\t")[0] == ("neg", "pos")[y] for line, y in zip(lines, test["label"], strict=True)]
+    assert np.mean(right) == pytest.approx(outcome.metrics["accuracy"])
+    kept = json.loads((folder / "measurement.json").read_text())
+    assert np.trace(kept["confusion"]) == sum(right)
+
+
+def test_a_text_is_encoded_alone_as_in_training():
+    vocabulary = data.build_vocabulary(["it's a <br />film film it's naïve"], min_count=1)
+    for text in ("It's<br /><br />a NAÏVE_film, no?", "", "word " * 100_000):
+        assert predict_imdb.encode(text, vocabulary.ids, 256) == vocabulary.encode(text, 256)
+
+
+@pytest.mark.parametrize(
+    "changed", [{}, {"layers": 2, "layer_dropout": 0.3, "bidirectional": True}, {"optimizer": "sgd"}]
+)
+def test_the_wide_space_trains(changed):
+    config = {**default(TASK.with_space("wide").space), **changed}
+    if "optimizer" in changed:
+        config.pop("learning_rate")
+        config |= {"sgd_learning_rate": 0.1, "momentum": 0.5}
+    outcome = run(TASK, config, Rung(1), {"samples": "40"})
+    assert outcome.status == "ok", outcome.error
+    assert outcome.metrics["samples"] == 40
+
+
+def test_empty_and_very_long_texts_train(tmp_path):
+    texts = ["", "word " * 100_000, " !? "] * 20
+    write_split(tmp_path, "imdb", "train", text=texts, label=[0, 1, 1] * 20)
+    write_split(tmp_path, "imdb", "test", text=[""], label=[0])
+    outcome = run(TASK, CONFIG, Rung(1), {"data_dir": str(tmp_path)})
+    assert outcome.status == "ok", outcome.error
+
+
+def test_bad_data_is_a_failed_trial_with_one_line(tmp_path):
+    write_split(tmp_path, "imdb", "train", text=["a"] * 60, label=[0] * 59 + [2])
+    write_split(tmp_path, "imdb", "test", text=["a"], label=[0])
+    outcome = run(TASK, CONFIG, Rung(1), {"data_dir": str(tmp_path)})
+    assert outcome.status == "failed"
+    assert outcome.loss is None
+    assert "row 59: label 2; allowed: 0 to 1" in outcome.error
+    assert "\n" not in outcome.error
+
+
+def test_prepare_says_what_is_missing(tmp_path):
+    with pytest.raises(BadData, match="mfbo data get imdb"):
+        TASK.prepare({"data_dir": str(tmp_path)})
+    with pytest.raises(BadValue, match="option samples='some'"):
+        TASK.prepare({"samples": "some"})
+    TASK.prepare({})
