@@ -112,7 +112,23 @@ def classifier_of(
         for key in (key for key in keys if key in known):
             setattr(config, key, value)
     make = transformers.AutoModelForSequenceClassification.from_pretrained
-    return Classifier(_loaded(name, "model", make, config=config, dtype=torch.float32))
+    settings = {"config": config, "dtype": torch.float32, "ignore_mismatched_sizes": True, "output_loading_info": True}
+    network, info = _loaded(name, "model", make, **settings)
+    _check_body(name, network.base_model_prefix, info)
+    return Classifier(network)
+
+
+def _check_body(name: str, prefix: str, info: Any) -> None:
+    """The classifier may be new, or that of other classes; what is below it must have been in the model's files.
+
+    (A pooler may be new too: models that were trained to fill gaps have none.)
+    """
+    missing = [str(key) for key in info["missing_keys"]] + [str(key[0]) for key in info["mismatched_keys"]]
+    absent = sorted(key for key in missing if key.startswith(f"{prefix}.") and ".pooler." not in key)
+    if absent:
+        raise BadData(
+            f"model {name!r}: its files lack {len(absent)} parameters of its configuration, such as {absent[0]}"
+        )
 
 
 @contextmanager
