@@ -17,4 +17,57 @@ BUILTIN: dict[str, Builtin] = {
     "cifar10": Builtin("mfbo.tasks.cifar10:task", "CIFAR-10, ResNet-18 (real data; extra: vision)"),
     "agnews": Builtin("mfbo.tasks.agnews:task", "AG News, DistilBERT or another transformer (real data; extra: text)"),
     "imdb": Builtin("mfbo.tasks.imdb:task", "IMDb reviews, LSTM (real data; extra: text)"),
+    "branin": Builtin("mfbo.tasks.synthetic:branin", "Branin in 2-D, its coefficients off at low fidelity (synthetic)"),
+    "branin-joint": Builtin(
+        "mfbo.tasks.synthetic:branin_joint", "Branin with two dimensions of fidelity, epochs and data (synthetic)"
+    ),
+    "forrester": Builtin(
+        "mfbo.tasks.synthetic:forrester", "Forrester in 1-D, a local minimum misleads at low fidelity (synthetic)"
+    ),
+    "counting-ones": Builtin(
+        "mfbo.tasks.synthetic:counting_ones", "8 switches and 8 coins, noise falls with the samples (synthetic)"
+    ),
+    "mixed": Builtin(
+        "mfbo.tasks.synthetic:mixed", "8 hyperparameters of every kind, crossing curves, noise, uneven cost (synthetic)"
+    ),
+    "hartmann3": Builtin("mfbo.tasks.synthetic:hartmann3", "Hartmann in 3-D, low fidelity is a good guide (synthetic)"),
+    "hartmann3-good": Builtin(
+        "mfbo.tasks.synthetic:hartmann3_good",
+        "Hartmann in 3-D, mf-prior-bench's preset 'good': low fidelity is a fair guide (synthetic)",
+    ),
+    "hartmann3-moderate": Builtin(
+        "mfbo.tasks.synthetic:hartmann3_moderate",
+        "Hartmann in 3-D, mf-prior-bench's preset 'moderate': low fidelity is a weak guide (synthetic)",
+    ),
+    "hartmann3-bad": Builtin(
+        "mfbo.tasks.synthetic:hartmann3_bad",
+        "Hartmann in 3-D, mf-prior-bench's preset 'bad': low fidelity is nearly no guide (synthetic)",
+    ),
+    "hartmann3-terrible": Builtin(
+        "mfbo.tasks.synthetic:hartmann3_terrible",
+        "Hartmann in 3-D, mf-prior-bench's preset 'terrible': low fidelity misleads (synthetic)",
+    ),
+    "hartmann3-cost": Builtin(
+        "mfbo.tasks.synthetic:hartmann3_cost", "Hartmann in 3-D, configurations differ 25-fold in cost (synthetic)"
+    ),
+    "hartmann6": Builtin("mfbo.tasks.synthetic:hartmann6", "Hartmann in 6-D, low fidelity is a good guide (synthetic)"),
+    "hartmann6-good": Builtin(
+        "mfbo.tasks.synthetic:hartmann6_good",
+        "Hartmann in 6-D, mf-prior-bench's preset 'good': low fidelity is a fair guide (synthetic)",
+    ),
+    "hartmann6-moderate": Builtin(
+        "mfbo.tasks.synthetic:hartmann6_moderate",
+        "Hartmann in 6-D, mf-prior-bench's preset 'moderate': low fidelity is a weak guide (synthetic)",
+    ),
+    "hartmann6-bad": Builtin(
+        "mfbo.tasks.synthetic:hartmann6_bad",
+        "Hartmann in 6-D, mf-prior-bench's preset 'bad': low fidelity is nearly no guide (synthetic)",
+    ),
+    "hartmann6-terrible": Builtin(
+        "mfbo.tasks.synthetic:hartmann6_terrible",
+        "Hartmann in 6-D, mf-prior-bench's preset 'terrible': low fidelity misleads (synthetic)",
+    ),
+    "hartmann6-cost": Builtin(
+        "mfbo.tasks.synthetic:hartmann6_cost", "Hartmann in 6-D, configurations differ 25-fold in cost (synthetic)"
+    ),
 }

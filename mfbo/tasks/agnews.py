@@ -26,7 +26,7 @@ from mfbo.fidelity import Fidelity
 from mfbo.spaces import agnews as spaces  # type: ignore[import-not-found, unused-ignore]
 from mfbo.task import Task
 from mfbo.tasks.splits import Indices
-from mfbo.tasks.training_setup import Options, parts, write_json
+from mfbo.tasks.training_setup import Options, everything, parts, write_json
 from mfbo.trial import Config, Measurement, Rung
 
 if TYPE_CHECKING:
@@ -90,7 +90,8 @@ def validate(config: Config, rung: Rung, context: Context) -> Measurement:
     options = Options.read(context.options, _OPTIONS)
     tokenizer = _tokenizer(options)
     tokens = _tokens(options, tokenizer)
-    learn, judge = ((tokens[split], np.arange(len(tokens[split]))) for split in ("train", "test"))
+    rows = everything(tokens["train"].labels, rung.data, context.seed, options.samples)
+    learn, judge = (tokens["train"], rows), (tokens["test"], np.arange(len(tokens["test"])))
     return fit(_job(config, context, options, tokenizer, learn=learn, judge=judge, final=True), rung, context)
 
 

@@ -24,7 +24,7 @@ from mfbo.fidelity import Fidelity
 from mfbo.spaces import cifar10 as spaces  # type: ignore[import-not-found, unused-ignore]
 from mfbo.task import Task
 from mfbo.tasks.splits import Indices
-from mfbo.tasks.training_setup import Options, parts, write_json
+from mfbo.tasks.training_setup import Options, everything, parts, write_json
 from mfbo.trial import Config, Measurement, Rung
 
 if TYPE_CHECKING:
@@ -81,10 +81,11 @@ def validate(config: Config, rung: Rung, context: Context) -> Measurement:
     """Train from scratch on training and validation part, measure on the test split; leaves the model."""
     from mfbo.tasks.training import fit
 
-    found = _images(Options.read(context.options, _OPTIONS))
-    everything = np.arange(len(found.train_labels))
+    options = Options.read(context.options, _OPTIONS)
+    found = _images(options)
+    learn = everything(found.train_labels, rung.data, context.seed, options.samples)
     test = (found.test, found.test_labels, np.arange(len(found.test_labels)))
-    return fit(_job(config, context, found, everything, judge=test, final=True), rung, context)
+    return fit(_job(config, context, found, learn, judge=test, final=True), rung, context)
 
 
 def _images(options: Options) -> Images:

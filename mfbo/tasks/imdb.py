@@ -27,7 +27,7 @@ from mfbo.fidelity import Fidelity
 from mfbo.spaces import imdb as spaces  # type: ignore[import-not-found, unused-ignore]
 from mfbo.task import Task
 from mfbo.tasks.splits import Indices
-from mfbo.tasks.training_setup import Options, parts, write_json
+from mfbo.tasks.training_setup import Options, everything, parts, write_json
 from mfbo.trial import Config, Measurement, Rung
 
 if TYPE_CHECKING:
@@ -87,11 +87,12 @@ def validate(config: Config, rung: Rung, context: Context) -> Measurement:
     """Train from scratch on training and validation part, measure on the test split; leaves the model."""
     from mfbo.tasks.training import fit
 
-    words = _words(Options.read(context.options, _OPTIONS))
+    options = Options.read(context.options, _OPTIONS)
+    words = _words(options)
     vocabulary = words["train"].vocabulary()
     learn, judge = (words[split].encoded(vocabulary) for split in ("train", "test"))
-    everything = np.arange(len(learn)), np.arange(len(judge))
-    job = _job(config, context, vocabulary, learn=(learn, everything[0]), judge=(judge, everything[1]), final=True)
+    rows = everything(learn.labels, rung.data, context.seed, options.samples)
+    job = _job(config, context, vocabulary, learn=(learn, rows), judge=(judge, np.arange(len(judge))), final=True)
     return fit(job, rung, context)
 
 

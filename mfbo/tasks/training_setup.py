@@ -75,8 +75,12 @@ def parts(
         stratified, contained in that of every larger fraction, and part of ``training``, which has no row of ``judge``.
     """
     training, judge = stratified_split(labels, VALIDATION, seed)
-    share = min(1.0, (samples or len(training)) / len(training)) * data
-    return training[nested_subset(labels[training], share, seed)], judge, training
+    return training[everything(labels[training], data, seed, samples)], judge, training
+
+
+def everything(labels: NDArray[np.int64], data: float, seed: int, samples: int | None = None) -> Indices:
+    """Rows to learn from for the final validation: all of them, but for a data fraction and a cap as in `parts`."""
+    return nested_subset(labels, min(1.0, (samples or len(labels)) / len(labels)) * data, seed)
 
 
 def write_measurement(folder: Path, loss: float, metrics: Mapping[str, float], confusion: NDArray[np.int64]) -> None:
