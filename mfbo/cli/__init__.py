@@ -1,0 +1,49 @@
+"""The command line: thin, and quick to start; what is heavy is imported inside the commands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from mfbo import __version__
+from mfbo.cli.data import data
+from mfbo.cli.final import best, validate
+from mfbo.cli.look import optimizers, plot, show, space, tasks
+from mfbo.cli.run import resume, tune
+from mfbo.errors import MfboError
+
+MISTAKE, INTERRUPTED = 2, 130
+
+
+class Commands(click.Group):
+    """Turns a user's mistake into one line and exit code 2; lists commands in the order in which they are used."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except MfboError as error:
+            click.echo(f"mfbo: {error}", err=True)
+            ctx.exit(MISTAKE)
+        except click.UsageError as error:
+            where = error.ctx.command_path if error.ctx else ctx.command_path
+            click.echo(f"mfbo: {error.format_message().rstrip('.')}; see {where} --help", err=True)
+            ctx.exit(MISTAKE)
+        except KeyboardInterrupt:
+            click.echo("mfbo: stopped", err=True)
+            ctx.exit(INTERRUPTED)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """As they were added."""
+        return list(self.commands)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="mfbo")
+def main() -> None:
+    """Multi-fidelity hyperparameter tuning within a cost you name."""
+
+
+for command in (tune, resume, show, best, plot, validate, tasks, space, optimizers, data):
+    main.add_command(command)

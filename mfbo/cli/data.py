@@ -1,0 +1,34 @@
+"""``mfbo data``: the data of the real tasks."""
+
+from __future__ import annotations
+
+import click
+
+from mfbo.cli import options
+
+
+@click.group()
+def data() -> None:
+    """Get the data of the real tasks, or see what is there."""
+
+
+@data.command()
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+def get(names: tuple[str, ...]) -> None:
+    """Download cifar10, ag_news or imdb from the hub."""
+    from mfbo.data import get as download
+
+    for name in names:
+        click.echo(str(download(name)))
+
+
+@data.command()
+@options.data_dir
+def status(data_dir: str | None) -> None:
+    """Show where each data set is, and how large."""
+    from rich.console import Console
+
+    from mfbo.data import status as look
+    from mfbo.display.scores import data_sets
+
+    Console().print(data_sets(look(data_dir)))

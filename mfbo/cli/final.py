@@ -1,0 +1,83 @@
+"""What a run leaves for use: ``mfbo best`` and ``mfbo validate``."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import TYPE_CHECKING
+
+import click
+
+from mfbo.cli import options
+from mfbo.errors import BadValue
+
+if TYPE_CHECKING:
+    from mfbo.trial import Config
+    from mfbo.validate import Score
+
+
+@click.command()
+@click.argument("run")
+@click.option("--format", "form", default="yaml", show_default=True, type=click.Choice(["yaml", "json", "args"]))
+@click.option("--export", "folder", metavar="DIR", help="Write its model there instead, without training anew.")
+def best(run: str, form: str, folder: str | None) -> None:
+    """Print the best configuration of RUN, or export its model."""
+    from mfbo.ledger import read
+    from mfbo.result import result_of
+
+    ledger = read(run)
+    if folder is not None:
+        from mfbo.export import export
+
+        click.echo(str(export(ledger, folder)))
+        return
+    found = result_of(ledger).best
+    if found is None:
+        raise BadValue(f"{run!r} has no result yet; `mfbo show {run}` says why")
+    click.echo(_written(found.config, form))
+
+
+@click.command()
+@click.argument("run")
+@click.option("--seeds", type=int, default=3, show_default=True, metavar="N", help="Trainings, each with its own seed.")
+@click.option("--out", metavar="DIR", help="Folder for the model of the first; default: RUN/best.")
+@click.option("--device", metavar="NAME", help="auto, cpu, cuda or mps; default: that of the run.")
+@options.as_json
+def validate(run: str, seeds: int, out: str | None, device: str | None, as_json: bool) -> None:
+    """Measure the best configuration of RUN on the test split.
+
+    It is trained from scratch at full fidelity on training and validation data, once a seed. Nothing has read the test
+    split before.
+    """
+    from mfbo.validate import validate as final
+
+    found = final(run, seeds, out=out, device=device, told=_quiet if as_json else _told)
+    if as_json:
+        click.echo(json.dumps(found.to_dict()))
+        return
+    from rich.console import Console
+
+    from mfbo.display.scores import scores
+
+    Console().print(scores(found))
+
+
+def _written(config: Config, form: str) -> str:
+    if form == "json":
+        return json.dumps(config, indent=2)
+    if form == "args":
+        return shlex.join(f"--{name}={value}" for name, value in config.items())
+    import yaml
+
+    return str(yaml.safe_dump(config, sort_keys=False)).rstrip("\n")
+
+
+def _quiet(score: Score) -> None:
+    """Say nothing."""
+
+
+def _told(score: Score) -> None:
+    from mfbo.display.text import pairs, seconds
+
+    spent = seconds(score.train + score.evaluation)
+    click.echo(f"seed {score.seed}: {pairs({'loss': score.loss, **score.metrics})} ({spent})", err=True)

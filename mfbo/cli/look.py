@@ -1,0 +1,73 @@
+"""Commands that only look: at a run, at tasks, at a space, at the optimizers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from mfbo.cli import options
+
+
+@click.command()
+@click.argument("run")
+def show(run: str) -> None:
+    """Show what RUN has found and what it cost."""
+    from rich.console import Console
+
+    from mfbo.display import summary
+    from mfbo.ledger import read
+
+    Console().print(summary(read(run)))
+
+
+@click.command()
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True)
+@click.option("--output", "-o", default="curve.png", show_default=True, help="A .png, .svg or .pdf file.")
+def plot(runs: tuple[str, ...], output: str) -> None:
+    """Draw the quality of RUNs against cost.
+
+    One line a run, or a mean with its interval where an optimizer has several seeds.
+    """
+    from mfbo.analysis.runs import anytime
+
+    anytime(runs, Path(output))
+    click.echo(output)
+
+
+@click.command()
+def tasks() -> None:
+    """List the tasks that can be tuned."""
+    from mfbo.task import names
+
+    _list(names())
+
+
+@click.command()
+def optimizers() -> None:
+    """List the optimizers."""
+    from mfbo.optimizers import OPTIMIZERS
+
+    _list(OPTIMIZERS)
+
+
+@click.command()
+@click.argument("task")
+@options.space
+def space(task: str, space: str) -> None:
+    """Show the hyperparameters of TASK, and its rungs."""
+    from mfbo.task import load
+
+    loaded = load(task).with_space(space)
+    click.echo(str(loaded.space).strip())
+    click.echo(f"\n  Rungs ({loaded.fidelity.default_path}):")
+    for rung in loaded.fidelity.ladder():
+        click.echo(f"    {rung} ({rung.work:.3g} of a full evaluation)")
+
+
+def _list(lines: Mapping[str, str]) -> None:
+    """Names and descriptions, in two columns."""
+    width = max(map(len, lines), default=0)
+    for name, description in lines.items():
+        click.echo(f"{name:{width}}  {description}")

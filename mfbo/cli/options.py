@@ -1,0 +1,77 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from mfbo.errors import BadValue
+
+if TYPE_CHECKING:
+    from mfbo.settings import Settings
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def options(*given: Callable[[F], F]) -> Callable[[F], F]:
+    """Several options as one decorator; the help lists them in this order."""
+
+    def add(command: F) -> F:
+        for option in reversed(given):
+            command = option(command)
+        return command
+
+    return add
+
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
+data_dir = click.option("--data-dir", metavar="DIR", help="Folder with NAME/train.parquet and NAME/test.parquet.")
+space = click.option("--space", default="default", show_default=True, help="default, wide, or FILE.yaml.")
+
+limits = options(
+    click.option("--max-cost", metavar="COST", help="45s, 90m, 2h, 1h30m, 1d, or full evaluations: 20x."),
+    click.option("--max-trials", type=int, metavar="N", help="Stop after so many finished trials."),
+    click.option("--max-wall", metavar="TIME", help="Stop after so much time by the clock."),
+)
+output = options(click.option("--quiet", "-q", is_flag=True, help="No display while it runs."), as_json)
+running = options(
+    space,
+    click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps."),
+    click.option("--model", metavar="NAME", help="Pretrained model: a local folder or a name on the hub."),
+    data_dir,
+    click.option("--workers", default="1", show_default=True, metavar="N", help="Trials at a time; auto: all."),
+    click.option("--max-trial-time", metavar="TIME", help="Kill a trial that takes longer."),
+    click.option("--max-trial-memory", type=float, metavar="GIB", help="Kill a trial that holds more."),
+    click.option("--from-scratch", is_flag=True, help="Train every rung anew instead of going on."),
+    click.option("--max-disk", type=float, metavar="GIB", help="Most that checkpoints may take."),
+    click.option("--option", "extra", multiple=True, metavar="KEY=VALUE", help="A further setting of the task."),
+)
+
+
+def settings_of(
+    *, workers: str, model: str | None, data_dir: str | None, extra: tuple[str, ...], **rest: Any
+) -> Settings:
+    """The options of `running` in one."""
+    from mfbo.settings import Settings
+
+    options = {"model": model, "data_dir": data_dir}
+    for pair in extra:
+        key, equals, value = pair.partition("=")
+        if not (key and equals):
+            raise BadValue(f"option {pair!r}: give KEY=VALUE, such as patience=3")
+        options[key] = value
+    given = {key: value for key, value in options.items() if value is not None}
+    return Settings(options=given, workers=_workers(workers), **rest)
+
+
+def _workers(text: str) -> int:
+    """A number of workers; ``auto`` is one a GPU, else one a core."""
+    if text == "auto":
+        from mfbo.executors.share import automatic
+
+        return automatic()
+    if not (text.isascii() and text.isdecimal()):
+        raise BadValue(f"workers {text!r}: give a number, or auto for one a GPU or core")
+    return int(text)

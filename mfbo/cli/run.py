@@ -1,0 +1,175 @@
+"""``mfbo tune`` and ``mfbo resume``."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mfbo.cli import options
+
+if TYPE_CHECKING:
+    from mfbo.result import TuneResult
+
+FAILED, INTERRUPTED = 1, 130
+
+
+@click.command()
+@click.argument("task")
+@options.limits
+@click.option("--optimizer", default=None, help="See `mfbo optimizers`; the default is smac.")
+@click.option("--seed", default=0, show_default=True, metavar="N", help="The same seed asks the same.")
+@click.option("--fidelity", metavar="PATH", help="What low rungs cut down: epochs, data or joint.")
+@click.option("--out", metavar="DIR", help="Run folder; default: runs/TASK-OPTIMIZER-sSEED.")
+@options.running
+@options.output
+def tune(
+    *,
+    task: str,
+    max_cost: str | None,
+    max_trials: int | None,
+    max_wall: str | None,
+    optimizer: str | None,
+    seed: int,
+    fidelity: str | None,
+    out: str | None,
+    quiet: bool,
+    as_json: bool,
+    **settings: Any,
+) -> None:
+    """Search for the best configuration of TASK.
+
+    TASK is a name from `mfbo tasks`, or path/to/file.py:NAME for a task of your own.
+    """
+    from mfbo.optimizers import DEFAULT
+    from mfbo.task import load
+    from mfbo.tuning import tune as run
+
+    loaded = load(task)
+    optimizer = optimizer or DEFAULT
+    folder = Path(out) if out else _free_folder(f"{loaded.name}-{optimizer}-s{seed}")
+    result = _watched(
+        lambda observer: run(
+            loaded,
+            max_cost,
+            optimizer=optimizer,
+            seed=seed,
+            max_trials=max_trials,
+            max_wall=max_wall,
+            out=folder,
+            fidelity=fidelity,
+            settings=options.settings_of(**settings),
+            observer=observer,
+            command=_typed(),
+        ),
+        folder,
+        quiet=quiet or as_json,
+    )
+    _finish(result, as_json=as_json)
+
+
+@click.command()
+@click.argument("run")
+@options.limits
+@click.option("--accept-changes", is_flag=True, help="Go on although the task has changed since.")
+@options.output
+def resume(
+    *,
+    run: str,
+    max_cost: str | None,
+    max_trials: int | None,
+    max_wall: str | None,
+    accept_changes: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Go on with an interrupted RUN, or extend a finished one.
+
+    Limits are new totals, not additions. What was charged stays charged, the time in between is not.
+    """
+    from mfbo.tuning import resume as go_on
+
+    result = _watched(
+        lambda observer: go_on(
+            run,
+            max_cost=max_cost,
+            max_trials=max_trials,
+            max_wall=max_wall,
+            accept_changes=accept_changes,
+            observer=observer,
+            command=_typed(),
+        ),
+        Path(run),
+        quiet=quiet or as_json,
+    )
+    _finish(result, as_json=as_json)
+
+
+def _free_folder(name: str) -> Path:
+    """``runs/name``, with a number behind it where that is taken."""
+    from mfbo.ledger import FILE
+
+    folder, number = Path("runs") / name, 1
+    while (folder / FILE).exists():
+        number += 1
+        folder = Path("runs") / f"{name}-{number}"
+    return folder
+
+
+def _typed() -> str:
+    """The command line as the user typed it."""
+    return shlex.join(["mfbo", *sys.argv[1:]])
+
+
+def _watched(run: Callable[[Any], TuneResult], folder: Path, *, quiet: bool) -> TuneResult:
+    """Run with a display; a second Ctrl-C ends it here."""
+    from mfbo.display import make
+
+    try:
+        return run(make(quiet=quiet))
+    except KeyboardInterrupt:
+        click.echo(f"mfbo: stopped at once; go on with: mfbo resume {shlex.quote(str(folder))}", err=True)
+        sys.exit(INTERRUPTED)
+
+
+def _finish(result: TuneResult, *, as_json: bool) -> None:
+    """Say what came out; the exit code is that of `result`."""
+    folder = shlex.quote(str(result.run))
+    if as_json:
+        click.echo(json.dumps(result.to_dict()))
+    elif result.best:
+        _say(result, folder)
+    if result.status == "interrupted":
+        click.echo(f"mfbo: interrupted; go on with: mfbo resume {folder}", err=True)
+        sys.exit(INTERRUPTED)
+    if result.status == "failed" or (result.best is None and result.trials):
+        error = next(entry.outcome.error for entry in result.ledger.results if entry.outcome.error)
+        click.echo(f"mfbo: no trial of {result.trials} succeeded; the first error:\n{_harmless(error)}", err=True)
+        sys.exit(FAILED)
+
+
+def _say(result: TuneResult, folder: str) -> None:
+    """The incumbent, what it cost, and where to look."""
+    from mfbo.budget import Budget
+    from mfbo.display.text import amount, number, pairs
+
+    best = result.best
+    assert best is not None
+    spent = amount(result.cost, result.unit)
+    limit = f" of {Budget(result.max_cost, 'x' if result.unit == 'x' else 's')}" if result.max_cost else ""
+    click.echo(f"best loss {number(best.loss)} ({best.fidelity}){f': {pairs(best.metrics)}' if best.metrics else ''}")
+    click.echo(f"  {pairs(best.config)}")
+    click.echo(f"  {result.trials} trials, cost {spent}{limit}; look at it: mfbo show {folder}")
+
+
+def _harmless(text: str) -> str:
+    """Line by line without what could take over a terminal."""
+    from mfbo.display.text import PATH, clean
+
+    lines = text.splitlines()
+    return "\n".join(line[: len(line) - len(line.lstrip())] + clean(line, PATH) for line in lines)
