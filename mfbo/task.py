@@ -191,7 +191,7 @@ def _import_file(path: Path) -> object:
 def _line_in(path: Path, error: Exception) -> str:
     line, trace = getattr(error, "lineno", None), error.__traceback__
     while trace is not None:
-        if Path(trace.tb_frame.f_code.co_filename) == path:
+        if Path(trace.tb_frame.f_code.co_filename).resolve() == path.resolve():
             line = trace.tb_lineno
         trace = trace.tb_next
     return f" in line {line}" if line else ""

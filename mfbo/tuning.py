@@ -148,7 +148,10 @@ def resume(
         if changes:
             ledger.limits(**changes)
         ledger.resume(at=_now(), command=command)
-        _run(task, chosen, ledger, settings, observer or Observer())
+        observer = observer or Observer()
+        if known.torn:
+            observer.note(f"the ledger's last line was cut off in mid-write ({known.torn} bytes); it was removed")
+        _run(task, chosen, ledger, settings, observer)
     return result_of(ledger.run)
 
 
