@@ -198,7 +198,7 @@ def _executor(
     if task.simulated or not settings.workers:
         from mfbo.executors.inline import InlineExecutor
 
-        virtual = bool(run.results) and all(result.outcome.virtual for result in run.results)
+        virtual = task.full_cost is not None or any(result.outcome.virtual for result in run.results)
         slots = max(1, settings.workers)
         return InlineExecutor(task, setting, slots=slots, interrupted=interrupt, wall=run.wall, virtual=virtual)
     from mfbo.executors.local import LocalExecutor

@@ -387,7 +387,7 @@ def test_the_last_report_is_the_measurement_and_each_epoch_costs_something(name)
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_executor_runs_every_rung_of_the_ladder(name):
-    executor = InlineExecutor(task(name), Setting(seed=1))
+    executor = InlineExecutor(task(name), Setting(seed=1), virtual=True)
     start = 0
     for config, path in product(sample(name, 2), {task(name).fidelity.default_path, "epochs"}):
         start, spent = 0, executor.now

@@ -108,6 +108,15 @@ def test_max_wall_limits_the_clock_and_not_the_cost(task):
     assert four.ledger.wall == pytest.approx(27)
 
 
+def test_real_time_never_counts_on_a_virtual_clock():
+    def train(config, fidelity, context):
+        return mfbo.Measurement(config["x"] ** 2, cost=1e-6)
+
+    task = mfbo.Task("swift", quadratic_space(), train, full_cost=1e-6)
+    result = mfbo.tune(task, max_wall="0.00001s", optimizer="random")
+    assert (result.trials, result.status, result.ledger.wall) == (10, "wall", pytest.approx(1e-5))
+
+
 def test_a_grid_that_is_used_up_ends_the_run():
     space = mfbo.Task("g", quadratic_space(), quadratic).space
     task = mfbo.Task("g", space, quadratic, grid={"x": [0.0], "n": [10], "kind": ["a", "b"]})
