@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Literal
 
 from mfbo.errors import BadCost
@@ -62,7 +63,7 @@ class Budget:
 
 def duration(seconds: float) -> str:
     """Exact and readable: ``5400`` is ``1h30m``; `Budget.parse` inverts it."""
-    if seconds != int(seconds) or seconds < 1:
+    if not 1 <= seconds <= 2**53 or seconds != int(seconds):  # above, days and seconds no longer add up exactly
         return f"{_plain(seconds)}s"
     words, rest = "", int(seconds)
     for unit, size in SECONDS.items():
@@ -72,17 +73,19 @@ def duration(seconds: float) -> str:
 
 
 def _plain(number: float) -> str:
-    text = repr(float(number))
-    if "e" in text:
-        text = f"{number:.20f}".rstrip("0")
-    return text.removesuffix(".0").removesuffix(".")
+    """All of its digits, and no exponent."""
+    return format(Decimal(repr(float(number))), "f").removesuffix(".0")
 
 
 class Account:
     """What a run may still spend, in the budget's own unit.
 
-    The promise: `spent` never passes the limit by more than 1% or one second, whichever is larger. The account
-    keeps its side by refusing to start what it cannot pay for; stopping a trial in flight is the executor's.
+    The promise: a run's charges never pass its limit by more than 1% or one second, whichever is larger. The account
+    keeps its side by refusing what it cannot pay for; stopping a trial in flight is the executor's.
+
+    Attributes:
+        budget: the limit.
+        spent: charged so far; it may be more than the limit, for what has been used is charged.
     """
 
     def __init__(self, budget: Budget, spent: float = 0.0) -> None:
@@ -94,16 +97,15 @@ class Account:
         """What is left, never negative."""
         return max(0.0, self.budget.amount - self.spent)
 
-    def charge(self, amount: float) -> None:
-        """Take `amount` off; it has been used, so it is charged even past the limit.
-
-        Raises:
-            ValueError: a negative or not finite amount, which would be a bug in mfbo.
-        """
-        if not 0 <= amount < math.inf:
-            raise ValueError(f"cannot charge {amount!r}")
-        self.spent += amount
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is left but the rounding in sums of many charges."""
+        return self.left <= self._rounding
 
     def affords(self, amount: float) -> bool:
         """Whether `amount` is there; rounding in sums of many charges is forgiven."""
-        return amount <= self.left + 1e-9 * self.budget.amount
+        return amount <= self.left + self._rounding
+
+    @property
+    def _rounding(self) -> float:
+        return 1e-9 * min(self.budget.amount, 1e9)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from mfbo.budget import Budget
+from mfbo.budget import Budget, duration
 from mfbo.errors import BadCost, BadValue, UnknownName
 from mfbo.ledger import Limits
 
@@ -21,7 +21,7 @@ def cost_text(value: str | float | None) -> str | None:
     """A cost as the ledger keeps it; a number is seconds."""
     if value is None:
         return None
-    return str(Budget.parse(value if isinstance(value, str) else f"{value!r}s", "max cost"))
+    return str(Budget.parse(value if isinstance(value, str) else duration(float(value)), "max cost"))
 
 
 def limits(limits: Limits, seed: int) -> None:

@@ -116,10 +116,6 @@ class Fidelity:
         rungs = [self.rung(float(eta) ** -k, path) for k in range(steps, -1, -1)]
         return [rung for i, rung in enumerate(rungs) if i == len(rungs) - 1 or rung.work < rungs[i + 1].work]
 
-    def continues(self, start: int, rung: Rung) -> bool:
-        """Whether `rung` can go on from a checkpoint taken after `start` epochs."""
-        return 0 < start < rung.epochs
-
     def _check(self, path: str | None) -> str:
         path = path or self.default_path
         if path not in PATHS:

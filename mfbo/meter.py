@@ -94,10 +94,9 @@ class Meter:
     def fit(self, rung: Rung, start_epoch: int, rungs: Sequence[Rung]) -> Rung | None:
         """`rung`, or the highest lower one of `rungs` that the rest can pay for; None if it pays for none."""
         lower = [other for other in rungs if other.work < rung.work and other.epochs > start_epoch]
-        free = self._account.left - sum(self._reserved.values())
-        slack = 1e-9 * min(self._account.budget.amount, 1e9)
+        reserved = sum(self._reserved.values())
         for choice in (rung, *reversed(lower)):
-            if self.predict(choice, start_epoch) <= free + slack:
+            if self._account.affords(reserved + self.predict(choice, start_epoch)):
                 return choice
         return None
 
@@ -112,7 +111,7 @@ class Meter:
             wall: seconds that the run's clock shows.
             thinking: seconds of the optimizer not charged yet.
         """
-        if self.seconds_left(thinking) <= 0 or self._account.left <= 1e-9 * min(self._account.budget.amount, 1e9):
+        if self.seconds_left(thinking) <= 0 or self._account.empty:
             return "budget"
         if self._finished + len(self._reserved) >= self._max_trials:
             return "trials"
