@@ -6,12 +6,12 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 Value: TypeAlias = bool | int | float | str
 Config: TypeAlias = dict[str, Value]
 Status: TypeAlias = Literal[
-    "ok", "stopped", "failed", "diverged", "invalid", "memory", "timeout", "exited", "crashed", "killed"
+    "ok", "stopped", "lost", "failed", "diverged", "invalid", "memory", "timeout", "exited", "crashed", "killed"
 ]
 
 
@@ -78,9 +78,8 @@ class Measurement:
     cost: float | None = None
 
 
-@dataclass(frozen=True)
-class Report:
-    """One point of a learning curve.
+class Report(NamedTuple):
+    """One point of a learning curve; a run has hundreds of thousands, so it is a tuple.
 
     Attributes:
         epoch: epochs done when it was reported.
@@ -98,8 +97,8 @@ class Outcome:
     """What became of a trial.
 
     Attributes:
-        status: ``ok``; ``stopped`` before its end, `loss` is then its last report. The others are failures, with
-            `error`: ``failed`` raised an exception; ``diverged`` to a loss that is NaN or infinite; ``invalid``
+        status: ``ok``; ``stopped`` before its end, `loss` is then its last report; ``lost`` with the machine that it
+            ran on, to be run again: what it used until then is charged. The others are failures, with `error`: ``failed`` raised an exception; ``diverged`` to a loss that is NaN or infinite; ``invalid``
             returned what is no measurement; ``memory`` ran out, of the device or past ``--max-trial-memory``;
             ``timeout`` passed ``--max-trial-time``; ``exited`` called for an exit; ``crashed`` took its process
             with it; ``killed`` from outside, most often by the system when memory ran out.
@@ -133,4 +132,9 @@ class Outcome:
     @property
     def failed(self) -> bool:
         """Whether it came to no result for a reason of its own."""
-        return self.status not in ("ok", "stopped")
+        return self.final and self.status != "ok"
+
+    @property
+    def final(self) -> bool:
+        """Whether that was all; a trial that was stopped or lost stays open, and the optimizer is told nothing."""
+        return self.status not in ("stopped", "lost")
