@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from types import UnionType
 
 from mfbo.errors import BadValue, UnknownName
 from mfbo.trial import Rung
@@ -41,11 +42,9 @@ class Fidelity:
     data: tuple[float, float] | float = 1.0
 
     def __post_init__(self) -> None:
-        low_epochs, high_epochs = self.epoch_range
-        low_data, high_data = self.data_range
-        if not (isinstance(low_epochs, int) and isinstance(high_epochs, int) and 1 <= low_epochs <= high_epochs):
+        if not _is_range(self.epochs, int):
             raise BadValue(f"fidelity epochs={self.epochs!r}: give (lowest, full) as integers, 1 <= lowest <= full")
-        if not 0 < low_data <= high_data <= 1:
+        if not (_is_range(self.data, float | int) and self.data_range[1] <= 1):
             raise BadValue(f"fidelity data={self.data!r}: give (lowest, full) as fractions, 0 < lowest <= full <= 1")
 
     @property
@@ -100,7 +99,7 @@ class Fidelity:
             return Rung(epochs, high_data, self.work(epochs, high_data))
         share = 1.0 if path == "data" else math.log(low_data / high_data) / math.log(lowest) if lowest < 1 else 0.0
         epochs = min(high_epochs, max(low_epochs, round(high_epochs * work ** (1 - share))))
-        data = min(high_data, max(low_data, high_data * work * high_epochs / epochs))
+        data = min(high_data, max(low_data, high_data * (work * high_epochs / epochs)))
         return Rung(epochs, data, self.work(epochs, data))
 
     def ladder(self, path: str | None = None, eta: int = ETA, most: int = MAX_RUNGS) -> list[Rung]:
@@ -126,3 +125,10 @@ class Fidelity:
         if path == "epochs" and not epochs and data:
             raise BadValue("fidelity 'epochs': this task has no range of epochs; use 'data'")
         return path
+
+
+def _is_range(value: object, kind: type | UnionType) -> bool:
+    """Whether it is a number above 0, or a tuple of two of them in order."""
+    pair = value if isinstance(value, tuple) else (value, value)
+    numbers = len(pair) == 2 and all(isinstance(number, kind) and not isinstance(number, bool) for number in pair)
+    return numbers and 0 < pair[0] <= pair[1]

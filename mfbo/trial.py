@@ -31,7 +31,7 @@ class Rung:
 
     def __str__(self) -> str:
         """In words: ``19% of the data, 6 epochs``."""
-        percent = f"{100 * self.data:.2g}" if self.data < 0.995 else "100"
+        percent = f"{100 * self.data:.2g}" if self.data < 0.995 else "over 99"
         share = "all data" if self.data >= 1 else f"{percent}% of the data"
         return f"{share}, {self.epochs} epoch{'' if self.epochs == 1 else 's'}"
 
