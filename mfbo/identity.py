@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mfbo.errors import RunChanged
+from mfbo.task import user_file
 
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
@@ -29,8 +30,8 @@ def digest(value: object) -> str:
 
 def source_hash(name: str) -> str:
     """Of the user's own file in ``path/file.py:task``; empty for tasks that are installed."""
-    path = Path(name.rpartition(":")[0])
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.suffix == ".py" and path.is_file() else ""
+    file = user_file(name)
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:16] if file is not None and file.is_file() else ""
 
 
 def fidelity_dict(task: Task, path: str | None) -> dict[str, Any]:

@@ -141,6 +141,12 @@ def names() -> dict[str, str]:
     return listed
 
 
+def user_file(name: str) -> Path | None:
+    """The file of the user's that `load` runs for that name; None for tasks that are installed."""
+    path, colon, _ = name.rpartition(":")
+    return Path(path) if colon and ".py" in name else None
+
+
 def load(name: str) -> Task:
     """The task of that name.
 
@@ -149,9 +155,8 @@ def load(name: str) -> Task:
         BadTask: its file or package does not import, or holds no task under that name.
         MissingExtra: a library that it needs is not installed.
     """
-    if ".py" in name and ":" in name:
-        path, _, attribute = name.rpartition(":")
-        return replace(_task_of(_import_file(Path(path)), attribute, name), source=name)
+    if (file := user_file(name)) is not None:
+        return replace(_task_of(_import_file(file), name.rpartition(":")[2], name), source=name)
     if name in BUILTIN:
         module, _, attribute = BUILTIN[name].where.partition(":")
         return replace(_task_of(importlib.import_module(module), attribute, name), source=name)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mfbo.checkpoint import Checkpoints
+    from mfbo.fidelity import Fidelity
     from mfbo.task import Task
     from mfbo.trial import Trial
 
@@ -153,20 +154,20 @@ def _outcome(
         virtual=virtual,
         start_epoch=context.start_epoch,
     )
-    return reached(task, outcome) if status == "stopped" else outcome
+    return reached(task.fidelity, outcome) if status == "stopped" else outcome
 
 
 def _last_cost(reports: tuple[Report, ...]) -> float:
     return reports[-1].cost if reports else 0.0
 
 
-def reached(task: Task, outcome: Outcome) -> Outcome:
+def reached(fidelity: Fidelity, outcome: Outcome) -> Outcome:
     """A stopped trial as the partial result that its last report makes of it."""
     if not outcome.reports:
         return replace(outcome, loss=None)
     last = outcome.reports[-1]
     epochs = min(last.epoch, outcome.rung.epochs)
-    rung = replace(outcome.rung, epochs=epochs, work=task.fidelity.work(epochs, outcome.rung.data))
+    rung = replace(outcome.rung, epochs=epochs, work=fidelity.work(epochs, outcome.rung.data))
     return replace(outcome, loss=last.loss, rung=rung)
 
 
@@ -176,4 +177,4 @@ def cut(task: Task, outcome: Outcome, cost: float) -> Outcome:
         return outcome
     reports = tuple(report for report in outcome.reports if report.cost <= cost)
     short = replace(outcome, status="stopped", loss=None, metrics={}, error=None, reports=reports, train=cost)
-    return reached(task, short)
+    return reached(task.fidelity, short)

@@ -55,7 +55,7 @@ class LocalExecutor:
         self._began = time.monotonic() - wall
         content = packed(task)
         self._all = [
-            Slot(task, content, setting, environment=share, max_seconds=max_seconds, max_bytes=max_bytes)
+            Slot(content, task.fidelity, setting, environment=share, max_seconds=max_seconds, max_bytes=max_bytes)
             for share in shares(slots)
         ]
         for slot in self._all:

@@ -2,12 +2,14 @@
 
 In the folder of a worker, each trial has ``<id>.jsonl``, in which the worker writes down when it begins and each of its
 reports; the run leaves ``<id>.stop`` with the reason when the trial must end. A line that was cut off is no report.
+Both are on one machine, and read the same monotonic clock.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,10 +30,11 @@ class Mailbox:
         self._read = 0
         self._reports: list[Report] = []
         self.pid: int | None = None
+        self.began = 0.0
 
     def begin(self) -> None:
         """In the worker: the trial begins here."""
-        self._write([os.getpid()])
+        self._write([os.getpid(), time.monotonic()])
 
     def report(self, report: Report) -> None:
         """In the worker: a report is made."""
@@ -51,18 +54,18 @@ class Mailbox:
         aside.rename(self._stop)
 
     def reports(self) -> tuple[Report, ...]:
-        """In the run: what has been reported so far; `pid` is known once the trial has begun."""
+        """In the run: what has been reported so far; `pid` and `began` are known once the trial has begun."""
         try:
             with self._said.open("rb") as file:
                 file.seek(self._read)
                 whole, newline, _ = file.read().rpartition(b"\n")
         except FileNotFoundError:
-            return ()
+            return tuple(self._reports)
         self._read += len(whole) + len(newline)
         for line in whole.splitlines():
             values = json.loads(line)
-            if len(values) == 1:
-                self.pid = int(values[0])
+            if len(values) == 2:
+                self.pid, self.began = int(values[0]), float(values[1])
             else:
                 self._reports.append(Report(int(values[0]), float(values[1]), float(values[2])))
         return tuple(self._reports)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
+from multiprocessing import current_process
 from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
 from types import ModuleType
@@ -20,48 +23,54 @@ from pebble import ProcessExpired, ProcessPool
 
 from mfbo.executors.evaluate import reached
 from mfbo.executors.mailbox import Mailbox
-from mfbo.executors.worker import Job, begin, warm_up, work
-from mfbo.trial import Outcome, Status
+from mfbo.executors.worker import Job, Surroundings, begin, warm_up, work
+from mfbo.trial import Outcome, Report, Status
 
 if TYPE_CHECKING:
     from mfbo.executors.evaluate import Setting
-    from mfbo.task import Task
+    from mfbo.fidelity import Fidelity
     from mfbo.trial import Trial
 
 MEMORY_EVERY = 0.25  # seconds between looks at a worker's memory
+_STARTING = threading.Lock()
 
 
 class Slot:
     """Runs one trial at a time in a process of its own; `poll` is called until it has an outcome.
 
     Args:
-        task: what to run.
-        packed: the same, for the process.
+        packed: the task, for the process.
+        fidelity: of the task.
         setting: of the run.
         environment: variables of the process: threads, GPU.
+        directory: for the process to work in, if there is one of that name; None for that of this process.
+        prepare: whether the task must be prepared here, on another machine than that of the run.
         max_seconds: a trial that takes longer is killed.
         max_bytes: so is one whose processes hold more memory.
     """
 
     def __init__(
         self,
-        task: Task,
         packed: bytes,
+        fidelity: Fidelity,
         setting: Setting,
         *,
         environment: Mapping[str, str] | None = None,
+        directory: Path | None = None,
+        prepare: bool = False,
         max_seconds: float | None = None,
         max_bytes: float | None = None,
     ) -> None:
         self.trial: Trial | None = None
         self.last: Trial | None = None
-        self._task, self._packed, self._setting = task, packed, setting
+        self._packed, self._fidelity, self._setting = packed, fidelity, setting
         self._max_seconds, self._max_bytes = max_seconds, max_bytes
         self._folder = Path(tempfile.mkdtemp(prefix="mfbo-slot-"))
-        self._pool = ProcessPool(
-            max_workers=1, initializer=begin, initargs=(dict(environment or {}), os.getpid()), context=_Context()
+        surroundings = Surroundings(dict(environment or {}), os.getpid(), directory)
+        self._pool = ProcessPool(max_workers=1, initializer=begin, initargs=(surroundings,), context=_Context())
+        self._warm = self._pool.schedule(
+            warm_up, args=[packed, self._folder, dict(setting.options) if prepare else None]
         )
-        self._warm = self._pool.schedule(warm_up, args=[packed])
         self._count = 0
         self._ending: tuple[str, float] | None = None
         self._verdict: tuple[Status, str] | None = None
@@ -69,12 +78,13 @@ class Slot:
     @property
     def seconds(self) -> float:
         """How long the trial has run; 0 while the process still starts."""
-        return time.monotonic() - self._began if self.trial is not None and self._began else 0.0
+        began = self._mailbox.began if self.trial is not None else 0.0
+        return time.monotonic() - began if began else 0.0
 
     @property
-    def told_to_stop(self) -> bool:
-        """Whether `stop` was called for this trial."""
-        return self._ending is not None
+    def reports(self) -> tuple[Report, ...]:
+        """What the trial has reported so far."""
+        return self._mailbox.reports()
 
     def ready(self, timeout: float) -> None:
         """Wait until the process has imported the task, so that no trial is charged for it."""
@@ -86,7 +96,7 @@ class Slot:
         self.trial = self.last = trial
         self._start_epoch = start_epoch
         self._count += 1
-        self._began, self._looked = 0.0, 0.0
+        self._looked = 0.0
         self._ending = self._verdict = None
         name = f"{trial.id}-{self._count}"
         self._mailbox = Mailbox(self._folder, name)
@@ -119,12 +129,11 @@ class Slot:
 
     def _watch(self) -> None:
         """Notice the beginning, and kill what is over a limit."""
-        if not self._began:
-            self._mailbox.reports()
-            if self._mailbox.pid is None:
-                return
-            self._began = time.monotonic()
         now = time.monotonic()
+        if self._mailbox.pid is None:
+            self._mailbox.reports()
+            if self._mailbox.pid is None and (self._ending is None or now <= self._ending[1]):
+                return
         if self._max_seconds is not None and self.seconds > self._max_seconds:
             self._condemn("timeout", f"the trial took longer than {self._max_seconds:g}s (--max-trial-time)")
         elif self._ending is not None and now > self._ending[1]:
@@ -140,7 +149,9 @@ class Slot:
         self._kill()
 
     def _processes(self) -> list[Any]:
-        """The worker and what it has started."""
+        """The worker and what it has started; nothing while it is not known which process it is."""
+        if self._mailbox.pid is None:
+            return []
         try:
             worker = psutil.Process(self._mailbox.pid)
             return [*worker.children(recursive=True), worker]
@@ -191,7 +202,7 @@ class Slot:
             error=error if status != "stopped" else None,
             start_epoch=self._start_epoch,
         )
-        return reached(self._task, found) if status == "stopped" else found
+        return reached(self._fidelity, found) if status == "stopped" else found
 
 
 def _cause(code: int | None) -> tuple[Status, str]:
@@ -205,12 +216,21 @@ def _cause(code: int | None) -> tuple[Status, str]:
 
 
 class _Process(SpawnProcess):
-    """A spawned process that does not run the main script again: functions in it travel with the task."""
+    """A spawned process that does not run the main script again: functions in it travel with the task.
 
-    @staticmethod
-    def _Popen(process_obj: Any) -> Any:  # noqa: N802 - multiprocessing's name
-        with _without_main():
-            return SpawnProcess._Popen(process_obj)
+    It can be started by a daemonic process too, which a Dask worker is below its nanny; it ends with it (`begin`).
+    """
+
+    def start(self) -> None:
+        config: dict[str, Any] = current_process()._config  # type: ignore[attr-defined]
+        with _STARTING:  # one at a time, for all that is changed here is the process's own
+            daemon = config.pop("daemon", None)
+            try:
+                with _without_main():
+                    super().start()
+            finally:
+                if daemon is not None:
+                    config["daemon"] = daemon
 
 
 class _Context(SpawnContext):
@@ -219,8 +239,6 @@ class _Context(SpawnContext):
 
 @contextmanager
 def _without_main() -> Iterator[None]:
-    import sys
-
     main = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import threading
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from mfbo.executors.evaluate import Setting, evaluate
 from mfbo.executors.mailbox import Mailbox, stopper
+from mfbo.task import user_file
 
 if TYPE_CHECKING:
     from mfbo.task import Task
@@ -44,12 +46,36 @@ class Job:
     name: str
 
 
-def packed(task: Task) -> bytes:
+@dataclass(frozen=True)
+class Surroundings:
+    """What a worker process lives in.
+
+    Attributes:
+        environment: variables to set: its share of threads, its GPU.
+        parent: the process that it must not outlive.
+        directory: to work in, if there is one of that name; None to stay.
+    """
+
+    environment: Mapping[str, str]
+    parent: int
+    directory: Path | None = None
+
+
+def packed(task: Task, *, travels: bool = False) -> bytes:
     """`task` for another process: the name that it was loaded by, or the task itself, functions included.
+
+    Args:
+        task: what to run.
+        travels: the process may be on another machine, so a user's file goes along as text. There it is imported from
+            the same path if that holds the same, else from a copy: what it imports from beside it is then missing.
 
     Raises:
         BadTask: it cannot be sent to another process.
     """
+    file = user_file(task.source)
+    if file is not None and travels:
+        source = f"{file.resolve()}:{task.source.rpartition(':')[2]}"
+        return b"f" + json.dumps([source, file.read_text(encoding="utf-8")]).encode()
     if task.source:
         return b"n" + task.source.encode()
     import cloudpickle
@@ -63,13 +89,15 @@ def packed(task: Task) -> bytes:
         raise BadTask(f"{text}; make it loadable as path/to/file.py:name, or use workers=0") from error
 
 
-def unpacked(content: bytes) -> Task:
-    """The task that `packed` stood for; loaded once in a process."""
+def unpacked(content: bytes, folder: Path) -> Task:
+    """The task that `packed` stood for, loaded once in a process; `folder` is for files that it came with."""
     if content not in _tasks:
-        if content[:1] == b"n":
-            from mfbo.task import load
+        from mfbo.task import load
 
+        if content[:1] == b"n":
             _tasks[content] = load(content[1:].decode())
+        elif content[:1] == b"f":
+            _tasks[content] = load(_arrived(*json.loads(content[1:]), folder))
         else:
             import cloudpickle
 
@@ -77,11 +105,24 @@ def unpacked(content: bytes) -> Task:
     return _tasks[content]
 
 
-def begin(environment: Mapping[str, str], parent: int) -> None:
+def _arrived(source: str, text: str, folder: Path) -> str:
+    """The name to load a user's file by, here."""
+    file, _, name = source.rpartition(":")
+    with contextlib.suppress(OSError, UnicodeError):
+        if Path(file).read_text(encoding="utf-8") == text:
+            return source
+    copy = folder / Path(file).name
+    copy.write_text(text, encoding="utf-8")
+    return f"{copy}:{name}"
+
+
+def begin(surroundings: Surroundings) -> None:
     """First thing in a worker: its share of the machine; and it must not outlive the run."""
-    os.environ.update(environment)
+    os.environ.update(surroundings.environment)
+    if surroundings.directory is not None and surroundings.directory.is_dir():
+        os.chdir(surroundings.directory)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all of the terminal; the run decides
-    threading.Thread(target=_follow, args=(parent,), daemon=True).start()
+    threading.Thread(target=_follow, args=(surroundings.parent,), daemon=True).start()
 
 
 def _follow(parent: int) -> None:
@@ -90,15 +131,20 @@ def _follow(parent: int) -> None:
     os._exit(1)
 
 
-def warm_up(task: bytes) -> None:
-    """Import the task before the first trial needs it; what goes wrong here will go wrong there, and be told."""
+def warm_up(content: bytes, folder: Path, options: Mapping[str, str] | None) -> None:
+    """Import the task before the first trial needs it, and prepare it if there are `options`.
+
+    What goes wrong here will go wrong there, and be told.
+    """
     with contextlib.suppress(Exception):
-        unpacked(task)
+        task = unpacked(content, folder)
+        if options is not None and task.prepare:
+            task.prepare(options)
 
 
 def work(job: Job) -> Outcome:
     """Run a trial."""
-    task = unpacked(job.task)
+    task = unpacked(job.task, job.folder)
     mailbox = Mailbox(job.folder, job.name)
     mailbox.begin()
     stop = stopper(mailbox, os.getppid())
