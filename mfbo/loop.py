@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mfbo.trial import Outcome, Rung, Trial
 
 FAILURES = 5  # so many first trials without one success, and the run stops
+LOSSES = 3  # a trial that was lost so often has failed
 
 
 class Loop:
@@ -59,6 +60,7 @@ class Loop:
         self._incumbent = Incumbent(ledger.run.header.rungs)
         self._levels = task.fidelity.ladder(str(ledger.run.header.fidelity.get("path")))
         self._done: dict[str, int] = defaultdict(int)
+        self._losses: dict[int, int] = defaultdict(int)
         self._waiting = ledger.run.open
         for result in ledger.run.results:
             self._note(result)
@@ -67,7 +69,6 @@ class Loop:
 
     def run(self) -> str:
         """Go on until there is a reason to stop; the reason, as `TuneResult.status` has it."""
-        status = "budget"
         while True:
             if self._interrupted():
                 status = "interrupted"
@@ -75,9 +76,10 @@ class Loop:
                 status = "failed"
             else:
                 status = self._fill()
-            if not self._executor.busy:
+            if status and not self._executor.busy:
                 return status
-            self._take(*self._executor.wait(self._allowance()))
+            if ended := self._executor.wait(self._allowance()):
+                self._take(*ended)
 
     @property
     def thinking(self) -> float:
@@ -85,17 +87,17 @@ class Loop:
         return 0.0 if self._virtual else self._thinking
 
     def _fill(self) -> str:
-        """Start trials on all free slots; why no more can be started, once one stays free."""
-        while self._executor.busy < self._executor.slots:
-            if reason := self._meter.over(self._executor.now, self.thinking):
-                return reason
+        """Start trials on all free slots; why no more can be started, if there is a reason."""
+        while not (reason := self._meter.over(self._executor.now, self.thinking)):
+            if self._executor.busy >= self._executor.slots:
+                return ""
             trial = self._next()
             if trial is None:
                 return "exhausted"
-            if reason := self._start(trial):
+            if why := self._start(trial):
                 self._waiting.insert(0, trial)
-                return reason
-        return ""
+                return why
+        return reason
 
     def _next(self) -> Trial | None:
         """A trial that was left open, or a new one."""
@@ -145,6 +147,8 @@ class Loop:
         self._thinking = 0.0
         if ran.rung != trial.rung and outcome.status == "ok":
             outcome = _lowered(outcome)
+        if outcome.status == "lost":
+            outcome = self._again(trial, outcome)
         result = self._ledger.result(
             trial, outcome, thinking=thinking, charge=self._meter.price(outcome, thinking), wall=self._executor.now
         )
@@ -153,14 +157,22 @@ class Loop:
         if self._retention:
             self._retention.after(result, self._incumbent.best)
         self._observer.told(result, self._incumbent.best)
-        if outcome.status != "stopped":
+        if outcome.final:
             began = time.perf_counter()
             self._optimizer.tell(trial, outcome)
             self._thinking += time.perf_counter() - began
 
+    def _again(self, trial: Trial, outcome: Outcome) -> Outcome:
+        """Have a lost trial run again, unless it seems to be what the machines are lost of."""
+        if self._losses[trial.id] + 1 >= LOSSES:
+            return replace(outcome, status="killed", error=f"{LOSSES} machines were lost under it; {outcome.error}")
+        self._waiting.insert(0, trial)
+        return outcome
+
     def _note(self, result: Result) -> None:
         self._incumbent.add(result)
         outcome = result.outcome
+        self._losses[result.trial.id] += outcome.status == "lost"
         if outcome.loss is not None and self._task.stateless:
             key = result.trial.key
             self._done[key] = max(self._done[key], outcome.rung.epochs)

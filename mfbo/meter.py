@@ -50,7 +50,7 @@ class Meter:
     def take(self, result: Result) -> None:
         """Take note of a result, in a run that goes on or in one that is read back."""
         self._reserved.pop(result.trial.id, None)
-        self._finished += result.outcome.status != "stopped"
+        self._finished += result.outcome.final
         work = self.work_of(result.outcome)
         if work > 0 and result.outcome.status in ("ok", "stopped"):
             self._worked += work
@@ -72,9 +72,9 @@ class Meter:
         return self.work_of(outcome)
 
     def work_of(self, outcome: Outcome) -> float:
-        """Work that a trial did, as a fraction of a full evaluation; a failed one did what it reported, or an epoch."""
+        """Work that a trial did, as a fraction of a full evaluation; without a result, what it reported, or an epoch."""
         epochs = outcome.rung.epochs - outcome.start_epoch
-        if outcome.failed:
+        if outcome.failed or outcome.status == "lost":
             last = outcome.reports[-1].epoch - outcome.start_epoch if outcome.reports else 0
             epochs = min(epochs, max(last, 1))
         elif outcome.loss is None:

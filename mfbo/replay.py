@@ -29,7 +29,7 @@ def rebuild(optimizer: Optimizer, run: Run) -> None:
                 raise RunChanged(_mismatch(run, run.asks[index], asked))
         else:
             result = run.results[index]
-            if result.outcome.status != "stopped":
+            if result.outcome.final:
                 optimizer.tell(result.trial, result.outcome)
 
 

@@ -106,7 +106,7 @@ def result_of(run: Run) -> TuneResult:
         cost=run.spent,
         unit=budget.unit if budget else "s",
         max_cost=budget.amount if budget else None,
-        trials=sum(result.outcome.status != "stopped" for result in run.results),
+        trials=sum(result.outcome.final for result in run.results),
         best=best,
         run=run.folder,
         ledger=run,

@@ -24,7 +24,7 @@ BAR_WIDTH = 30
 WIDE = 72  # columns; with less there is no room for bars and configurations
 NARROW = 66  # columns; with less, the table of rungs has fewer of its own
 WIDTHS = {"trial": 5, "fidelity": 0, "status": 8, "loss": 7, "cost": 6}
-STYLES = {"ok": "", "stopped": "yellow", "running": "cyan"}  # every other status is a failure: red
+STYLES = {"ok": "", "stopped": "yellow", "lost": "yellow", "running": "cyan"}  # every other status is a failure: red
 
 
 class Panel:

@@ -137,8 +137,9 @@ def _history(better: list[Result], unit: str) -> Group:
 
 
 def _failures(tally: Tally) -> Group:
-    """How many trials failed, and of what."""
-    lines = [Text(f"{tally.failed} failed", "red")]
+    """How many trials failed or were lost, and of what."""
+    counts = {"failed": tally.failed, "lost with their worker and run again": tally.lost}
+    lines = [Text(", ".join(f"{count} {name}" for name, count in counts.items() if count), "red")]
     lines += [Text(f"{count:>5}  {error}") for error, count in tally.errors.most_common(MOST)]
     more = len(tally.errors) - MOST
     return Group(*lines, *([Text(f"and {more} other errors", "dim")] if more > 0 else []))

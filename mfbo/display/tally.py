@@ -26,7 +26,7 @@ class RungTally:
 
     Attributes:
         done: trials that ended with a loss.
-        stopped: trials that were stopped before their end.
+        stopped: trials that were stopped before their end, or lost.
         failed: trials that failed or diverged.
         best: lowest loss that was measured there.
         seconds: cost of them all.
@@ -47,6 +47,7 @@ class Tally:
         ladder: the rungs of the run.
         rungs: what came of the trials, by the rung that was asked.
         errors: how often each error was met, by its headline.
+        lost: trials that were lost with the machine that they ran on.
         training: seconds of training, all trials together.
         evaluation: seconds of evaluation.
         virtual: whether any seconds were a surrogate's.
@@ -55,6 +56,7 @@ class Tally:
     ladder: frozenset[Rung] = frozenset()
     rungs: dict[Rung, RungTally] = field(default_factory=dict)
     errors: Counter[str] = field(default_factory=Counter)
+    lost: int = 0
     training: float = 0.0
     evaluation: float = 0.0
     virtual: bool = False
@@ -77,11 +79,14 @@ class Tally:
         self.virtual = self.virtual or outcome.virtual
         if outcome.status == "ok":
             rung.done += 1
-        elif outcome.status == "stopped":
-            rung.stopped += 1
-        else:
+        elif outcome.final:
             rung.failed += 1
             self.errors[headline(outcome.error)] += 1
+        else:
+            rung.stopped += 1
+            if outcome.status == "lost":
+                self.lost += 1
+                self.errors[headline(outcome.error)] += 1
         if outcome.loss is not None and (outcome.status == "ok" or outcome.rung in self.ladder):
             reached = self.rungs.setdefault(outcome.rung, RungTally())  # lower than asked, where money was short
             reached.best = outcome.loss if reached.best is None else min(reached.best, outcome.loss)

@@ -23,9 +23,11 @@ class Allowance:
 
 
 class Executor(Protocol):
-    """Runs trials on `slots` workers, and has the clock of the run."""
+    """Runs trials on workers, and has the clock of the run."""
 
-    slots: int
+    @property
+    def slots(self) -> int:
+        """Workers there are now; may grow and shrink."""
 
     @property
     def busy(self) -> int:
@@ -44,8 +46,11 @@ class Executor(Protocol):
             began: on a virtual clock: when it began, before the run was interrupted.
         """
 
-    def wait(self, allowance: Allowance) -> tuple[Trial, Outcome]:
-        """The next trial that ends; all are stopped when the allowance is used up."""
+    def wait(self, allowance: Allowance) -> tuple[Trial, Outcome] | None:
+        """The next trial that ends, or None when there is room for another one.
+
+        All are stopped when the allowance is used up.
+        """
 
     def close(self) -> None:
         """End the workers."""
