@@ -72,7 +72,7 @@ def tune(
     limits = Limits(checks.cost_text(max_cost), max_trials, max_wall)
     checks.limits(limits, seed)
     checks.settings(settings)
-    rungs = ladder_of(optimizer, task.fidelity.ladder(fidelity))
+    rungs = ladder_of(optimizer, task.fidelity, fidelity)
     chosen = make(optimizer, task, rungs, seed)
     checks.affordable(limits, task, rungs, optimizer)
     if task.prepare:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Protocol
 
 from mfbo.errors import UnknownName
+from mfbo.trial import Rung
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mfbo.fidelity import Fidelity
     from mfbo.task import Task
-    from mfbo.trial import Config, Outcome, Rung, Trial
+    from mfbo.trial import Config, Outcome, Trial
 
 OPTIMIZERS = {
     "smac": "SMAC3's multi-fidelity facade: Hyperband brackets over a random-forest surrogate",
     "hyperband": "the same brackets with random configurations",
     "random": "random search, every trial at full fidelity",
     "grid": "grid search in shuffled order, every trial at full fidelity",
+    "asha": "asynchronous successive halving of random configurations",
+    "one-epoch": "random configurations for one epoch, in between the best of them in full",
+    "tpe": "Optuna's TPE with its Hyperband pruner (extra: tpe)",
 }
 DEFAULT = "smac"
 
@@ -57,14 +61,42 @@ def make(name: str, task: Task, rungs: Sequence[Rung], seed: int) -> Optimizer:
         from mfbo.optimizers.brackets import BracketOptimizer
 
         return BracketOptimizer(task.space, rungs, seed, surrogate=name == "smac")
+    if name == "tpe":
+        from mfbo.optimizers.tpe import Tpe
+
+        return Tpe(task.space, rungs, seed)
+    return _baseline(name, task, rungs, seed)
+
+
+def _baseline(name: str, task: Task, rungs: Sequence[Rung], seed: int) -> Optimizer:
+    """An optimizer that draws configurations without looking at results."""
+    from mfbo.optimizers.asha import Asha
     from mfbo.optimizers.full import FullFidelity
+    from mfbo.optimizers.one_epoch import OneEpoch
     from mfbo.optimizers.sampling import grid_configs, random_configs
 
-    source: Iterator[Config]
-    source = random_configs(task.space, seed) if name == "random" else grid_configs(task.space, task.grid or {}, seed)
-    return FullFidelity(source, rungs[-1])
+    if name == "grid":
+        return FullFidelity(grid_configs(task.space, task.grid or {}, seed), rungs[-1])
+    source = random_configs(task.space, seed)
+    if name == "asha":
+        return Asha(source, rungs)
+    return OneEpoch(source, rungs) if name == "one-epoch" else FullFidelity(source, rungs[-1])
 
 
-def ladder_of(name: str, rungs: Sequence[Rung]) -> list[Rung]:
-    """The rungs that optimizer `name` evaluates at: all of them, or the full one alone."""
-    return list(rungs) if name in ("smac", "hyperband") else list(rungs[-1:])
+def ladder_of(name: str, fidelity: Fidelity, path: str | None) -> list[Rung]:
+    """The rungs that optimizer `name` evaluates at.
+
+    Args:
+        name: one of `OPTIMIZERS`.
+        fidelity: of the task.
+        path: through it; the default one if None.
+    """
+    ladder = fidelity.ladder(path)
+    if name in ("random", "grid"):
+        return ladder[-1:]
+    if name != "one-epoch":
+        return ladder
+    (least, _), (_, data) = fidelity.epoch_range, fidelity.data_range
+    one = Rung(least, data, fidelity.work(least, data))
+    lowest = one if one.work < 1 else ladder[0]
+    return [lowest, ladder[-1]] if lowest.work < 1 else ladder

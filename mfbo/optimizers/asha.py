@@ -1,0 +1,56 @@
+"""`asha`: asynchronous successive halving, which never waits for a rung to fill up.
+
+Li et al. 2020 (MLSys, arXiv:1810.05934), with random configurations that all begin at the lowest rung.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import insort
+from collections.abc import Iterator, Sequence
+
+from mfbo.fidelity import ETA
+from mfbo.trial import Config, Outcome, Rung, Trial
+
+
+class Asha:
+    """Promotes whatever is in the best third of its rung, highest rung first; else draws a new configuration.
+
+    Args:
+        source: new configurations.
+        rungs: the ladder, low to full.
+    """
+
+    def __init__(self, source: Iterator[Config], rungs: Sequence[Rung]) -> None:
+        self._source, self._rungs = source, list(rungs)
+        self._level = {rung: level for level, rung in enumerate(self._rungs)}
+        self._results: list[list[tuple[float, int]]] = [[] for _ in rungs]  # of a rung: (loss, trial), best first
+        self._promoted: list[set[int]] = [set() for _ in rungs]
+        self._configs: list[Config] = []
+
+    def ask(self) -> Trial | None:
+        """A promotion, or a new configuration; None where there is neither until more is told."""
+        for level in range(len(self._rungs) - 2, -1, -1):
+            if (best := self._promotable(level)) is not None:
+                self._promoted[level].add(best)
+                return self._trial(self._configs[best], level + 1)
+        config = next(self._source, None)
+        return None if config is None else self._trial(config, 0)
+
+    def tell(self, trial: Trial, outcome: Outcome) -> None:
+        """Note the loss at that rung; what failed is worse than anything, and goes no further."""
+        insort(self._results[self._level[trial.rung]], (math.inf if outcome.loss is None else outcome.loss, trial.id))
+
+    def remember(self, configs: Sequence[Config]) -> None:
+        """Drawing them again costs nothing."""
+
+    def _promotable(self, level: int) -> int | None:
+        results, gone = self._results[level], self._promoted[level]
+        if len(results) // ETA <= len(gone):
+            return None
+        best = results[: len(results) // ETA]
+        return next((trial for loss, trial in best if trial not in gone and loss < math.inf), None)
+
+    def _trial(self, config: Config, level: int) -> Trial:
+        self._configs.append(config)
+        return Trial(len(self._configs) - 1, config, self._rungs[level])

@@ -1,0 +1,134 @@
+"""`tpe`: Optuna's tree-structured Parzen estimator with its Hyperband pruner, the strongest common peer.
+
+Bergstra et al. 2011 (NeurIPS); multivariate and grouped, as Optuna advises for spaces with conditions. A trial of
+Optuna's climbs the ladder, and its pruner decides after each rung whether it goes on.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ConfigSpace import Configuration
+from ConfigSpace.exceptions import ForbiddenValueError
+from ConfigSpace.hyperparameters import (
+    CategoricalHyperparameter,
+    Constant,
+    FloatHyperparameter,
+    Hyperparameter,
+    OrdinalHyperparameter,
+)
+
+from mfbo.errors import MissingExtra
+from mfbo.fidelity import ETA
+from mfbo.optimizers.sampling import TRIES, plain
+from mfbo.trial import Config, Outcome, Rung, Trial, config_key
+
+if TYPE_CHECKING:
+    from ConfigSpace import ConfigurationSpace
+
+
+class Tpe:
+    """Asks an Optuna study; speaks in rungs where Optuna speaks in steps.
+
+    Args:
+        space: what to tune.
+        rungs: the ladder, low to full; Optuna is given ``eta**index`` for each.
+        seed: 0 or more.
+
+    Raises:
+        MissingExtra: Optuna is not installed.
+    """
+
+    def __init__(self, space: ConfigurationSpace, rungs: Sequence[Rung], seed: int) -> None:
+        try:
+            self._optuna = importlib.import_module("optuna")
+        except ImportError as error:
+            raise MissingExtra("optuna is not installed; get it with: pip install 'mfbo[tpe]'") from error
+        self._optuna.logging.set_verbosity(self._optuna.logging.ERROR)
+        steps = [ETA**level for level in range(len(rungs))]
+        sampler = self._optuna.samplers.TPESampler(
+            seed=seed, multivariate=True, group=True, warn_independent_sampling=False
+        )
+        pruner = self._optuna.pruners.HyperbandPruner(min_resource=1, max_resource=steps[-1], reduction_factor=ETA)
+        self._study = self._optuna.create_study(direction="minimize", sampler=sampler, pruner=pruner)
+        self._space, self._rungs, self._steps = space, list(rungs), steps
+        self._level = {rung: level for level, rung in enumerate(self._rungs)}
+        self._running: dict[int, Any] = {}
+        self._climbing: list[tuple[Any, Config, int]] = []  # trials that go on, to which rung
+        self._losses: dict[str, float | None] = {}  # the last one of each configuration
+        self._asked = 0
+
+    def ask(self) -> Trial | None:
+        """A trial that goes on, or a new configuration; None where Optuna has no new one in many tries."""
+        if self._climbing:
+            return self._trial(*self._climbing.pop(0))
+        for _ in range(TRIES):
+            theirs = self._study.ask()
+            config = self._suggested(theirs)
+            if config is None:  # forbidden
+                self._study.tell(theirs, state=self._optuna.trial.TrialState.FAIL)
+            elif (key := config_key(config)) in self._losses:  # they repeat themselves; the result is known
+                known = self._losses[key]
+                state = self._optuna.trial.TrialState.FAIL if known is None else None
+                self._study.tell(theirs, known, state=state)
+            else:
+                self._losses[key] = None
+                return self._trial(theirs, config, 0)
+        return None
+
+    def tell(self, trial: Trial, outcome: Outcome) -> None:
+        """Report the loss of that rung; the trial ends there, or goes on to the next."""
+        theirs, level, states = self._running.pop(trial.id), self._level[trial.rung], self._optuna.trial.TrialState
+        if outcome.loss is None:
+            self._study.tell(theirs, state=states.FAIL)
+            return
+        self._losses[trial.key] = outcome.loss
+        theirs.report(outcome.loss, self._steps[level])
+        if level + 1 == len(self._rungs):
+            self._study.tell(theirs, outcome.loss)
+        elif theirs.should_prune():
+            self._study.tell(theirs, state=states.PRUNED)
+        else:
+            self._climbing.append((theirs, trial.config, level + 1))
+
+    def remember(self, configs: Sequence[Config]) -> None:
+        """Asking again takes milliseconds."""
+
+    def _trial(self, theirs: Any, config: Config, level: int) -> Trial:
+        trial = Trial(self._asked, config, self._rungs[level])
+        self._asked += 1
+        self._running[trial.id] = theirs
+        return trial
+
+    def _suggested(self, theirs: Any) -> Config | None:
+        """The configuration of Optuna's trial, parents before what they decide; None where it is forbidden."""
+        values: Config = {}
+        for name, hyperparameter in self._space.items():
+            if self._active(name, values):
+                values[name] = _suggest(theirs, hyperparameter)
+        try:
+            return plain(Configuration(self._space, values=values))
+        except ForbiddenValueError:
+            return None
+
+    def _active(self, name: str, values: Config) -> bool:
+        conditions = self._space.parent_conditions_of[name]
+        parents = {parent.name for parent in self._space.parents_of[name]}
+        return parents <= set(values) and all(condition.satisfied_by_value(values) for condition in conditions)
+
+
+def _suggest(theirs: Any, hyperparameter: Hyperparameter) -> Any:
+    """A value, from Optuna's distribution of the same kind."""
+    name = hyperparameter.name
+    if isinstance(hyperparameter, Constant):
+        return hyperparameter.value
+    if isinstance(hyperparameter, CategoricalHyperparameter):
+        return hyperparameter.choices[theirs.suggest_categorical(name, list(range(len(hyperparameter.choices))))]
+    if isinstance(hyperparameter, OrdinalHyperparameter):
+        return hyperparameter.sequence[theirs.suggest_int(name, 0, len(hyperparameter.sequence) - 1)]
+    low, high, log = hyperparameter.lower, hyperparameter.upper, bool(getattr(hyperparameter, "log", False))
+    if isinstance(hyperparameter, FloatHyperparameter):
+        return theirs.suggest_float(name, float(low), float(high), log=log)
+    return theirs.suggest_int(name, int(low), int(high), log=log)
