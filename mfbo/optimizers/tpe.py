@@ -7,6 +7,7 @@ Optuna's climbs the ladder, and its pruner decides after each rung whether it go
 from __future__ import annotations
 
 import importlib
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -48,9 +49,9 @@ class Tpe:
             raise MissingExtra("optuna is not installed; get it with: pip install 'mfbo[tpe]'") from error
         self._optuna.logging.set_verbosity(self._optuna.logging.ERROR)
         steps = [ETA**level for level in range(len(rungs))]
-        sampler = self._optuna.samplers.TPESampler(
-            seed=seed, multivariate=True, group=True, warn_independent_sampling=False
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", self._optuna.exceptions.ExperimentalWarning)
+            sampler = self._optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True)
         pruner = self._optuna.pruners.HyperbandPruner(min_resource=1, max_resource=steps[-1], reduction_factor=ETA)
         self._study = self._optuna.create_study(direction="minimize", sampler=sampler, pruner=pruner)
         self._space, self._rungs, self._steps = space, list(rungs), steps
