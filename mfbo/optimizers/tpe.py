@@ -53,7 +53,8 @@ class Tpe:
             warnings.simplefilter("ignore", self._optuna.exceptions.ExperimentalWarning)
             sampler = self._optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True)
         pruner = self._optuna.pruners.HyperbandPruner(min_resource=1, max_resource=steps[-1], reduction_factor=ETA)
-        self._study = self._optuna.create_study(direction="minimize", sampler=sampler, pruner=pruner)
+        # the pruner deals trials to its brackets by the name of the study
+        self._study = self._optuna.create_study(study_name="mfbo", sampler=sampler, pruner=pruner)
         self._space, self._rungs, self._steps = space, list(rungs), steps
         self._level = {rung: level for level, rung in enumerate(self._rungs)}
         self._running: dict[int, Any] = {}
