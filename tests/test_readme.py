@@ -1,0 +1,97 @@
+"""The README: its code runs, its commands exist, its map is the tree's."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import mfbo
+from mfbo.cli import main
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"(?:<!-- ([^\n]+?) -->\n)?```(\w*)\n(.*?)```", README, re.DOTALL)
+
+
+def block(marker):
+    """The code after ``<!-- marker -->``."""
+    (found,) = [code for name, _, code in BLOCKS if name == marker]
+    return found
+
+
+def commands():
+    """Every mfbo command line in a shell block."""
+    for _, language, code in BLOCKS:
+        if language in ("bash", "console"):
+            for line in code.splitlines():
+                for part in line.removeprefix("$ ").partition("#")[0].split("&&"):
+                    words = shlex.split(part)
+                    if words[:1] == ["mfbo"]:
+                        yield words[1:]
+
+
+def test_the_own_task_runs_and_is_about_twenty_lines(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code = block("file: mine.py")
+    assert len(code.splitlines()) <= 24
+    Path("mine.py").write_text(code, encoding="utf-8")
+    result = mfbo.tune("mine.py:task", "4x", settings=mfbo.Settings(workers=0))
+    assert result.best.loss < 0.2
+
+
+def test_the_python_example_prints_a_result():
+    (code,) = [code for name, language, code in BLOCKS if language == "python" and not name]
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "'x1'" in said
+
+
+@pytest.mark.parametrize("words", list(commands()), ids=shlex.join)
+def test_every_command_is_one_and_every_option_of_it_exists(words):
+    command = main
+    while words and words[0] in getattr(command, "commands", {}):
+        command, words = command.commands[words[0]], words[1:]
+    assert command is not main
+    command.make_context("mfbo", list(words))
+
+
+def test_the_commands_on_one_run_work_in_the_order_in_which_they_stand(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    first = ["tune", "digits", "--max-cost", "2x", "--workers", "0", "--quiet"]
+    later = [words for words in commands() if "runs/digits-smac-s0" in words]
+    assert len(later) == 6
+    for words in [first, *later]:
+        if words[0] == "resume":  # the run above is charged in full evaluations
+            words = ["resume", words[1], "--max-cost", "2.2x", "--quiet"]
+        if words[0] == "validate":
+            words = [*words, "--seeds", "1"]
+        result = CliRunner().invoke(main, words, catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+
+
+def test_every_command_is_documented():
+    used = {words[0] for words in commands() if words}
+    mentioned = set(re.findall(r"mfbo ([a-z]+)", README))
+    assert set(main.commands) <= used | mentioned
+
+
+def test_the_map_names_every_module_and_nothing_else():
+    named = {line.split()[0] for line in block("map").splitlines()}
+    assert all((ROOT / name).exists() for name in named)
+    inside = {path.name + "/" * path.is_dir() for path in (ROOT / "mfbo").iterdir() if not path.name.startswith(("_", "."))}
+    assert {name.removeprefix("mfbo/") for name in named if name.startswith("mfbo/")} == inside - {"py.typed"}
+    tops = {name for name in named if not name.startswith("mfbo/")}
+    assert tops == {"spaces/", "analysis/", "experiments/", "tests/"}
+
+
+def test_links_and_pictures_are_there():
+    for target in re.findall(r"\]\(([^)]+)\)", README):
+        assert target.startswith("http") or (ROOT / target).exists(), target
+    for name in re.findall(r"`((?:mfbo|experiments|spaces|analysis)/[\w./-]+)`", README):
+        assert os.path.exists(ROOT / name), name
