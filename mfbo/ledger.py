@@ -14,14 +14,15 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeAlias
+from typing import Any, NoReturn
 
-from mfbo.errors import BadLedger, RunExists, RunLocked, RunNotFound
-from mfbo.trial import Outcome, Report, Rung, Trial
+from mfbo.errors import BadLedger, RunError, RunExists, RunLocked, RunNotFound
+from mfbo.records import Record, number, outcome_of, outcome_record, rung_of, trial_of, whole
+from mfbo.trial import Outcome, Rung, Trial
 
 FORMAT = 1
 FILE = "ledger.jsonl"
-Record: TypeAlias = dict[str, Any]
+DAMAGE = (KeyError, TypeError, ValueError, AttributeError)  # what a record that is no longer itself leads to
 
 
 @dataclass(frozen=True)
@@ -133,8 +134,8 @@ class Run:
 
     @property
     def open(self) -> list[Trial]:
-        """Trials that were asked and have no final result: in flight at a kill, or stopped before their end."""
-        closed = {result.trial.id for result in self.results if result.outcome.status != "stopped"}
+        """Trials that were asked and have no final result: in flight at a kill, stopped before their end, or lost."""
+        closed = {result.trial.id for result in self.results if result.outcome.final}
         return [trial for id_, trial in self.asks.items() if id_ not in closed]
 
     def add_ask(self, trial: Trial) -> None:
@@ -158,17 +159,28 @@ class Run:
 def read(folder: Path | str) -> Run:
     """Read the ledger in `folder`.
 
+    Args:
+        folder: of the run, or its ledger itself.
+
     Raises:
         RunNotFound: there is no ledger.
+        RunError: it cannot be read.
         BadLedger: its header is missing, a line inside it is damaged, or a newer mfbo wrote it.
     """
-    path = Path(folder)
-    path = path if path.name == FILE else path / FILE
+    path = _file(Path(folder))
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise RunError(f"cannot read {str(path)!r}: {error.strerror}") from error
+    return parse(content, path.parent)
+
+
+def _file(folder: Path) -> Path:
+    """The ledger in `folder`, which may be the ledger itself."""
+    path = folder if folder.name == FILE and not folder.is_dir() else folder / FILE
     if not path.is_file():
         raise RunNotFound(f"no run in {str(folder)!r}: it has no {FILE}; give the folder that `mfbo tune` printed")
-    with path.open("rb") as file:
-        content = file.read()
-    return parse(content, path.parent)
+    return path
 
 
 def parse(content: bytes, folder: Path | None = None) -> Run:
@@ -177,27 +189,34 @@ def parse(content: bytes, folder: Path | None = None) -> Run:
     whole, newline, torn = content.rpartition(b"\n")
     lines = whole.split(b"\n") if newline else []
     if not lines:
-        raise BadLedger(f"{where}: the ledger has no complete header line, so nothing ran; start the run anew")
+        raise BadLedger(f"{where}: the ledger has no complete header line, so nothing ran; delete it, start anew")
     run = _begin(_decode(lines[0], 1, where), where)
     run.folder, run.torn = folder, len(torn)
-    for number, line in enumerate(lines[1:], start=2):
-        record = _decode(line, number, where)
+    for place, line in enumerate(lines[1:], start=2):
+        record = _decode(line, place, where)
         try:
             _apply(run, record)
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-            text = f"{where}: line {number} of the ledger is damaged ({type(error).__name__}: {error})"
+        except DAMAGE as error:
+            text = f"{where}: line {place} of the ledger is damaged ({type(error).__name__}: {error})"
             raise BadLedger(f"{text}; restore it, or cut the file before that line") from error
     return run
 
 
-def _decode(line: bytes, number: int, where: str) -> Record:
+def _decode(line: bytes, place: int, where: str) -> Record:
     try:
-        record = json.loads(line)
-    except ValueError as error:
-        raise BadLedger(f"{where}: line {number} of the ledger is damaged; cut the file before that line") from error
+        record = _JSON.decode(line.decode())
+    except (ValueError, RecursionError) as error:
+        raise BadLedger(f"{where}: line {place} of the ledger is damaged; cut the file before that line") from error
     if not isinstance(record, dict) or "record" not in record:
-        raise BadLedger(f"{where}: line {number} of the ledger is no record; cut the file before that line")
+        raise BadLedger(f"{where}: line {place} of the ledger is no record; cut the file before that line")
     return record
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} has no place in a ledger")
+
+
+_JSON = json.JSONDecoder(parse_constant=_refuse)
 
 
 def _begin(record: Record, where: str) -> Run:
@@ -208,46 +227,62 @@ def _begin(record: Record, where: str) -> Run:
         raise BadLedger(f"{where}: the ledger has format {version!r}, this mfbo reads up to {FORMAT}; upgrade mfbo")
     try:
         values = {key: value for key, value in record.items() if key not in ("record", "format")}
-        values["rungs"] = tuple(Rung(**rung) for rung in values["rungs"])
-        values["limits"] = Limits(**values["limits"])
+        values["rungs"] = tuple(rung_of(rung) for rung in values["rungs"])
+        values["limits"] = _limits(values["limits"])
         header = Header(**values)
-    except (KeyError, TypeError, ValueError) as error:
+        _check(header)
+    except DAMAGE as error:
         raise BadLedger(f"{where}: the ledger's header is damaged ({type(error).__name__}: {error})") from error
     return Run(header, header.limits)
+
+
+def _limits(record: Record) -> Limits:
+    limits = Limits(**record)
+    for text in (limits.max_cost, limits.max_wall):
+        if not isinstance(text, str | None):
+            raise ValueError(f"limit {text!r}")
+    if limits.max_trials is not None:
+        whole(limits.max_trials, 1)
+    return limits
+
+
+def _check(header: Header) -> None:
+    """Whether a header's parts are of the kind that they must be."""
+    whole(header.seed)
+    if not header.rungs:
+        raise ValueError("no rungs")
+    for value in (header.full_cost, header.optimum):
+        if value is not None:
+            number(value)
+    texts = (header.task, header.optimizer, header.space_hash, header.source_hash, header.command, header.created)
+    maps = (header.fidelity, header.space, header.settings, header.versions, header.hardware)
+    for kind, values in ((str, texts), (dict, maps)):
+        if wrong := [value for value in values if not isinstance(value, kind)]:
+            raise TypeError(f"{wrong[0]!r:.60} where a {kind.__name__} must be")
 
 
 def _apply(run: Run, record: Record) -> None:
     kind = record["record"]
     if kind == "ask":
         run.ended = None
-        run.add_ask(Trial(int(record["trial"]), dict(record["config"]), Rung(**record["rung"])))
+        run.add_ask(trial_of(record))
     elif kind == "result":
         run.add_result(_result(run, record))
     elif kind == "limits":
-        run.limits = Limits(**record["limits"])
+        run.limits = _limits(record["limits"])
     elif kind == "end":
-        run.add_end(str(record["status"]), float(record["thinking"]), float(record["charge"]))
+        run.add_end(str(record["status"]), number(record["thinking"], 0), number(record["charge"], 0))
     elif kind == "resume":
         run.ended = None
+    else:
+        raise ValueError(f"unknown record {kind!r:.60}")
 
 
 def _result(run: Run, record: Record) -> Result:
-    cost = record["cost"]
-    outcome = Outcome(
-        status=record["status"],
-        loss=None if record["loss"] is None else float(record["loss"]),
-        rung=Rung(**record["rung"]),
-        train=float(cost["train"]),
-        evaluation=float(cost["evaluation"]),
-        metrics=record["metrics"],
-        reports=tuple(Report(int(epoch), float(loss), float(spent)) for epoch, loss, spent in record["reports"]),
-        error=record["error"],
-        virtual=bool(record["virtual"]),
-        start_epoch=int(record["start_epoch"]),
-    )
-    thinking = float(cost["optimizer"])
+    outcome, thinking = outcome_of(record), number(record["cost"]["optimizer"], 0)
     at = run.seconds + outcome.cost + thinking
-    return Result(run.asks[record["trial"]], outcome, thinking, float(record["spent"]), at, float(record["wall"]))
+    spent, wall = number(record["spent"], 0), number(record["wall"], 0)
+    return Result(run.asks[record["trial"]], outcome, thinking, spent, at, wall)
 
 
 class Ledger:
@@ -284,6 +319,7 @@ class Ledger:
         try:
             _lock(fd, folder)
             ledger._write({"record": "run", "format": FORMAT, **asdict(header)}, sync=True)
+            _sync_folder(folder)
         except BaseException:
             ledger.close()
             raise
@@ -295,10 +331,15 @@ class Ledger:
 
         Raises:
             RunLocked: another process writes to it.
+            RunError: it cannot be written.
             RunNotFound, BadLedger: as `read`.
         """
         read(folder)
-        fd = os.open(folder / FILE, os.O_RDWR | os.O_APPEND)
+        folder = _file(folder).parent
+        try:
+            fd = os.open(folder / FILE, os.O_RDWR | os.O_APPEND)
+        except OSError as error:
+            raise RunError(f"cannot write to {str(folder / FILE)!r}: {error.strerror}") from error
         try:
             _lock(fd, folder)
             run = read(folder)  # again: the other writer may have gone on until it let go
@@ -311,8 +352,8 @@ class Ledger:
 
     def ask(self, trial: Trial) -> None:
         """Record that `trial` starts."""
-        self.run.add_ask(trial)
         self._write({"record": "ask", "trial": trial.id, "config": trial.config, "rung": asdict(trial.rung)})
+        self.run.add_ask(trial)
 
     def result(self, trial: Trial, outcome: Outcome, *, thinking: float, charge: float, wall: float) -> Result:
         """Record what became of `trial`.
@@ -326,39 +367,27 @@ class Ledger:
         """
         at = self.run.seconds + outcome.cost + thinking
         result = Result(trial, outcome, thinking, self.run.spent + charge, at, wall)
-        self.run.add_result(result)
-        record = {
-            "record": "result",
-            "trial": trial.id,
-            "status": outcome.status,
-            "loss": outcome.loss,
-            "rung": asdict(outcome.rung),
-            "cost": {"train": outcome.train, "evaluation": outcome.evaluation, "optimizer": thinking},
-            "spent": result.spent,
-            "wall": wall,
-            "metrics": dict(outcome.metrics),
-            "reports": [[report.epoch, report.loss, report.cost] for report in outcome.reports],
-            "error": outcome.error,
-            "virtual": outcome.virtual,
-            "start_epoch": outcome.start_epoch,
-        }
+        record = {"record": "result", "trial": trial.id, "spent": result.spent, "wall": wall, **outcome_record(outcome)}
+        record["cost"]["optimizer"] = thinking
         self._write(record, sync=not outcome.virtual)
+        self.run.add_result(result)
         return result
 
     def limits(self, **changes: Any) -> None:
         """Record new limits, keywords as in `Limits`."""
-        self.run.limits = replace(self.run.limits, **changes)
-        self._write({"record": "limits", "limits": asdict(self.run.limits)}, sync=True)
+        limits = replace(self.run.limits, **changes)
+        self._write({"record": "limits", "limits": asdict(limits)}, sync=True)
+        self.run.limits = limits
 
     def resume(self, **facts: str) -> None:
         """Record that the run is taken up again."""
-        self.run.ended = None
         self._write({"record": "resume", **facts}, sync=True)
+        self.run.ended = None
 
     def end(self, status: str, *, thinking: float = 0.0, charge: float = 0.0) -> None:
         """Record that the run ended and why, and the thinking since the last result."""
-        self.run.add_end(status, thinking, charge)
         self._write({"record": "end", "status": status, "thinking": thinking, "charge": charge}, sync=True)
+        self.run.add_end(status, thinking, charge)
 
     def close(self) -> None:
         """Let go of the file; another process may write then."""
@@ -380,6 +409,15 @@ class Ledger:
             line = line[os.write(self._fd, line) :]
         if sync:
             os.fsync(self._fd)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the system write down that there is a new file in `folder`."""
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def _lock(fd: int, folder: Path) -> None:
