@@ -122,7 +122,7 @@ def test_a_ledger_cut_at_any_byte_still_reads(written):
 def test_a_ledger_without_a_whole_header_says_that_nothing_ran(written):
     header = lines(written)[0]
     for size in (0, 1, len(header) // 2, len(header)):
-        with pytest.raises(BadLedger, match=r"nothing ran.*start anew"):
+        with pytest.raises(BadLedger, match=r"nothing ran.*start the run anew"):
             parse(header[:size])
 
 
