@@ -189,7 +189,9 @@ def parse(content: bytes, folder: Path | None = None) -> Run:
     whole, newline, torn = content.rpartition(b"\n")
     lines = whole.split(b"\n") if newline else []
     if not lines:
-        raise BadLedger(f"{where}: the ledger has no complete header line, so nothing ran; delete it and start the run anew")
+        raise BadLedger(
+            f"{where}: the ledger has no complete header line, so nothing ran; delete it and start the run anew"
+        )
     run = _begin(_decode(lines[0], 1, where), where)
     run.folder, run.torn = folder, len(torn)
     for place, line in enumerate(lines[1:], start=2):
