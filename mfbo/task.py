@@ -151,11 +151,6 @@ def user_file(name: str) -> Path | None:
     return Path(path) if colon and ".py" in name else None
 
 
-def running(file: Path) -> str:
-    """What is said before code of the user's own is run."""
-    return f"running your own code: {file}"
-
-
 def load(name: str) -> Task:
     """The task of that name.
 

@@ -26,7 +26,7 @@ from mfbo.replay import rebuild
 from mfbo.result import TuneResult, result_of
 from mfbo.retention import Retention
 from mfbo.settings import Settings, resumed
-from mfbo.task import Task, load, running, user_file
+from mfbo.task import Task, load, user_file
 
 if TYPE_CHECKING:
     from mfbo.trial import Rung
@@ -67,7 +67,8 @@ def tune(
         MfboError: a mistake that a person can mend; nothing was written.
     """
     settings, observer = settings or Settings(), observer or Observer()
-    task = (_loaded(task, observer) if isinstance(task, str) else task).with_space(settings.space)
+    task = (load(task) if isinstance(task, str) else task).with_space(settings.space)
+    _say_whose(task.source, observer)
     limits = Limits(checks.cost_text(max_cost), max_trials, max_wall)
     checks.limits(limits, seed)
     checks.settings(settings)
@@ -136,7 +137,9 @@ def resume(
         observer = observer or Observer()
         settings = resumed(header.settings, workers, scheduler)
         checks.settings(settings)
-        task = task or _loaded(header.task, observer)
+        if task is None:
+            _say_whose(header.task, observer)
+            task = load(header.task)
         task = _with_space(task, settings.space, header)
         if not accept_changes:
             identity.check_unchanged(header, task)
@@ -204,11 +207,10 @@ def _run(task: Task, optimizer: Any, ledger: Ledger, settings: Settings, observe
     return status
 
 
-def _loaded(name: str, observer: Observer) -> Task:
-    """The task of that name; says so where that runs a file of the user's."""
+def _say_whose(name: str, observer: Observer) -> None:
+    """Say which file of the user's it is that the task `name` runs, if it is one."""
     if (file := user_file(name)) is not None:
-        observer.note(running(file))
-    return load(name)
+        observer.note(f"running your own code: {file}")
 
 
 def _with_space(task: Task, name: str, header: Header) -> Task:
