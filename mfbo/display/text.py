@@ -77,6 +77,8 @@ def seconds(value: float) -> str:
         return "<1ms" if value > 1e-9 else "0s"  # less than that is rounding
     if value < 59.95:
         return duration(float(f"{value:.3g}" if value >= 1 else f"{value:.2g}"))
+    if value > 1e12:  # 30,000 years are no duration of ours, whatever a ledger says
+        return f"{number(float(value))}s"
     grain = 1 if value < 36_000 else 60
     return duration(round(value / grain) * grain)
 
