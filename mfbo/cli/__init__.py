@@ -11,6 +11,7 @@ from mfbo.cli.compare import compare
 from mfbo.cli.data import data
 from mfbo.cli.final import best, validate
 from mfbo.cli.look import optimizers, plot, show, space, tasks
+from mfbo.cli.narrow import narrow
 from mfbo.cli.run import resume, tune
 from mfbo.errors import MfboError
 
@@ -46,5 +47,5 @@ def main() -> None:
     """Multi-fidelity hyperparameter tuning within a cost you name."""
 
 
-for command in (tune, resume, show, best, plot, validate, compare, tasks, space, optimizers, data):
+for command in (tune, resume, show, best, plot, validate, compare, narrow, tasks, space, optimizers, data):
     main.add_command(command)
