@@ -26,7 +26,7 @@ from mfbo.replay import rebuild
 from mfbo.result import TuneResult, result_of
 from mfbo.retention import Retention
 from mfbo.settings import Settings, resumed
-from mfbo.task import Task, load, user_file
+from mfbo.task import Task, kept_space, load, user_file
 
 if TYPE_CHECKING:
     from mfbo.trial import Rung
@@ -217,9 +217,7 @@ def _with_space(task: Task, name: str, header: Header) -> Task:
     """The task with the space of the run; one that came from a file is in the ledger."""
     if not name.endswith((".yaml", ".yml")):
         return task.with_space(name)
-    from ConfigSpace import ConfigurationSpace
-
-    return task.on(ConfigurationSpace.from_serialized_dict(dict(header.space)))
+    return task.on(kept_space(header.space))
 
 
 def _header(
@@ -244,6 +242,7 @@ def _header(
         space=space,
         space_hash=identity.digest(space),
         source_hash=identity.source_hash(task.source),
+        grid={name: list(values) for name, values in (task.grid or {}).items()} if optimizer == "grid" else None,
         full_cost=task.full_cost,
         optimum=task.optimum,
         settings=dict(vars(settings)),
