@@ -12,6 +12,7 @@ from mfbo.cli.data import data
 from mfbo.cli.final import best, validate
 from mfbo.cli.look import optimizers, plot, replay, show, space, tasks
 from mfbo.cli.narrow import narrow
+from mfbo.cli.report import report
 from mfbo.cli.run import resume, tune
 from mfbo.errors import MfboError
 
@@ -47,5 +48,5 @@ def main() -> None:
     """Multi-fidelity hyperparameter tuning within a cost you name."""
 
 
-for command in (tune, resume, show, best, plot, validate, compare, narrow, replay, tasks, space, optimizers, data):
+for command in (tune, resume, show, best, plot, validate, compare, narrow, report, replay, tasks, space, optimizers, data):
     main.add_command(command)

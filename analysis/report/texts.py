@@ -1,0 +1,118 @@
+"""Reports without a browser: Markdown for a repository or an issue, CSV for a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from mfbo.analysis.report import sections, tables, words
+from mfbo.display.text import PATH, clean
+
+if TYPE_CHECKING:
+    from mfbo.analysis.report.material import Material, Part
+    from mfbo.analysis.report.tables import Cell
+
+SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$&!])")
+FORMULA = ("=", "+", "-", "@")
+
+
+def plain(value: object, most: int = 300) -> str:
+    r"""Text from elsewhere that stands in Markdown as itself.
+
+    >>> plain("a|b <script>")
+    'a\\|b \\<script\\>'
+    """
+    return SPECIAL.sub(r"\\\1", clean(value, most))
+
+
+def markdown(material: Material, figures: Sequence[str] = ()) -> str:
+    """The answer and the tables.
+
+    Args:
+        material: what it says.
+        figures: files of figures to show, as the reader's place sees them.
+    """
+    lines = [f"# {plain(words.title(material))}", "", plain(words.question(material), 2000), ""]
+    for part in material.parts:
+        lines += _part(part, titled=len(material.parts) > 1)
+    lines += [f"![{plain(name)}]({name})\n" for name in figures]
+    lines += ["## How to repeat it", "", *_indented(words.command(material)), ""]
+    facts = sections.facts([run for part in material.parts for run in part.runs])
+    return "\n".join([*lines, *table(["", ""], facts)]) + "\n"
+
+
+def _part(part: Part, *, titled: bool) -> list[str]:
+    lines = [f"## {plain(part.name)}", ""] if titled else []
+    if len(part.runs) == 1:
+        lines += [f"**{plain(words.finding(part), 1000)}**", ""]
+    lines += [f"Did multi-fidelity pay off here? {plain(words.answer(part), 500)}", ""]
+    lines += [*(f"- {plain(reason, PATH)}" for reason in words.reasons(part)), ""]
+    if part.best:
+        run, result = part.best
+        lines += ["### Best configuration", "", plain(words.quality(run, result), 1000), ""]
+        lines += table(["hyperparameter", "value"], sections.values(result.trial.config))
+    if part.found and len(part.runs) > 1:
+        lines += [
+            "### Optimizers at equal cost",
+            "",
+            *table(*sections.standings(part)),
+            plain(sections.note(part), 1000),
+            "",
+        ]
+    for name, runs in part.groups.items():
+        lines += [f"### Rungs of {plain(name)}", "", *table(*sections.rung_rows(tables.rungs(runs)))]
+    if part.importances:
+        rows = [[row.name, f"{100 * row.alone:.0f}%", f"{100 * row.total:.0f}%"] for row in part.importances.rows]
+        lines += ["### Importance", "", *table(["hyperparameter", "by itself", "with its interactions"], rows)]
+        lines += [plain(sections.trust(part.importances), 1000), ""]
+    return [*lines, *_failures(part)]
+
+
+def _failures(part: Part) -> list[str]:
+    found = tables.failures(part)[: sections.KINDS]
+    if not found:
+        return []
+    lines = [
+        "### Failures",
+        "",
+        *table(["trials", "status", "reason"], [[str(len(one.trials)), one.status, one.reason] for one in found]),
+    ]
+    return [*lines, *(line for one in found[:1] for line in [*_indented(one.text), ""])]
+
+
+def _indented(text: str) -> list[str]:
+    """A code block that nothing in it can end."""
+    return [f"    {line}" for line in text.splitlines()]
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """A table in GitHub's form, and an empty line."""
+    lines = [head, ["---"] * len(head), *([plain(cell, 2000) for cell in row] for row in rows)]
+    return [*(f"| {' | '.join(line)} |" for line in lines), ""]
+
+
+def trials_csv(material: Material) -> str:
+    """A row a result, as `mfbo.analysis.report.tables.trials`, the task before it.
+
+    Text that a spreadsheet would take for a formula has a quote before it.
+    """
+    found = [(part, tables.trials(part)) for part in material.parts]
+    columns = list(dict.fromkeys(name for _, one in found for name in one.columns))
+    written = io.StringIO()
+    writer = csv.writer(written, lineterminator="\n")
+    writer.writerow(["task", *map(_cell, columns)])
+    for part, one in found:
+        for row in one.rows:
+            values = dict(zip(one.columns, row, strict=True))
+            writer.writerow([_cell(part.task), *(_cell(values.get(name)) for name in columns)])
+    return written.getvalue()
+
+
+def _cell(value: Cell) -> Cell:
+    if not isinstance(value, str):
+        return value
+    text = clean(value, PATH)
+    return f"'{text}" if text.startswith(FORMULA) else text
