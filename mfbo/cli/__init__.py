@@ -9,6 +9,7 @@ import click
 from mfbo import __version__
 from mfbo.cli.compare import compare
 from mfbo.cli.data import data
+from mfbo.cli.export import export
 from mfbo.cli.final import best, validate
 from mfbo.cli.look import optimizers, plot, replay, show, space, tasks
 from mfbo.cli.narrow import narrow
@@ -47,5 +48,20 @@ def main() -> None:
     """Multi-fidelity hyperparameter tuning within a cost you name."""
 
 
-for command in (tune, resume, show, best, plot, validate, compare, narrow, replay, tasks, space, optimizers, data):
+for command in (
+    tune,
+    resume,
+    show,
+    best,
+    plot,
+    validate,
+    compare,
+    narrow,
+    export,
+    replay,
+    tasks,
+    space,
+    optimizers,
+    data,
+):
     main.add_command(command)

@@ -27,6 +27,7 @@ FAILED, INTERRUPTED = 1, 130
 @click.option("--fidelity", metavar="PATH", help="What low rungs cut down: epochs, data or joint.")
 @click.option("--out", metavar="DIR", help="Run folder; default: runs/TASK-OPTIMIZER-sSEED.")
 @options.running
+@options.logs
 @options.output
 def tune(
     *,
@@ -38,6 +39,7 @@ def tune(
     seed: int,
     fidelity: str | None,
     out: str | None,
+    logs: tuple[str, ...],
     quiet: bool,
     as_json: bool,
     **settings: Any,
@@ -68,6 +70,7 @@ def tune(
             command=typed(),
         ),
         folder,
+        logs,
         quiet=quiet or as_json,
     )
     _finish(result, as_json=as_json)
@@ -78,6 +81,7 @@ def tune(
 @options.limits
 @options.where
 @click.option("--accept-changes", is_flag=True, help="Go on although the task has changed since.")
+@options.logs
 @options.output
 def resume(
     *,
@@ -88,6 +92,7 @@ def resume(
     workers: str | None,
     scheduler: str | None,
     accept_changes: bool,
+    logs: tuple[str, ...],
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -110,6 +115,7 @@ def resume(
             command=typed(),
         ),
         Path(run),
+        logs,
         quiet=quiet or as_json,
     )
     _finish(result, as_json=as_json)
@@ -131,12 +137,16 @@ def typed() -> str:
     return shlex.join(["mfbo", *sys.argv[1:]])
 
 
-def _watched(run: Callable[[Any], TuneResult], folder: Path, *, quiet: bool) -> TuneResult:
-    """Run with a display; a second Ctrl-C ends it here."""
+def _watched(
+    run: Callable[[Any], TuneResult], folder: Path, logs: tuple[str, ...] = (), *, quiet: bool = False
+) -> TuneResult:
+    """Run with a display and loggers; a second Ctrl-C ends it here."""
     from mfbo.display import make
+    from mfbo.observer import Several
 
+    display = make(quiet=quiet)
     try:
-        return run(make(quiet=quiet))
+        return run(Several(display, *options.observers(logs)) if logs else display)
     except KeyboardInterrupt:
         click.echo(f"mfbo: stopped at once; go on with: mfbo resume {shlex.quote(str(folder))}", err=True)
         sys.exit(INTERRUPTED)
