@@ -240,6 +240,7 @@ class Brackets(Hyperband):
             config = next(draws, None)
             if config is None:
                 self._exhausted, bracket.size = True, len(bracket.configs)
+                self._promote(bracket)  # all that there will ever be may be back
             else:
                 bracket.configs.append(config)
         if bracket.asked < len(bracket.configs):
@@ -290,8 +291,9 @@ class Facade(MultiFidelityFacade):
     def __init__(
         self, space: ConfigurationSpace, budgets: Sequence[float], eta: int, seed: int, surrogate: bool
     ) -> None:
+        least = budgets[0] * (1 - 1e-9)  # as SMAC's log(243) / log(3) is less than 5
         scenario = Scenario(
-            space, deterministic=True, crash_cost=1.0, min_budget=budgets[0], max_budget=budgets[-1], seed=seed
+            space, deterministic=True, crash_cost=1.0, min_budget=least, max_budget=budgets[-1], seed=seed
         )
         n_random = min(10 * len(space), 25)
         super().__init__(
