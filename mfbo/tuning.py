@@ -26,7 +26,7 @@ from mfbo.replay import rebuild
 from mfbo.result import TuneResult, result_of
 from mfbo.retention import Retention
 from mfbo.settings import Settings, resumed
-from mfbo.task import Task, kept_space, load, user_file
+from mfbo.task import Task, kept_space, load, own_code
 from mfbo.warm import known_of
 
 if TYPE_CHECKING:
@@ -145,6 +145,8 @@ def resume(
         settings = resumed(header.settings, workers, scheduler)
         checks.settings(settings)
         if task is None:
+            if not accept_changes:
+                identity.check_file(header)
             _say_whose(header.task, observer)
             task = load(header.task)
         task = _with_space(task, settings.space, header)
@@ -243,8 +245,8 @@ def _known(
 
 def _say_whose(name: str, observer: Observer) -> None:
     """Say which file of the user's it is that the task `name` runs, if it is one."""
-    if (file := user_file(name)) is not None:
-        observer.note(f"running your own code: {file}")
+    if said := own_code(name):
+        observer.note(said)
 
 
 def _with_space(task: Task, name: str, header: Header) -> Task:

@@ -27,11 +27,11 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except MfboError as error:
-            click.echo(f"mfbo: {error}", err=True)
+            click.echo(f"mfbo: {_harmless(str(error))}", err=True)
             ctx.exit(MISTAKE)
         except click.UsageError as error:
             where = error.ctx.command_path if error.ctx else ctx.command_path
-            click.echo(f"mfbo: {error.format_message().rstrip('.')}; see {where} --help", err=True)
+            click.echo(f"mfbo: {_harmless(error.format_message()).rstrip('.')}; see {where} --help", err=True)
             ctx.exit(MISTAKE)
         except KeyboardInterrupt:
             click.echo("mfbo: stopped", err=True)
@@ -40,6 +40,15 @@ class Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """As they were added."""
         return list(self.commands)
+
+
+def _harmless(text: str) -> str:
+    """What an error says, on one line; names in it may come from a ledger that somebody sent."""
+    if text.isprintable():
+        return text
+    from mfbo.display.text import PATH, clean
+
+    return clean(text, PATH)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
