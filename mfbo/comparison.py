@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 from mfbo import identity
 from mfbo.budget import Budget
 from mfbo.curves import Curve, Worth, anytime, common_costs, incumbent
-from mfbo.errors import BadValue, MfboError, RunError
+from mfbo.errors import BadLedger, BadValue, MfboError, RunError
 from mfbo.ledger import read
 from mfbo.optimizers import SHARE
 from mfbo.task import load, names
 
 if TYPE_CHECKING:
     from mfbo.ledger import Header, Run
+    from mfbo.trial import Config
 
 UNCOMPARED = ("space", "max_disk", "scheduler")  # settings that are checked elsewhere, or that change no result
 
@@ -122,7 +123,19 @@ def worth_of(header: Header) -> Worth | None:
     except MfboError:
         return None
     same = (task.optimum, task.full_cost) == (header.optimum, header.full_cost)
-    return task.true_loss if same else None
+    return _guarded(task.true_loss) if same and task.true_loss else None
+
+
+def _guarded(worth: Worth) -> Worth:
+    """`worth`, which refuses a configuration that a ledger has and the space of its task has not."""
+
+    def guarded(config: Config) -> float:
+        try:
+            return worth(config)
+        except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+            raise BadLedger(f"the ledger has {config}, which is no configuration of its task") from error
+
+    return guarded
 
 
 def _check_success(run: Run) -> None:

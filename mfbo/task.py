@@ -168,6 +168,12 @@ def user_file(name: str) -> Path | None:
     return Path(path) if colon and ".py" in name else None
 
 
+def own_code(name: str) -> str | None:
+    """What is to be said before `load` runs a file of the user's for that name; None where it runs none."""
+    file = user_file(name)
+    return None if file is None else f"running your own code: {file}"
+
+
 def load(name: str) -> Task:
     """The task of that name.
 

@@ -121,11 +121,19 @@ def test_several_seeds_are_drawn_as_mean_with_standard_error_where_all_have_a_re
     (line,) = solid(figure)
     assert (line.get_xdata().tolist(), line.get_ydata().tolist()) == ([20, 40, 60], [4.5, 3.5, 3.5])
     corners = figure.axes[0].collections[0].get_paths()[0].vertices
-    assert sorted(set(corners[:, 1])) == [3, 4, 5]  # 4.5 and 3.5, each plus and minus half
+    upper, lower = {(20, 5), (40, 5), (40, 4), (60, 4)}, {(20, 4), (40, 4), (40, 3), (60, 3)}
+    assert {tuple(corner) for corner in corners} == upper | lower  # 4.5 and 3.5, each plus and minus half
     assert "random (2 seeds)" in words(figure)
     assert "mean ± standard error over seeds" in words(figure)
     assert "made, budget 1m to 1m40s" in words(figure)
     assert "below full fidelity" not in words(figure)
+
+
+def test_a_mean_is_dotted_until_all_seeds_are_at_full_fidelity(runs):
+    figure = figure_of(runs(*MADE), runs((0.3, LOW, 2), (0.6, FULL, 20), seed=1))
+    dotted, full, _ = drawn(figure)
+    assert (dotted.get_xdata().tolist(), dotted.get_ydata().tolist()) == ([2, 5, 10, 22], [0.25, 0.4, 0.35, 0.5])
+    assert (full.get_xdata().tolist(), full.get_ydata().tolist()) == ([22, 100], [0.5, 0.5])
 
 
 def test_surrogates_show_the_regret_of_what_the_incumbent_is_worth_at_full_fidelity(tmp_path):
@@ -154,7 +162,7 @@ def test_an_optimizer_that_is_given_twice_the_cost_stands_at_half_of_it(runs):
     figure = figure_of(runs((0.5, FULL, 40), optimizer="random-2x", limits=Limits("200s")), runs())
     assert solid(figure)[0].get_xdata().tolist() == [20, 100]
     assert "random-2x, cost / 2 (seed 0)" in words(figure)
-    assert "made, budget 1m40s" in words(figure)
+    assert figure.axes[0].get_title(loc="left") == "made, budget 1m40s"
 
 
 def test_runs_under_different_settings_are_no_seeds_of_one_another(runs):
@@ -194,12 +202,14 @@ def test_a_regret_of_nothing_runs_along_the_bottom(runs, tmp_path):
             style.save(anytime_figure(comparison), tmp_path / "zero.png")
 
 
-def test_drawing_leaves_the_settings_of_matplotlib_alone(runs, tmp_path):
-    before = dict(mpl.rcParams)
-    with mpl.rc_context({"font.size": 30, "axes.titlesize": 50}):
-        assert min(text.get_fontsize() for text in figure_of(runs()).findobj(Text)) < 9
-    anytime([runs()], tmp_path / "curve.svg")
-    assert dict(mpl.rcParams) == before
+def test_the_settings_of_matplotlib_change_nothing_and_are_left_alone(runs, tmp_path):
+    folder, plain, odd = runs(), tmp_path / "plain.svg", tmp_path / "odd.svg"
+    anytime([folder], plain)
+    with mpl.rc_context({"font.size": 30, "axes.facecolor": "red", "text.usetex": True}):
+        before = dict(mpl.rcParams)
+        anytime([folder], odd)
+        assert dict(mpl.rcParams) == before
+    assert odd.read_bytes() == plain.read_bytes()
 
 
 def test_names_from_a_ledger_draw_nothing_but_themselves(runs, tmp_path):

@@ -75,10 +75,11 @@ def optimizers() -> None:
 @options.space
 def space(task: str, space: str) -> None:
     """Show the hyperparameters of TASK, and its rungs."""
+    from mfbo.display.text import clean_lines
     from mfbo.task import load
 
     loaded = load(task).with_space(space)
-    click.echo(str(loaded.space).strip())
+    click.echo(clean_lines(str(loaded.space).strip()))
     click.echo(f"\n  Rungs ({loaded.fidelity.default_path}):")
     for rung in loaded.fidelity.ladder():
         click.echo(f"    {rung} ({rung.work:.3g} of a full evaluation)")

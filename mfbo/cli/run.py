@@ -27,6 +27,7 @@ FAILED, INTERRUPTED = 1, 130
 @click.option("--fidelity", metavar="PATH", help="What low rungs cut down: epochs, data or joint.")
 @click.option("--out", metavar="DIR", help="Run folder; default: runs/TASK-OPTIMIZER-sSEED.")
 @options.running
+@options.logs
 @options.output
 def tune(
     *,
@@ -38,6 +39,7 @@ def tune(
     seed: int,
     fidelity: str | None,
     out: str | None,
+    logs: tuple[str, ...],
     quiet: bool,
     as_json: bool,
     **settings: Any,
@@ -68,6 +70,7 @@ def tune(
             command=typed(),
         ),
         folder,
+        logs,
         quiet=quiet or as_json,
     )
     _finish(result, as_json=as_json)
@@ -78,6 +81,7 @@ def tune(
 @options.limits
 @options.where
 @click.option("--accept-changes", is_flag=True, help="Go on although the task has changed since.")
+@options.logs
 @options.output
 def resume(
     *,
@@ -88,6 +92,7 @@ def resume(
     workers: str | None,
     scheduler: str | None,
     accept_changes: bool,
+    logs: tuple[str, ...],
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -110,6 +115,7 @@ def resume(
             command=typed(),
         ),
         Path(run),
+        logs,
         quiet=quiet or as_json,
     )
     _finish(result, as_json=as_json)
@@ -131,12 +137,16 @@ def typed() -> str:
     return shlex.join(["mfbo", *sys.argv[1:]])
 
 
-def _watched(run: Callable[[Any], TuneResult], folder: Path, *, quiet: bool) -> TuneResult:
-    """Run with a display; a second Ctrl-C ends it here."""
+def _watched(
+    run: Callable[[Any], TuneResult], folder: Path, logs: tuple[str, ...] = (), *, quiet: bool = False
+) -> TuneResult:
+    """Run with a display and loggers; a second Ctrl-C ends it here."""
     from mfbo.display import make
+    from mfbo.observer import Several
 
+    display = make(quiet=quiet)
     try:
-        return run(make(quiet=quiet))
+        return run(Several(display, *options.observers(logs)) if logs else display)
     except KeyboardInterrupt:
         click.echo(f"mfbo: stopped at once; go on with: mfbo resume {shlex.quote(str(folder))}", err=True)
         sys.exit(INTERRUPTED)
@@ -154,7 +164,9 @@ def _finish(result: TuneResult, *, as_json: bool) -> None:
         sys.exit(INTERRUPTED)
     if result.status == "failed" or (result.best is None and result.trials):
         error = next(entry.outcome.error for entry in result.ledger.results if entry.outcome.error)
-        click.echo(f"mfbo: no trial of {result.trials} succeeded; the first error:\n{_harmless(error)}", err=True)
+        from mfbo.display.text import clean_lines
+
+        click.echo(f"mfbo: no trial of {result.trials} succeeded; the first error:\n{clean_lines(error)}", err=True)
         sys.exit(FAILED)
 
 
@@ -170,11 +182,3 @@ def _say(result: TuneResult, folder: str) -> None:
     click.echo(f"best loss {number(best.loss)} ({best.fidelity}){f': {pairs(best.metrics)}' if best.metrics else ''}")
     click.echo(f"  {pairs(best.config)}")
     click.echo(f"  {result.trials} trials, cost {spent}{limit}; look at it: mfbo show {folder}")
-
-
-def _harmless(text: str) -> str:
-    """Line by line without what could take over a terminal."""
-    from mfbo.display.text import PATH, clean
-
-    lines = text.splitlines()
-    return "\n".join(line[: len(line) - len(line.lstrip())] + clean(line, PATH) for line in lines)

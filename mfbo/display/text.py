@@ -47,6 +47,12 @@ def clean(value: object, most: int = 300) -> str:
     return text if len(text) <= most else text[: most - 3] + "..."
 
 
+def clean_lines(text: str) -> str:
+    """The same for a text of several lines, which keep their indentation."""
+    lines = text.splitlines()
+    return "\n".join(" " * (len(line) - len(line.lstrip())) + clean(line, PATH) for line in lines)
+
+
 def _harmless(character: str) -> str:
     """Space for white space and line ends, ``?`` for half a surrogate pair, nothing for the rest."""
     if character.isspace():

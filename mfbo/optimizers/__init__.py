@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from mfbo.fidelity import Fidelity
     from mfbo.task import Task
-    from mfbo.trial import Config, Outcome, Trial
+    from mfbo.trial import Config, Known, Outcome, Trial
 
 OPTIMIZERS = {
     "smac": "SMAC3's multi-fidelity facade: Hyperband brackets over a random-forest surrogate",
@@ -25,6 +25,8 @@ OPTIMIZERS = {
     "tpe": "Optuna's TPE with its Hyperband pruner (extra: tpe)",
 }
 DEFAULT = "smac"
+LEARNERS = ("smac",)
+"""Those that can begin with results of an earlier run."""
 SHARE = {"random-2x": 2.0}
 """Cost that an optimizer is given where others are given 1."""
 
@@ -45,7 +47,7 @@ class Optimizer(Protocol):
         """
 
 
-def make(name: str, task: Task, rungs: Sequence[Rung], seed: int) -> Optimizer:
+def make(name: str, task: Task, rungs: Sequence[Rung], seed: int, known: Sequence[Known] = ()) -> Optimizer:
     """The optimizer of that name.
 
     Args:
@@ -53,6 +55,7 @@ def make(name: str, task: Task, rungs: Sequence[Rung], seed: int) -> Optimizer:
         task: its space and grid.
         rungs: the ladder, low to full.
         seed: 0 or more.
+        known: results of an earlier run; those in `LEARNERS` make use of them.
 
     Raises:
         UnknownName: no such optimizer.
@@ -66,7 +69,7 @@ def make(name: str, task: Task, rungs: Sequence[Rung], seed: int) -> Optimizer:
     if name in ("smac", "hyperband"):
         from mfbo.optimizers.brackets import BracketOptimizer
 
-        return BracketOptimizer(task.space, rungs, seed, surrogate=name == "smac")
+        return BracketOptimizer(task.space, rungs, seed, surrogate=name == "smac", known=known)
     if name == "tpe":
         from mfbo.optimizers.tpe import Tpe
 

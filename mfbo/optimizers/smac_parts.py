@@ -9,6 +9,8 @@ What ships, and why it is replaced:
   again: `Selector` predicts at once, and draws in groups, each from random numbers of its own.
 - `LocalSearch` goes through a set of configurations, whose order depends on ``PYTHONHASHSEED``: `OrderedLocalSearch`.
 - The forest reserves memory for 2**20 leaves a tree, and predicts on a pool of threads: `quick_forest`.
+- The encoder makes minus infinity of the best loss where several share it and it is large, such as 1e7, and figures
+  that the acquisition function overflows on where a loss is 1e300; either ends the run: `BoundedEncoder`.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from smac.main.config_selector import ConfigSelector
 from smac.main.smbo import SMBO
 from smac.model.random_forest.random_forest import RandomForest
 from smac.runhistory import TrialInfo, TrialValue
+from smac.runhistory.encoder.log_scaled_encoder import RunHistoryLogScaledEncoder
 from smac.runhistory.enumerations import StatusType
 
 from mfbo.optimizers.sampling import TRIES, plain
@@ -40,6 +43,9 @@ logging.getLogger("smac").setLevel(logging.ERROR)  # it warns of its own fallbac
 RETRAIN_AFTER = 4  # configurations drawn from one surrogate; 8 as shipped did worse on every function tried
 CHALLENGERS = 1000
 LOCAL_SEARCHES = 5
+BEGIN_WITH = 3  # of the best configurations of an earlier run, asked again first; less than a group
+HUGE = 1e300  # losses beyond count as this, so that their differences are finite
+SPAN = 25.0  # of the logarithms of scaled losses, to either side of their median
 
 
 def quick_forest(scenario: Scenario) -> RandomForest:
@@ -47,6 +53,20 @@ def quick_forest(scenario: Scenario) -> RandomForest:
     forest = MultiFidelityFacade.get_model(scenario)
     forest._rf_opts.update(max_leaf_nodes=None, n_jobs=1)
     return forest
+
+
+class BoundedEncoder(RunHistoryLogScaledEncoder):
+    """Scales losses as shipped, and bounds the outcome; what is within `SPAN` of the median stays as it is."""
+
+    def transform_response_values(self, values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """Logarithms of the scaled losses, the highest 0; (n, 1) as `values`."""
+        if not values.size:
+            return values
+        logs = super().transform_response_values(values)
+        centre = np.median(logs[np.isfinite(logs)])
+        bounded: np.ndarray[Any, Any] = np.clip(logs, centre - SPAN, centre + SPAN)
+        bounded -= bounded.max()
+        return bounded
 
 
 class OrderedLocalSearch(LocalSearch):
@@ -100,6 +120,12 @@ class Selector(ConfigSelector):
         self._seen: dict[str, None] = {}
         self._remembered: list[Config] = []
         self._failed: list[TrialInfo] = []
+        self._first: list[Configuration] = []
+
+    def begin_with(self, configs: Sequence[Configuration]) -> None:
+        """Draw these first; the surrogate knows enough to do without random ones."""
+        self._first = list(configs)
+        self._n_random = 0
 
     def remember(self, configs: Sequence[Config]) -> None:
         """Configurations that will be drawn next, in order."""
@@ -119,6 +145,7 @@ class Selector(ConfigSelector):
                 known, self._remembered = self._remembered[:size], self._remembered[size:]
                 drawn = [Configuration(self._scenario.configspace, values=config) for config in known]
                 self._seen.update(dict.fromkeys(config_key(config) for config in known))
+                self._first = []
             else:
                 self._remembered = []
                 self._reseed(group)
@@ -129,6 +156,9 @@ class Selector(ConfigSelector):
 
     def _draw(self, size: int) -> list[Configuration]:
         drawn: list[Configuration] = []
+        for config in self._first:
+            self._add_new(config, drawn)
+        self._first = []
         if self._surrogate and len(self._seen) >= self._n_random:
             for config in self._suggestions():
                 if len(drawn) == size:
@@ -303,6 +333,7 @@ class Facade(MultiFidelityFacade):
             acquisition_maximizer=ordered_maximizer(scenario),
             initial_design=self.get_initial_design(scenario, n_configs=0),
             intensifier=Brackets(scenario, eta=eta),
+            runhistory_encoder=BoundedEncoder(scenario),
             config_selector=Selector(scenario, n_random, surrogate),
             overwrite=True,
         )
@@ -310,9 +341,23 @@ class Facade(MultiFidelityFacade):
     def _get_optimizer(self) -> QuietSMBO:
         return QuietSMBO(self._scenario, self._runner, self._runhistory, self._intensifier, self._overwrite)
 
+    def learn(self, known: Sequence[tuple[Config, float, float]]) -> None:
+        """Begin with results from elsewhere, (values, budget, loss); the best few are drawn again, first."""
+        if not known:
+            return
+        space = self._scenario.configspace
+        best: dict[Configuration, tuple[float, float]] = {}
+        for values, budget, loss in known:
+            config = Configuration(space, values=values)
+            self._runhistory.add(config, cost=min(max(loss, -HUGE), HUGE), seed=0, budget=budget, force_update=True)
+            best[config] = min(best.get(config, (0.0, np.inf)), (-budget, loss))
+        ranked = sorted(best, key=best.__getitem__)
+        self._config_selector.begin_with(ranked[:BEGIN_WITH])
+
     def told(self, info: TrialInfo, loss: float | None) -> None:
         """Tell the runhistory, the bracket and, of a failure, the selector; `loss` is None for a failure."""
-        value = TrialValue(cost=0.0 if loss is None else loss, status=StatusType.SUCCESS)
+        cost = 0.0 if loss is None else min(max(loss, -HUGE), HUGE)
+        value = TrialValue(cost=cost, status=StatusType.SUCCESS)
         self.tell(info, value, save=False)
         if loss is None:
             self._config_selector.failed(info)
