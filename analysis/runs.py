@@ -64,7 +64,7 @@ def anytime_figure(comparison: Comparison) -> Figure:
 
 
 class Line(NamedTuple):
-    """A line of the figure, or of any other; of its points, number `full` is the first with all incumbents at full fidelity."""
+    """A line of the figure; of its points, number `full` is the first with all incumbents at full fidelity."""
 
     label: str
     look: style.Look

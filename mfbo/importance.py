@@ -1,7 +1,7 @@
 """Which hyperparameters decide the loss: functional ANOVA over a random forest.
 
-The forest learns the loss from configuration and fidelity, over all complete trials. Its variance over the space, at the
-highest fidelity seen, is then split as Hutter, Hoos & Leyton-Brown (2014) do, by the estimators of Saltelli et al.
+The forest learns the loss from configuration and fidelity, over all complete trials. Its variance over the space, at
+the highest fidelity seen, is then split as Hutter, Hoos & Leyton-Brown (2014) do, by the estimators of Saltelli et al.
 (2010) in scipy: what a hyperparameter explains by itself, and with all of its interactions.
 """
 

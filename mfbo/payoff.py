@@ -40,7 +40,7 @@ class Payoff:
     @property
     def smallest_pvalue(self) -> float:
         """That a signed-rank test over so many paired seeds can have."""
-        return min(1.0, 2 / 2**self.seeds)
+        return min(1.0, 2.0 ** (1 - self.seeds))
 
 
 def payoff(found: Evidence) -> Payoff:

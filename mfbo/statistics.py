@@ -194,8 +194,8 @@ class RungCorrelation:
 def rung_correlations(*runs: Run) -> list[RungCorrelation]:
     """Rank correlation between the losses of the same configurations at each pair of rungs, low to high.
 
-    Only complete trials count, those of several runs of one task together. An optimizer promotes the better ones, so this understates what a random sample of
-    configurations would show.
+    Only complete trials count, those of several runs of one task together. An optimizer promotes the better ones, so
+    this understates what a random sample of configurations would show.
     """
     seen: dict[Rung, dict[tuple[int, str], float]] = defaultdict(dict)
     for number, run in enumerate(runs):

@@ -1,8 +1,7 @@
 """The HTML page: one file that needs no network.
 
 A run may come from a stranger. All of its text is escaped, its numbers and names reach the script as JSON that no
-browser executes, and the page's own security policy lets two scripts run, plotly and ours, by their hashes: nothing else
-that found its way in would be.
+browser executes, and the page's own security policy lets two scripts run, plotly and ours, by their hashes.
 """
 
 from __future__ import annotations
@@ -14,9 +13,10 @@ import math
 from importlib.resources import files
 from typing import Any
 
-from mfbo.analysis.report import plots, plots_trials, sections, words
+from mfbo.analysis.report import details, plots, plots_trials, sections, words
 from mfbo.analysis.report.material import Material, Part
 from mfbo.analysis.report.sections import escaped
+from mfbo.display.text import clean
 
 MOST_TRIALS = 20_000
 """Rows of a task's table of trials; a page with more of them takes long to open. ``--format csv`` has all."""
@@ -32,28 +32,39 @@ def page(material: Material, *, live: str = "") -> str:
     names = list(dict.fromkeys(name for part in material.parts for name in part.groups))
     look = plots.looks_of(names)
     figures: dict[str, plots.Json] = {}
-    tables: dict[str, Any] = {}
-    parts = [_part(number, part, material, look, figures, tables) for number, part in enumerate(material.parts)]
+    parts = {f"t{number}": part for number, part in enumerate(material.parts)}
+    shown = [_part(key, part, material, look, figures) for key, part in parts.items()]
     heading = escaped(words.title(material))
     body = [
         f"<header><h1>{heading}</h1><p class=question>{escaped(words.question(material), 2000)}</p></header>",
         sections.answers(material),
         sections.navigation(material),
         sections.toggles(look) if len(look) > 1 else "",
-        sections.ranking(material, look, figures) if len(material.parts) > 1 else "",
-        *parts,
+        _ranking(material, look, figures) if len(material.parts) > 1 else "",
+        *shown,
         sections.again(material),
     ]
+    tables = {key: details.trial_data(part, MOST_TRIALS) for key, part in parts.items()}
+    for trace in (trace for figure in figures.values() for trace in figure["data"] if "meta" in trace):
+        trace["meta"] = clean(trace["meta"])  # as the boxes that show and hide it have it
     data = {"figures": figures, "tables": tables}
     return _document(heading, "\n".join(body), data, live=live)
 
 
-def _part(
-    number: int, part: Part, material: Material, look: dict[str, Any], figures: dict[str, Any], tables: dict[str, Any]
-) -> str:
-    """All sections of one task; its figures and tables are added to `figures` and `tables`."""
-    key = f"t{number}"
-    tables[key] = sections.trial_data(part, MOST_TRIALS)
+def _ranking(material: Material, look: dict[str, Any], figures: dict[str, plots.Json]) -> str:
+    """Over all tasks; the figure is added to `figures`."""
+    if material.ranking is None:
+        return ""
+    figures["all-ranks"] = plots.ranks(material.ranking, look)
+    caption = (
+        f"Over {len(material.parts)} tasks: at each cost the optimizers are ranked by their mean loss, 1 is best; the "
+        "mean of these ranks."
+    )
+    return f"<section><h2>All tasks</h2>{details.figure('all-ranks', 'Average rank', caption)}</section>"
+
+
+def _part(key: str, part: Part, material: Material, look: dict[str, Any], figures: dict[str, plots.Json]) -> str:
+    """All sections of one task; its figures are added to `figures`."""
     found = plots_trials.seen(part)
     drawn: dict[str, plots.Json | None] = {}
     if part.found:
@@ -68,7 +79,8 @@ def _part(
     drawn |= {f"panel{index}": panel for index, panel in enumerate(panels.values())}
     figures |= {f"{key}-{name}": figure for name, figure in drawn.items() if figure}
     there = {name for name, figure in drawn.items() if figure}
-    return sections.part(key, part, there, len(panels), titled=len(material.parts) > 1)
+    written: str = details.part(key, part, there, len(panels), titled=len(material.parts) > 1)
+    return written
 
 
 def _document(title: str, body: str, data: dict[str, Any], *, live: str) -> str:
@@ -76,7 +88,7 @@ def _document(title: str, body: str, data: dict[str, Any], *, live: str) -> str:
 
     folder = files("mfbo.analysis.report")
     style, script = ((folder / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
-    scripts = [get_plotlyjs().replace("\r", ""), script]
+    scripts: list[str] = [get_plotlyjs().replace("\r", ""), script]
     hashes = " ".join(f"'sha256-{_digest(one)}'" for one in scripts)
     reach = "'self'" if live else "'none'"
     policy = (

@@ -147,7 +147,7 @@ def quality(found: Evidence, look: dict[str, Look]) -> Json | None:
                 ],
                 "y": [plain(group.name)] * len(costs),
                 "text": [
-                    f"seed {seed}: {f'at a cost of {number(cost / scale)}' if there else f'not within {number(found.end / scale)}'}"
+                    f"seed {seed}: " + (f"at a cost of {number(cost / scale)}" if there else "not within the cost")
                     for seed, cost, there in zip(group.seeds, costs, reached, strict=True)
                 ],
                 "hovertemplate": "%{text}<extra></extra>",

@@ -23,26 +23,28 @@ FEW = 8  # hyperparameters that a label has room for
 
 
 class Seen(NamedTuple):
-    """A configuration of a run, and its result at the highest fidelity that it reached."""
+    """A configuration of a run: its results that have a loss, and the last at the highest fidelity that it reached."""
 
     group: str
     run: Run
+    results: list[Result]
     result: Result
     loss: float
 
 
 def seen(part: Part) -> list[Seen]:
     """The last result of each configuration, best first: high fidelity before low, then low loss before high."""
-    found: dict[tuple[int, str], Seen] = {}
-    for group, runs in part.groups.items():
-        for run in runs:
-            for result in run.results:
-                if result.outcome.loss is None or result.outcome.failed:
-                    continue
-                key = id(run), result.trial.key
-                if key not in found or result.outcome.rung.work >= found[key].result.outcome.rung.work:
-                    found[key] = Seen(group, run, result, result.outcome.loss)
-    return sorted(found.values(), key=lambda one: (-one.result.outcome.rung.work, one.loss))
+    found = []
+    for group, run in ((group, run) for group, runs in part.groups.items() for run in runs):
+        by_config: dict[str, list[Result]] = {}
+        for result in run.results:
+            if result.outcome.loss is not None and not result.outcome.failed:
+                by_config.setdefault(result.trial.key, []).append(result)
+        for results in by_config.values():
+            last = max(reversed(results), key=lambda result: result.outcome.rung.work)
+            assert last.outcome.loss is not None
+            found.append(Seen(group, run, results, last, last.outcome.loss))
+    return sorted(found, key=lambda one: (-one.result.outcome.rung.work, one.loss))
 
 
 def some(found: Sequence[Seen], best: int, others: int) -> list[Seen]:
@@ -91,10 +93,8 @@ def learning(part: Part, found: Sequence[Seen], look: dict[str, Look]) -> Json |
 def _curve(one: Seen) -> list[tuple[float, float]]:
     """Work in percent and loss: what the trials of a configuration reported, and what came of them."""
     points: dict[float, float] = {}
-    for result in one.run.results:
+    for result in one.results:
         outcome = result.outcome
-        if result.trial.key != one.result.trial.key or outcome.failed:
-            continue
         whole = result.trial.rung
         for report in outcome.reports:
             points[_round(100 * whole.work * report.epoch / whole.epochs)] = report.loss
@@ -115,7 +115,8 @@ def _label(one: Seen) -> str:
     head = (
         f"{one.group}, seed {one.run.header.seed}, trial {one.result.trial.id}, {rung_words(one.result.outcome.rung)}"
     )
-    return plain(head, 120) + "<br>" + _wrapped(plain(shown + more, 400))
+    first: str = plain(head, 120)
+    return first + "<br>" + _wrapped(plain(shown + more, 400))
 
 
 def _wrapped(text: str, width: int = 60) -> str:
@@ -129,7 +130,7 @@ def _wrapped(text: str, width: int = 60) -> str:
 
 
 def panels(part: Part, found: Sequence[Seen], look: dict[str, Look], names: Sequence[str]) -> dict[str, Json]:
-    """Loss against each hyperparameter in `names`, one small figure each; faint points were measured at low fidelity."""
+    """Loss against each hyperparameter in `names`, one small figure each; faint at low fidelity."""
     chosen = some(found, BEST, OTHERS)
     if not chosen:
         return {}

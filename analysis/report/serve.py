@@ -18,7 +18,7 @@ from mfbo.analysis.report.material import gather, runs_in
 from mfbo.analysis.report.page import page
 from mfbo.display.text import clean
 from mfbo.errors import BadValue, MfboError
-from mfbo.ledger import FILE, read
+from mfbo.ledger import FILE
 
 HOST = "127.0.0.1"
 
@@ -94,7 +94,7 @@ def _handler(source: Source) -> type[BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             """Answer."""
-            port = self.server.server_address[1]
+            port = self.connection.getsockname()[1]
             if self.headers.get("Host") not in (f"{HOST}:{port}", f"localhost:{port}"):
                 self._say(HTTPStatus.FORBIDDEN, "text/plain", "this address alone")
                 return
@@ -124,7 +124,7 @@ def _handler(source: Source) -> type[BaseHTTPRequestHandler]:
             except (BrokenPipeError, ConnectionResetError):
                 self.close_connection = True
 
-        def log_message(self, format: str, *args: Any) -> None:
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (its name in the standard library)
             """Say nothing on the terminal."""
 
     return Handler

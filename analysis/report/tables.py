@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from mfbo.display.tally import Tally
-from mfbo.display.text import clean, headline, rung_words
+from mfbo.display.text import clean, clean_lines, headline, rung_words
 from mfbo.statistics import rung_correlations
 
 if TYPE_CHECKING:
@@ -146,14 +146,9 @@ def failures(part: Part) -> list[Failure]:
             continue
         reason = headline(outcome.error)
         if reason not in found:
-            text = "\n".join(_indented(line) for line in (outcome.error or "").splitlines()[-LINES:])
+            text = clean_lines("\n".join((outcome.error or "").splitlines()[-LINES:]))
             found[reason] = Failure(reason, outcome.status, [], text, dict(result.trial.config))
         found[reason].trials.append(
             f"{clean(run.header.optimizer, 40)}, seed {run.header.seed}, trial {result.trial.id}"
         )
     return sorted(found.values(), key=lambda failure: -len(failure.trials))
-
-
-def _indented(line: str) -> str:
-    """Cleaned, with its indent."""
-    return " " * min(len(line) - len(line.lstrip(" ")), 40) + clean(line, 500)

@@ -6,17 +6,17 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from mfbo.analysis.report import sections, tables, words
+from mfbo.analysis.report import cells, tables, words
 from mfbo.display.text import PATH, clean
+from mfbo.exports.table import harmless, rows
 
 if TYPE_CHECKING:
     from mfbo.analysis.report.material import Material, Part
-    from mfbo.analysis.report.tables import Cell
 
+KINDS = 20  # of failures that are shown
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$&!])")
-FORMULA = ("=", "+", "-", "@")
 
 
 def plain(value: object, most: int = 300) -> str:
@@ -40,7 +40,7 @@ def markdown(material: Material, figures: Sequence[str] = ()) -> str:
         lines += _part(part, titled=len(material.parts) > 1)
     lines += [f"![{plain(name)}]({name})\n" for name in figures]
     lines += ["## How to repeat it", "", *_indented(words.command(material)), ""]
-    facts = sections.facts([run for part in material.parts for run in part.runs])
+    facts = cells.facts([run for part in material.parts for run in part.runs])
     return "\n".join([*lines, *table(["", ""], facts)]) + "\n"
 
 
@@ -53,26 +53,26 @@ def _part(part: Part, *, titled: bool) -> list[str]:
     if part.best:
         run, result = part.best
         lines += ["### Best configuration", "", plain(words.quality(run, result), 1000), ""]
-        lines += table(["hyperparameter", "value"], sections.values(result.trial.config))
+        lines += table(["hyperparameter", "value"], cells.values(result.trial.config))
     if part.found and len(part.runs) > 1:
         lines += [
             "### Optimizers at equal cost",
             "",
-            *table(*sections.standings(part)),
-            plain(sections.note(part), 1000),
+            *table(*cells.standings(part)),
+            plain(cells.note(part), 1000),
             "",
         ]
     for name, runs in part.groups.items():
-        lines += [f"### Rungs of {plain(name)}", "", *table(*sections.rung_rows(tables.rungs(runs)))]
+        lines += [f"### Rungs of {plain(name)}", "", *table(*cells.rung_rows(tables.rungs(runs)))]
     if part.importances:
         rows = [[row.name, f"{100 * row.alone:.0f}%", f"{100 * row.total:.0f}%"] for row in part.importances.rows]
         lines += ["### Importance", "", *table(["hyperparameter", "by itself", "with its interactions"], rows)]
-        lines += [plain(sections.trust(part.importances), 1000), ""]
+        lines += [plain(cells.trust(part.importances), 1000), ""]
     return [*lines, *_failures(part)]
 
 
 def _failures(part: Part) -> list[str]:
-    found = tables.failures(part)[: sections.KINDS]
+    found = tables.failures(part)[:KINDS]
     if not found:
         return []
     lines = [
@@ -95,24 +95,15 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 
 
 def trials_csv(material: Material) -> str:
-    """A row a result, as `mfbo.analysis.report.tables.trials`, the task before it.
-
-    Text that a spreadsheet would take for a formula has a quote before it.
-    """
-    found = [(part, tables.trials(part)) for part in material.parts]
-    columns = list(dict.fromkeys(name for _, one in found for name in one.columns))
+    """A row a result: task, optimizer and seed of its run, then the columns of `mfbo.exports.table.rows`."""
+    found: list[dict[str, Any]] = []
+    for run in (run for part in material.parts for run in part.runs):
+        header = run.header
+        whose = {"run.task": header.task, "run.optimizer": header.optimizer, "run.seed": header.seed}
+        found += [{**whose, **row} for row in rows(run)]
     written = io.StringIO()
+    columns = list(dict.fromkeys(name for row in found for name in row))
     writer = csv.writer(written, lineterminator="\n")
-    writer.writerow(["task", *map(_cell, columns)])
-    for part, one in found:
-        for row in one.rows:
-            values = dict(zip(one.columns, row, strict=True))
-            writer.writerow([_cell(part.task), *(_cell(values.get(name)) for name in columns)])
+    writer.writerow([harmless(name) for name in columns])
+    writer.writerows([harmless(row.get(name)) for name in columns] for row in found)
     return written.getvalue()
-
-
-def _cell(value: Cell) -> Cell:
-    if not isinstance(value, str):
-        return value
-    text = clean(value, PATH)
-    return f"'{text}" if text.startswith(FORMULA) else text

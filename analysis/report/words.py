@@ -43,8 +43,8 @@ def question(material: Material) -> str:
     tasks = [part.name for part in material.parts]
     runs = sum(len(part.runs) for part in material.parts)
     return (
-        f"Which optimizer finds the better configuration of {listed(tasks)} at equal cost ({limit_words(run)} a run), and "
-        f"do cheap trials at low fidelity help? {runs} runs of {listed(optimizers)}."
+        f"Which optimizer finds the better configuration of {listed(tasks)} at equal cost ({limit_words(run)} a run), "
+        f"and do cheap trials at low fidelity help? {runs} runs of {listed(optimizers)}."
     )
 
 
@@ -120,12 +120,12 @@ def reasons(part: Part) -> list[str]:
         said += _numbers(part)
     if len(part.runs) == 1:
         said += _of_one(part)
-    said += [f"Left out: {run_words(run)} ({reason})." for run, reason in part.left_out]
+    said += [f"Left out: {run_words(run)} ({reason})." for run, reason in part.left_out if len(part.runs) > 1]
     if part.found and part.payoff and 1 < part.payoff.seeds < 6:
         smallest = number(part.payoff.smallest_pvalue, 2)
         said.append(
-            f"With {part.payoff.seeds} seeds a signed-rank test cannot fall below p = {smallest}, and a bootstrap interval "
-            "is too narrow; from 6 seeds on it can be settled."
+            f"With {part.payoff.seeds} seeds a signed-rank test cannot fall below p = {smallest}, and a bootstrap "
+            "interval is too narrow; from 6 seeds on it can be settled."
         )
     return said
 
@@ -144,8 +144,8 @@ def _numbers(part: Part) -> list[str]:
         said.append(f"Speed-up over {full_name(name)}: {speed_words(found)}, 95% bootstrap interval over seeds.")
     if judged.optimizer and judged.optimizer.pvalue is not None:
         said.append(
-            f"Difference of the final losses: p = {number(judged.optimizer.pvalue, 2)} (Wilcoxon signed-rank over paired "
-            "seeds, Holm-adjusted)."
+            f"Difference of the final losses: p = {number(judged.optimizer.pvalue, 2)} (Wilcoxon signed-rank over "
+            "paired seeds, Holm-adjusted)."
         )
     return said
 
