@@ -145,14 +145,12 @@ def validate(
     options = dict(run.header.settings.get("options", {}))
     if task.prepare:
         task.prepare(options)
-    trial = Trial(best.trial.id, best.trial.config, task.fidelity.full)
+    trial, final = Trial(best.trial.id, best.trial.config, task.fidelity.full), replace(task, train=task.validate)
     setting = Setting(run.header.seed, device or str(run.header.settings.get("device", "auto")), options)
     with tempfile.TemporaryDirectory(prefix="mfbo-validate-", dir=run.folder) as scratch:
         scores: list[Score] = []
         first: Path | None = None
-        for score, folder in _trainings(
-            replace(task, train=task.validate), trial, setting, seeds, seconds=seconds, scratch=Path(scratch)
-        ):
+        for score, folder in _trainings(final, trial, setting, seeds, seconds=seconds, scratch=Path(scratch)):
             scores.append(score)
             told(score)
             first = first or folder
