@@ -14,6 +14,7 @@ from mfbo.cli.final import best, validate
 from mfbo.cli.look import optimizers, plot, replay, show, space, tasks
 from mfbo.cli.narrow import narrow
 from mfbo.cli.run import resume, tune
+from mfbo.cli.study import study
 from mfbo.errors import MfboError
 
 MISTAKE, INTERRUPTED = 2, 130
@@ -65,6 +66,7 @@ for command in (
     plot,
     validate,
     compare,
+    study,
     narrow,
     export,
     replay,
