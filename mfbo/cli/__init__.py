@@ -15,6 +15,7 @@ from mfbo.cli.look import optimizers, plot, replay, show, space, tasks
 from mfbo.cli.narrow import narrow
 from mfbo.cli.report import report
 from mfbo.cli.run import resume, tune
+from mfbo.cli.study import study
 from mfbo.errors import MfboError
 
 MISTAKE, INTERRUPTED = 2, 130
@@ -66,6 +67,7 @@ for command in (
     plot,
     validate,
     compare,
+    study,
     narrow,
     report,
     export,

@@ -25,6 +25,8 @@ FAILED, INTERRUPTED = 1, 130
 @click.option("--optimizer", default=None, help="See `mfbo optimizers`; the default is smac.")
 @click.option("--seed", default=0, show_default=True, metavar="N", help="The same seed asks the same.")
 @click.option("--fidelity", metavar="PATH", help="What low rungs cut down: epochs, data or joint.")
+@click.option("--max-fidelity", default=1.0, metavar="Z", help="No rung above this part of a full evaluation.")
+@click.option("--warm-start", metavar="RUN", help="Begin with the results of an earlier run of TASK.")
 @click.option("--out", metavar="DIR", help="Run folder; default: runs/TASK-OPTIMIZER-sSEED.")
 @options.running
 @options.logs
@@ -38,6 +40,8 @@ def tune(
     optimizer: str | None,
     seed: int,
     fidelity: str | None,
+    max_fidelity: float,
+    warm_start: str | None,
     out: str | None,
     logs: tuple[str, ...],
     quiet: bool,
@@ -65,6 +69,8 @@ def tune(
             max_wall=max_wall,
             out=folder,
             fidelity=fidelity,
+            max_fidelity=max_fidelity,
+            warm_start=warm_start,
             settings=options.settings_of(**settings),
             observer=observer,
             command=typed(),
