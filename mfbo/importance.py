@@ -7,6 +7,7 @@ the highest fidelity seen, is then split as Hutter, Hoos & Leyton-Brown (2014) d
 
 from __future__ import annotations
 
+import copy
 import math
 import warnings
 from collections.abc import Sequence
@@ -26,6 +27,7 @@ FEWEST, MOST = 20, 2000  # trials: below the first a forest tells nothing, above
 FORESTS, TREES = 8, 20
 SAMPLES = 1024  # a power of two, for each hyperparameter and forest
 INACTIVE = -1.0
+FENCE = 3.0
 
 
 @dataclass(frozen=True)
@@ -64,8 +66,9 @@ class Importances:
 def importances(runs: Sequence[Run], seed: int = 0) -> Importances | None:
     """How much each hyperparameter matters, by all complete trials of `runs`.
 
-    Losses above Tukey's upper fence count as the fence: a few diverged trials would decide alone. A hyperparameter that
-    is inactive in a part of the space has no effect there. Forbidden parts of the space are not left out.
+    Losses further above the median than `FENCE` times what the best is below it count as if they were there: else a few
+    diverged trials would decide alone. A hyperparameter that is inactive in a part of the space has no effect there.
+    Forbidden parts of the space are not left out.
 
     Args:
         runs: of one task and space.
@@ -101,7 +104,8 @@ def _space(runs: Sequence[Run]) -> ConfigurationSpace | None:
     from ConfigSpace import ConfigurationSpace
 
     try:
-        return ConfigurationSpace.from_serialized_dict(dict(runs[0].header.space)) if runs else None
+        # a copy: it takes apart what it reads
+        return ConfigurationSpace.from_serialized_dict(copy.deepcopy(dict(runs[0].header.space))) if runs else None
     except Exception:  # a damaged header leads to any of them
         return None
 
@@ -131,8 +135,8 @@ def _table(space: ConfigurationSpace, found: Sequence[Result]) -> tuple[Floats, 
         groups.append(result.trial.key)
     values = np.array(losses, dtype=float)
     if len(values):
-        low, high = np.quantile(values, [0.25, 0.75])
-        values = np.minimum(values, high + 1.5 * (high - low) if high > low else values.max())
+        least, middle = values.min(), np.median(values)
+        values = np.minimum(values, middle + FENCE * (middle - least) if middle > least else values.max())
     return np.array(rows).reshape(len(rows), len(space) + 1), values, np.array(groups)
 
 

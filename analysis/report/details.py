@@ -108,7 +108,7 @@ def compared(part: Part) -> str:
     """The optimizers, best final loss first."""
     if part.found is None:
         return f"<p>{escaped(part.problem or 'No run came to a result that can be compared.', 1000)}</p>"
-    rows: str = table(*cells.standings(part))
+    rows: str = table(*cells.standings(part), kind="data")
     return rows + f"<p class=caption>{escaped(cells.note(part), 1000)}</p>"
 
 
@@ -121,7 +121,7 @@ def rungs(part: Part) -> str:
         if len(found) < 2 and len(groups) > 1:
             continue
         title = f"<h3>{escaped(name, 60)}</h3>" if len(groups) > 1 else ""
-        pieces.append(title + table(*cells.rung_rows(found)))
+        pieces.append(title + table(*cells.rung_rows(found), kind="data"))
     if not pieces:
         return "<p>Every trial was at full fidelity.</p>"
     return "".join(pieces) + (

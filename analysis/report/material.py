@@ -15,6 +15,7 @@ from mfbo.errors import BadValue, MfboError, RunNotFound
 from mfbo.evidence import of
 from mfbo.ledger import FILE, read
 from mfbo.study import STUDY, folders
+from mfbo.validate import kept
 
 if TYPE_CHECKING:
     from mfbo.evidence import Evidence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from mfbo.ledger import Result, Run
     from mfbo.payoff import Payoff
     from mfbo.ranking import Ranking
+    from mfbo.validate import Validation
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,11 @@ class Part:
         """The best incumbent of all runs: highest rung first, then lowest loss."""
         found = [(run, best) for run in self.runs if (best := incumbent(run))]
         return min(found, key=_standing, default=None)
+
+    @property
+    def validation(self) -> Validation | None:
+        """Of the best configuration on the test split, if it was done."""
+        return kept(self.best[0], self.best[1].trial.config) if self.best else None
 
     @property
     def groups(self) -> dict[str, list[Run]]:

@@ -68,7 +68,7 @@
   const shown = (value) => {
     if (value === null || value === undefined) return "";
     if (typeof value !== "number" || Number.isInteger(value)) return String(value);
-    return String(Number(value.toPrecision(5)));
+    return String(Number(value.toPrecision(4)));
   };
 
   const order = (a, b) => { // numbers before words, nothing at the end

@@ -58,16 +58,15 @@ def anytime(found: Evidence, look: dict[str, Look]) -> Json:
     lines = mean_lines(comparison)
     unit, scale = cost_unit(comparison, max(line.costs[-1] for line in lines))
     values = np.concatenate([line.band.centre for line in lines])
-    above = values[values > 0]
-    log = bool(len(above)) and (comparison.optimum is not None or above.min() == values.min() <= values.max() / 10)
-    least = above.min() / 1.4 if log else -math.inf  # a band that reaches 0 has no end on a logarithmic axis
+    axis = losses_axis(values, regret=comparison.optimum is not None)
+    log = axis["type"] == "log"
+    least = values[values > 0].min() / 1.4 if log else -math.inf  # a band that reaches 0 ends nowhere on such an axis
     data: list[Json] = []
     for group, line in zip(comparison.groups, lines, strict=True):
         low = np.maximum(line.band.low, least)
         data += _band(group.name, line.costs / scale, low, line.band.high, look[group.name].colour)
         data += _steps(group.name, line.costs / scale, line.band, line.full, look[group.name])
     label = "Regret" if comparison.optimum is not None else "True loss" if comparison.true else "Validation loss"
-    axis = logarithmic(values) if log else {"type": "linear"}
     costs = np.concatenate([line.costs for line in lines]) / scale
     layout = {"xaxis": {**logarithmic(costs), "title": {"text": unit}}, "yaxis": {**axis, "title": {"text": label}}}
     return {"data": data, "layout": layout}
@@ -227,7 +226,7 @@ def correlation(part: Part, look: dict[str, Look]) -> Json | None:
         return None
     works = [x for trace in data for x in trace["x"]]
     layout = {
-        "xaxis": {**logarithmic(works), "title": {"text": "Work of the lower rung (% of a full evaluation)"}},
+        "xaxis": {**logarithmic(works), "title": {"text": "Work of the lower rung (%)"}},
         "yaxis": {"range": [-1.05, 1.05], "title": {"text": "Rank correlation"}},
     }
     return {"data": data, "layout": layout}
@@ -242,6 +241,14 @@ def faint(colour: str) -> str:
 def tolist(values: Any) -> list[float | None]:
     """Numbers for JSON, which has no NaN; what a person cannot see is rounded away."""
     return [float(f"{value:.6g}") if math.isfinite(value) else None for value in np.asarray(values, dtype=float)]
+
+
+def losses_axis(values: Any, *, regret: bool = False) -> Json:
+    """Logarithmic for regret, and for losses above 0 that span a decade."""
+    known = np.asarray(values, dtype=float)
+    above = known[known > 0]
+    log = len(above) and (regret or (len(above) == len(known) and above.max() >= 10 * above.min()))
+    return logarithmic(above) if log else {"type": "linear"}
 
 
 def logarithmic(values: Any) -> Json:

@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mfbo.analysis.report.plots import SYMBOLS, Json, logarithmic, plain
+from mfbo.analysis.report.plots import SYMBOLS, Json, logarithmic, losses_axis, plain
 from mfbo.display.text import pairs, rung_words
 
 if TYPE_CHECKING:
@@ -82,10 +82,23 @@ def learning(part: Part, found: Sequence[Seen], look: dict[str, Look]) -> Json |
             )
     if not any(len(points) > 1 for _, points in curves):
         return None
+    best, points = curves[0]
+    data.append(
+        {
+            "meta": best.group,
+            "name": "the best",
+            "mode": "lines",
+            "x": [point[0] for point in points],
+            "y": [point[1] for point in points],
+            "hovertemplate": "the best: %{y:.4g} at %{x:.3g}%<extra></extra>",
+            "line": {"color": look[best.group].colour, "width": 4},
+        }
+    )
     works = [work for _, points in curves for work, _ in points]
+    losses = [loss for _, points in curves for _, loss in points]
     axes = {
         "xaxis": {**logarithmic(works), "title": {"text": "Work (% of a full evaluation)"}},
-        "yaxis": {"title": {"text": "Validation loss"}},
+        "yaxis": {**losses_axis(losses), "title": {"text": "Validation loss"}},
     }
     return {"data": data, "layout": axes}
 
@@ -164,10 +177,14 @@ def _panel(name: str, known: dict[str, Any], chosen: Sequence[Seen], look: dict[
     kind = "log" if known.get("log") is True else "linear"
     if any(isinstance(value, str) for trace in data for value in trace["x"]):
         kind = "category"
-    axis = logarithmic([x for trace in data for x in trace["x"]]) if kind == "log" else {"type": kind}
+    axis = (
+        logarithmic([x for trace in data for x in trace["x"]])
+        if kind == "log"
+        else {"type": kind, "categoryorder": "category ascending"}
+    )
     layout = {
         "xaxis": {**axis, "title": {"text": plain(name, 40)}},
-        "yaxis": {"title": {"text": "Loss"}},
+        "yaxis": {**losses_axis([one.loss for one in chosen]), "title": {"text": "Loss"}},
         "height": 240,
         "showlegend": False,
     }
@@ -220,7 +237,7 @@ def importance(found: Importances) -> Json:
     data = [bars("by itself", [row.alone for row in rows], "#0072B2"), total]
     layout = {
         "barmode": "group",
-        "xaxis": {"title": {"text": "Share of the variance of the loss (%)"}, "rangemode": "tozero"},
+        "xaxis": {"title": {"text": "Share of the variance (%)"}, "rangemode": "tozero"},
         "yaxis": {"autorange": "reversed", "automargin": True, "type": "category"},
         "height": 130 + 34 * len(rows),
     }

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mfbo.analysis.report import cells, words
-from mfbo.display.text import PATH, amount, clean, number, status_words
+from mfbo.display.text import PATH, clean, number, status_words
 
 if TYPE_CHECKING:
     from mfbo.analysis.report.material import Material, Part
@@ -55,13 +55,17 @@ def cards(part: Part) -> str:
     if part.best:
         run, result = part.best
         shown.append(("Best validation loss", number(result.outcome.loss), _measured(part, run, result)))
+    if found := part.validation:
+        deviation, seeds = found.deviation("loss"), words.counted(len(found.scores), "training")
+        note = f"mean ± standard deviation over {seeds}"
+        shown.append(("Its loss on the test split", words.spread(found.mean("loss"), deviation), note))
     if part.found and len(part.runs) > 1 and (row := part.found.standings[0]):
         shown.append(
             (f"Best mean {words.loss_words(part)}", words.spread(row.loss, row.error), _seeds(row.name, row.seeds))
         )
-    for name, found in part.payoff.speed_ups.items() if part.payoff else ():
-        value = f"{number(found.factor, 2)} times" if found.factor else "not reached"
-        interval = f"95% interval {number(found.low, 2)} to {number(found.high, 2)}"
+    for name, speed in part.payoff.speed_ups.items() if part.payoff else ():
+        value = f"{number(speed.factor, 2)} times" if speed.factor else "not reached"
+        interval = f"95% interval {number(speed.low, 2)} to {number(speed.high, 2)}"
         shown.append((f"Speed-up over {words.full_name(name)}", value, interval))
     shown.append(("Cost", _cost(part), _cost_note(part)))
     cells = "".join(
@@ -86,7 +90,7 @@ def _measured(part: Part, run: Run, result: Result) -> str:
 def _cost(part: Part) -> str:
     unit = words.unit_of(part.runs[0])
     total = sum(run.spent for run in part.runs)
-    return f"{number(total)} full evaluations" if unit == "x" else amount(total, unit)
+    return words.cost_words(total, unit)
 
 
 def _cost_note(part: Part) -> str:
@@ -102,14 +106,13 @@ def best(part: Part) -> str:
     if not part.best:
         return ""
     run, result = part.best
-    chosen = (
-        f" The best of {len(part.results)} trials: its loss flatters it; <code>mfbo validate</code> measures it afresh."
+    tested = words.tested(part) or (
+        f"It was chosen as the best of {words.counted(len(part.results), 'trial')}, so its loss flatters it; "
+        "mfbo validate measures it afresh on the test split."
     )
-    folder = f"mfbo validate {clean(run.folder, PATH)}" if run.folder else ""
-    return (
-        f"<h3>Best configuration</h3><p>{escaped(words.quality(run, result), 1000)}.{chosen if folder else ''}</p>"
-        + table(["hyperparameter", "value"], cells.values(result.trial.config))
-    )
+    said = f"<p>{escaped(words.quality(run, result), 1000)}. {escaped(tested, 1000)}</p>"
+    rows = table(["hyperparameter", "value"], cells.values(result.trial.config), kind="narrow")
+    return f"<h3>Best configuration</h3>{said}{rows}"
 
 
 def navigation(material: Material) -> str:

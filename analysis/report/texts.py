@@ -52,7 +52,8 @@ def _part(part: Part, *, titled: bool) -> list[str]:
     lines += [*(f"- {plain(reason, PATH)}" for reason in words.reasons(part)), ""]
     if part.best:
         run, result = part.best
-        lines += ["### Best configuration", "", plain(words.quality(run, result), 1000), ""]
+        said = f"{words.quality(run, result)}. {words.tested(part)}"
+        lines += ["### Best configuration", "", plain(said, 2000), ""]
         lines += table(["hyperparameter", "value"], cells.values(result.trial.config))
     if part.found and len(part.runs) > 1:
         lines += [

@@ -78,8 +78,21 @@ def finding(part: Part) -> str:
     metrics = f"; {pairs(result.outcome.metrics)}" if result.outcome.metrics else ""
     return (
         f"The best of {counted(len(part.results), 'trial')} has a validation loss of {number(result.outcome.loss)} "
-        f"({rung_words(result.outcome.rung)}{metrics}); it was found at a cost of {amount(result.spent, unit_of(run))}."
+        f"({rung_words(result.outcome.rung)}{metrics}); it was found at a cost of {cost_words(result.spent, unit_of(run))}."
     )
+
+
+def tested(part: Part) -> str:
+    """What ``mfbo validate`` found of the best configuration; empty where it was not run."""
+    found = part.validation
+    if found is None:
+        return ""
+    said = [
+        f"{clean(name, 40)} {number(found.mean(name))} ± {number(found.deviation(name), 2)}"
+        for name in ("loss", *found.scores[0].metrics)
+    ]
+    seeds = counted(len(found.scores), "training")
+    return f"On the test split, trained anew: {', '.join(said)} (mean ± standard deviation over {seeds})."
 
 
 def _why_unknown(part: Part) -> str:
@@ -139,7 +152,7 @@ def _numbers(part: Part) -> list[str]:
     losses = " against ".join(f"{spread(row.loss, row.error)} ({full_name(row.name)})" for row in rows)
     said = []
     if judged.baseline and judged.seeds > 0 and len(part.runs) > 1:
-        said.append(f"At a cost of {amount(part.found.end, unit)} the {loss_words(part)} is {losses}.")
+        said.append(f"At a cost of {cost_words(part.found.end, unit)} the {loss_words(part)} is {losses}.")
     for name, found in judged.speed_ups.items():
         said.append(f"Speed-up over {full_name(name)}: {speed_words(found)}, 95% bootstrap interval over seeds.")
     if judged.optimizer and judged.optimizer.pvalue is not None:
@@ -196,7 +209,13 @@ def quality(run: Run, best: Result) -> str:
     """The incumbent's measurement in words: where, when, and its other metrics."""
     unit = unit_of(run)
     metrics = f"; {pairs(best.outcome.metrics)}" if best.outcome.metrics else ""
-    return f"{rung_words(best.outcome.rung)}, found at {amount(best.spent, unit)} of {amount(run.spent, unit)}{metrics}"
+    where = f"found by {run_words(run)}, trial {best.trial.id}, at a cost of {cost_words(best.spent, unit)}"
+    return f"Loss {number(best.outcome.loss)} ({rung_words(best.outcome.rung)}{metrics}), {where}"
+
+
+def cost_words(cost: float, unit: str) -> str:
+    """``1m20s``, or ``3.2 full evaluations``."""
+    return f"{number(float(cost))} full evaluations" if unit == "x" else amount(cost, unit)
 
 
 def unit_of(run: Run) -> str:
