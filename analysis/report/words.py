@@ -73,7 +73,8 @@ def finding(part: Part) -> str:
     if not part.results:
         return "There is no result yet."
     if not part.best:
-        return f"Nothing: of {counted(len(part.results), 'trial')} none came to a loss, {failed} failed; see Failures."
+        trials = counted(len(part.results), "trial")
+        return f"Nothing: of {trials} none came to a loss, {failed} failed; see Failures."
     run, result = part.best
     metrics = f"; {pairs(result.outcome.metrics)}" if result.outcome.metrics else ""
     return (
