@@ -83,6 +83,7 @@ def tune(
     checks.affordable(limits, task, rungs, optimizer)
     if task.prepare:
         task.prepare(settings.options)
+    checks.device(settings)
     choice.check(task, settings)
     header = _header(
         task=task,
@@ -160,6 +161,7 @@ def resume(
         rebuild(chosen, known)
         if task.prepare:
             task.prepare(settings.options)
+        checks.device(settings)
         choice.check(task, settings)
         if changes:
             ledger.limits(**changes)
