@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,6 +54,14 @@ def settings(settings: Settings) -> None:
         raise UnknownName("device", settings.device, ("auto", "cpu", "cuda", "mps"))
 
 
+def device(settings: Settings) -> None:
+    """A device that is there, of a task that trains here with PyTorch: such a task has imported it by now."""
+    if settings.scheduler is None and settings.device in ("cuda", "mps") and "torch" in sys.modules:
+        from mfbo.tasks.training_device import device_of
+
+        device_of(settings.device)
+
+
 def _scheduler(scheduler: str, workers: int | None) -> None:
     """A scheduler that may be there, and workers that may be used."""
     if not re.fullmatch(r"[a-z]+://.+", scheduler) and not Path(scheduler).is_file():
@@ -93,8 +102,9 @@ def nothing_learned(run: Run) -> bool:
     return all(not result.outcome.final and result.outcome.loss is None for result in run.results)
 
 
-def too_little(run: Run) -> str:
-    """What to say where `nothing_learned` within the budget."""
+def too_little(run: Run, cheaper: str = "") -> str:
+    """What to say where `nothing_learned` within the budget; `cheaper` is that of the task."""
     spent = sum(result.outcome.cost for result in run.results)
     cheapest = f"the cheapest trial ({run.header.rungs[0]}) made no report in {spent:.3g}s"
-    return f"max cost {run.limits.max_cost!r} buys nothing here: {cheapest}; give more. Nothing was kept"
+    fix = f"give more, or add {cheaper}" if cheaper else "give more"
+    return f"max cost {run.limits.max_cost!r} buys nothing here: {cheapest}; {fix}. Nothing was kept"

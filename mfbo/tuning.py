@@ -83,6 +83,7 @@ def tune(
     checks.affordable(limits, task, rungs, optimizer)
     if task.prepare:
         task.prepare(settings.options)
+    checks.device(settings)
     choice.check(task, settings)
     header = _header(
         task=task,
@@ -102,7 +103,7 @@ def tune(
     if status == "budget" and checks.nothing_learned(ledger.run):
         if folder is not None:
             _remove(folder, whole=new)
-        raise BadCost(checks.too_little(ledger.run))
+        raise BadCost(checks.too_little(ledger.run, task.cheaper))
     return result_of(ledger.run)
 
 
@@ -160,6 +161,7 @@ def resume(
         rebuild(chosen, known)
         if task.prepare:
             task.prepare(settings.options)
+        checks.device(settings)
         choice.check(task, settings)
         if changes:
             ledger.limits(**changes)
