@@ -79,7 +79,8 @@ def finding(part: Part) -> str:
     metrics = f"; {pairs(result.outcome.metrics)}" if result.outcome.metrics else ""
     return (
         f"The best of {counted(len(part.results), 'trial')} has a validation loss of {number(result.outcome.loss)} "
-        f"({rung_words(result.outcome.rung)}{metrics}); it was found at a cost of {cost_words(result.spent, unit_of(run))}."
+        f"({rung_words(result.outcome.rung)}{metrics}); it was found at a cost of "
+        f"{cost_words(result.spent, unit_of(run))}."
     )
 
 
