@@ -10,6 +10,7 @@ import io
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -29,6 +30,9 @@ from mfbo.analysis.report.material import gather
 from mfbo.analysis.report.page import as_json, page
 from mfbo.cli import main
 from mfbo.ledger import FILE, Ledger, Limits
+from mfbo.phases import PHASES
+from mfbo.phases import study as three_phases
+from mfbo.settings import Settings
 from mfbo.study import STUDY
 from mfbo.trial import Outcome, Trial
 
@@ -209,6 +213,36 @@ def test_a_study_is_repeated_by_one_command(tmp_path):
     assert "neither random search nor grid search was run" in text
 
 
+@pytest.fixture(scope="module")
+def phases(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("phases")
+    return folder, three_phases(
+        "mixed", "30x", folder, optimizers=("hyperband", "random"), settings=Settings(workers=0)
+    )
+
+
+def test_the_three_phases_are_named_with_what_each_cost_and_what_became_of_the_ranges(phases):
+    folder, found = phases
+    text = parts_of(folder).text
+    assert "exploration on small subsets" in text
+    assert re.search(r"exploration [\d.]+x, optimization [\d.]+x, validation 0x", text)
+    assert found.narrowed
+    assert all(" ".join(line.split()) in text for line in found.narrowed)
+    assert "mfbo study mixed --max-cost 30x --optimizers" in text
+    assert texts.markdown(gather([folder])).count("the task has no unseen data") == 2
+
+
+def test_phases_that_are_damaged_are_left_out_and_their_runs_shown(phases, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(phases[0], folder)
+    kept = json.loads((folder / PHASES).read_text())
+    for damaged in ({**kept, "lines": [{}]}, {**kept, "costs": {"exploration": "<b>"}}, [], {**kept, "narrowed": None}):
+        (folder / PHASES).write_text(json.dumps(damaged))
+        text = parts_of(folder).text
+        assert "The three phases" not in text
+        assert "Optimizers at equal cost" in text
+
+
 def test_scores_of_a_validation_are_shown_where_they_are_of_the_best_configuration(tmp_path):
     run = run_at(tmp_path / "run", (0.3, FULL, 20))
     (run / "best").mkdir()
@@ -216,6 +250,8 @@ def test_scores_of_a_validation_are_shown_where_they_are_of_the_best_configurati
     found["all_seeds"] = [{"seed": seed, "loss": 0.2 + seed / 10, "accuracy": 0.8} for seed in range(3)]
     (run / "best" / "config.json").write_text(json.dumps(found))
     assert "loss 0.3 ± 0.1, accuracy 0.8 ± 0 (mean ± standard deviation over 3 trainings)" in parts_of(run).text
+    (run / "best" / "config.json").write_text(json.dumps({**found, "all_seeds": found["all_seeds"][:1]}))
+    assert "loss 0.2, accuracy 0.8 (one training: no interval)" in parts_of(run).text
     for damaged in ({**found, "hyperparameters": {"x": 1}}, {**found, "all_seeds": [{"seed": 0, "loss": "<b>"}]}, [1]):
         (run / "best" / "config.json").write_text(json.dumps(damaged))
         assert "trainings)" not in parts_of(run).text

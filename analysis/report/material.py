@@ -14,6 +14,8 @@ from mfbo.display.text import clean, headline
 from mfbo.errors import BadValue, MfboError, RunNotFound
 from mfbo.evidence import of
 from mfbo.ledger import FILE, read
+from mfbo.phases import EXPLORE, OPTIMIZE
+from mfbo.phases import kept as kept_phases
 from mfbo.study import STUDY, folders
 from mfbo.validate import kept
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from mfbo.importance import Importances
     from mfbo.ledger import Result, Run
     from mfbo.payoff import Payoff
+    from mfbo.phases import Phases
     from mfbo.ranking import Ranking
     from mfbo.validate import Validation
 
@@ -89,11 +92,13 @@ class Material:
         parts: one a task.
         ranking: of the optimizers over all of them; None where it would say nothing.
         study: folder of the study; None for runs.
+        phases: what the three phases of a study came to; None where these are no such runs.
     """
 
     parts: tuple[Part, ...]
     ranking: Ranking | None
     study: Path | None
+    phases: Phases | None = None
 
     @property
     def single(self) -> Run | None:
@@ -125,7 +130,8 @@ def gather(places: Sequence[Path | str], *, live: bool = False) -> Material:
     parts = tuple(_part(task, those) for task, those in by_task.items())
     compared = [part.found for part in parts if part.found]
     study = Path(places[0]) if len(places) == 1 and (Path(places[0]) / STUDY).is_file() else None
-    return Material(parts, ranking.ranking(compared) if compared else None, study)
+    phases = kept_phases(places[0]) if len(places) == 1 else None
+    return Material(parts, ranking.ranking(compared) if compared else None, study, phases)
 
 
 def runs_in(place: Path) -> list[Path]:
@@ -139,6 +145,9 @@ def runs_in(place: Path) -> list[Path]:
         return [place.parent]
     if (place / FILE).is_file():
         return [place]
+    if (place / EXPLORE / FILE).is_file():  # the three phases; exploration is in another space, and stands alone
+        optimized = sorted(ledger.parent for ledger in (place / OPTIMIZE).glob(f"*/{FILE}"))
+        return optimized or [place / EXPLORE]
     if not (place / STUDY).is_file():
         raise RunNotFound(
             f"no run or study in {str(place)!r}: it has neither {FILE} nor {STUDY}; give a folder that has"
