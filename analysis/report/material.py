@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,7 +41,6 @@ class Part:
         found: what the others show; None where there is none, or they cannot be compared.
         problem: why not; empty if there is none.
         payoff: whether multi-fidelity paid off; None as for `found`.
-        importances: of the hyperparameters; None where the trials are too few.
     """
 
     task: str
@@ -49,7 +49,6 @@ class Part:
     found: Evidence | None
     problem: str
     payoff: Payoff | None
-    importances: Importances | None
 
     @property
     def name(self) -> str:
@@ -61,6 +60,13 @@ class Part:
         """The best incumbent of all runs: highest rung first, then lowest loss."""
         found = [(run, best) for run in self.runs if (best := incumbent(run))]
         return min(found, key=_standing, default=None)
+
+    @cached_property
+    def importances(self) -> Importances | None:
+        """Of the hyperparameters; None where the trials are too few, or of several spaces."""
+        left_out = {id(run) for run, _ in self.left_out}
+        fit = [run for run in self.runs if id(run) not in left_out]
+        return importance.importances(fit) if not self.problem else None
 
     @property
     def validation(self) -> Validation | None:
@@ -168,9 +174,7 @@ def _part(task: str, runs: list[Run]) -> Part:
         problem = str(error)
     left_out = tuple((run, reason) for run, reason in reasons if reason)
     judged = payoff.payoff(found) if found else None
-    return Part(
-        task, tuple(runs), left_out, found, problem, judged, importance.importances(fit) if not problem else None
-    )
+    return Part(task, tuple(runs), left_out, found, problem, judged)
 
 
 def _unfit(run: Run) -> str:
