@@ -9,9 +9,9 @@ import numpy as np
 from matplotlib.lines import Line2D
 
 from mfbo.analysis import style
-from mfbo.analysis.runs import cost_unit
+from mfbo.analysis.runs import anytime_figure, cost_unit
 from mfbo.curves import cost_to_quality
-from mfbo.errors import BadValue
+from mfbo.errors import NothingToShow
 from mfbo.statistics import rung_correlations
 
 if TYPE_CHECKING:
@@ -25,16 +25,26 @@ if TYPE_CHECKING:
 NEVER = 1.6  # times the last cost: where runs are drawn that did not get there
 
 
+def anytime(material: Material) -> Figure:
+    """As `mfbo.analysis.runs.anytime` draws it.
+
+    Raises:
+        NothingToShow: several tasks, or no comparison.
+    """
+    figure: Figure = anytime_figure(_compared(only(material)).comparison)
+    return figure
+
+
 def quality(material: Material) -> Figure:
     """The cost at which each run came to what the baseline's mean had in the end; crosses never did.
 
     Raises:
-        BadValue: several tasks, no comparison, or no baseline.
+        NothingToShow: several tasks, no comparison, or no baseline.
     """
     found = _compared(only(material))
     base = next((row for row in found.standings if row.name == found.baseline), None)
     if base is None:
-        raise BadValue("no random or grid search among the runs, so there is no quality to reach; add one of them")
+        raise NothingToShow("no random or grid search among the runs, so there is no quality to reach; add one of them")
     unit, scale = cost_unit(found.comparison, found.end)
     groups, end = found.comparison.groups, found.end / scale
     looks = style.looks([group.optimizer for group in groups])
@@ -64,7 +74,7 @@ def ranks(material: Material) -> Figure:
     """Average rank against the share of the cost that was spent.
 
     Raises:
-        BadValue: fewer than two optimizers or blocks.
+        NothingToShow: fewer than two optimizers or blocks.
     """
     found = _ranked(material)
     looks = style.looks(list(found.names))
@@ -84,7 +94,7 @@ def critical(material: Material) -> Figure:
     """Critical-difference diagram: final average ranks; a bar joins optimizers that differ by no more than chance.
 
     Raises:
-        BadValue: as `ranks`.
+        NothingToShow: as `ranks`.
     """
     found = _ranked(material)
     looks, last = style.looks(list(found.names)), found.ranks[:, -1]
@@ -110,7 +120,7 @@ def correlation(material: Material) -> Figure:
     """How losses at each rung rank configurations like losses at the highest, by optimizer.
 
     Raises:
-        BadValue: several tasks, or no configuration that was seen at two rungs.
+        NothingToShow: several tasks, or no configuration that was seen at two rungs.
     """
     part = only(material)
     groups = part.groups
@@ -123,7 +133,9 @@ def correlation(material: Material) -> Figure:
         if points:
             drawn.append((name, look, points))
     if not drawn:
-        raise BadValue("no three configurations were seen at two rungs, so no rung can be said to foretell another")
+        raise NothingToShow(
+            "no three configurations were seen at two rungs, so no rung can be said to foretell another"
+        )
     handles = _key([name for name, _, _ in drawn], [look for _, look, _ in drawn])
     figure: Figure
     figure, axes = style.framed(f"{task(material)}: what low rungs foretell", handles, "")
@@ -142,11 +154,11 @@ def only(material: Material) -> Part:
     """The one task.
 
     Raises:
-        BadValue: there are several.
+        NothingToShow: there are several.
     """
     if len(material.parts) > 1:
         names = ", ".join(part.name for part in material.parts)
-        raise BadValue(
+        raise NothingToShow(
             f"runs of {len(material.parts)} tasks ({names}) do not fit into one such figure; give those of one"
         )
     return material.parts[0]
@@ -161,14 +173,14 @@ def task(material: Material) -> str:
 def _compared(part: Part) -> Evidence:
     found: Evidence | None = part.found
     if found is None:
-        raise BadValue(part.problem or "no run came to a result that can be compared; `mfbo show` says why")
+        raise NothingToShow(part.problem or "no run came to a result that can be compared; `mfbo show` says why")
     return found
 
 
 def _ranked(material: Material) -> Ranking:
     found: Ranking | None = material.ranking
     if found is None:
-        raise BadValue("ranks need two optimizers or more, over two tasks or two seeds that all of them share")
+        raise NothingToShow("ranks need two optimizers or more, over two tasks or two seeds that all of them share")
     return found
 
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mfbo.errors import UnknownName
+from mfbo.errors import NothingToShow, UnknownName
+
+if TYPE_CHECKING:
+    from mfbo.analysis.report.material import Material
 
 KINDS = {
     "anytime": "quality against cost",
@@ -32,7 +36,7 @@ def draw(kind: str, places: Sequence[Path | str], output: Path) -> None:
         BadValue: another suffix, a place that cannot be written, or nothing that such a figure could show.
         RunError: as `mfbo.comparison.compare`.
     """
-    from mfbo.analysis import compared, runs, style, tried
+    from mfbo.analysis import runs, style
     from mfbo.analysis.report.material import gather, runs_in
 
     if kind not in KINDS:
@@ -40,7 +44,20 @@ def draw(kind: str, places: Sequence[Path | str], output: Path) -> None:
     if kind == "anytime":
         runs.anytime([folder for place in places for folder in runs_in(Path(place))], output)
         return
+    style.checked(output)
+    save(kind, gather(places), output)
+
+
+def save(kind: str, material: Material, output: Path) -> None:
+    """The same of what was read already.
+
+    Raises:
+        BadValue: as `draw`.
+    """
+    from mfbo.analysis import compared, style, tried
+
     figures = {
+        "anytime": compared.anytime,
         "quality": compared.quality,
         "ranks": compared.ranks,
         "critical": compared.critical,
@@ -49,7 +66,18 @@ def draw(kind: str, places: Sequence[Path | str], output: Path) -> None:
         "scatter": tried.scatter,
         "importance": tried.importance,
     }
-    style.checked(output)
-    material = gather(places)
     with style.drawing():
         style.save(figures[kind](material), output)
+
+
+def save_all(material: Material, output: Path) -> list[Path]:
+    """Every figure that shows something, as ``NAME-KIND.png`` beside `output`; which these are."""
+    made = []
+    for kind in KINDS:
+        path = output.with_name(f"{output.stem}-{kind}.png")
+        try:
+            save(kind, material, path)
+        except NothingToShow:
+            continue
+        made.append(path)
+    return made

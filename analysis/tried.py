@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from mfbo.analysis import style
 from mfbo.analysis.compared import only, task
 from mfbo.analysis.report.plots_trials import BEST, OTHERS, curve, hyperparameters, seen, some, tuned
-from mfbo.errors import BadValue
+from mfbo.errors import NothingToShow
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,12 +33,12 @@ def learning(material: Material) -> Figure:
     """Validation loss as training goes on, a line a configuration: the best, and others by lot; the best one thick.
 
     Raises:
-        BadValue: several tasks, or no trial that reported more than once.
+        NothingToShow: several tasks, or no trial that reported more than once.
     """
     part = only(material)
     curves = [(one, curve(one)) for one in some(seen(part), CURVES, CURVES)]
     if not any(len(points) > 1 for _, points in curves):
-        raise BadValue("no trial reported its loss on the way, so there are no learning curves")
+        raise NothingToShow("no trial reported its loss on the way, so there are no learning curves")
     looks = dict(zip(part.groups, style.looks(list(part.groups)), strict=True))
     figure: Figure
     figure, axes = style.framed(f"{task(material)}: learning curves", _key(looks, [one for one, _ in curves]), "")
@@ -59,13 +59,13 @@ def scatter(material: Material) -> Figure:
     """Loss against each hyperparameter, the most important first; faint points were measured below the best's fidelity.
 
     Raises:
-        BadValue: several tasks, or no trial that came to a loss.
+        NothingToShow: several tasks, or no trial that came to a loss.
     """
     part = only(material)
     chosen = some(seen(part), BEST, OTHERS)
     names = tuned(part)[:PANELS]
     if not chosen or not names:
-        raise BadValue(
+        raise NothingToShow(
             "no trial came to a loss, or nothing was tuned, so there is nothing to draw; `mfbo show` says why"
         )
     looks = dict(zip(part.groups, style.looks(list(part.groups)), strict=True))
@@ -114,11 +114,11 @@ def importance(material: Material) -> Figure:
     """What each hyperparameter explains of the loss's variance, by itself and with its interactions.
 
     Raises:
-        BadValue: several tasks, or too few trials.
+        NothingToShow: several tasks, or too few trials.
     """
     found = only(material).importances
     if found is None:
-        raise BadValue("importance needs 20 complete trials or more, in which the loss varies; let the run go on")
+        raise NothingToShow("importance needs 20 complete trials or more, in which the loss varies; let the run go on")
     rows = found.rows[:12]
     key = [
         Line2D([], [], color=colour, linewidth=5, label=label)

@@ -362,6 +362,15 @@ def test_markdown_has_the_answer_and_the_tables(study, tmp_path):
     assert re.search(r"^\| smac \| 3 \| 0.11 ± 0.0058 \|", content, re.M)
 
 
+def test_markdown_shows_the_figures_that_it_is_asked_for(study, tmp_path):
+    assert call(*study, "-o", tmp_path / "new" / "report.md", "--figures").exit_code == 0
+    content = (tmp_path / "new" / "report.md").read_text()
+    shown = re.findall(r"!\[.*\]\((.*)\)", content)
+    assert {"report-anytime.png", "report-ranks.png", "report-scatter.png"} <= set(shown)
+    assert "report-importance.png" not in shown  # seven trials a seed in no space that can be read
+    assert {path.name for path in (tmp_path / "new").glob("*.png")} == set(shown)
+
+
 def test_csv_has_a_row_a_trial(study, tmp_path):
     assert call(*study, "--format", "csv", "-o", tmp_path / "trials").exit_code == 0
     rows = list(csv.DictReader(io.StringIO((tmp_path / "trials").read_text())))
@@ -393,6 +402,7 @@ def test_by_default_the_page_lies_in_the_folder_of_the_run(tmp_path):
         (lambda folder: run_at(folder) and None, ["--format", "pdf"], "format 'pdf': give html, md, csv"),
         (lambda folder: run_at(folder) and None, ["-o", "/dev/null/x/report.html"], "give another --output"),
         (lambda folder: run_at(folder) and None, ["--port", "80"], "--port is for --watch"),
+        (lambda folder: run_at(folder) and None, ["--figures"], "figures in the page"),
         (lambda folder: run_at(folder) and None, ["--watch", "-o", "a.html"], "writes no file"),
     ],
 )
