@@ -28,6 +28,7 @@ from made_runs import FULL, HEADER, RUNGS, made_run
 from mfbo.analysis.report import texts
 from mfbo.analysis.report.material import gather
 from mfbo.analysis.report.page import as_json, page
+from mfbo.analysis.report.serve import Source
 from mfbo.cli import main
 from mfbo.ledger import FILE, Ledger, Limits
 from mfbo.phases import PHASES
@@ -461,6 +462,20 @@ def gone_on(folder, *losses, ended=None):
             ledger.result(trial, Outcome("ok", loss, FULL, 9), thinking=0, charge=9, wall=0)
         if ended:
             ledger.end(ended)
+
+
+def test_a_page_that_takes_long_to_make_is_made_seldom_until_the_run_has_ended(tmp_path):
+    made_run((0.5, FULL, 9), folder=tmp_path / "run", ended=None)
+    now = iter(range(0, 1000, 5))  # it takes 5 seconds, whatever is asked
+    source = Source([tmp_path / "run"], lambda: next(now))
+    first = source.state()["version"]
+    gone_on(tmp_path / "run", 0.4)
+    seen = [source.state()["version"] for _ in range(40)]
+    assert seen.count(first) >= 15
+    assert seen[-1] != first
+    assert "validation loss of 0.4" in source.page()
+    gone_on(tmp_path / "run", 0.3, ended="budget")
+    assert "validation loss of 0.3" in source.page()
 
 
 def test_a_run_that_goes_on_is_served_on_loopback_until_ctrl_c(tmp_path):

@@ -121,10 +121,11 @@ def best(part: Part) -> str:
     if not part.best:
         return ""
     run, result = part.best
-    tested = words.tested(part) or (
-        f"It was chosen as the best of {words.counted(len(part.results), 'trial')}, so its loss flatters it; "
-        "mfbo validate measures it afresh on the test split."
+    chosen = f"It was chosen as the best of {words.counted(len(part.results), 'trial')}, so its loss flatters it"
+    afresh = (
+        "" if part.found and part.found.comparison.true else "; mfbo validate measures it on data that it has not seen"
     )
+    tested = words.tested(part) or f"{chosen}{afresh}."
     said = f"<p>{escaped(words.quality(run, result), 1000)}. {escaped(tested, 1000)}</p>"
     rows = table(["hyperparameter", "value"], cells.values(result.trial.config), kind="narrow")
     return f"<h3>Best configuration</h3>{said}{rows}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,14 +22,21 @@ from mfbo.errors import BadValue, MfboError
 from mfbo.ledger import FILE
 
 HOST = "127.0.0.1"
+REST = 20  # times what a page took to make, before the next is: the run itself needs the processor
 
 
 class Source:
-    """The page of runs as they are now; made anew only where a ledger has grown."""
+    """The page of runs as they are now; made anew only where a ledger has grown, and not all the time.
 
-    def __init__(self, places: Sequence[Path | str]) -> None:
-        self._places = list(places)
+    Args:
+        places: folders of runs or studies.
+        clock: seconds.
+    """
+
+    def __init__(self, places: Sequence[Path | str], clock: Callable[[], float] = time.monotonic) -> None:
+        self._places, self._clock = list(places), clock
         self._lock = threading.Lock()
+        self._next = 0.0
         self._version, self._page = "", ""
         self.page()
 
@@ -36,7 +44,9 @@ class Source:
         """``version``, which changes with the runs, and ``ended``: whether all of them have."""
         folders = [folder for place in self._places for folder in runs_in(Path(place))]
         sizes = [(folder / FILE).stat().st_size for folder in folders]
-        return {"version": "-".join(map(str, sizes)), "ended": all(_ended(folder) for folder in folders)}
+        ended = all(_ended(folder) for folder in folders)
+        soon = self._clock() < self._next and not ended
+        return {"version": self._version if soon else "-".join(map(str, sizes)), "ended": ended}
 
     def page(self) -> str:
         """The page.
@@ -47,8 +57,10 @@ class Source:
         with self._lock:
             version = str(self.state()["version"])
             if version != self._version or not self._page:
+                begun = self._clock()
                 self._page = page(gather(self._places, live=True), live=version)
-                self._version = version
+                self._version, now = version, self._clock()
+                self._next = now + REST * (now - begun)
             return self._page
 
 

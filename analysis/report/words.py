@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mfbo.statistics import SpeedUp
     from mfbo.validate import Validation
 
-FULL_NAMES = {"random": "random search", "grid": "grid search"}
+FULL_NAMES = {"random": "random search", "grid": "grid search", "random-2x": "random search at twice the cost"}
 PATH = 4096
 
 
