@@ -1,7 +1,7 @@
 """Checkpoints of a run, filed by configuration, so that a promoted one goes on where it stopped.
 
 ``ROOT/<configuration key>/epoch-00009/`` holds whatever the train function wrote. A checkpoint is written aside and
-renamed when it is complete: a full disk or a kill in mid-write leaves the previous one as it was.
+renamed when it is complete, and renamed before it is deleted: a full disk or a kill at any moment leaves whole ones.
 """
 
 from __future__ import annotations
@@ -39,22 +39,25 @@ class Checkpoints:
         aside.mkdir(parents=True)
         try:
             yield aside
-            for file in aside.rglob("*"):
-                if file.is_file():
-                    _sync(file)
+            for path in (*aside.rglob("*"), aside):
+                _sync(path)
         except BaseException:
             shutil.rmtree(aside, ignore_errors=True)
             raise
         target = home / f"{_PREFIX}{epoch:05d}"
-        shutil.rmtree(target, ignore_errors=True)
+        _remove(target)
         aside.rename(target)
         _sync(home)
         for older, path in self._all(key):
             if older < epoch:
-                shutil.rmtree(path, ignore_errors=True)
+                _remove(path)
+        for path in home.glob(f".{_PREFIX}*"):  # of processes that were killed: a configuration has one writer
+            shutil.rmtree(path, ignore_errors=True)
 
     def drop(self, key: str) -> None:
         """Delete all checkpoints of configuration `key`."""
+        for _, path in self._all(key):
+            _remove(path)
         shutil.rmtree(self.root / key, ignore_errors=True)
 
     def keys(self) -> list[str]:
@@ -63,8 +66,17 @@ class Checkpoints:
 
     def _all(self, key: str) -> list[tuple[int, Path]]:
         home = self.root / key
-        names = home.glob(f"{_PREFIX}*") if home.is_dir() else []
-        return [(int(path.name.removeprefix(_PREFIX)), path) for path in names]
+        found = [(path.name.removeprefix(_PREFIX), path) for path in home.glob(f"{_PREFIX}*")]
+        return [(int(epoch), path) for epoch, path in found if epoch.isdecimal()]
+
+
+def _remove(path: Path) -> None:
+    """Delete `path`; out of sight first, as half a checkpoint would be taken for a whole one after a kill."""
+    if path.exists():
+        gone = path.with_name(f".{path.name}.gone")
+        shutil.rmtree(gone, ignore_errors=True)
+        path.rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)
 
 
 def _sync(path: Path) -> None:

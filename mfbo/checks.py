@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mfbo.budget import Budget, duration
@@ -38,8 +40,10 @@ def limits(limits: Limits, seed: int) -> None:
 
 def settings(settings: Settings) -> None:
     """Settings that make sense."""
-    if settings.workers < 0:
+    if settings.workers is not None and settings.workers < 0:
         raise BadValue(f"workers {settings.workers}: give 1 or more, or 0 to run trials in this process")
+    if settings.scheduler is not None:
+        _scheduler(settings.scheduler, settings.workers)
     if settings.max_trial_time is not None and Budget.parse(settings.max_trial_time, "max trial time").unit != "s":
         raise BadCost(f"max trial time {settings.max_trial_time!r}: give a duration such as 45s, 90m or 2h")
     for name, value in (("memory", settings.max_trial_memory), ("disk", settings.max_disk)):
@@ -47,6 +51,14 @@ def settings(settings: Settings) -> None:
             raise BadValue(f"max {name} {value!r}: give a number of GiB above 0")
     if settings.device not in ("auto", "cpu", "cuda", "mps"):
         raise UnknownName("device", settings.device, ("auto", "cpu", "cuda", "mps"))
+
+
+def _scheduler(scheduler: str, workers: int | None) -> None:
+    """A scheduler that may be there, and workers that may be used."""
+    if not re.fullmatch(r"[a-z]+://.+", scheduler) and not Path(scheduler).is_file():
+        raise BadValue(f"scheduler {scheduler!r}: give tcp://host:port, or a scheduler file that exists")
+    if workers == 0:
+        raise BadValue("workers 0 runs trials in this process, which no scheduler can do; give 1 or more, or leave it")
 
 
 def same_unit(limits: Limits, changes: Mapping[str, Any]) -> None:
@@ -78,7 +90,7 @@ def affordable(limits: Limits, task: Task, rungs: list[Rung], optimizer: str) ->
 
 def nothing_learned(run: Run) -> bool:
     """Whether no trial got to a report, and none failed either."""
-    return all(result.outcome.status == "stopped" and result.outcome.loss is None for result in run.results)
+    return all(not result.outcome.final and result.outcome.loss is None for result in run.results)
 
 
 def too_little(run: Run) -> str:

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from operator import index
 from pathlib import Path
 
 from mfbo.checkpoint import Checkpoints
@@ -70,14 +71,18 @@ class Context:
 
         Raises:
             TrialStopped: let it pass; what was reported is kept as a partial result.
+            ValueError: an epoch or a cost below 0, or a cost that is not finite.
         """
         last = self.reports[-1].epoch if self.reports else self.start_epoch
+        done = last + 1 if epoch is None else index(epoch)
+        if done < 0 or (cost is not None and not 0 <= cost < math.inf):
+            raise ValueError(f"report(epoch={epoch!r}, cost={cost!r}): give what is finite and not below 0")
         self.virtual = self.virtual or cost is not None
         if not math.isfinite(loss):
             self.stop_reason = "diverged"
             raise TrialStopped(self.stop_reason)
         spent = self.elapsed if cost is None else float(cost)
-        self.reports.append(Report(last + 1 if epoch is None else epoch, float(loss), spent))
+        self.reports.append(Report(done, float(loss), spent))
         if self._heard:
             self._heard(self.reports[-1])
         self.poll()
@@ -112,8 +117,8 @@ class Context:
     @contextmanager
     def evaluating(self) -> Iterator[None]:
         """Time spent inside counts as evaluation, not as training."""
-        began = time.perf_counter()
+        before, began = self.evaluation, time.perf_counter()
         try:
             yield
         finally:
-            self.evaluation += time.perf_counter() - began
+            self.evaluation = before + time.perf_counter() - began  # once, where one is inside another

@@ -10,6 +10,7 @@
     ├── BadSpace              a space that cannot be read or has no hyperparameters
     ├── BadData               data that is missing, cut short or of the wrong form
     ├── MissingExtra          a library that this task or command needs is not installed
+    ├── NoCluster             a Dask cluster that does not answer, or whose workers cannot be used
     └── RunError              something about a run folder
         ├── RunNotFound       no ledger there
         ├── RunExists         the folder holds another run
@@ -67,6 +68,10 @@ class BadData(MfboError):
 
 class MissingExtra(MfboError):
     """A library is missing; the text says what to install."""
+
+
+class NoCluster(MfboError):
+    """There is no Dask scheduler, or none of its workers can run trials."""
 
 
 class RunError(MfboError):

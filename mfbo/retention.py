@@ -17,7 +17,7 @@ class Retention:
     Args:
         checkpoints: those of the run.
         top_epochs: of the highest rung; a configuration that has been there goes no further.
-        max_bytes: if all of them take more, those with the worst losses go first.
+        max_bytes: if all of them take more, those with the worst losses go first; of trials in flight none.
     """
 
     def __init__(self, checkpoints: Checkpoints, top_epochs: int, max_bytes: float | None = None) -> None:
@@ -26,6 +26,7 @@ class Retention:
         self._max_bytes = max_bytes
         self._done: set[str] = set()
         self._losses: dict[str, tuple[float, float]] = {}
+        self._flying: set[str] = set()
 
     def read(self, run: Run) -> None:
         """Take note of the results of a run that goes on."""
@@ -33,13 +34,15 @@ class Retention:
             self._note(result)
 
     def epochs(self, trial: Trial) -> int:
-        """Epochs that the configuration of `trial` has behind it."""
+        """Epochs that the configuration of `trial`, which is about to start, has behind it."""
+        self._flying.add(trial.key)
         found = self._checkpoints.find(trial.key, below=trial.rung.epochs)
         return found[0] if found else 0
 
     def after(self, result: Result, best: Result | None) -> None:
         """Delete what `result` has made useless; `best` is the incumbent now."""
         self._note(result)
+        self._flying.discard(result.trial.key)
         keep = best.trial.key if best else ""
         for key in [key for key in self._done if key != keep]:
             self._checkpoints.drop(key)
@@ -58,8 +61,9 @@ class Retention:
     def _shrink(self, keep: str, most: float) -> None:
         """Drop from the lowest rung and the worst loss upwards."""
         sizes = {key: _size(self._checkpoints.root / key) for key in self._checkpoints.keys()}  # noqa: SIM118
-        order = sorted((key for key in sizes if key != keep and key in self._losses), key=self._losses.__getitem__)
-        for key in order:
+        spared = {keep, *self._flying}
+        known = [key for key in sizes if key in self._losses and key not in spared]
+        for key in sorted(known, key=self._losses.__getitem__):
             if sum(sizes.values()) <= most:
                 return
             self._checkpoints.drop(key)

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from mfbo.errors import BadLedger, BadValue
+
+LOCAL = "local"
 
 
 @dataclass(frozen=True)
@@ -16,7 +21,9 @@ class Settings:
         space: of the task's spaces: ``default``, a name such as ``wide``, or a YAML file in ConfigSpace's format.
         from_scratch: train every rung anew, without checkpoints.
         workers: trials at the same time, each in a process that can be killed; on a virtual clock they are
-            simulated. 0 runs them in this process, where nothing can end them but their own reports.
+            simulated. 0 runs them in this process, where nothing can end them but their own reports. None is 1, and on
+            a Dask cluster all of its workers.
+        scheduler: of a Dask cluster to run trials on: ``tcp://host:port``, or a scheduler file; None for this machine.
         max_trial_time: a trial that takes longer is killed: ``90s``, ``1h``.
         max_trial_memory: GiB; a trial that holds more is killed.
         max_disk: GiB of checkpoints; None is no limit.
@@ -26,7 +33,52 @@ class Settings:
     options: Mapping[str, str] = field(default_factory=dict)
     space: str = "default"
     from_scratch: bool = False
-    workers: int = 1
+    workers: int | None = None
+    scheduler: str | None = None
     max_trial_time: str | None = None
     max_trial_memory: float | None = None
     max_disk: float | None = None
+
+
+def resumed(kept: Mapping[str, Any], workers: int | None, scheduler: str | None) -> Settings:
+    """The settings that a ledger keeps, with what is given now.
+
+    Args:
+        kept: from the header.
+        workers: instead of those kept.
+        scheduler: instead of the one kept; `LOCAL` for none.
+
+    Raises:
+        BadLedger: what is kept are no settings of this mfbo.
+        BadValue: the run was on a cluster, and `scheduler` does not say whether to go on there.
+    """
+    wrong = [name for name, value in kept.items() if not _possible(name, value)]
+    if wrong:
+        raise BadLedger(f"the ledger has a setting {wrong[0]!r} = {kept[wrong[0]]!r}, which this mfbo does not know")
+    settings = Settings(**kept)
+    if settings.scheduler is not None and scheduler is None:
+        text = f"this run was on the Dask scheduler {settings.scheduler!r}"
+        raise BadValue(f"{text}; say where it goes on: --scheduler tcp://host:port, or --scheduler {LOCAL}")
+    if scheduler is not None:
+        settings = replace(settings, scheduler=None if scheduler == LOCAL else scheduler)
+    return settings if workers is None else replace(settings, workers=workers)
+
+
+def _possible(name: str, value: object) -> bool:
+    if name == "options":
+        return isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
+    kinds = _KINDS.get(name)
+    return kinds is not None and isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))
+
+
+_NONE = type(None)
+_KINDS: dict[str, tuple[type, ...]] = {
+    "device": (str,),
+    "space": (str,),
+    "from_scratch": (bool,),
+    "workers": (int, _NONE),
+    "scheduler": (str, _NONE),
+    "max_trial_time": (str, _NONE),
+    "max_trial_memory": (int, float, _NONE),
+    "max_disk": (int, float, _NONE),
+}

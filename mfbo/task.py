@@ -13,10 +13,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mfbo.context import Context
-from mfbo.errors import BadSpace, BadTask, UnknownName
+from mfbo.errors import BadSpace, BadTask, MfboError, UnknownName
 from mfbo.fidelity import Fidelity
 from mfbo.tasks import BUILTIN
 from mfbo.trial import Config, Measurement, Rung, Value
@@ -116,18 +116,22 @@ def read_space(path: Path) -> ConfigurationSpace:
     Raises:
         BadSpace: no such file, or not a space.
     """
-    import yaml
     from ConfigSpace import ConfigurationSpace
+    from yaml import SafeLoader
 
+    class Loader(SafeLoader):
+        """Knows tuples too, for ConfigSpace writes some."""
+
+    def read_tuple(loader: Any, node: Any) -> tuple[Any, ...]:
+        return tuple(loader.construct_sequence(node))
+
+    Loader.add_constructor("tag:yaml.org,2002:python/tuple", read_tuple)
     if not path.is_file():
         raise BadSpace(f"space file {str(path)!r} does not exist")
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
-        space = ConfigurationSpace.from_serialized_dict(found)
+        space = ConfigurationSpace.from_serialized_dict(Loader(path.read_text(encoding="utf-8")).get_single_data())
     except Exception as error:  # whatever a damaged file makes of the reader
-        reason = " ".join(str(error).split())[:200]
-        text = f"space file {str(path)!r} is not in ConfigSpace's format"
-        raise BadSpace(f"{text}: {type(error).__name__}: {reason}") from error
+        raise BadSpace(f"space file {str(path)!r} is not in ConfigSpace's format: {_reason(error)}") from error
     if len(space) == 0:
         raise BadSpace(f"space file {str(path)!r} has no hyperparameters; there is nothing to tune")
     return space
@@ -147,6 +151,11 @@ def user_file(name: str) -> Path | None:
     return Path(path) if colon and ".py" in name else None
 
 
+def running(file: Path) -> str:
+    """What is said before code of the user's own is run."""
+    return f"running your own code: {file}"
+
+
 def load(name: str) -> Task:
     """The task of that name.
 
@@ -163,9 +172,10 @@ def load(name: str) -> Task:
     for entry in entry_points(group=GROUP):
         if entry.name == name:
             try:
-                return replace(_checked(entry.load(), name), source=name)
-            except ImportError as error:
-                raise BadTask(f"task {name!r} from {entry.value} does not import: {error}") from error
+                found = entry.load()
+            except Exception as error:
+                raise BadTask(f"task {name!r} from {entry.value} does not import: {_reason(error)}") from error
+            return replace(_checked(found, name), source=name)
     hint = (
         f"a task of your own is named {name}:NAME" if name.endswith(".py") else "or name your own as path/file.py:NAME"
     )
@@ -187,13 +197,18 @@ def _import_file(path: Path) -> object:
         sys.path.insert(0, folder)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
-        line = _line_in(path, error)
-        raise BadTask(f"task file {str(path)!r} fails{line}: {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        raise BadTask(f"task file {str(path)!r} fails{_line_in(path, error)}: {_reason(error)}") from error
     return module
 
 
-def _line_in(path: Path, error: Exception) -> str:
+def _reason(error: BaseException) -> str:
+    """An error in one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+
+
+def _line_in(path: Path, error: BaseException) -> str:
     line, trace = getattr(error, "lineno", None), error.__traceback__
     while trace is not None:
         if Path(trace.tb_frame.f_code.co_filename).resolve() == path.resolve():
@@ -211,7 +226,12 @@ def _task_of(module: object, attribute: str, name: str) -> Task:
 
 def _checked(found: object, name: str) -> Task:
     if callable(found) and not isinstance(found, Task):
-        found = found()
+        try:
+            found = found()
+        except MfboError:
+            raise
+        except Exception as error:
+            raise BadTask(f"{name!r} is to return a mfbo.Task, but fails: {_reason(error)}") from error
     if not isinstance(found, Task):
         raise BadTask(f"{name!r} is a {type(found).__name__}; it must be a mfbo.Task, or a function that returns one")
     return found

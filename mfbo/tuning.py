@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mfbo import checks, identity
-from mfbo.budget import Budget
 from mfbo.checkpoint import Checkpoints
 from mfbo.environment import hardware, versions
 from mfbo.errors import BadCost
+from mfbo.executors import choice
 from mfbo.executors.evaluate import Setting
 from mfbo.interrupt import Interrupt
-from mfbo.ledger import Header, Ledger, Limits, Run
+from mfbo.ledger import Header, Ledger, Limits
 from mfbo.loop import Loop
 from mfbo.meter import Meter
 from mfbo.observer import Observer
@@ -25,11 +25,10 @@ from mfbo.optimizers import DEFAULT, ladder_of, make
 from mfbo.replay import rebuild
 from mfbo.result import TuneResult, result_of
 from mfbo.retention import Retention
-from mfbo.settings import Settings
-from mfbo.task import Task, load
+from mfbo.settings import Settings, resumed
+from mfbo.task import Task, load, running, user_file
 
 if TYPE_CHECKING:
-    from mfbo.executors import Executor
     from mfbo.trial import Rung
 
 
@@ -67,8 +66,8 @@ def tune(
     Raises:
         MfboError: a mistake that a person can mend; nothing was written.
     """
-    settings = settings or Settings()
-    task = (load(task) if isinstance(task, str) else task).with_space(settings.space)
+    settings, observer = settings or Settings(), observer or Observer()
+    task = (_loaded(task, observer) if isinstance(task, str) else task).with_space(settings.space)
     limits = Limits(checks.cost_text(max_cost), max_trials, max_wall)
     checks.limits(limits, seed)
     checks.settings(settings)
@@ -77,10 +76,7 @@ def tune(
     checks.affordable(limits, task, rungs, optimizer)
     if task.prepare:
         task.prepare(settings.options)
-    if settings.workers and not task.simulated:
-        from mfbo.executors.worker import packed
-
-        packed(task)  # refused now, if it cannot be sent to a worker
+    choice.check(task, settings)
     header = _header(
         task=task,
         optimizer=optimizer,
@@ -94,7 +90,7 @@ def tune(
     folder = Path(out) if out is not None else None
     new = folder is not None and not folder.exists()
     with Ledger.create(header, folder) as ledger:
-        status = _run(task, chosen, ledger, settings, observer or Observer())
+        status = _run(task, chosen, ledger, settings, observer)
     if status == "budget" and checks.nothing_learned(ledger.run):
         if folder is not None:
             _remove(folder, whole=new)
@@ -109,6 +105,8 @@ def resume(
     max_trials: int | None = None,
     max_wall: str | None = None,
     task: Task | None = None,
+    workers: int | None = None,
+    scheduler: str | None = None,
     accept_changes: bool = False,
     observer: Observer | None = None,
     command: str = "",
@@ -121,6 +119,9 @@ def resume(
         max_trials: the same.
         max_wall: the same.
         task: for a run of a `Task` object, which no name leads to.
+        workers: how many from now on; None for as many as the run began with.
+        scheduler: of a Dask cluster, or ``local`` for this machine. A run that was on a cluster needs one of them: the
+            address in a ledger is not trusted, as whoever answers there could make this process run anything.
         accept_changes: go on although task or space have changed since.
         observer: is told what happens.
         command: what the user typed, for the ledger.
@@ -132,8 +133,10 @@ def resume(
     with Ledger.reopen(Path(run)) as ledger:
         known = ledger.run
         header = known.header
-        settings = Settings(**header.settings)
-        task = task or load(header.task)
+        observer = observer or Observer()
+        settings = resumed(header.settings, workers, scheduler)
+        checks.settings(settings)
+        task = task or _loaded(header.task, observer)
         task = _with_space(task, settings.space, header)
         if not accept_changes:
             identity.check_unchanged(header, task)
@@ -145,10 +148,10 @@ def resume(
         rebuild(chosen, known)
         if task.prepare:
             task.prepare(settings.options)
+        choice.check(task, settings)
         if changes:
             ledger.limits(**changes)
         ledger.resume(at=_now(), command=command)
-        observer = observer or Observer()
         if known.torn:
             observer.note(f"the ledger's last line was cut off in mid-write ({known.torn} bytes); it was removed")
         _run(task, chosen, ledger, settings, observer)
@@ -170,7 +173,16 @@ def _run(task: Task, optimizer: Any, ledger: Ledger, settings: Settings, observe
             retention = Retention(checkpoints, run.header.rungs[-1].epochs, most)
             retention.read(run)
         setting = Setting(run.header.seed, settings.device, settings.options, checkpoints)
-        executor = _executor(task, setting, settings, meter=meter, interrupt=interrupt, run=run)
+        executor = choice.make(
+            task,
+            setting,
+            settings,
+            grace=meter.grace,
+            interrupted=interrupt,
+            note=observer.note,
+            wall=run.wall,
+            virtual=task.full_cost is not None or any(result.outcome.virtual for result in run.results),
+        )
         stack.callback(executor.close)
         loop = Loop(
             task=task,
@@ -192,28 +204,11 @@ def _run(task: Task, optimizer: Any, ledger: Ledger, settings: Settings, observe
     return status
 
 
-def _executor(
-    task: Task, setting: Setting, settings: Settings, *, meter: Meter, interrupt: Interrupt, run: Run
-) -> Executor:
-    if task.simulated or not settings.workers:
-        from mfbo.executors.inline import InlineExecutor
-
-        virtual = task.full_cost is not None or any(result.outcome.virtual for result in run.results)
-        slots = max(1, settings.workers)
-        return InlineExecutor(task, setting, slots=slots, interrupted=interrupt, wall=run.wall, virtual=virtual)
-    from mfbo.executors.local import LocalExecutor
-
-    most = settings.max_trial_time
-    return LocalExecutor(
-        task,
-        setting,
-        slots=settings.workers,
-        grace=meter.grace,
-        interrupted=interrupt,
-        wall=run.wall,
-        max_seconds=Budget.parse(most).amount if most else None,
-        max_bytes=settings.max_trial_memory and settings.max_trial_memory * 2**30,
-    )
+def _loaded(name: str, observer: Observer) -> Task:
+    """The task of that name; says so where that runs a file of the user's."""
+    if (file := user_file(name)) is not None:
+        observer.note(running(file))
+    return load(name)
 
 
 def _with_space(task: Task, name: str, header: Header) -> Task:

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from mfbo import __version__
+from mfbo.cli.compare import compare
 from mfbo.cli.data import data
 from mfbo.cli.final import best, validate
 from mfbo.cli.look import optimizers, plot, show, space, tasks
@@ -45,5 +46,5 @@ def main() -> None:
     """Multi-fidelity hyperparameter tuning within a cost you name."""
 
 
-for command in (tune, resume, show, best, plot, validate, tasks, space, optimizers, data):
+for command in (tune, resume, show, best, plot, validate, compare, tasks, space, optimizers, data):
     main.add_command(command)

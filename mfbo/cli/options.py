@@ -35,13 +35,21 @@ limits = options(
     click.option("--max-trials", type=int, metavar="N", help="Stop after so many finished trials."),
     click.option("--max-wall", metavar="TIME", help="Stop after so much time by the clock."),
 )
+where = options(
+    click.option(
+        "--workers", metavar="N", help="Trials at a time; auto: one a GPU or core. Default: 1; of a cluster, all."
+    ),
+    click.option(
+        "--scheduler", metavar="ADDRESS", help="Run trials on a Dask cluster: tcp://HOST:PORT, or a scheduler file."
+    ),
+)
 output = options(click.option("--quiet", "-q", is_flag=True, help="No display while it runs."), as_json)
 running = options(
     space,
     click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps."),
     click.option("--model", metavar="NAME", help="Pretrained model: a local folder or a name on the hub."),
     data_dir,
-    click.option("--workers", default="1", show_default=True, metavar="N", help="Trials at a time; auto: all."),
+    where,
     click.option("--max-trial-time", metavar="TIME", help="Kill a trial that takes longer."),
     click.option("--max-trial-memory", type=float, metavar="GIB", help="Kill a trial that holds more."),
     click.option("--from-scratch", is_flag=True, help="Train every rung anew instead of going on."),
@@ -51,7 +59,13 @@ running = options(
 
 
 def settings_of(
-    *, workers: str, model: str | None, data_dir: str | None, extra: tuple[str, ...], **rest: Any
+    *,
+    workers: str | None,
+    scheduler: str | None,
+    model: str | None,
+    data_dir: str | None,
+    extra: tuple[str, ...],
+    **rest: Any,
 ) -> Settings:
     """The options of `running` in one."""
     from mfbo.settings import Settings
@@ -63,11 +77,13 @@ def settings_of(
             raise BadValue(f"option {pair!r}: give KEY=VALUE, such as patience=3")
         options[key] = value
     given = {key: value for key, value in options.items() if value is not None}
-    return Settings(options=given, workers=_workers(workers), **rest)
+    return Settings(options=given, workers=workers_of(workers, scheduler), scheduler=scheduler, **rest)
 
 
-def _workers(text: str) -> int:
-    """A number of workers; ``auto`` is one a GPU, else one a core."""
+def workers_of(text: str | None, scheduler: str | None) -> int | None:
+    """A number of workers; ``auto`` is all of a cluster, else one a GPU, else one a core."""
+    if text is None or (text == "auto" and scheduler is not None):
+        return None
     if text == "auto":
         from mfbo.executors.share import automatic
 

@@ -65,7 +65,7 @@ def tune(
             fidelity=fidelity,
             settings=options.settings_of(**settings),
             observer=observer,
-            command=_typed(),
+            command=typed(),
         ),
         folder,
         quiet=quiet or as_json,
@@ -76,6 +76,7 @@ def tune(
 @click.command()
 @click.argument("run")
 @options.limits
+@options.where
 @click.option("--accept-changes", is_flag=True, help="Go on although the task has changed since.")
 @options.output
 def resume(
@@ -84,6 +85,8 @@ def resume(
     max_cost: str | None,
     max_trials: int | None,
     max_wall: str | None,
+    workers: str | None,
+    scheduler: str | None,
     accept_changes: bool,
     quiet: bool,
     as_json: bool,
@@ -100,9 +103,11 @@ def resume(
             max_cost=max_cost,
             max_trials=max_trials,
             max_wall=max_wall,
+            workers=options.workers_of(workers, scheduler),
+            scheduler=scheduler,
             accept_changes=accept_changes,
             observer=observer,
-            command=_typed(),
+            command=typed(),
         ),
         Path(run),
         quiet=quiet or as_json,
@@ -121,7 +126,7 @@ def _free_folder(name: str) -> Path:
     return folder
 
 
-def _typed() -> str:
+def typed() -> str:
     """The command line as the user typed it."""
     return shlex.join(["mfbo", *sys.argv[1:]])
 

@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,6 +61,14 @@ class Surroundings:
     directory: Path | None = None
 
 
+class Elsewhere:
+    """Stands for the space in a worker, which draws nothing from it, and so need not spend seconds on its library."""
+
+    def sample_configuration(self) -> None:
+        """Not here."""
+        raise NotImplementedError("the space of the task is in the process of the run")
+
+
 def packed(task: Task, *, travels: bool = False) -> bytes:
     """`task` for another process: the name that it was loaded by, or the task itself, functions included.
 
@@ -82,8 +90,9 @@ def packed(task: Task, *, travels: bool = False) -> bytes:
 
     from mfbo.errors import BadTask
 
+    needed = replace(task, space=Elsewhere(), spaces={}, grid=None, validate=None, true_loss=None)
     try:
-        return b"p" + bytes(cloudpickle.dumps(task))
+        return b"p" + bytes(cloudpickle.dumps(needed))
     except Exception as error:  # a lock, an open file ...: whatever the task's function holds on to
         text = f"task {task.name!r} cannot be sent to a worker process: {type(error).__name__}: {error}"
         raise BadTask(f"{text}; make it loadable as path/to/file.py:name, or use workers=0") from error
@@ -97,7 +106,7 @@ def unpacked(content: bytes, folder: Path) -> Task:
         if content[:1] == b"n":
             _tasks[content] = load(content[1:].decode())
         elif content[:1] == b"f":
-            _tasks[content] = load(_arrived(*json.loads(content[1:]), folder))
+            _tasks[content] = load(_arrived(json.loads(content[1:]), folder))
         else:
             import cloudpickle
 
@@ -105,8 +114,9 @@ def unpacked(content: bytes, folder: Path) -> Task:
     return _tasks[content]
 
 
-def _arrived(source: str, text: str, folder: Path) -> str:
+def _arrived(sent: list[str], folder: Path) -> str:
     """The name to load a user's file by, here."""
+    source, text = sent
     file, _, name = source.rpartition(":")
     with contextlib.suppress(OSError, UnicodeError):
         if Path(file).read_text(encoding="utf-8") == text:

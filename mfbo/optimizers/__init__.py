@@ -18,12 +18,15 @@ OPTIMIZERS = {
     "smac": "SMAC3's multi-fidelity facade: Hyperband brackets over a random-forest surrogate",
     "hyperband": "the same brackets with random configurations",
     "random": "random search, every trial at full fidelity",
+    "random-2x": "the same; where optimizers are compared, it is given twice the cost of the others",
     "grid": "grid search in shuffled order, every trial at full fidelity",
     "asha": "asynchronous successive halving of random configurations",
     "one-epoch": "random configurations for one epoch, in between the best of them in full",
     "tpe": "Optuna's TPE with its Hyperband pruner (extra: tpe)",
 }
 DEFAULT = "smac"
+SHARE = {"random-2x": 2.0}
+"""Cost that an optimizer is given where others are given 1."""
 
 
 class Optimizer(Protocol):
@@ -92,7 +95,7 @@ def ladder_of(name: str, fidelity: Fidelity, path: str | None) -> list[Rung]:
         path: through it; the default one if None.
     """
     ladder = fidelity.ladder(path)
-    if name in ("random", "grid"):
+    if name in ("random", "random-2x", "grid"):
         return ladder[-1:]
     if name != "one-epoch":
         return ladder

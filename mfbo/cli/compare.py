@@ -1,0 +1,107 @@
+"""``mfbo compare``: optimizers at equal cost."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mfbo.cli import options
+from mfbo.errors import BadValue
+
+if TYPE_CHECKING:
+    from mfbo.observer import Observer
+    from mfbo.result import TuneResult
+    from mfbo.study import Entry, Study
+
+INTERRUPTED = 130
+
+
+@click.command()
+@click.argument("what", metavar="TASK...|STUDY.yaml", nargs=-1, required=True)
+@click.option("--max-cost", metavar="COST", help="Of each run: 45s, 90m, 2h, or full evaluations: 20x.")
+@click.option("--optimizers", default="smac,hyperband,random,grid", show_default=True, metavar="NAMES")
+@click.option("--seeds", type=int, default=5, show_default=True, metavar="N", help="Seeds 0 to N-1, the same for all.")
+@click.option("--fidelity", metavar="PATH", help="What low rungs cut down: epochs, data or joint.")
+@click.option("--out", metavar="DIR", help="Folder of the study; default: runs/TASK-study.")
+@options.running
+@options.output
+def compare(*, what: tuple[str, ...], out: str | None, quiet: bool, as_json: bool, **given: Any) -> None:
+    """Compare optimizers on TASKs at equal cost.
+
+    Every optimizer runs with the same seeds, spaces and cost. What is finished is not run again: the same command goes
+    on after an interruption, and more optimizers, seeds or cost extend what is there. STUDY.yaml has the options as
+    keys: tasks, optimizers, seeds, max_cost, and what `mfbo tune` takes.
+    """
+    from mfbo.cli.run import typed
+    from mfbo.evidence import evidence
+    from mfbo.study import compare as run
+    from mfbo.study import folders
+
+    study = _study(what, **given)
+    name = Path(what[0]).stem if len(what) == 1 and what[0].endswith((".yaml", ".yml")) else _file_name(study)
+    folder = Path(out) if out else Path("runs") / f"{name}-study"
+    display = _Lines(quiet=quiet or as_json, total=study.size)
+    results = run(study, folder, began=display.began, told=display.told, command=typed())
+    if results[-1].status == "interrupted":
+        click.echo("mfbo: interrupted; the same command goes on", err=True)
+        sys.exit(INTERRUPTED)
+    found = evidence(folders(folder))
+    if as_json:
+        click.echo(json.dumps({"study": str(folder), "tasks": [task.to_dict() for task in found]}))
+        return
+    from rich.console import Console
+
+    from mfbo.display.evidence import comparison
+
+    for task in found:
+        Console().print(comparison(task))
+    click.echo(f"the whole evidence: mfbo report {folder}")
+
+
+def _study(
+    what: tuple[str, ...], *, max_cost: str | None, optimizers: str, seeds: int, fidelity: str | None, **rest: Any
+) -> Study:
+    from mfbo.study import Study, read_study
+
+    if any(name.endswith((".yaml", ".yml")) for name in what):
+        if len(what) > 1:
+            raise BadValue(f"{len(what)} arguments: give tasks, or one study file")
+        return read_study(Path(what[0]))
+    if max_cost is None:
+        raise BadValue("no cost given; say what each run may cost with --max-cost 30m, or 20x")
+    names = tuple(name.strip() for name in optimizers.split(",") if name.strip())
+    return Study(what, names, seeds, max_cost, fidelity, options.settings_of(**rest))
+
+
+def _file_name(study: Study) -> str:
+    from mfbo.study import file_name
+
+    return "-".join(map(file_name, study.tasks[:3]))
+
+
+class _Lines:
+    """A line a run."""
+
+    def __init__(self, *, quiet: bool, total: int) -> None:
+        self._quiet, self._total, self._count = quiet, total, 0
+
+    def began(self, entry: Entry) -> Observer:
+        """The next run; nothing is shown of its trials."""
+        from mfbo.observer import Observer
+
+        return Observer()
+
+    def told(self, entry: Entry, result: TuneResult) -> None:
+        """What it found."""
+        from mfbo.display.text import amount, number
+
+        self._count += 1
+        if self._quiet:
+            return
+        best = f"best loss {number(result.best.loss)} ({result.best.fidelity})" if result.best else "no result"
+        where = f"[{self._count}/{self._total}] {entry.task} {entry.optimizer} seed {entry.seed}"
+        click.echo(f"{where}: {best}, {result.trials} trials, cost {amount(result.cost, result.unit)}", err=True)

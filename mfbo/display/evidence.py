@@ -1,0 +1,64 @@
+"""What ``mfbo compare`` prints of one task."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from rich.console import Group
+from rich.text import Text
+
+from mfbo.display.tables import plain_table
+from mfbo.display.text import amount, clean, number
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from mfbo.evidence import Evidence, Standing
+
+
+def comparison(found: Evidence) -> RenderableType:
+    """Optimizers by final loss, best first, and what each cost to reach what the baseline had at its end."""
+    what, unit = found.comparison, found.comparison.unit
+    head = f"\n{clean(what.task)} at a cost of {amount(found.end, unit)}"
+    table = plain_table("optimizer", "seeds", "loss", "trials", "to 1%", *_names(found))
+    for standing in found.standings:
+        table.add_row(*(Text(cell) for cell in _cells(standing, found, unit)))
+    notes = [_loss_words(found), "to 1%: trials until within 1% of the final best, median"]
+    if found.baseline:
+        notes.append(
+            f"reached: seeds that came to the final mean of {clean(found.baseline)}, and the median cost of it"
+        )
+        notes.append("speed-up: over it, with 95% bootstrap interval; p: Wilcoxon over paired seeds, Holm-adjusted")
+    return Group(Text(head, "bold"), table, *(Text(note, "dim") for note in notes))
+
+
+def _names(found: Evidence) -> list[str]:
+    return ["reached", "at cost", "speed-up", "p"] if found.baseline else []
+
+
+def _cells(standing: Standing, found: Evidence, unit: str) -> list[str]:
+    spread = "" if math.isnan(standing.error) else f" ± {number(standing.error, 2)}"
+    cells = [clean(standing.name), str(standing.seeds), number(standing.loss) + spread]
+    cells += [f"{standing.trials:.0f}", f"{standing.iterations:.0f}"]
+    if not found.baseline:
+        return cells
+    cost = amount(standing.cost, unit) if standing.cost < math.inf else "never"
+    cells += [f"{standing.reached}/{standing.seeds}", cost]
+    return [*cells, speed_words(standing), "" if standing.pvalue is None else f"{standing.pvalue:.2g}"]
+
+
+def speed_words(standing: Standing) -> str:
+    """``3.2 (1.9 to 5.1)``; empty where there is nothing to compare."""
+    found = standing.speed_up
+    if found is None:
+        return ""
+    if not found.factor:
+        return "not reached"
+    return f"{number(found.factor, 2)} ({number(found.low, 2)} to {number(found.high, 2)})"
+
+
+def _loss_words(found: Evidence) -> str:
+    if found.comparison.true:
+        return "loss: what the incumbent is worth at full fidelity, mean ± standard error over seeds"
+    return "loss: validation loss of the incumbent, mean ± standard error over seeds"

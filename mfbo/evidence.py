@@ -1,0 +1,167 @@
+"""What a comparison shows, in numbers: each optimizer's result, its cost, and whether the difference is one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mfbo.comparison import Comparison, Group, compare
+from mfbo.curves import Curve, common_costs, cost_to_quality, iterations_to_best, on
+from mfbo.ledger import read
+from mfbo.statistics import SpeedUp, holm, mean_sem, speed_up, wilcoxon
+
+BASELINES = ("random", "grid", "random-2x")  # the first that is there is compared with
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One optimizer on one task.
+
+    Attributes:
+        name: of the optimizer, and of what sets its runs apart.
+        seeds: how many runs.
+        loss: mean over the seeds at the end of the comparison.
+        error: standard error of that mean; NaN for one seed.
+        reached: how many seeds came to the baseline's final mean.
+        cost: median over the seeds of what that cost; infinite where fewer than half did.
+        speed_up: over the baseline; None for itself, without one, or for one seed.
+        pvalue: of the difference to the baseline, Wilcoxon's signed-rank test over paired seeds, adjusted by Holm for
+            the number of optimizers; None as for `speed_up`.
+        iterations: median over the seeds of the trials until within 1% of the final best.
+        trials: mean number of finished trials.
+        runtime: mean seconds charged, or full evaluations, as the unit is.
+    """
+
+    name: str
+    seeds: int
+    loss: float
+    error: float
+    reached: int
+    cost: float
+    speed_up: SpeedUp | None
+    pvalue: float | None
+    iterations: float
+    trials: float
+    runtime: float
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All optimizers on one task.
+
+    Attributes:
+        comparison: the runs and their curves.
+        end: cost at which final losses are read: where the first run ends.
+        baseline: name of what the others are compared with; None where no baseline was run.
+        standings: best final loss first.
+    """
+
+    comparison: Comparison
+    end: float
+    baseline: str | None
+    standings: tuple[Standing, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """For ``--json``; what is infinite or unknown is null."""
+        rows = [{name: _plain(value) for name, value in vars(standing).items()} for standing in self.standings]
+        task, unit = self.comparison.task, self.comparison.unit
+        return {"task": task, "unit": unit, "end": self.end, "baseline": self.baseline, "optimizers": rows}
+
+
+def evidence(folders: Sequence[Path | str]) -> list[Evidence]:
+    """What runs show, task by task.
+
+    Args:
+        folders: of runs that have a result; those of one task must be comparable, see `mfbo.comparison.compare`.
+    """
+    by_task: dict[str, list[Path | str]] = {}
+    for folder in folders:
+        by_task.setdefault(read(folder).header.task, []).append(folder)
+    return [of(compare(those)) for those in by_task.values()]
+
+
+def of(comparison: Comparison) -> Evidence:
+    """What one comparison shows."""
+    groups = comparison.groups
+    end = min(curve.end for group in groups for curve in group.curves)
+    base = next((group for name in BASELINES for group in groups if group.optimizer == name), None)
+    quality = _final(base, end).mean() if base else None
+    pvalues = _pvalues(groups, base, end)
+    standings = [_standing(group, base, quality, pvalue, end) for group, pvalue in zip(groups, pvalues, strict=True)]
+    order = sorted(standings, key=lambda standing: (math.isnan(standing.loss), standing.loss))
+    return Evidence(comparison, end, base.name if base else None, tuple(order))
+
+
+def _final(group: Group, end: float) -> Any:
+    """(n_seeds,) losses at `end`; NaN for a run without a result by then."""
+    return on(group.curves, [end])[:, 0]
+
+
+def _standing(group: Group, base: Group | None, quality: float | None, pvalue: float | None, end: float) -> Standing:
+    final = mean_sem(on(group.curves, [end]))
+    costs = [cost_to_quality(curve, quality) for curve in group.curves] if quality is not None else []
+    within = [cost if cost <= end else math.inf for cost in costs]
+    iterations = [iterations_to_best(run, worth=group.worth) for run in group.runs]
+    return Standing(
+        name=group.name,
+        seeds=len(group.seeds),
+        loss=float(final.centre[0]),
+        error=float(final.high[0] - final.centre[0]),
+        reached=sum(cost < math.inf for cost in within),
+        cost=_median(within),
+        speed_up=_speed_up(group, base, end),
+        pvalue=pvalue,
+        iterations=_median([count for count in iterations if count is not None]),
+        trials=float(np.mean([sum(r.outcome.status != "stopped" for r in run.results) for run in group.runs])),
+        runtime=float(np.mean([run.spent for run in group.runs])),
+    )
+
+
+def _median(values: Sequence[float]) -> float:
+    """The lower middle one, so that infinity is never averaged with a number."""
+    return float(sorted(values)[(len(values) - 1) // 2]) if values else math.nan
+
+
+def _speed_up(group: Group, base: Group | None, end: float) -> SpeedUp | None:
+    if base is None or group is base or min(len(group.curves), len(base.curves)) < 2:
+        return None
+    ours, theirs = ([_cut(curve, end) for curve in one.curves] for one in (group, base))
+    if not (len(common_costs(ours)) and len(common_costs(theirs))):
+        return None
+    return speed_up(ours, theirs, paired=group.seeds == base.seeds)
+
+
+def _cut(curve: Curve, end: float) -> Curve:
+    """As it is known up to `end`."""
+    inside = curve.costs <= end
+    return Curve(curve.costs[inside], curve.losses[inside], curve.works[inside], end)
+
+
+def _pvalues(groups: Sequence[Group], base: Group | None, end: float) -> list[float | None]:
+    """Against the baseline, for each group; None where there is nothing to test."""
+    tested = [group for group in groups if base and group is not base and _paired(group, base)]
+    raw = [wilcoxon(*_pairs(group, base, end)) for group in tested if base]
+    adjusted = dict(zip([group.name for group in tested], holm(raw) if raw else [], strict=True))
+    return [float(adjusted[group.name]) if group.name in adjusted else None for group in groups]
+
+
+def _paired(group: Group, base: Group) -> bool:
+    return len(set(group.seeds) & set(base.seeds)) > 1
+
+
+def _pairs(group: Group, base: Group, end: float) -> tuple[Any, Any]:
+    """Final losses of the seeds that both have."""
+    ours, theirs = (dict(zip(one.seeds, _final(one, end), strict=True)) for one in (group, base))
+    both = [seed for seed in ours if seed in theirs and not math.isnan(ours[seed] + theirs[seed])]
+    return [ours[seed] for seed in both], [theirs[seed] for seed in both]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, SpeedUp):
+        return {name: _plain(number) for name, number in vars(value).items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,204 @@
+"""Workers of a Dask cluster: trials on other machines, in processes that can be killed as they can here."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from mfbo.checkpoint import Checkpoints
+from mfbo.errors import NoCluster
+from mfbo.executors.evaluate import Setting, cut
+from mfbo.executors.place import ANSWER, GONE, Place
+from mfbo.executors.remote import TOKEN, Terms
+from mfbo.executors.worker import packed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mfbo.executors import Allowance
+    from mfbo.task import Task
+    from mfbo.trial import Outcome, Trial
+
+POLL = 0.01  # seconds
+LOOK = 0.5  # seconds between looks at which workers there are
+PATIENCE = 30.0  # seconds that a trial has to report after Ctrl-C; a second Ctrl-C ends it at once
+
+
+def connect(scheduler: str) -> Any:
+    """A client of the Dask scheduler at an address, or of the one that a scheduler file names.
+
+    Raises:
+        NoCluster: nothing answers there.
+    """
+    from distributed import Client
+
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # what goes wrong is said once, by us
+    where = {"address": scheduler} if "://" in scheduler else {"scheduler_file": scheduler}
+    try:
+        return Client(**where, timeout=ANSWER, set_as_default=False, name="mfbo")
+    except (OSError, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())[:200]
+        text = f"no Dask scheduler answers at {scheduler!r} ({type(error).__name__}: {reason})"
+        raise NoCluster(f"{text}; start one with `dask scheduler`, or name another by --scheduler") from error
+
+
+class DaskExecutor:
+    """Runs trials on the workers of a Dask cluster, one on each; workers may come and go.
+
+    Args:
+        task: what to run.
+        setting: of the run.
+        scheduler: ``tcp://host:port``, or a scheduler file.
+        most: of the workers to use; None for all.
+        grace: seconds that a trial has to report once the limit is reached, before it is killed.
+        note: is told what the user should know, in one line.
+        interrupted: whether the user asked to stop.
+        wall: what the run's clock showed when it was left.
+        max_seconds: most a trial may take.
+        max_bytes: most memory that a trial's processes may hold.
+
+    Raises:
+        NoCluster: the scheduler does not answer; later, from `slots` and `wait`: it is gone, or no worker can be used.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        setting: Setting,
+        *,
+        scheduler: str,
+        most: int | None = None,
+        grace: float,
+        note: Callable[[str], None] = lambda text: None,
+        interrupted: Callable[[], bool] = lambda: False,
+        wall: float = 0.0,
+        max_seconds: float | None = None,
+        max_bytes: float | None = None,
+    ) -> None:
+        self._task, self._scheduler = task, scheduler
+        self._most, self._grace = most, grace
+        self._note, self._interrupted = note, interrupted
+        self._places: dict[str, Place] = {}
+        self._lost: list[tuple[Trial, Outcome]] = []
+        self._looked = 0.0
+        self._waits = False
+        token = uuid4().hex
+        setting, self._token = _shared(setting, token)
+        content = packed(task, travels=True)
+        self._terms = Terms(content, task.fidelity, setting, token, Path.cwd(), max_seconds, max_bytes)
+        self._client = connect(scheduler)
+        self._began = time.monotonic() - wall
+
+    @property
+    def slots(self) -> int:
+        """Workers that can be used now."""
+        self._look()
+        return sum(place.ready for place in self._places.values())
+
+    @property
+    def busy(self) -> int:
+        """Trials in flight, and those that were lost and not yet waited for."""
+        return sum(place.trial is not None for place in self._places.values()) + len(self._lost)
+
+    @property
+    def now(self) -> float:
+        """Seconds on the run's clock."""
+        return time.monotonic() - self._began
+
+    def submit(self, trial: Trial, start_epoch: int, began: float | None = None) -> None:
+        """Start `trial` on a free worker; best on one that sees the checkpoints."""
+        free = [place for place in self._places.values() if place.ready and place.trial is None]
+        place = max(free, key=lambda place: place.shares)
+        place.submit(trial, start_epoch if place.shares or self._task.stateless else 0)
+
+    def wait(self, allowance: Allowance) -> tuple[Trial, Outcome] | None:
+        """The next trial that ends, or None when there is a worker for another one."""
+        limit = time.monotonic() + allowance.wall
+        room = self.slots - self.busy
+        while not self._lost:
+            for place in self._places.values():
+                if place.trial is not None and (outcome := place.poll()):
+                    assert place.last is not None
+                    return place.last, cut(self._task, outcome, allowance.cost) if outcome.virtual else outcome
+            if self._interrupted():
+                self._stop("interrupted", PATIENCE)
+            elif sum(place.seconds for place in self._places.values()) >= allowance.cost or time.monotonic() >= limit:
+                self._stop("time", self._grace)
+            if self.slots - self.busy > room or (not self.busy and (self._interrupted() or time.monotonic() >= limit)):
+                return None
+            time.sleep(POLL)
+        return self._lost.pop(0)
+
+    def close(self) -> None:
+        """End the processes that the run has on the workers; the cluster stays."""
+        for place in self._places.values():
+            place.close()
+        self._places.clear()
+        self._client.close(timeout=ANSWER)
+        if self._token:
+            self._token.unlink(missing_ok=True)
+
+    def _stop(self, reason: str, grace: float) -> None:
+        for place in self._places.values():
+            if place.trial is not None:
+                place.stop(reason, grace)
+
+    def _look(self) -> None:
+        """Take note of workers that have come, gone or become ready."""
+        for place in self._places.values():
+            if place.open() and not place.shares and self._terms.setting.checkpoints is not None:
+                self._note(f"worker {place.address} does not see the checkpoints: its trials start from scratch")
+        if time.monotonic() < self._looked + LOOK:
+            return
+        self._looked = time.monotonic()
+        present = self._present()
+        for address, place in list(self._places.items()):
+            if place.gone or address not in present:
+                self._lose(self._places.pop(address))
+        for address in [address for address in present if address not in self._places]:
+            if self._most is None or sum(not place.problem for place in self._places.values()) < self._most:
+                self._places[address] = Place(self._client, address, self._terms)
+        self._judge()
+
+    def _present(self) -> list[str]:
+        """Addresses of the workers there are; none where the scheduler is gone."""
+        try:
+            return list(self._client.nthreads(callback_timeout=ANSWER))
+        except GONE as error:
+            for place in self._places.values():
+                self._lose(place)
+            if self._lost:  # what they had used is charged first; then the next look ends the run
+                return []
+            text = f"the Dask scheduler at {self._scheduler!r} is gone"
+            raise NoCluster(f"{text}; go on with `mfbo resume RUN --scheduler ADDRESS`") from error
+
+    def _lose(self, place: Place) -> None:
+        if place.trial is not None:
+            trial = place.trial
+            self._lost.append((trial, place.lost("was lost")))
+        place.close()
+
+    def _judge(self) -> None:
+        """Say it once where there are no workers; end where none of those there are can be used."""
+        places = self._places.values()
+        if places and all(place.problem for place in places):
+            first = next(iter(places))
+            text = f"no worker of {self._scheduler!r} can run trials; {first.address}: {first.problem}"
+            raise NoCluster(f"{text}; mend the workers, then go on with `mfbo resume RUN --scheduler ADDRESS`")
+        if not places and not self._waits:
+            self._note(f"waiting for workers at {self._scheduler}")
+        self._waits = not places
+
+
+def _shared(setting: Setting, token: str) -> tuple[Setting, Path | None]:
+    """The setting with absolute paths; and the file by which a worker knows that it sees the run's folder."""
+    if setting.checkpoints is None:
+        return setting, None
+    root = setting.checkpoints.root.resolve()
+    file = root.parent / TOKEN
+    file.write_text(token, encoding="utf-8")
+    return replace(setting, checkpoints=Checkpoints(root)), file

@@ -1,0 +1,132 @@
+"""A Dask worker as a run sees it: whether it is ready, what it is doing, what has become of its trial."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from mfbo.environment import versions
+from mfbo.executors.remote import RemoteSlot
+from mfbo.trial import Outcome, Report
+
+if TYPE_CHECKING:
+    from mfbo.executors.remote import Facts, News, Terms
+    from mfbo.trial import Trial
+
+PATIENCE = 1.0  # seconds that a call waits for news; so often a trial is known to be alive
+ANSWER = 10.0  # seconds for a worker to answer what it can answer at once
+GONE = (OSError, RuntimeError, TimeoutError)  # what a call to a worker that is gone ends with
+
+
+class Place:
+    """One Dask worker, with a slot for trials on it.
+
+    Args:
+        client: connected to the scheduler.
+        address: of the worker.
+        terms: what all trials of the run have in common.
+    """
+
+    def __init__(self, client: Any, address: str, terms: Terms) -> None:
+        self.address = address
+        self._client = client
+        self.ready = self.gone = False
+        self.shares = False
+        self.problem: str | None = None
+        self.trial: Trial | None = None
+        self.last: Trial | None = None
+        self._key = f"mfbo-{uuid4().hex}"
+        self._opening = client.submit(
+            RemoteSlot, terms, workers=[address], allow_other_workers=False, actor=True, pure=False, key=self._key
+        )
+        self._actor: Any = None
+        self._news: Any = None
+        self._start_epoch = 0
+        self._reports: list[Report] = []
+        self._told = self._heard = self._overdue = 0.0
+
+    def open(self) -> bool:
+        """Whether the worker has just become ready; `problem` says why it never will."""
+        if self.ready or self.problem or not self._opening.done():
+            return False
+        try:
+            with self._client.as_current():  # an actor belongs to the client that it first meets
+                self._actor = self._opening.result()
+                facts: Facts = self._actor.facts().result(timeout=ANSWER)
+        except Exception as error:  # whatever goes wrong over there, such as a library that is not installed
+            self.problem = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+            return False
+        if facts.version != (here := versions().get("mfbo")):
+            self.problem = f"it has mfbo {facts.version}, the run {here}; install the same"
+            return False
+        self.ready, self.shares = True, facts.shares
+        return True
+
+    @property
+    def seconds(self) -> float:
+        """How long its trial has run; 0 while its process still starts."""
+        return self._heard + time.monotonic() - self._told if self.trial is not None and self._heard else 0.0
+
+    def submit(self, trial: Trial, start_epoch: int) -> None:
+        """Start `trial`; the place must be ready and free."""
+        self.trial = self.last = trial
+        self._start_epoch = start_epoch
+        self._reports = []
+        self._told = self._heard = self._overdue = 0.0
+        self._news = self._call("start", trial, start_epoch, PATIENCE)
+
+    def stop(self, reason: str, grace: float) -> None:
+        """Ask the trial to end at its next report; kill it after `grace` seconds. The first call counts."""
+        if not self._overdue:
+            self._overdue = time.monotonic() + grace + ANSWER
+            self._call("stop", reason, grace)
+
+    def poll(self) -> Outcome | None:
+        """The outcome, once there is one."""
+        if self._overdue and time.monotonic() > self._overdue:
+            return self.lost("does not answer")
+        if self._news is not None and not self._news.done():
+            return None
+        try:
+            assert self._news is not None, "it cannot be called"
+            news: News = self._news.result()
+        except Exception as error:  # its machine, its connection or its process is gone
+            return self.lost(f"was lost ({type(error).__name__}: {error})")
+        if news.outcome is not None:
+            self.trial = None
+            return news.outcome
+        if news.seconds:
+            self._heard, self._told = news.seconds, time.monotonic()
+        self._reports += news.reports
+        self._news = self._call("news", len(self._reports), PATIENCE)
+        return None
+
+    def lost(self, what: str) -> Outcome:
+        """What is known of a trial whose worker is gone: its curve, and how long it is known to have run."""
+        assert self.trial is not None
+        rung, self.trial = self.trial.rung, None
+        self.ready, self.gone = False, True
+        return Outcome(
+            status="lost",
+            loss=None,
+            rung=rung,
+            train=self._heard,
+            reports=tuple(self._reports),
+            error=f"worker {self.address} {what}",
+            start_epoch=self._start_epoch,
+        )
+
+    def close(self) -> None:
+        """End the slot, and with it its process; waits for nothing."""
+        if self._actor is not None:
+            self._call("close")
+        self._actor = self._news = None
+        self._opening.release()
+
+    def _call(self, method: str, *values: Any) -> Any:
+        """A call to the worker, on its way; None where that is known to be gone."""
+        try:
+            return getattr(self._actor, method)(*values)
+        except GONE:
+            return None

@@ -1,0 +1,183 @@
+"""What lives on a Dask worker while a run uses it: an actor with a slot, whose process can be killed.
+
+Beside ``distributed``'s own thread, one thread watches the slot; so a trial is held to its limits here even while no
+word comes from the run. When the run ends, or dies, the scheduler releases the actor, and the process ends with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+import weakref
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mfbo.environment import versions
+from mfbo.executors.slot import Slot
+from mfbo.executors.worker import THREADS
+
+if TYPE_CHECKING:
+    from mfbo.executors.evaluate import Setting
+    from mfbo.fidelity import Fidelity
+    from mfbo.trial import Outcome, Report, Trial
+
+START = 120.0  # seconds to wait for a process to import the task
+POLL = 0.01  # seconds between looks at the process, and at what is new
+TOKEN = ".mfbo-token"  # noqa: S105 - it opens nothing
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What all trials of a run have in common, for a slot on another machine.
+
+    Attributes:
+        task: see `mfbo.executors.worker.packed`.
+        fidelity: of the task.
+        setting: of the run, with absolute paths.
+        token: what the run has written into the file `TOKEN` beside its checkpoints.
+        directory: in which the run works.
+        max_seconds: most a trial may take.
+        max_bytes: most memory that a trial's processes may hold.
+    """
+
+    task: bytes
+    fidelity: Fidelity
+    setting: Setting
+    token: str
+    directory: Path
+    max_seconds: float | None
+    max_bytes: float | None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a run must know of a slot on another machine.
+
+    Attributes:
+        version: of mfbo there.
+        shares: whether it sees the checkpoints of the run; if not, its trials start from scratch.
+    """
+
+    version: str | None
+    shares: bool
+
+
+@dataclass(frozen=True)
+class News:
+    """What a trial on another machine has come to.
+
+    Attributes:
+        seconds: how long it has run; 0 while its process still starts.
+        reports: new ones.
+        outcome: once it is over.
+    """
+
+    seconds: float
+    reports: tuple[Report, ...]
+    outcome: Outcome | None
+
+
+class Watched:
+    """A slot and the thread that watches it; every method may be called from any thread."""
+
+    def __init__(self, slot: Slot) -> None:
+        self._slot = slot
+        self._lock = threading.Lock()
+        self._ended: Outcome | None = None
+        self._closed = threading.Event()
+        threading.Thread(target=self._watch, name="mfbo-watch", daemon=True).start()
+
+    def start(self, trial: Trial, start_epoch: int) -> None:
+        """Start `trial`."""
+        with self._lock:
+            self._ended = None
+            self._slot.submit(trial, start_epoch)
+
+    def stop(self, reason: str, grace: float) -> None:
+        """As `Slot.stop`."""
+        with self._lock:
+            if self._slot.trial is not None:
+                self._slot.stop(reason, grace)
+
+    def news(self, after: int) -> News:
+        """What there is now, without the first `after` reports."""
+        with self._lock:
+            if self._ended is not None:
+                return News(0.0, (), self._ended)
+            reports = self._slot.reports if self._slot.trial is not None else ()
+            return News(self._slot.seconds, reports[after:], None)
+
+    def close(self) -> None:
+        """End the process."""
+        self._closed.set()
+
+    def _watch(self) -> None:
+        while not self._closed.wait(POLL):
+            with self._lock:
+                if self._slot.trial is not None:
+                    self._ended = self._slot.poll()
+        self._slot.close()  # not under the lock: it may take a while, and the Dask worker must not wait for it
+
+
+class RemoteSlot:
+    """The actor. Its async methods run in the Dask worker's event loop, so a long one is in nobody's way."""
+
+    def __init__(self, terms: Terms) -> None:
+        from distributed import get_worker
+
+        self._shares = _shares(terms)
+        setting = terms.setting if self._shares else replace(terms.setting, checkpoints=None)
+        slot = Slot(
+            terms.task,
+            terms.fidelity,
+            setting,
+            environment=dict.fromkeys(THREADS, str(get_worker().state.nthreads)),
+            directory=terms.directory,
+            prepare=True,
+            max_seconds=terms.max_seconds,
+            max_bytes=terms.max_bytes,
+        )
+        slot.ready(START)
+        self._watched = Watched(slot)
+        weakref.finalize(self, self._watched.close)
+
+    async def facts(self) -> Facts:
+        """What the run must know."""
+        return Facts(versions().get("mfbo"), self._shares)
+
+    async def start(self, trial: Trial, start_epoch: int, patience: float) -> News:
+        """Start `trial`; its first `news`."""
+        self._watched.start(trial, start_epoch)
+        return await self.news(0, patience)
+
+    async def news(self, after: int, patience: float) -> News:
+        """What is new beyond the first `after` reports, as soon as there is something, or after so many seconds."""
+        limit = time.monotonic() + patience
+        began = self._watched.news(after).seconds > 0
+        while True:
+            news = self._watched.news(after)
+            if news.reports or news.outcome or (news.seconds > 0) != began or time.monotonic() >= limit:
+                return news
+            await asyncio.sleep(POLL)
+
+    async def stop(self, reason: str, grace: float) -> None:
+        """Ask the trial to end at its next report; kill it after `grace` seconds."""
+        self._watched.stop(reason, grace)
+
+    async def close(self) -> None:
+        """End the process."""
+        self._watched.close()
+
+
+def _shares(terms: Terms) -> bool:
+    """Whether the folder of the run's checkpoints is on a path that this machine shares with it."""
+    if terms.setting.checkpoints is None:
+        return False
+    home = terms.setting.checkpoints.root.parent
+    try:
+        return (home / TOKEN).read_text(encoding="utf-8") == terms.token and os.access(home, os.W_OK)
+    except OSError:
+        return False

@@ -1,0 +1,241 @@
+"""Many runs to compare: tasks × optimizers × seeds, each within the same cost.
+
+A study is a folder: ``study.yaml`` says what it is, and every run lies in ``TASK/OPTIMIZER/sSEED``. It goes seed by
+seed, so that an interrupted one is still fair, and goes on where it was: what is finished is not run again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from mfbo import checks
+from mfbo.budget import Budget
+from mfbo.errors import BadValue, RunExists, UnknownName
+from mfbo.ledger import FILE, read
+from mfbo.observer import Observer
+from mfbo.optimizers import OPTIMIZERS, SHARE
+from mfbo.result import TuneResult, result_of
+from mfbo.settings import Settings
+from mfbo.task import load
+from mfbo.tuning import resume, tune
+
+STUDY = "study.yaml"
+_LISTS = ("tasks", "optimizers")
+
+
+@dataclass(frozen=True)
+class Study:
+    """What is compared.
+
+    Attributes:
+        tasks: names that `mfbo.task.load` takes.
+        optimizers: names in `mfbo.optimizers.OPTIMIZERS`.
+        seeds: how many; they are 0, 1, ...
+        max_cost: of a run, as for `mfbo.tune`.
+        fidelity: path of all tasks; None for the default of each.
+        settings: how trials are run.
+    """
+
+    tasks: tuple[str, ...]
+    optimizers: tuple[str, ...]
+    seeds: int
+    max_cost: str
+    fidelity: str | None = None
+    settings: Settings = field(default_factory=Settings)
+
+    def check(self) -> None:
+        """Refuse what cannot be run, before anything is.
+
+        Raises:
+            BadValue: no task, no optimizer, no seed, or a name twice.
+            UnknownName, BadTask, BadCost ...: as `mfbo.tune`.
+        """
+        if isinstance(self.seeds, bool) or not isinstance(self.seeds, int) or self.seeds < 1:
+            raise BadValue(f"seeds {self.seeds!r}: give a whole number, 1 or more")
+        for kind, names in (("tasks", self.tasks), ("optimizers", self.optimizers)):
+            if not names:
+                raise BadValue(f"no {kind} given; name one or more")
+            if twice := [name for name in names if names.count(name) > 1]:
+                raise BadValue(f"{kind}: {twice[0]!r} is named twice; name it once")
+        for name in self.optimizers:
+            if name not in OPTIMIZERS:
+                raise UnknownName("optimizer", name, OPTIMIZERS)
+        Budget.parse(self.max_cost, "max cost")
+        checks.settings(self.settings)
+        for name in self.tasks:
+            load(name).with_space(self.settings.space).fidelity.ladder(self.fidelity)
+
+    @property
+    def size(self) -> int:
+        """Number of runs."""
+        return len(self.tasks) * len(self.optimizers) * self.seeds
+
+    def entries(self) -> Iterator[Entry]:
+        """Every run, seed by seed; the optimizers of one task and seed after one another."""
+        for seed in range(self.seeds):
+            for task in self.tasks:
+                for optimizer in self.optimizers:
+                    yield Entry(task, optimizer, seed)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One run of a study."""
+
+    task: str
+    optimizer: str
+    seed: int
+
+    @property
+    def folder(self) -> Path:
+        """Within the study's."""
+        return Path(file_name(self.task)) / self.optimizer / f"s{self.seed}"
+
+
+def compare(
+    study: Study,
+    out: Path | str,
+    *,
+    began: Callable[[Entry], Observer] = lambda entry: Observer(),
+    told: Callable[[Entry, TuneResult], None] = lambda entry, result: None,
+    command: str = "",
+) -> list[TuneResult]:
+    """Run what is missing of `study`, and read the rest.
+
+    Args:
+        study: what to compare.
+        out: its folder.
+        began: is told of each run that starts or goes on; what it returns watches the run.
+        told: is given the result of each run, those that were there already included.
+        command: what the user typed, for the ledgers.
+
+    Returns:
+        The results in the order of `Study.entries`; fewer where the user interrupted one.
+
+    Raises:
+        RunExists: the folder holds a study of other tasks or settings.
+        MfboError: as `mfbo.tune`, `mfbo.resume`.
+    """
+    study.check()
+    folder = Path(out)
+    _claim(study, folder)
+    found = []
+    for entry in study.entries():
+        result = _run(study, entry, folder / entry.folder, began, command)
+        found.append(result)
+        told(entry, result)
+        if result.status == "interrupted":
+            break
+    return found
+
+
+def folders(out: Path | str) -> list[Path]:
+    """The runs of the study in `out`, in its order, as far as they have begun.
+
+    Raises:
+        BadValue: there is no study.
+    """
+    study = read_study(Path(out) / STUDY)
+    there = [Path(out) / entry.folder for entry in study.entries()]
+    return [folder for folder in there if (folder / FILE).is_file()]
+
+
+def read_study(path: Path) -> Study:
+    """The study in a YAML file; nothing in it is executed.
+
+    Raises:
+        BadValue: no such file, not a study, or an unknown key.
+    """
+    import yaml
+
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:160]
+        raise BadValue(f"study {str(path)!r} cannot be read: {reason}") from error
+    if not isinstance(found, Mapping):
+        raise BadValue(f"study {str(path)!r} is a {type(found).__name__}; give keys and values: {', '.join(_keys())}")
+    return _study_of({str(key): value for key, value in found.items()}, str(path))
+
+
+def _keys() -> tuple[str, ...]:
+    own = tuple(item.name for item in fields(Study) if item.name != "settings")
+    return (*own, *(item.name for item in fields(Settings)))
+
+
+def _study_of(values: dict[str, Any], where: str) -> Study:
+    for key in values:
+        if key not in _keys():
+            raise UnknownName(f"key in {where!r}", key, _keys())
+    for key in ("tasks", "optimizers", "max_cost"):
+        if key not in values:
+            raise BadValue(f"study {where!r} has no {key!r}; it must have tasks, optimizers and max_cost")
+    own = {key: values.pop(key) for key in list(values) if key not in {item.name for item in fields(Settings)}}
+    for key in _LISTS:
+        own[key] = tuple(map(str, own[key])) if isinstance(own[key], list) else (str(own[key]),)
+    options = values.get("options") or {}
+    if not isinstance(options, Mapping):
+        raise BadValue(f"study {where!r}: options is {options!r}; give names and values")
+    values["options"] = {str(key): str(value) for key, value in options.items()}
+    cost = own.pop("max_cost")
+    return Study(
+        **{"seeds": 5, **own}, max_cost=cost if isinstance(cost, str) else f"{cost}s", settings=Settings(**values)
+    )
+
+
+def _claim(study: Study, folder: Path) -> None:
+    """Write down what the study is; one that is there may get more optimizers, seeds or cost."""
+    import yaml
+
+    path = folder / STUDY
+    if path.exists():
+        there = read_study(path)
+        if (there.tasks, there.fidelity, there.settings) != (study.tasks, study.fidelity, study.settings):
+            raise RunExists(f"{str(folder)!r} holds another study (see its {STUDY}); give another --out")
+    settings = {key: value for key, value in asdict(study.settings).items() if value != getattr(Settings(), key)}
+    own = {key: value for key, value in asdict(study).items() if key != "settings" and value is not None}
+    own |= {key: list(own[key]) for key in _LISTS}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        aside = folder / f".{STUDY}.{os.getpid()}"
+        aside.write_text(yaml.safe_dump({**own, **settings}, sort_keys=False), encoding="utf-8")
+        aside.replace(path)
+    except OSError as error:
+        raise RunExists(f"cannot write to {str(folder)!r}: {error.strerror}; give another --out") from error
+
+
+def _run(study: Study, entry: Entry, folder: Path, began: Callable[[Entry], Observer], command: str) -> TuneResult:
+    """The result of one run: as it is if it is finished, else after it has been."""
+    cost = _cost(study, entry)
+    if not (folder / FILE).is_file():
+        return tune(
+            entry.task,
+            cost,
+            optimizer=entry.optimizer,
+            seed=entry.seed,
+            out=folder,
+            fidelity=study.fidelity,
+            settings=study.settings,
+            observer=began(entry),
+            command=command,
+        )
+    run = read(folder)
+    if run.ended not in (None, "interrupted") and run.limits.max_cost == cost:
+        return result_of(run)
+    return resume(folder, max_cost=cost, observer=began(entry), command=command)
+
+
+def _cost(study: Study, entry: Entry) -> str:
+    """The budget of one run, as its ledger has it."""
+    budget = Budget.parse(study.max_cost)
+    return str(replace(budget, amount=budget.amount * SHARE.get(entry.optimizer, 1.0)))
+
+
+def file_name(task: str) -> str:
+    """A task's name as a folder's; of a task in a file, the names of both."""
+    path, _, name = task.rpartition(":")
+    return f"{Path(path).stem}-{name}" if path else name

@@ -1,0 +1,45 @@
+"""Runs made up result by result, for tests of what is computed from them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from mfbo.ledger import Header, Ledger, Limits, Run
+from mfbo.trial import Outcome, Rung, Trial
+
+RUNGS = (Rung(1, 1.0, 1 / 27), Rung(3, 1.0, 3 / 27), Rung(9, 1.0, 9 / 27), Rung(27, 1.0, 1.0))
+FULL = RUNGS[-1]
+HEADER = Header(
+    task="made",
+    optimizer="random",
+    seed=0,
+    limits=Limits("100s"),
+    fidelity={"epochs": [1, 27], "data": [1.0, 1.0], "path": "epochs"},
+    rungs=RUNGS,
+    space={"hyperparameters": [{"name": "x"}]},
+    space_hash="0" * 16,
+)
+
+
+def at(epochs: int) -> Rung:
+    """The fidelity of so many epochs, on the ladder or between its rungs."""
+    return Rung(epochs, 1.0, epochs / 27)
+
+
+def made_run(*results, folder: Path | None = None, ended: str | None = "budget", **header) -> Run:
+    """A run whose results are (loss, fidelity, cost), where need be with a status or a configuration behind them.
+
+    Configurations are x = 0, 1, ... unless given. It is written to `folder`, if there is one.
+    """
+    with Ledger.create(replace(HEADER, **header), folder) as ledger:
+        for number, (loss, fidelity, cost, *rest) in enumerate(results):
+            status = next((part for part in rest if isinstance(part, str)), "ok")
+            config = next((part for part in rest if isinstance(part, dict)), {"x": number})
+            trial = Trial(number, config, fidelity)
+            ledger.ask(trial)
+            outcome = Outcome(status, loss, fidelity, train=cost)
+            ledger.result(trial, outcome, thinking=0.0, charge=cost, wall=0.0)
+        if ended:
+            ledger.end(ended)
+    return ledger.run
