@@ -1,1 +1,7 @@
-"""Figures and reports; all statistics are in `mfbo.curves`."""
+"""Figures; what they show is computed in `mfbo.curves`, `mfbo.statistics` and `mfbo.comparison`.
+
+::
+
+    style.py    what all figures share: size, fonts, a colour for each optimizer, the file they end in
+    runs.py     figures of runs: anytime performance
+"""

@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-
 LONG = 60  # seconds; what waits for something gives up then
 
 

@@ -39,6 +39,16 @@ def fidelity_dict(task: Task, path: str | None) -> dict[str, Any]:
     return {"epochs": list(epochs), "data": list(data), "path": path or task.fidelity.default_path}
 
 
+def check_file(header: Header) -> None:
+    """Make sure, before it is run, that the user's own file is still what the run began with; if there is one here.
+
+    Raises:
+        RunChanged: it is not.
+    """
+    if found := source_hash(header.task):
+        _refuse(header, [_file_of(header)] if found != header.source_hash else [])
+
+
 def check_unchanged(header: Header, task: Task) -> None:
     """Make sure that `task` is still what the run began with.
 
@@ -53,7 +63,15 @@ def check_unchanged(header: Header, task: Task) -> None:
     if dict(header.fidelity) != fidelity:
         changes.append(f"the fidelity (was {dict(header.fidelity)}, is {fidelity})")
     if source_hash(header.task) != header.source_hash:
-        changes.append(f"the file {header.task.rpartition(':')[0]!r}")
+        changes.append(_file_of(header))
+    _refuse(header, changes)
+
+
+def _file_of(header: Header) -> str:
+    return f"the file {header.task.rpartition(':')[0]!r}"
+
+
+def _refuse(header: Header, changes: list[str]) -> None:
     if changes:
         fix = "put it back, start a new run, or say --accept-changes if results stay comparable"
         raise RunChanged(f"task {header.task!r} has changed since this run began: {' and '.join(changes)}; {fix}")

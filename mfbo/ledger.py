@@ -54,6 +54,7 @@ class Header:
         space: the configuration space, in ConfigSpace's own JSON form.
         space_hash: of `space`.
         source_hash: of the user's task file; empty for installed tasks.
+        grid: the task's own values for grid search; None for every other optimizer.
         full_cost: virtual seconds of a full evaluation, for surrogates.
         optimum: the best possible loss, where known.
         settings: device and options given on the command line.
@@ -72,6 +73,7 @@ class Header:
     space: Mapping[str, Any]
     space_hash: str
     source_hash: str = ""
+    grid: Mapping[str, Any] | None = None
     full_cost: float | None = None
     optimum: float | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -257,10 +259,13 @@ def _check(header: Header) -> None:
         if value is not None:
             number(value)
     texts = (header.task, header.optimizer, header.space_hash, header.source_hash, header.command, header.created)
-    maps = (header.fidelity, header.space, header.settings, header.versions, header.hardware)
+    maps = (header.grid or {}, header.fidelity, header.space, header.settings, header.versions, header.hardware)
     for kind, values in ((str, texts), (dict, maps)):
         if wrong := [value for value in values if not isinstance(value, kind)]:
             raise TypeError(f"{wrong[0]!r:.60} where a {kind.__name__} must be")
+    for values in (header.grid or {}).values():
+        if not isinstance(values, list) or not all(isinstance(value, bool | int | float | str) for value in values):
+            raise TypeError(f"{values!r:.60} where values of a grid must be")
 
 
 def _apply(run: Run, record: Record) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mfbo.environment import versions
@@ -14,23 +16,74 @@ if TYPE_CHECKING:
     from mfbo.trial import Trial
 
 
+@dataclass(frozen=True)
+class Replay:
+    """Whether a run is what its optimizer asks for.
+
+    Attributes:
+        asks: how many the run has.
+        matched: how many came out the same, up to the first that did not.
+        mismatch: that one, and what may be the cause; None where all match.
+    """
+
+    asks: int
+    matched: int
+    mismatch: str | None
+
+
+def replay(run: Run) -> Replay:
+    """Ask for all trials of `run` again, each after the results that it was asked after, from the ledger alone.
+
+    Everything is computed anew, surrogates too; nothing is trained. The same seed and versions must ask the same, with
+    however many workers and on whatever clock the run was.
+
+    Raises:
+        BadSpace, UnknownName: the ledger holds a space or an optimizer that cannot be used here.
+    """
+    matched = 0
+    for then, now in _asks(_optimizer(run), run):
+        if now != then:
+            return Replay(len(run.asks), matched, _mismatch(run, then, now))
+        matched += 1
+    return Replay(len(run.asks), matched, None)
+
+
 def rebuild(optimizer: Optimizer, run: Run) -> None:
-    """Replay the events of `run` through a new `optimizer`.
+    """Replay the events of `run` through a new `optimizer`, which is spared the search for what it asked.
 
     Raises:
         RunChanged: it asks for something else than it did.
     """
     configs = {config_key(trial.config): trial.config for trial in run.asks.values()}
     optimizer.remember(list(configs.values()))
+    for then, now in _asks(optimizer, run):
+        if now != then:
+            raise RunChanged(_mismatch(run, then, now))
+
+
+def _asks(optimizer: Optimizer, run: Run) -> Iterator[tuple[Trial, Trial | None]]:
+    """(what was asked, what is asked now), one after the other; `optimizer` is told the results in between."""
     for kind, index in run.events:
         if kind == "ask":
-            asked = optimizer.ask()
-            if asked != run.asks[index]:
-                raise RunChanged(_mismatch(run, run.asks[index], asked))
+            yield run.asks[index], optimizer.ask()
         else:
             result = run.results[index]
             if result.outcome.final:
                 optimizer.tell(result.trial, result.outcome)
+
+
+def _optimizer(run: Run) -> Optimizer:
+    """The run's optimizer at its beginning; of the task it needs the space and the grid, which the ledger keeps."""
+    from mfbo.optimizers import make
+    from mfbo.task import Task, kept_space
+
+    header = run.header
+    task = Task("replayed", kept_space(header.space), _never, grid=header.grid)
+    return make(header.optimizer, task, header.rungs, header.seed)
+
+
+def _never(*arguments: object) -> float:
+    raise NotImplementedError("a replay trains nothing")
 
 
 def _mismatch(run: Run, then: Trial, now: Trial | None) -> str:

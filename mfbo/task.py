@@ -137,6 +137,23 @@ def read_space(path: Path) -> ConfigurationSpace:
     return space
 
 
+def kept_space(kept: Mapping[str, Any]) -> ConfigurationSpace:
+    """The space that a ledger keeps in ConfigSpace's JSON form; nothing in it is executed.
+
+    Raises:
+        BadSpace: it is none.
+    """
+    from ConfigSpace import ConfigurationSpace
+
+    try:
+        return ConfigurationSpace.from_serialized_dict(dict(kept))
+    except Exception as error:  # whatever a damaged form makes of the reader
+        reason = " ".join(str(error).split())[:200]
+        raise BadSpace(
+            f"the ledger's space is not in ConfigSpace's format: {type(error).__name__}: {reason}"
+        ) from error
+
+
 def names() -> dict[str, str]:
     """Every task that can be named, with its one-line description; imports none of them."""
     listed = {name: task.description for name, task in BUILTIN.items()}
@@ -151,9 +168,10 @@ def user_file(name: str) -> Path | None:
     return Path(path) if colon and ".py" in name else None
 
 
-def running(file: Path) -> str:
-    """What is said before code of the user's own is run."""
-    return f"running your own code: {file}"
+def own_code(name: str) -> str | None:
+    """What is to be said before `load` runs a file of the user's for that name; None where it runs none."""
+    file = user_file(name)
+    return None if file is None else f"running your own code: {file}"
 
 
 def load(name: str) -> Task:

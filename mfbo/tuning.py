@@ -26,7 +26,7 @@ from mfbo.replay import rebuild
 from mfbo.result import TuneResult, result_of
 from mfbo.retention import Retention
 from mfbo.settings import Settings, resumed
-from mfbo.task import Task, load, running, user_file
+from mfbo.task import Task, kept_space, load, own_code
 
 if TYPE_CHECKING:
     from mfbo.trial import Rung
@@ -67,7 +67,8 @@ def tune(
         MfboError: a mistake that a person can mend; nothing was written.
     """
     settings, observer = settings or Settings(), observer or Observer()
-    task = (_loaded(task, observer) if isinstance(task, str) else task).with_space(settings.space)
+    task = (load(task) if isinstance(task, str) else task).with_space(settings.space)
+    _say_whose(task.source, observer)
     limits = Limits(checks.cost_text(max_cost), max_trials, max_wall)
     checks.limits(limits, seed)
     checks.settings(settings)
@@ -136,7 +137,11 @@ def resume(
         observer = observer or Observer()
         settings = resumed(header.settings, workers, scheduler)
         checks.settings(settings)
-        task = task or _loaded(header.task, observer)
+        if task is None:
+            if not accept_changes:
+                identity.check_file(header)
+            _say_whose(header.task, observer)
+            task = load(header.task)
         task = _with_space(task, settings.space, header)
         if not accept_changes:
             identity.check_unchanged(header, task)
@@ -204,20 +209,17 @@ def _run(task: Task, optimizer: Any, ledger: Ledger, settings: Settings, observe
     return status
 
 
-def _loaded(name: str, observer: Observer) -> Task:
-    """The task of that name; says so where that runs a file of the user's."""
-    if (file := user_file(name)) is not None:
-        observer.note(running(file))
-    return load(name)
+def _say_whose(name: str, observer: Observer) -> None:
+    """Say which file of the user's it is that the task `name` runs, if it is one."""
+    if said := own_code(name):
+        observer.note(said)
 
 
 def _with_space(task: Task, name: str, header: Header) -> Task:
     """The task with the space of the run; one that came from a file is in the ledger."""
     if not name.endswith((".yaml", ".yml")):
         return task.with_space(name)
-    from ConfigSpace import ConfigurationSpace
-
-    return task.on(ConfigurationSpace.from_serialized_dict(dict(header.space)))
+    return task.on(kept_space(header.space))
 
 
 def _header(
@@ -242,6 +244,7 @@ def _header(
         space=space,
         space_hash=identity.digest(space),
         source_hash=identity.source_hash(task.source),
+        grid={name: list(values) for name, values in (task.grid or {}).items()} if optimizer == "grid" else None,
         full_cost=task.full_cost,
         optimum=task.optimum,
         settings=dict(vars(settings)),

@@ -1,16 +1,9 @@
 from __future__ import annotations
 
-import io
-import os
-import shutil
-from pathlib import Path
-
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 import torch
-from made_data import default, run, script, write_images
-from PIL import Image
+from made_data import default, run, write_images
 from safetensors.torch import load_file
 
 from mfbo.checkpoint import Checkpoints
@@ -29,7 +22,7 @@ def _data(tmp_path_factory):
     root = tmp_path_factory.mktemp("cifar10")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MFBO_CACHE", str(root / "cache"))
-        patch.setenv("MFBO_DATA", str(write_images(root / "data")))
+        patch.setenv("MFBO_DATA", str(write_images(root / "data", 3)))
         yield
 
 
@@ -74,24 +67,6 @@ def test_a_promoted_resnet_ends_with_the_weights_of_one_that_was_never_stopped(t
     assert paid.loss == outcome.loss
     assert paid.start_epoch == 1
     assert paid.metrics["samples"] < outcome.metrics["samples"]
-
-
-def test_the_final_model_stands_alone_and_predicts_what_was_measured(tmp_path):
-    outcome = run(TASK, CONFIG, Rung(2), {}, Checkpoints(tmp_path), final=True)
-    assert outcome.status == "ok", outcome.error
-    assert outcome.metrics["samples"] == 2 * 40, "training and validation part, both epochs"
-    (folder,) = (tmp_path / config_key(CONFIG)).glob("epoch-*")
-    assert not (folder / "state.safetensors").exists()
-    shutil.copyfile(predict_cifar10.__file__, folder / "predict.py")
-    test = pq.read_table(Path(os.environ["MFBO_DATA"]) / "cifar10" / "test.parquet").to_pydict()
-    names = []
-    for i, image in enumerate(test["img"]):
-        Image.open(io.BytesIO(image["bytes"])).save(tmp_path / f"{i}.png")
-        names.append(str(tmp_path / f"{i}.png"))
-    found = script(folder).predict(folder / "model", names)
-    classes = cifar10._images(cifar10.Options()).classes
-    right = [name == classes[y] for (name, _), y in zip(found, test["label"], strict=True)]
-    assert np.mean(right) == pytest.approx(outcome.metrics["accuracy"], abs=0.101)  # bfloat16 may turn one of twenty
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])

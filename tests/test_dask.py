@@ -23,6 +23,7 @@ from mfbo.ledger import FILE, read
 from mfbo.observer import Observer
 from mfbo.trial import Trial
 
+
 @pytest.fixture(scope="module")
 def cluster():
     with Loopback() as cluster:

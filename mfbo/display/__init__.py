@@ -8,26 +8,24 @@ from typing import TextIO
 
 from rich.console import Console
 
-from mfbo.display.lines import LineDisplay
+from mfbo.display.lines import LineDisplay, NoteDisplay
 from mfbo.display.live import LiveDisplay
 from mfbo.display.show import summary
 from mfbo.observer import Observer
 
-__all__ = ["LineDisplay", "LiveDisplay", "Quiet", "make", "summary"]
-
-Quiet = Observer
+__all__ = ["LineDisplay", "LiveDisplay", "NoteDisplay", "make", "summary"]
 
 
 def make(quiet: bool, stream: TextIO | None = None) -> Observer:
     """The display that suits `stream`.
 
     Args:
-        quiet: show nothing.
+        quiet: show nothing but notes.
         stream: standard error if not given.
     """
     stream = stream or sys.stderr
     if quiet:
-        return Quiet()
+        return NoteDisplay(stream)
     if stream.isatty() and os.environ.get("TERM") != "dumb":
         return LiveDisplay(Console(file=stream))
     return LineDisplay(stream)

@@ -20,42 +20,39 @@ if TYPE_CHECKING:
 def comparison(found: Evidence) -> RenderableType:
     """Optimizers by final loss, best first, and what each cost to reach what the baseline had at its end."""
     what, unit = found.comparison, found.comparison.unit
-    head = f"\n{clean(what.task)} at a cost of {amount(found.end, unit)}"
-    table = plain_table("optimizer", "seeds", "loss", "trials", "to 1%", *_names(found))
+    counts = {standing.seeds for standing in found.standings}
+    seeds = f", {max(counts)} seed{'s' if max(counts) > 1 else ''}" if len(counts) == 1 else ""
+    head = f"\n{clean(what.task)} at a cost of {amount(found.end, unit)}{seeds}"
+    columns = ["optimizer", "loss", "trials", "to 1%"]
+    table = plain_table(*columns, *(["reached", "speed-up", "p"] if found.baseline else []))
     for standing in found.standings:
-        table.add_row(*(Text(cell) for cell in _cells(standing, found, unit)))
+        name = standing.name if seeds else f"{standing.name} ({standing.seeds})"
+        table.add_row(*(Text(cell) for cell in [clean(name), *_cells(standing, found.baseline, unit)]))
     notes = [_loss_words(found), "to 1%: trials until within 1% of the final best, median"]
     if found.baseline:
-        notes.append(
-            f"reached: seeds that came to the final mean of {clean(found.baseline)}, and the median cost of it"
-        )
-        notes.append("speed-up: over it, with 95% bootstrap interval; p: Wilcoxon over paired seeds, Holm-adjusted")
+        notes.append(f"reached: seeds that came to the final mean of {clean(found.baseline)}, and at what median cost")
+        notes.append("speed-up: over it, 95% bootstrap interval; p: Wilcoxon over paired seeds, Holm-adjusted")
     return Group(Text(head, "bold"), table, *(Text(note, "dim") for note in notes))
 
 
-def _names(found: Evidence) -> list[str]:
-    return ["reached", "at cost", "speed-up", "p"] if found.baseline else []
-
-
-def _cells(standing: Standing, found: Evidence, unit: str) -> list[str]:
+def _cells(standing: Standing, baseline: str | None, unit: str) -> list[str]:
     spread = "" if math.isnan(standing.error) else f" ± {number(standing.error, 2)}"
-    cells = [clean(standing.name), str(standing.seeds), number(standing.loss) + spread]
-    cells += [f"{standing.trials:.0f}", f"{standing.iterations:.0f}"]
-    if not found.baseline:
+    cells = [number(standing.loss) + spread, f"{standing.trials:.0f}", f"{standing.iterations:.0f}"]
+    if not baseline:
         return cells
-    cost = amount(standing.cost, unit) if standing.cost < math.inf else "never"
-    cells += [f"{standing.reached}/{standing.seeds}", cost]
+    cost = f" at {amount(standing.cost, unit)}" if standing.cost < math.inf else ""
+    cells.append(f"{standing.reached}/{standing.seeds}{cost}")
     return [*cells, speed_words(standing), "" if standing.pvalue is None else f"{standing.pvalue:.2g}"]
 
 
 def speed_words(standing: Standing) -> str:
-    """``3.2 (1.9 to 5.1)``; empty where there is nothing to compare."""
+    """``3.2 (1.9-5.1)``; empty where there is nothing to compare."""
     found = standing.speed_up
     if found is None:
         return ""
     if not found.factor:
         return "not reached"
-    return f"{number(found.factor, 2)} ({number(found.low, 2)} to {number(found.high, 2)})"
+    return f"{number(found.factor, 2)} ({number(found.low, 2)}-{number(found.high, 2)})"
 
 
 def _loss_words(found: Evidence) -> str:

@@ -20,7 +20,29 @@ FREE = 20  # lines on improvements and failures before they are rationed
 STEP = 0.1  # of the budget, from one line on the progress to the next
 
 
-class LineDisplay(Observer):
+class NoteDisplay(Observer):
+    """Writes nothing but notes, such as which code of the user's own is run.
+
+    Args:
+        stream: where to write; standard error if not given.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stderr
+
+    def note(self, text: str) -> None:
+        """The line."""
+        self._write(clean(text, PATH))
+
+    def _write(self, line: str) -> None:
+        """One line; a stream that is gone or cannot take a character ends no run."""
+        encoding = getattr(self._stream, "encoding", None) or "utf-8"
+        with suppress(OSError, ValueError):
+            self._stream.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+            self._stream.flush()
+
+
+class LineDisplay(NoteDisplay):
     """Writes a line at the beginning, at each better incumbent, at a new kind of failure, now and then, at the end.
 
     A run of many short trials may improve or fail faster than anyone reads: after the first `FREE` of such lines there
@@ -35,7 +57,7 @@ class LineDisplay(Observer):
     def __init__(
         self, stream: TextIO | None = None, every: float = 60.0, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._stream = stream or sys.stderr
+        super().__init__(stream)
         self._every = every
         self._clock = clock
         self._watch: Watch | None = None
@@ -71,10 +93,6 @@ class LineDisplay(Observer):
             self._share = watch.share
             self._write(self._state(watch))
 
-    def note(self, text: str) -> None:
-        """The line."""
-        self._write(clean(text, PATH))
-
     def ended(self, status: str) -> None:
         """Why it ended, and with what."""
         if self._watch:
@@ -100,9 +118,6 @@ class LineDisplay(Observer):
         return ", ".join(words)
 
     def _write(self, line: str) -> None:
-        """One line; a stream that is gone or cannot take a character ends no run."""
+        """One line, and when it was written."""
         self._wrote = self._clock()
-        encoding = getattr(self._stream, "encoding", None) or "utf-8"
-        with suppress(OSError, ValueError):
-            self._stream.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
-            self._stream.flush()
+        super()._write(line)

@@ -47,6 +47,12 @@ def clean(value: object, most: int = 300) -> str:
     return text if len(text) <= most else text[: most - 3] + "..."
 
 
+def clean_lines(text: str) -> str:
+    """The same for a text of several lines, which keep their indentation."""
+    lines = text.splitlines()
+    return "\n".join(" " * (len(line) - len(line.lstrip())) + clean(line, PATH) for line in lines)
+
+
 def _harmless(character: str) -> str:
     """Space for white space and line ends, ``?`` for half a surrogate pair, nothing for the rest."""
     if character.isspace():
@@ -77,6 +83,8 @@ def seconds(value: float) -> str:
         return "<1ms" if value > 1e-9 else "0s"  # less than that is rounding
     if value < 59.95:
         return duration(float(f"{value:.3g}" if value >= 1 else f"{value:.2g}"))
+    if value > 1e12:  # 30,000 years are no duration of ours, whatever a ledger says
+        return f"{number(float(value))}s"
     grain = 1 if value < 36_000 else 60
     return duration(round(value / grain) * grain)
 

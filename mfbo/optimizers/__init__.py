@@ -56,10 +56,13 @@ def make(name: str, task: Task, rungs: Sequence[Rung], seed: int) -> Optimizer:
 
     Raises:
         UnknownName: no such optimizer.
-        BadSpace: the space has nothing to tune.
+        BadSpace: the space has nothing to tune, or choices that a ledger cannot hold.
     """
     if name not in OPTIMIZERS:
         raise UnknownName("optimizer", name, OPTIMIZERS)
+    from mfbo.optimizers.sampling import check_space
+
+    check_space(task.space)
     if name in ("smac", "hyperband"):
         from mfbo.optimizers.brackets import BracketOptimizer
 

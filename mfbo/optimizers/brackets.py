@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from copy import deepcopy
 from typing import TYPE_CHECKING
 
-from mfbo.errors import BadSpace
 from mfbo.fidelity import ETA
 from mfbo.optimizers.sampling import plain
 from mfbo.optimizers.smac_parts import Facade
@@ -32,8 +31,6 @@ class BracketOptimizer:
     """
 
     def __init__(self, space: ConfigurationSpace, rungs: Sequence[Rung], seed: int, *, surrogate: bool) -> None:
-        if len(space) == 0:
-            raise BadSpace("the space has no hyperparameters; there is nothing to tune")
         self._rungs = list(rungs)
         budgets = [float(ETA**i) for i in range(len(rungs))]
         self._facade = Facade(deepcopy(space), budgets, ETA, seed, surrogate)

@@ -26,6 +26,20 @@ def plain(config: Configuration) -> Config:
     return {name: value.item() if hasattr(value, "item") else value for name, value in dict(config).items()}
 
 
+def check_space(space: ConfigurationSpace) -> None:
+    """Refuse what no optimizer or ledger can deal with.
+
+    Raises:
+        BadSpace: there is nothing to tune, or a choice is a list, a tuple or an object.
+    """
+    if len(space) == 0:
+        raise BadSpace("the space has no hyperparameters; there is nothing to tune")
+    for name, hyperparameter in space.items():
+        for value in _listed(hyperparameter) or []:
+            if not isinstance(value, bool | int | float | str | None):
+                raise BadSpace(f"choice {value!r} of {name!r}: give a number, a word, True, False or None")
+
+
 def random_configs(space: ConfigurationSpace, seed: int) -> Iterator[Config]:
     """Different configurations, uniformly from `space` (on their log scales), until it is used up."""
     space = deepcopy(space)
@@ -57,12 +71,25 @@ def grid_configs(space: ConfigurationSpace, given: Mapping[str, Sequence[Value]]
     axes = grid_axes(space, given)
     size = math.prod(len(values) for values in axes.values())
     seen: set[str] = set()
-    for index in random.Random(seed).sample(range(size), min(size, MOST)):
+    for index in _shuffled(size, random.Random(seed)):
         config = _point(space, axes, index)
         if config is None or (key := config_key(config)) in seen:
             continue
         seen.add(key)
         yield config
+
+
+def _shuffled(size: int, rng: random.Random) -> Iterator[int]:
+    """The numbers below `size` in a random order; `MOST` of them where there are more."""
+    if size <= MOST:
+        yield from rng.sample(range(size), size)
+        return
+    seen: set[int] = set()
+    while len(seen) < MOST:
+        index = rng.randrange(size)
+        if index not in seen:
+            seen.add(index)
+            yield index
 
 
 def grid_axes(space: ConfigurationSpace, given: Mapping[str, Sequence[Value]]) -> dict[str, list[Value]]:
@@ -82,13 +109,18 @@ def grid_axes(space: ConfigurationSpace, given: Mapping[str, Sequence[Value]]) -
     return axes
 
 
-def _spread(hyperparameter: Hyperparameter, points: int) -> list[Value]:
+def _listed(hyperparameter: Hyperparameter) -> list[Value] | None:
+    """The values of a hyperparameter that lists them."""
     if isinstance(hyperparameter, Constant):
         return [hyperparameter.value]
     if isinstance(hyperparameter, CategoricalHyperparameter):
         return list(hyperparameter.choices)
-    if isinstance(hyperparameter, OrdinalHyperparameter):
-        return list(hyperparameter.sequence)
+    return list(hyperparameter.sequence) if isinstance(hyperparameter, OrdinalHyperparameter) else None
+
+
+def _spread(hyperparameter: Hyperparameter, points: int) -> list[Value]:
+    if (listed := _listed(hyperparameter)) is not None:
+        return listed
     values = [hyperparameter.to_value(i / (points - 1)) for i in range(points)]
     numbers = [value.item() if hasattr(value, "item") else value for value in values]
     return list(dict.fromkeys(numbers))

@@ -9,6 +9,8 @@ What ships, and why it is replaced:
   again: `Selector` predicts at once, and draws in groups, each from random numbers of its own.
 - `LocalSearch` goes through a set of configurations, whose order depends on ``PYTHONHASHSEED``: `OrderedLocalSearch`.
 - The forest reserves memory for 2**20 leaves a tree, and predicts on a pool of threads: `quick_forest`.
+- The encoder makes minus infinity of the best loss where several share it and it is large, such as 1e7, and figures
+  that the acquisition function overflows on where a loss is 1e300; either ends the run: `BoundedEncoder`.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from smac.main.config_selector import ConfigSelector
 from smac.main.smbo import SMBO
 from smac.model.random_forest.random_forest import RandomForest
 from smac.runhistory import TrialInfo, TrialValue
+from smac.runhistory.encoder.log_scaled_encoder import RunHistoryLogScaledEncoder
 from smac.runhistory.enumerations import StatusType
 
 from mfbo.optimizers.sampling import TRIES, plain
@@ -40,6 +43,8 @@ logging.getLogger("smac").setLevel(logging.ERROR)  # it warns of its own fallbac
 RETRAIN_AFTER = 4  # configurations drawn from one surrogate; 8 as shipped did worse on every function tried
 CHALLENGERS = 1000
 LOCAL_SEARCHES = 5
+HUGE = 1e300  # losses beyond count as this, so that their differences are finite
+SPAN = 25.0  # of the logarithms of scaled losses, to either side of their median
 
 
 def quick_forest(scenario: Scenario) -> RandomForest:
@@ -47,6 +52,20 @@ def quick_forest(scenario: Scenario) -> RandomForest:
     forest = MultiFidelityFacade.get_model(scenario)
     forest._rf_opts.update(max_leaf_nodes=None, n_jobs=1)
     return forest
+
+
+class BoundedEncoder(RunHistoryLogScaledEncoder):
+    """Scales losses as shipped, and bounds the outcome; what is within `SPAN` of the median stays as it is."""
+
+    def transform_response_values(self, values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """Logarithms of the scaled losses, the highest 0; (n, 1) as `values`."""
+        if not values.size:
+            return values
+        logs = super().transform_response_values(values)
+        centre = np.median(logs[np.isfinite(logs)])
+        bounded: np.ndarray[Any, Any] = np.clip(logs, centre - SPAN, centre + SPAN)
+        bounded -= bounded.max()
+        return bounded
 
 
 class OrderedLocalSearch(LocalSearch):
@@ -240,6 +259,7 @@ class Brackets(Hyperband):
             config = next(draws, None)
             if config is None:
                 self._exhausted, bracket.size = True, len(bracket.configs)
+                self._promote(bracket)  # all that there will ever be may be back
             else:
                 bracket.configs.append(config)
         if bracket.asked < len(bracket.configs):
@@ -290,8 +310,9 @@ class Facade(MultiFidelityFacade):
     def __init__(
         self, space: ConfigurationSpace, budgets: Sequence[float], eta: int, seed: int, surrogate: bool
     ) -> None:
+        least = budgets[0] * (1 - 1e-9)  # as SMAC's log(243) / log(3) is less than 5
         scenario = Scenario(
-            space, deterministic=True, crash_cost=1.0, min_budget=budgets[0], max_budget=budgets[-1], seed=seed
+            space, deterministic=True, crash_cost=1.0, min_budget=least, max_budget=budgets[-1], seed=seed
         )
         n_random = min(10 * len(space), 25)
         super().__init__(
@@ -301,6 +322,7 @@ class Facade(MultiFidelityFacade):
             acquisition_maximizer=ordered_maximizer(scenario),
             initial_design=self.get_initial_design(scenario, n_configs=0),
             intensifier=Brackets(scenario, eta=eta),
+            runhistory_encoder=BoundedEncoder(scenario),
             config_selector=Selector(scenario, n_random, surrogate),
             overwrite=True,
         )
@@ -310,7 +332,8 @@ class Facade(MultiFidelityFacade):
 
     def told(self, info: TrialInfo, loss: float | None) -> None:
         """Tell the runhistory, the bracket and, of a failure, the selector; `loss` is None for a failure."""
-        value = TrialValue(cost=0.0 if loss is None else loss, status=StatusType.SUCCESS)
+        cost = 0.0 if loss is None else min(max(loss, -HUGE), HUGE)
+        value = TrialValue(cost=cost, status=StatusType.SUCCESS)
         self.tell(info, value, save=False)
         if loss is None:
             self._config_selector.failed(info)

@@ -115,6 +115,7 @@ def _job(
     from mfbo.tasks.training_device import device_of, optimizer_of, reseed
 
     device = device_of(context.device)
+    torch.backends.cudnn.benchmark = True  # a GPU's fastest convolutions for images of one size; no other device asks
     reseed(device, context.seed, _WEIGHTS)
     model = network(len(found.classes)).to(device, memory_format=torch.channels_last)
     name = str(config.get("optimizer", "adamw"))

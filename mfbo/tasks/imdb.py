@@ -89,7 +89,8 @@ def validate(config: Config, rung: Rung, context: Context) -> Measurement:
 
     options = Options.read(context.options, _OPTIONS)
     words = _words(options)
-    vocabulary = words["train"].vocabulary()
+    used = everything(words["train"].tokens.labels, 1.0, context.seed, options.samples)
+    vocabulary = words["train"].vocabulary(used)
     learn, judge = (words[split].encoded(vocabulary) for split in ("train", "test"))
     rows = everything(learn.labels, rung.data, context.seed, options.samples)
     job = _job(config, context, vocabulary, learn=(learn, rows), judge=(judge, np.arange(len(judge))), final=True)

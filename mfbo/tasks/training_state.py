@@ -11,6 +11,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,7 +21,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from mfbo.errors import BadData
+from mfbo.errors import BadData, RunError
 from mfbo.tasks.training_setup import write_json
 
 TENSORS, PROGRESS = "state.safetensors", "state.json"
@@ -94,6 +96,19 @@ def restore(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) ->
         raise BadData(f"checkpoint {str(folder)!r} is of another network: {_line(error)}; {_MEND}") from error
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
     return progress
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """What goes wrong where a checkpoint is written, in one line: most often the disk is full.
+
+    Raises:
+        RunError: it does.
+    """
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        raise RunError(f"the checkpoint cannot be written: {_line(error)}; make room, or set --max-disk") from error
 
 
 def write_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> None:

@@ -1,0 +1,36 @@
+"""``mfbo narrow``: the region that was promising in a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mfbo.errors import BadValue
+
+
+@click.command()
+@click.argument("run")
+@click.option("--output", "-o", default="narrowed.yaml", show_default=True, help="A space file, new.")
+def narrow(run: str, output: str) -> None:
+    """Narrow the space of RUN to what was promising in it.
+
+    Only where promising values differ from the others by more than chance. The file has the reasons as comments; use it
+    with `mfbo tune TASK --space narrowed.yaml`.
+    """
+    from rich.console import Console
+
+    from mfbo.display.narrowing import narrowing
+    from mfbo.ledger import read
+    from mfbo.narrow import narrow as narrowed
+
+    path = Path(output)
+    if path.exists():
+        raise BadValue(f"{output!r} exists; name a new file with -o")
+    found = narrowed(read(run))
+    try:
+        path.write_text(found.to_yaml(), encoding="utf-8")
+    except OSError as error:
+        raise BadValue(f"cannot write {output!r}: {error.strerror}; name another file with -o") from error
+    Console().print(narrowing(found))
+    click.echo(output)

@@ -1,0 +1,235 @@
+"""Narrowing a space to the region that holds what was promising in a run.
+
+Promising is the best fifth of each rung. A hyperparameter is narrowed only where the promising values differ from the
+others by more than chance: two-sided Kolmogorov-Smirnov test for numbers (on their log scale where they have one),
+hypergeometric test for the absence of a choice. The region is that of the promising values without the outermost
+twentieth at either end, and a margin. Of k promising values drawn alike, t of them trimmed at either end, the next one
+lies outside with a chance of 2 (t + 1) / (k + 1): so sure is a region, before its margin.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import stats
+
+from mfbo.errors import RunError
+
+if TYPE_CHECKING:
+    from ConfigSpace import ConfigurationSpace
+    from ConfigSpace.hyperparameters import Hyperparameter
+
+    from mfbo.ledger import Run
+    from mfbo.trial import Config, Value
+
+KEEP = 0.2  # of each rung
+TRIM = 0.05  # of the promising values, at either end
+LEAST = 20  # configurations, below which nothing is narrowed
+FEW = 5  # promising values, below which a hyperparameter is not narrowed
+ALPHA = 0.05
+MARGIN = 2.0  # mean distances between promising values, to either side
+NUMERIC = ("uniform_int", "uniform_float")
+CHOICES = {"categorical": "choices", "ordinal": "sequence"}
+
+
+@dataclass(frozen=True)
+class Bound:
+    """What became of one hyperparameter.
+
+    Attributes:
+        name: of the hyperparameter.
+        before, after: its range or choices, in words; the same where it was left as it was.
+        why: in one line.
+        pvalue: of promising and other values being alike; None where there was nothing to test.
+        sure: chance, at least, that another promising value lies inside; 1 where nothing was cut off.
+    """
+
+    name: str
+    before: str
+    after: str
+    why: str
+    pvalue: float | None = None
+    sure: float = 1.0
+
+    @property
+    def narrowed(self) -> bool:
+        """Whether anything was cut off."""
+        return self.before != self.after
+
+
+@dataclass(frozen=True)
+class Narrowed:
+    """A smaller space.
+
+    Attributes:
+        space: in ConfigSpace's own form.
+        bounds: one a hyperparameter.
+        promising: configurations that the region holds.
+        tried: configurations in the run.
+    """
+
+    space: Mapping[str, Any]
+    bounds: tuple[Bound, ...]
+    promising: int
+    tried: int
+
+    def to_yaml(self) -> str:
+        """A space file for ``--space``, with the reasons as comments."""
+        import yaml
+
+        lines = [f"# narrowed to what holds the {self.promising} promising of {self.tried} configurations"]
+        for bound in self.bounds:
+            change = f"{bound.before} -> {bound.after}" if bound.narrowed else bound.before
+            lines.append(f"# {bound.name}: {change}: {bound.why}")
+        text = "\n".join("".join(char if char.isprintable() else " " for char in line) for line in lines)
+        return f"{text}\n{yaml.safe_dump(dict(self.space), sort_keys=False)}"
+
+
+def narrow(run: Run) -> Narrowed:
+    """The region of the space that held what was promising in `run`.
+
+    Args:
+        run: exploration on small subsets, or any other.
+
+    Raises:
+        RunError: it has too few results to tell.
+    """
+    from ConfigSpace import ConfigurationSpace
+
+    good, others = split(run)
+    tried = len(good) + len(others)
+    if tried < LEAST:
+        text = f"run {str(run.folder)!r} has tried {tried} configurations; {LEAST} are needed to tell a region"
+        raise RunError(f"{text}; go on with it with 'mfbo resume'")
+    plain = dict(copy.deepcopy(run.header.space))
+    space = ConfigurationSpace.from_serialized_dict(copy.deepcopy(plain))
+    bounds = []
+    for entry in list(plain["hyperparameters"]):
+        changed, bound = _narrowed(entry, space, good, others)
+        plain, bound = _kept(plain, entry, changed, bound)
+        bounds.append(bound)
+    return Narrowed(plain, tuple(bounds), len(good), tried)
+
+
+def split(run: Run) -> tuple[list[Config], list[Config]]:
+    """(promising, others): configurations that were in the best `KEEP` of a rung, and those that were not.
+
+    A configuration that failed at its lowest rung is one of the others.
+    """
+    by_rung: dict[float, dict[str, tuple[float, Config]]] = {}
+    for result in run.results:
+        outcome = result.outcome
+        if outcome.failed or outcome.status == "ok":
+            loss = math.inf if outcome.loss is None else outcome.loss
+            by_rung.setdefault(outcome.rung.work, {})[result.trial.key] = (loss, result.trial.config)
+    promising: dict[str, Config] = {}
+    everything: dict[str, Config] = {}
+    for seen in by_rung.values():
+        everything.update({key: config for key, (_, config) in seen.items()})
+        ranked = sorted((loss, key) for key, (loss, _) in seen.items() if loss < math.inf)
+        for _, key in ranked[: math.ceil(KEEP * len(seen))]:
+            promising[key] = seen[key][1]
+    return list(promising.values()), [config for key, config in everything.items() if key not in promising]
+
+
+def _narrowed(
+    entry: Mapping[str, Any], space: ConfigurationSpace, good: Sequence[Config], others: Sequence[Config]
+) -> tuple[dict[str, Any], Bound]:
+    """One hyperparameter, in ConfigSpace's form, and what was done to it."""
+    name, kind = str(entry["name"]), str(entry["type"])
+    here, there = ([config[name] for config in configs if name in config] for configs in (good, others))
+    if kind not in NUMERIC and kind not in CHOICES:
+        return dict(entry), Bound(name, _words(entry), _words(entry), f"left as it is: {kind}")
+    if len(here) < FEW or len(there) < FEW:
+        return dict(entry), Bound(name, _words(entry), _words(entry), f"left as it is: {len(here)} promising values")
+    if kind in NUMERIC:
+        return _range(entry, space[name], here, there)
+    return _choices(entry, here, there)
+
+
+def _range(
+    entry: Mapping[str, Any], hyperparameter: Hyperparameter, here: Sequence[Value], there: Sequence[Value]
+) -> tuple[dict[str, Any], Bound]:
+    """A number: from the least to the greatest promising value, with a margin, on its own scale."""
+    inside, outside = (np.array([float(hyperparameter.to_vector(v)) for v in values]) for values in (here, there))
+    pvalue = float(stats.ks_2samp(inside, outside).pvalue)
+    before, name = _words(entry), str(entry["name"])
+    if pvalue > ALPHA:
+        why = f"left as it is: promising and other values are alike (p = {pvalue:.2g})"
+        return dict(entry), Bound(name, before, before, why, pvalue)
+    k, ranked = len(inside), np.sort(inside)
+    trim = int(TRIM * k)
+    low, high = ranked[trim], ranked[k - 1 - trim]
+    margin = max(0.02, MARGIN * (high - low) / (k - 1))
+    ends = [hyperparameter.to_value(min(1.0, max(0.0, end))) for end in (low - margin, high + margin)]
+    lower, upper = (value.item() if hasattr(value, "item") else value for value in ends)
+    changed = {**entry, "lower": lower, "upper": upper}
+    changed["default_value"] = min(upper, max(lower, entry["default_value"]))
+    inner = [_short(hyperparameter.to_value(end)) for end in (low, high)]
+    why = f"{k - 2 * trim} of {k} promising values from {inner[0]} to {inner[1]}, and a margin (p = {pvalue:.2g})"
+    cut = low - margin > 0 or high + margin < 1
+    return changed, Bound(name, before, _words(changed), why, pvalue, 1 - 2 * (trim + 1) / (k + 1) if cut else 1.0)
+
+
+def _choices(entry: Mapping[str, Any], here: Sequence[Value], there: Sequence[Value]) -> tuple[dict[str, Any], Bound]:
+    """Choices: those that are missing among the promising by more than chance are dropped."""
+    key = CHOICES[str(entry["type"])]
+    before, name, total = _words(entry), str(entry["name"]), len(here) + len(there)
+    dropped, least = [], 1.0
+    for choice in entry[key]:
+        tried = list(there).count(choice)
+        if choice not in here and tried:
+            pvalue = float(stats.hypergeom(total, tried, len(here)).pmf(0)) * len(entry[key])  # Bonferroni
+            least = min(least, pvalue)
+            if pvalue < ALPHA:
+                dropped.append(choice)
+    if not dropped:
+        return dict(entry), Bound(
+            name, before, before, "left as it is: no choice does worse by more than chance", least
+        )
+    kept = [choice for choice in entry[key] if choice not in dropped]
+    if entry["type"] == "ordinal":  # an order without a gap
+        first, last = entry[key].index(kept[0]), entry[key].index(kept[-1])
+        kept = list(entry[key][first : last + 1])
+    changed = {**entry, key: kept}
+    if changed["default_value"] not in kept:
+        changed["default_value"] = kept[0]
+    if entry.get("weights"):
+        changed["weights"] = [w for choice, w in zip(entry[key], entry["weights"], strict=True) if choice in kept]
+    words = ", ".join(map(str, dropped))
+    why = f"none of {len(here)} promising configurations has {words} (p = {least:.2g})"
+    return changed, Bound(name, before, _words(changed), why, least, 1 - least)
+
+
+def _kept(
+    plain: dict[str, Any], entry: Mapping[str, Any], changed: Mapping[str, Any], bound: Bound
+) -> tuple[dict[str, Any], Bound]:
+    """The space with the change, unless a condition or a forbidden part needs what was cut off."""
+    from ConfigSpace import ConfigurationSpace
+
+    listed = [changed if one["name"] == entry["name"] else one for one in plain["hyperparameters"]]
+    found = {**plain, "hyperparameters": listed}
+    try:
+        ConfigurationSpace.from_serialized_dict(copy.deepcopy(found))
+    except Exception as error:  # ConfigSpace raises several kinds
+        why = f"left as it is: a condition or forbidden part needs all of it ({type(error).__name__})"
+        return plain, Bound(bound.name, bound.before, bound.before, why, bound.pvalue)
+    return found, bound
+
+
+def _words(entry: Mapping[str, Any]) -> str:
+    """``[0.001, 0.1]``, or the choices."""
+    if entry["type"] in CHOICES:
+        return "{" + ", ".join(map(str, entry[CHOICES[str(entry["type"])]])) + "}"
+    if "lower" in entry:
+        return f"[{_short(entry['lower'])}, {_short(entry['upper'])}]"
+    return str(entry.get("value", entry["type"]))
+
+
+def _short(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)  # numpy's are floats too
