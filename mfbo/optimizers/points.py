@@ -41,9 +41,9 @@ class Points:
         self.categorical = np.array([isinstance(h, CategoricalHyperparameter) for h in self.hyperparameters])
         counts = [_count(hyperparameter) for hyperparameter in self.hyperparameters]
         self._span = np.array([1.0 if count == math.inf else max(count - 1.0, 1.0) for count in counts])
-        self._counts = np.array([0 if count == math.inf else int(count) for count in counts])
+        self.counts = np.array([0 if count == math.inf else int(count) for count in counts])
         constant = np.array([isinstance(h, Constant) for h in self.hyperparameters])
-        self._free = ~constant & (self._counts != 1)
+        self._free = ~constant & (self.counts != 1)
         stand_in = [float(h.to_vector(h.default_value)) for h in self.hyperparameters]
         self._inactive = np.where(self.categorical, -1.0, stand_in)
         self._conditions = [
@@ -106,7 +106,7 @@ class Points:
         hyperparameter: Any = self.hyperparameters[i]
         values = np.where(np.isnan(values), 0.0, values)
         if self.categorical[i]:
-            return np.asarray((values + rng.randint(1, self._counts[i], size=len(values))) % self._counts[i])
+            return np.asarray((values + rng.randint(1, self.counts[i], size=len(values))) % self.counts[i])
         if isinstance(hyperparameter, OrdinalHyperparameter):
             moved = np.sign(steps) * np.ceil(np.abs(steps) * self._span[i])
             return np.asarray(np.clip(values + moved, 0, self._span[i]))
