@@ -15,7 +15,7 @@ from mfbo.ledger import Header, Ledger, Limits, Run
 from mfbo.loop import Loop
 from mfbo.meter import Meter
 from mfbo.observer import Observer
-from mfbo.optimizers import Optimizer, ladder_of, make
+from mfbo.optimizers import SHARE, Optimizer, ladder_of, make
 from mfbo.task import Task, load
 from mfbo.tasks import LCBENCH
 
@@ -28,7 +28,7 @@ SYNTHETIC += [f"hartmann{dims}{preset}" for dims in (3, 6) for preset in PRESETS
 
 
 def optimizer_of(name: str, task: Task, seed: int) -> tuple[Optimizer, list[Any]]:
-    """(optimizer, its rungs): one of mfbo's, ``random-2x`` (random search that is charged half), or a peer's adapter.
+    """(optimizer, its rungs): one of mfbo's, or a peer's adapter.
 
     A name with a colon is ``module:function``, called with the task, its ladder and the seed.
     """
@@ -75,8 +75,8 @@ def run(name: str, task: Task, seed: int, cost: float, workers: int = 1) -> Run:
 
 def trajectory(name: str, task: Task, seed: int, cost: float, workers: int = 1) -> dict[str, Any]:
     """What the incumbent was worth at full fidelity without noise: costs in full evaluations, and losses."""
-    factor = 2 if name == "random-2x" else 1
-    ledger = run("random" if factor == 2 else name, task, seed, cost * factor, workers * factor)
+    factor = SHARE.get(name, 1.0)
+    ledger = run(name, task, seed, cost * factor, round(workers * factor))
     curve = anytime(ledger, task.true_loss)
     return {
         "costs": [at / factor for at in curve.costs.tolist()],

@@ -27,8 +27,14 @@ class Checkpoints:
         return max(found) if found else None
 
     @contextmanager
-    def save(self, key: str, epoch: int) -> Iterator[Path]:
+    def save(self, key: str, epoch: int, keep: int | None = None) -> Iterator[Path]:
         """A folder to write into; on leaving it becomes the checkpoint after `epoch` epochs, older ones go.
+
+        Args:
+            key: of the configuration.
+            epoch: done.
+            keep: the one after so many epochs stays until `trim`: a trial began there, and would have to again if the
+                run were killed before its result counts.
 
         Raises:
             OSError: the disk is full or the folder cannot be written; the older checkpoint is still there.
@@ -48,11 +54,14 @@ class Checkpoints:
         _remove(target)
         aside.rename(target)
         _sync(home)
-        for older, path in self._all(key):
-            if older < epoch:
-                _remove(path)
+        self._drop_below(key, epoch, keep)
         for path in home.glob(f".{_PREFIX}*"):  # of processes that were killed: a configuration has one writer
             shutil.rmtree(path, ignore_errors=True)
+
+    def trim(self, key: str) -> None:
+        """Delete all checkpoints of configuration `key` but the newest."""
+        if found := self._all(key):
+            self._drop_below(key, max(found)[0], None)
 
     def drop(self, key: str) -> None:
         """Delete all checkpoints of configuration `key`."""
@@ -63,6 +72,11 @@ class Checkpoints:
     def keys(self) -> list[str]:
         """The configurations that have a folder here."""
         return sorted(path.name for path in self.root.iterdir()) if self.root.is_dir() else []
+
+    def _drop_below(self, key: str, epoch: int, keep: int | None) -> None:
+        for older, path in self._all(key):
+            if older < epoch and older != keep:
+                _remove(path)
 
     def _all(self, key: str) -> list[tuple[int, Path]]:
         home = self.root / key

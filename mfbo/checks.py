@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,6 +52,14 @@ def settings(settings: Settings) -> None:
             raise BadValue(f"max {name} {value!r}: give a number of GiB above 0")
     if settings.device not in ("auto", "cpu", "cuda", "mps"):
         raise UnknownName("device", settings.device, ("auto", "cpu", "cuda", "mps"))
+
+
+def device(settings: Settings) -> None:
+    """A device that is there, of a task that trains here with PyTorch: such a task has imported it by now."""
+    if settings.scheduler is None and settings.device in ("cuda", "mps") and "torch" in sys.modules:
+        from mfbo.tasks.training_device import device_of
+
+        device_of(settings.device)
 
 
 def _scheduler(scheduler: str, workers: int | None) -> None:

@@ -106,7 +106,7 @@ class Context:
         """
         if self._checkpoints is None:
             raise RuntimeError("this run keeps no checkpoints; look at context.keeps_checkpoints first")
-        with self._checkpoints.save(self._key, epoch) as folder:
+        with self._checkpoints.save(self._key, epoch, keep=self.start_epoch) as folder:
             yield folder
 
     @property

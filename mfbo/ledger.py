@@ -17,8 +17,8 @@ from types import TracebackType
 from typing import Any, NoReturn
 
 from mfbo.errors import BadLedger, RunError, RunExists, RunLocked, RunNotFound
-from mfbo.records import Record, number, outcome_of, outcome_record, rung_of, trial_of, whole
-from mfbo.trial import Outcome, Rung, Trial
+from mfbo.records import Record, known_of, number, outcome_of, outcome_record, rung_of, trial_of, whole
+from mfbo.trial import Known, Outcome, Rung, Trial
 
 FORMAT = 1
 FILE = "ledger.jsonl"
@@ -58,6 +58,7 @@ class Header:
         full_cost: virtual seconds of a full evaluation, for surrogates.
         optimum: the best possible loss, where known.
         settings: device and options given on the command line.
+        known: results of an earlier run that the optimizer began with.
         versions: of Python, mfbo and the libraries that results depend on.
         hardware: machine, cores, memory, accelerator.
         command: what the user typed.
@@ -77,6 +78,7 @@ class Header:
     full_cost: float | None = None
     optimum: float | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    known: tuple[Known, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     hardware: Mapping[str, Any] = field(default_factory=dict)
     command: str = ""
@@ -233,6 +235,7 @@ def _begin(record: Record, where: str) -> Run:
         values = {key: value for key, value in record.items() if key not in ("record", "format")}
         values["rungs"] = tuple(rung_of(rung) for rung in values["rungs"])
         values["limits"] = _limits(values["limits"])
+        values["known"] = tuple(known_of(known) for known in values.get("known", ()))
         header = Header(**values)
         _check(header)
     except DAMAGE as error:
@@ -325,7 +328,8 @@ class Ledger:
         ledger = Ledger(run, fd)
         try:
             _lock(fd, folder)
-            ledger._write({"record": "run", "format": FORMAT, **asdict(header)}, sync=True)
+            known = [{**known._asdict(), "rung": asdict(known.rung)} for known in header.known]
+            ledger._write({"record": "run", "format": FORMAT, **asdict(header), "known": known}, sync=True)
             _sync_folder(folder)
         except BaseException:
             ledger.close()

@@ -43,9 +43,10 @@ class Meter:
 
     @property
     def grace(self) -> float:
-        """Seconds that a trial may go on without a report once the limit is reached, so that the limit still holds."""
+        """Seconds that all trials in flight may go on for, together, once the limit is reached; so it still holds."""
         amount = self._account.budget.amount if self.unit == "s" else math.inf
-        return max(0.7, min(0.007 * min(amount, self._max_wall), 10.0))
+        least = min(amount, self._max_wall)
+        return max(0.7, 0.007 * least) if least < math.inf else 10.0
 
     def take(self, result: Result) -> None:
         """Take note of a result, in a run that goes on or in one that is read back."""

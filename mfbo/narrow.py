@@ -61,6 +61,13 @@ class Bound:
         """Whether anything was cut off."""
         return self.before != self.after
 
+    @property
+    def words(self) -> str:
+        """In one line: what was done, why, and how sure."""
+        sure = f", at least {100 * self.sure:.0f}% sure" if self.narrowed else ""
+        change = f"{self.before} -> {self.after}" if self.narrowed else self.before
+        return f"{self.name}: {change}: {self.why}{sure}"
+
 
 @dataclass(frozen=True)
 class Narrowed:
@@ -83,9 +90,7 @@ class Narrowed:
         import yaml
 
         lines = [f"# narrowed to what holds the {self.promising} promising of {self.tried} configurations"]
-        for bound in self.bounds:
-            change = f"{bound.before} -> {bound.after}" if bound.narrowed else bound.before
-            lines.append(f"# {bound.name}: {change}: {bound.why}")
+        lines += [f"# {bound.words}" for bound in self.bounds]
         text = "\n".join("".join(char if char.isprintable() else " " for char in line) for line in lines)
         return f"{text}\n{yaml.safe_dump(dict(self.space), sort_keys=False)}"
 

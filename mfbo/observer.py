@@ -29,3 +29,35 @@ class Observer:
 
     def ended(self, status: str) -> None:
         """The run is over: ``budget``, ``trials``, ``wall``, ``exhausted``, ``interrupted`` or ``failed``."""
+
+
+class Several(Observer):
+    """Passes everything on to several observers."""
+
+    def __init__(self, *observers: Observer) -> None:
+        self._observers = observers
+
+    def began(self, run: Run) -> None:
+        """To each."""
+        for observer in self._observers:
+            observer.began(run)
+
+    def asked(self, trial: Trial) -> None:
+        """To each."""
+        for observer in self._observers:
+            observer.asked(trial)
+
+    def told(self, result: Result, best: Result | None) -> None:
+        """To each."""
+        for observer in self._observers:
+            observer.told(result, best)
+
+    def note(self, text: str) -> None:
+        """To each."""
+        for observer in self._observers:
+            observer.note(text)
+
+    def ended(self, status: str) -> None:
+        """To each."""
+        for observer in self._observers:
+            observer.ended(status)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, TypeAlias, get_args
 
-from mfbo.trial import Outcome, Report, Rung, Status, Trial
+from mfbo.trial import Known, Outcome, Report, Rung, Status, Trial
 
 Record: TypeAlias = dict[str, Any]
 STATUSES = frozenset(get_args(Status))
@@ -49,6 +49,12 @@ def trial_of(record: Record) -> Trial:
         if isinstance(value, dict | list) or (isinstance(value, float) and not math.isfinite(value)):
             raise ValueError(f"{_short(value)} is no value of a hyperparameter")
     return Trial(whole(record["trial"]), config, rung_of(record["rung"]))
+
+
+def known_of(record: Record) -> Known:
+    """A result from elsewhere, in the header; errors as in `outcome_of`."""
+    trial = trial_of({"trial": 0, **record})
+    return Known(trial.config, trial.rung, number(record["loss"]))
 
 
 def outcome_of(record: Record) -> Outcome:

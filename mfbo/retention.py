@@ -43,6 +43,8 @@ class Retention:
         """Delete what `result` has made useless; `best` is the incumbent now."""
         self._note(result)
         self._flying.discard(result.trial.key)
+        if result.outcome.final:  # else it goes on, perhaps from where it began
+            self._checkpoints.trim(result.trial.key)
         keep = best.trial.key if best else ""
         for key in [key for key in self._done if key != keep]:
             self._checkpoints.drop(key)

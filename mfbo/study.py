@@ -125,7 +125,17 @@ def compare(
     _claim(study, folder)
     found = []
     for entry in study.entries():
-        result = _run(study, entry, folder / entry.folder, began, command)
+        result = run(
+            folder / entry.folder,
+            _cost(study, entry),
+            entry.task,
+            observer=began(entry),
+            command=command,
+            optimizer=entry.optimizer,
+            seed=entry.seed,
+            fidelity=study.fidelity,
+            settings=study.settings,
+        )
         found.append(result)
         told(entry, result)
         if result.status == "interrupted":
@@ -208,25 +218,23 @@ def _claim(study: Study, folder: Path) -> None:
         raise RunExists(f"cannot write to {str(folder)!r}: {error.strerror}; give another --out") from error
 
 
-def _run(study: Study, entry: Entry, folder: Path, began: Callable[[Entry], Observer], command: str) -> TuneResult:
-    """The result of one run: as it is if it is finished, else after it has been."""
-    cost = _cost(study, entry)
+def run(folder: Path, max_cost: str, task: str, *, observer: Observer, command: str, **new: Any) -> TuneResult:
+    """The result of one run: as it is if it is finished within that cost, else after it has been.
+
+    Args:
+        folder: of the run.
+        max_cost: as its ledger has it.
+        task: its name.
+        observer: is told what happens, if something does.
+        command: what the user typed.
+        new: for `mfbo.tune`, if the run has not begun.
+    """
     if not (folder / FILE).is_file():
-        return tune(
-            entry.task,
-            cost,
-            optimizer=entry.optimizer,
-            seed=entry.seed,
-            out=folder,
-            fidelity=study.fidelity,
-            settings=study.settings,
-            observer=began(entry),
-            command=command,
-        )
-    run = read(folder)
-    if run.ended not in (None, "interrupted") and run.limits.max_cost == cost:
-        return result_of(run)
-    return resume(folder, max_cost=cost, observer=began(entry), command=command)
+        return tune(task, max_cost, out=folder, observer=observer, command=command, **new)
+    there = read(folder)
+    if there.ended not in (None, "interrupted") and there.limits.max_cost == max_cost:
+        return result_of(there)
+    return resume(folder, max_cost=max_cost, observer=observer, command=command)
 
 
 def _cost(study: Study, entry: Entry) -> str:

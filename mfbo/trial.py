@@ -92,14 +92,29 @@ class Report(NamedTuple):
     cost: float
 
 
+class Known(NamedTuple):
+    """A result from elsewhere, for an optimizer to begin with.
+
+    Attributes:
+        config: hyperparameter values.
+        rung: at which it was measured.
+        loss: validation loss, lower is better.
+    """
+
+    config: Config
+    rung: Rung
+    loss: float
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What became of a trial.
 
     Attributes:
         status: ``ok``; ``stopped`` before its end, `loss` is then its last report; ``lost`` with the machine that it
-            ran on, to be run again: what it used until then is charged. The others are failures, with `error`: ``failed`` raised an exception; ``diverged`` to a loss that is NaN or infinite; ``invalid``
-            returned what is no measurement; ``memory`` ran out, of the device or past ``--max-trial-memory``;
+            ran on, to be run again: what it used until then is charged. The others are failures, with `error`:
+            ``failed`` raised an exception; ``diverged`` to a loss that is NaN or infinite; ``invalid`` returned what is
+            no measurement; ``memory`` ran out, of the device or past ``--max-trial-memory``;
             ``timeout`` passed ``--max-trial-time``; ``exited`` called for an exit; ``crashed`` took its process
             with it; ``killed`` from outside, most often by the system when memory ran out.
         loss: validation loss, lower is better; None where there is none.

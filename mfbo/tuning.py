@@ -13,23 +13,24 @@ from typing import TYPE_CHECKING, Any
 from mfbo import checks, identity
 from mfbo.checkpoint import Checkpoints
 from mfbo.environment import hardware, versions
-from mfbo.errors import BadCost
+from mfbo.errors import BadCost, BadValue
 from mfbo.executors import choice
 from mfbo.executors.evaluate import Setting
 from mfbo.interrupt import Interrupt
-from mfbo.ledger import Header, Ledger, Limits
+from mfbo.ledger import Header, Ledger, Limits, Run, read
 from mfbo.loop import Loop
 from mfbo.meter import Meter
 from mfbo.observer import Observer
-from mfbo.optimizers import DEFAULT, ladder_of, make
+from mfbo.optimizers import DEFAULT, LEARNERS, ladder_of, make
 from mfbo.replay import rebuild
 from mfbo.result import TuneResult, result_of
 from mfbo.retention import Retention
 from mfbo.settings import Settings, resumed
 from mfbo.task import Task, kept_space, load, own_code
+from mfbo.warm import known_of
 
 if TYPE_CHECKING:
-    from mfbo.trial import Rung
+    from mfbo.trial import Known, Rung
 
 
 def tune(
@@ -45,6 +46,8 @@ def tune(
     settings: Settings | None = None,
     observer: Observer | None = None,
     command: str = "",
+    warm_start: Run | Path | str | None = None,
+    max_fidelity: float = 1.0,
 ) -> TuneResult:
     """Search for the best configuration of `task` within the limits; at least one of them is needed.
 
@@ -62,6 +65,8 @@ def tune(
         settings: how trials are run.
         observer: is told what happens.
         command: what the user typed, for the ledger.
+        warm_start: an earlier run of the same task, in this space or another one, to begin with as far as it fits.
+        max_fidelity: no rung above this fraction of a full evaluation.
 
     Raises:
         MfboError: a mistake that a person can mend; nothing was written.
@@ -72,11 +77,13 @@ def tune(
     limits = Limits(checks.cost_text(max_cost), max_trials, max_wall)
     checks.limits(limits, seed)
     checks.settings(settings)
-    rungs = ladder_of(optimizer, task.fidelity, fidelity)
-    chosen = make(optimizer, task, rungs, seed)
+    rungs = _up_to(max_fidelity, ladder_of(optimizer, task.fidelity, fidelity))
+    known = _known(warm_start, task, rungs, optimizer, observer)
+    chosen = make(optimizer, task, rungs, seed, known)
     checks.affordable(limits, task, rungs, optimizer)
     if task.prepare:
         task.prepare(settings.options)
+    checks.device(settings)
     choice.check(task, settings)
     header = _header(
         task=task,
@@ -86,6 +93,7 @@ def tune(
         fidelity=fidelity,
         rungs=rungs,
         settings=settings,
+        known=known,
         command=command,
     )
     folder = Path(out) if out is not None else None
@@ -149,10 +157,11 @@ def resume(
         changes = {name: value for name, value in new.items() if value is not None}
         checks.limits(replace(known.limits, **changes), header.seed)
         checks.same_unit(known.limits, changes)
-        chosen = make(header.optimizer, task, header.rungs, header.seed)
+        chosen = make(header.optimizer, task, header.rungs, header.seed, header.known)
         rebuild(chosen, known)
         if task.prepare:
             task.prepare(settings.options)
+        checks.device(settings)
         choice.check(task, settings)
         if changes:
             ledger.limits(**changes)
@@ -209,6 +218,33 @@ def _run(task: Task, optimizer: Any, ledger: Ledger, settings: Settings, observe
     return status
 
 
+def _up_to(most: float, rungs: list[Rung]) -> list[Rung]:
+    """The rungs of at most that work."""
+    found = [rung for rung in rungs if rung.work <= most * (1 + 1e-9)]
+    if not found:
+        raise BadValue(
+            f"max fidelity {most!r}: the lowest rung is {rungs[0]} ({rungs[0].work:.3g}); give at least that"
+        )
+    return found
+
+
+def _known(
+    source: Run | Path | str | None, task: Task, rungs: list[Rung], optimizer: str, observer: Observer
+) -> tuple[Known, ...]:
+    """What the optimizer can begin with; says what was left out."""
+    if source is None:
+        return ()
+    run = source if isinstance(source, Run) else read(source)
+    if run.header.task != (task.source or task.name):
+        raise BadValue(f"warm start from a run of {run.header.task!r}: give one of {task.source or task.name!r}")
+    if optimizer not in LEARNERS:
+        observer.note(f"{optimizer} makes no use of an earlier run; {', '.join(LEARNERS)} would")
+        return ()
+    found, words = known_of(run, task.space, rungs)
+    observer.note(words)
+    return found
+
+
 def _say_whose(name: str, observer: Observer) -> None:
     """Say which file of the user's it is that the task `name` runs, if it is one."""
     if said := own_code(name):
@@ -231,6 +267,7 @@ def _header(
     fidelity: str | None,
     rungs: list[Rung],
     settings: Settings,
+    known: tuple[Known, ...],
     command: str,
 ) -> Header:
     space = identity.space_dict(task.space)
@@ -248,6 +285,7 @@ def _header(
         full_cost=task.full_cost,
         optimum=task.optimum,
         settings=dict(vars(settings)),
+        known=known,
         versions=versions(),
         hardware=hardware(),
         command=command,

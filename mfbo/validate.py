@@ -6,7 +6,8 @@ import json
 import shutil
 import statistics
 import tempfile
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,7 @@ def validate(
     out: Path | str | None = None,
     device: str | None = None,
     task: Task | None = None,
+    seconds: float | None = None,
     told: Callable[[Score], None] = lambda score: None,
 ) -> Validation:
     """Train the incumbent from scratch at full fidelity on training and validation part; measure on the test split.
@@ -121,12 +123,13 @@ def validate(
         out: folder to write; ``RUN/best`` if None, which is replaced; nothing is written for a run in memory.
         device: None for the run's.
         task: for a run of a `Task` object, which no name leads to.
+        seconds: limit; a training in flight then is ended at its next report, and does not count. None for no limit.
         told: is given each score as it comes.
 
     Raises:
         BadValue: of `seeds`, or `out` has something in it.
         BadTask: the task has no final validation.
-        RunError: no such run, it has no result, or a training failed.
+        RunError: no such run, it has no result, a training failed, or none came to its end within the limit.
         BadData, MissingExtra: the task cannot be trained here.
     """
     if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
@@ -142,31 +145,50 @@ def validate(
     options = dict(run.header.settings.get("options", {}))
     if task.prepare:
         task.prepare(options)
-    final = replace(task, train=task.validate)
-    trial = Trial(best.trial.id, best.trial.config, task.fidelity.full)
+    trial, final = Trial(best.trial.id, best.trial.config, task.fidelity.full), replace(task, train=task.validate)
+    setting = Setting(run.header.seed, device or str(run.header.settings.get("device", "auto")), options)
     with tempfile.TemporaryDirectory(prefix="mfbo-validate-", dir=run.folder) as scratch:
         scores: list[Score] = []
-        first = None
-        for seed in range(run.header.seed, run.header.seed + seeds):
-            chosen = device or str(run.header.settings.get("device", "auto"))
-            score, folder = _one(final, trial, Setting(seed, chosen, options, Checkpoints(Path(scratch) / str(seed))))
+        first: Path | None = None
+        for score, folder in _trainings(final, trial, setting, seeds, seconds=seconds, scratch=Path(scratch)):
             scores.append(score)
             told(score)
             first = first or folder
             if folder is not None and folder != first:
                 shutil.rmtree(folder)
+        if not scores:
+            raise RunError(f"no training of the final validation came to its end in {seconds:.3g}s; give more")
         if target is not None and first is not None:
-            facts = _facts(scores)
             if out is None:
                 shutil.rmtree(target, ignore_errors=True)
-            write_model(run, best, target, first, rung=trial.rung, seed=run.header.seed, facts=facts)
+            write_model(run, best, target, first, rung=trial.rung, seed=run.header.seed, facts=_facts(scores))
     written = target if first is not None else None
     return Validation(task.name, best.trial.config, trial.rung, tuple(scores), written)
 
 
-def _one(task: Task, trial: Trial, setting: Setting) -> tuple[Score, Path | None]:
-    """Train once: the score, and the folder with the model where the task leaves one."""
-    outcome = evaluate(task, trial, setting)
+def _trainings(
+    task: Task, trial: Trial, setting: Setting, seeds: int, *, seconds: float | None, scratch: Path
+) -> Iterator[tuple[Score, Path | None]]:
+    """One a seed, from that of `setting` on, until the time is up."""
+    began = time.monotonic()
+    for seed in range(setting.seed, setting.seed + seeds):
+        left = None if seconds is None else seconds - (time.monotonic() - began)
+        own = replace(setting, seed=seed, checkpoints=Checkpoints(scratch / str(seed)))
+        found = _one(task, trial, own, left)
+        if found is None:
+            return
+        yield found
+
+
+def _one(task: Task, trial: Trial, setting: Setting, seconds: float | None) -> tuple[Score, Path | None] | None:
+    """Train once: the score, and the folder with the model where the task leaves one; None if it took too long."""
+
+    def stop(elapsed: float) -> str | None:
+        return "time" if seconds is not None and elapsed > seconds else None
+
+    outcome = evaluate(task, trial, setting, stop)
+    if outcome.status == "stopped":
+        return None
     if outcome.status != "ok" or outcome.loss is None:
         reason = (outcome.error or outcome.status).strip().splitlines()[-1]
         raise RunError(f"validation of task {task.name!r} with seed {setting.seed} {outcome.status}: {reason}")

@@ -60,7 +60,8 @@ def _parameters(draw, name: str):
     if kind == "constant":
         return Constant(name, draw(st.sampled_from([3, 0.5, "fixed"])))
     if kind == "categorical":
-        return Categorical(name, draw(st.sampled_from([["a", "b", "c"], [True, False], [32, 64, 128], [None, 0.5], ["only"]])))
+        choices = [["a", "b", "c"], [True, False], [32, 64, 128], [None, 0.5], ["only"]]
+        return Categorical(name, draw(st.sampled_from(choices)))
     if kind == "ordinal":
         return OrdinalHyperparameter(name, draw(st.sampled_from([["low", "mid", "high"], [1, 2, 4, 8]])))
     low = draw(st.integers(1, 50) if "integer" in kind else st.floats(1e-6, 50))

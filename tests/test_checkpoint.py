@@ -181,3 +181,15 @@ def test_what_a_killed_process_left_half_written_is_cleared_by_the_next(checkpoi
     assert found(checkpoints, "a") is None
     save(checkpoints, "a", 3)
     assert [path.name for path in (checkpoints.root / "a").iterdir()] == ["epoch-00003"]
+
+
+def test_the_one_that_a_trial_began_with_stays_until_its_result_counts(checkpoints):
+    save(checkpoints, "a", 3)
+    for epoch in (5, 9):
+        with checkpoints.save("a", epoch, keep=3) as folder:
+            (folder / "sub").mkdir()
+            (folder / "sub" / "weights").write_text(f"a {epoch}")
+    assert (found(checkpoints, "a", below=9), found(checkpoints, "a")) == ((3, "a 3"), (9, "a 9"))
+    checkpoints.trim("a")
+    checkpoints.trim("unknown")
+    assert (found(checkpoints, "a", below=9), found(checkpoints, "a")) == (None, (9, "a 9"))

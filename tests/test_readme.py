@@ -64,7 +64,17 @@ def test_the_commands_on_one_run_work_in_the_order_in_which_they_stand(tmp_path,
     monkeypatch.chdir(tmp_path)
     first = ["tune", "digits", "--max-cost", "2x", "--workers", "0", "--quiet"]
     later = [words for words in commands() if "runs/digits-smac-s0" in words]
-    assert [words[0] for words in later] == ["show", "plot", "best", "best", "validate", "resume", "narrow"]
+    assert [words[0] for words in later] == [
+        "show",
+        "plot",
+        "best",
+        "best",
+        "validate",
+        "export",
+        "replay",
+        "resume",
+        "narrow",
+    ]
     for words in [first, *later]:
         quicker = {
             "resume": ["resume", words[1], "--max-cost", "2.2x", "--quiet"],  # the run is charged in full evaluations

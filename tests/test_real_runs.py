@@ -214,6 +214,19 @@ def test_a_trial_in_a_process_of_its_own_ends_in_order(reviews):
     assert len(list((reviews / "run" / "checkpoints").rglob("vocabulary.json"))) == 1
 
 
+@pytest.mark.parametrize("device", ["cuda", "mps"])
+def test_a_device_that_is_not_there_is_refused_before_anything_is_written(reviews, monkeypatch, device):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
+    command = ["tune", "imdb", "--max-cost", "1m", "--device", device, "--out", str(reviews / "run")]
+    found = CliRunner().invoke(main, command)
+    assert found.exit_code == 2
+    assert f"device '{device}': PyTorch" in found.stderr
+    assert "give 'auto' or 'cpu'" in found.stderr
+    assert "\n" not in found.stderr.strip()
+    assert not (reviews / "run").exists()
+
+
 @pytest.mark.parametrize(
     ("name", "columns", "says"),
     [

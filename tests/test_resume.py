@@ -28,7 +28,8 @@ def cut(source: Path, target: Path, size: int) -> None:
 
 
 @pytest.mark.parametrize(("optimizer", "workers"), [("smac", 1), ("hyperband", 1), ("hyperband", 4), ("random", 3)])
-def test_a_run_cut_anywhere_ends_as_if_it_had_not_been(task, tmp_path, optimizer, workers):
+def test_a_run_cut_anywhere_ends_as_if_it_had_not_been(task, tmp_path, monkeypatch, optimizer, workers):
+    monkeypatch.setattr("mfbo.optimizers.smac_parts.CHALLENGERS", 100)  # the same search over fewer points
     how = mfbo.Settings(workers=workers)
     whole = mfbo.tune(task, "12x", optimizer=optimizer, seed=5, out=tmp_path / "whole", settings=how)
     content = (tmp_path / "whole" / FILE).read_bytes()
@@ -41,19 +42,25 @@ def test_a_run_cut_anywhere_ends_as_if_it_had_not_been(task, tmp_path, optimizer
         assert resumed.cost == whole.cost
 
 
-@given(size=st.floats(0, 1), second=st.floats(0, 1))
-@settings(max_examples=25, deadline=None)
-def test_two_kills_are_no_worse_than_one(tmp_path_factory, size, second):
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """(its task, its result) of a run that nothing interrupted."""
     task = mfbo.Task("q", quadratic_space(), quadratic, mfbo.Fidelity(epochs=(1, 27)), stateless=True, full_cost=2.7)
+    return task, mfbo.tune(task, "4x", optimizer="hyperband", out=tmp_path_factory.mktemp("runs") / "whole")
+
+
+@given(size=st.floats(0, 1), second=st.floats(0, 1))
+@settings(max_examples=20, deadline=None)
+def test_two_kills_are_no_worse_than_one(whole, tmp_path_factory, size, second):
+    task, result = whole
     folder = tmp_path_factory.mktemp("runs")
-    whole = mfbo.tune(task, "4x", optimizer="hyperband", out=folder / "whole")
-    content = (folder / "whole" / FILE).read_bytes()
+    content = (result.run / FILE).read_bytes()
     header = content.index(b"\n") + 1
-    cut(folder / "whole", folder / "a", header + int(size * (len(content) - header)))
+    cut(result.run, folder / "a", header + int(size * (len(content) - header)))
     mfbo.resume(folder / "a", task=task)
     length = len((folder / "a" / FILE).read_bytes())
     cut(folder / "a", folder / "b", header + int(second * (length - header)))
-    assert mfbo.resume(folder / "b", task=task).ledger.results == whole.ledger.results
+    assert mfbo.resume(folder / "b", task=task).ledger.results == result.ledger.results
 
 
 def test_a_finished_run_is_extended(task, tmp_path):
@@ -182,7 +189,7 @@ def wait_for_results(folder: Path, number: int) -> None:
 
 def test_a_killed_run_on_the_real_clock_loses_no_finished_trial(tmp_path):
     (tmp_path / "mine.py").write_text(TASK_FILE)
-    process = started(tmp_path, f"{tmp_path}/mine.py:task", "--max-cost", "60s", "--optimizer", "hyperband")
+    process = started(tmp_path, f"{tmp_path}/mine.py:task", "--max-cost", "60s", "--optimizer", "asha")
     wait_for_results(tmp_path / "run", 3)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
@@ -194,10 +201,11 @@ def test_a_killed_run_on_the_real_clock_loses_no_finished_trial(tmp_path):
     assert set(before.asks) <= set(after.ledger.asks)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_stops_in_order_and_says_how_to_go_on(tmp_path, number):
+@pytest.mark.parametrize(("number", "workers"), [(signal.SIGINT, "1"), (signal.SIGTERM, "0")])
+def test_ctrl_c_stops_in_order_and_says_how_to_go_on(tmp_path, number, workers):
     (tmp_path / "mine.py").write_text(TASK_FILE)
-    process = started(tmp_path, f"{tmp_path}/mine.py:task", "--max-cost", "600s", "--optimizer", "random")
+    command = [f"{tmp_path}/mine.py:task", "--max-cost", "600s", "--optimizer", "random", "--workers", workers]
+    process = started(tmp_path, *command)
     wait_for_results(tmp_path / "run", 1)
     process.send_signal(number)
     out, err = process.communicate(timeout=60)

@@ -9,10 +9,12 @@ import click
 from mfbo import __version__
 from mfbo.cli.compare import compare
 from mfbo.cli.data import data
+from mfbo.cli.export import export
 from mfbo.cli.final import best, validate
 from mfbo.cli.look import optimizers, plot, replay, show, space, tasks
 from mfbo.cli.narrow import narrow
 from mfbo.cli.run import resume, tune
+from mfbo.cli.study import study
 from mfbo.errors import MfboError
 
 MISTAKE, INTERRUPTED = 2, 130
@@ -56,5 +58,21 @@ def main() -> None:
     """Multi-fidelity hyperparameter tuning within a cost you name."""
 
 
-for command in (tune, resume, show, best, plot, validate, compare, narrow, replay, tasks, space, optimizers, data):
+for command in (
+    tune,
+    resume,
+    show,
+    best,
+    plot,
+    validate,
+    compare,
+    study,
+    narrow,
+    export,
+    replay,
+    tasks,
+    space,
+    optimizers,
+    data,
+):
     main.add_command(command)

@@ -10,6 +10,7 @@ import click
 from mfbo.errors import BadValue
 
 if TYPE_CHECKING:
+    from mfbo.observer import Observer
     from mfbo.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -44,6 +45,9 @@ where = options(
     ),
 )
 output = options(click.option("--quiet", "-q", is_flag=True, help="No display while it runs."), as_json)
+logs = click.option(
+    "--log", "logs", multiple=True, metavar="TOOL=PLACE", help="Log live: mlflow=FILE.db (or a URI), tensorboard=DIR."
+)
 running = options(
     space,
     click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps."),
@@ -56,6 +60,19 @@ running = options(
     click.option("--max-disk", type=float, metavar="GIB", help="Most that checkpoints may take."),
     click.option("--option", "extra", multiple=True, metavar="KEY=VALUE", help="A further setting of the task."),
 )
+
+
+def observers(logs: tuple[str, ...]) -> list[Observer]:
+    """What ``--log`` asks for."""
+    from mfbo.exports import LOGGERS, logger
+
+    found = []
+    for pair in logs:
+        tool, equals, place = pair.partition("=")
+        if not (equals and place):
+            raise BadValue(f"log {pair!r}: give TOOL=PLACE, such as {LOGGERS[0]}=mlflow.db")
+        found.append(logger(tool, place))
+    return found
 
 
 def settings_of(

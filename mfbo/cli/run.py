@@ -25,8 +25,11 @@ FAILED, INTERRUPTED = 1, 130
 @click.option("--optimizer", default=None, help="See `mfbo optimizers`; the default is smac.")
 @click.option("--seed", default=0, show_default=True, metavar="N", help="The same seed asks the same.")
 @click.option("--fidelity", metavar="PATH", help="What low rungs cut down: epochs, data or joint.")
+@click.option("--max-fidelity", default=1.0, metavar="Z", help="No rung above this part of a full evaluation.")
+@click.option("--warm-start", metavar="RUN", help="Begin with the results of an earlier run of TASK.")
 @click.option("--out", metavar="DIR", help="Run folder; default: runs/TASK-OPTIMIZER-sSEED.")
 @options.running
+@options.logs
 @options.output
 def tune(
     *,
@@ -37,7 +40,10 @@ def tune(
     optimizer: str | None,
     seed: int,
     fidelity: str | None,
+    max_fidelity: float,
+    warm_start: str | None,
     out: str | None,
+    logs: tuple[str, ...],
     quiet: bool,
     as_json: bool,
     **settings: Any,
@@ -63,11 +69,14 @@ def tune(
             max_wall=max_wall,
             out=folder,
             fidelity=fidelity,
+            max_fidelity=max_fidelity,
+            warm_start=warm_start,
             settings=options.settings_of(**settings),
             observer=observer,
             command=typed(),
         ),
         folder,
+        logs,
         quiet=quiet or as_json,
     )
     _finish(result, as_json=as_json)
@@ -78,6 +87,7 @@ def tune(
 @options.limits
 @options.where
 @click.option("--accept-changes", is_flag=True, help="Go on although the task has changed since.")
+@options.logs
 @options.output
 def resume(
     *,
@@ -88,6 +98,7 @@ def resume(
     workers: str | None,
     scheduler: str | None,
     accept_changes: bool,
+    logs: tuple[str, ...],
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -110,6 +121,7 @@ def resume(
             command=typed(),
         ),
         Path(run),
+        logs,
         quiet=quiet or as_json,
     )
     _finish(result, as_json=as_json)
@@ -131,12 +143,16 @@ def typed() -> str:
     return shlex.join(["mfbo", *sys.argv[1:]])
 
 
-def _watched(run: Callable[[Any], TuneResult], folder: Path, *, quiet: bool) -> TuneResult:
-    """Run with a display; a second Ctrl-C ends it here."""
+def _watched(
+    run: Callable[[Any], TuneResult], folder: Path, logs: tuple[str, ...] = (), *, quiet: bool = False
+) -> TuneResult:
+    """Run with a display and loggers; a second Ctrl-C ends it here."""
     from mfbo.display import make
+    from mfbo.observer import Several
 
+    display = make(quiet=quiet)
     try:
-        return run(make(quiet=quiet))
+        return run(Several(display, *options.observers(logs)) if logs else display)
     except KeyboardInterrupt:
         click.echo(f"mfbo: stopped at once; go on with: mfbo resume {shlex.quote(str(folder))}", err=True)
         sys.exit(INTERRUPTED)

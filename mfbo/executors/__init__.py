@@ -22,6 +22,14 @@ class Allowance:
     wall: float
 
 
+def patience(grace: float, trials: int) -> float:
+    """Seconds that each of so many trials has to report, where `grace` is what they may use together beyond a limit.
+
+    A tenth is kept back, as force needs a moment to act; and nobody waits longer than 10 s.
+    """
+    return min(0.9 * grace / trials, 10.0)
+
+
 class Executor(Protocol):
     """Runs trials on workers, and has the clock of the run."""
 

@@ -55,7 +55,7 @@ def make(
         task: what to run.
         setting: of the run.
         settings: how trials are run.
-        grace: seconds that a trial has to report once the limit is reached, before it is killed.
+        grace: seconds that the trials in flight have together to report once the limit is reached.
         interrupted: whether the user asked to stop.
         note: is told what the user should know, in one line.
         wall: what the run's clock showed when it was left.

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from mfbo.checkpoint import Checkpoints
 from mfbo.errors import NoCluster
+from mfbo.executors import patience
 from mfbo.executors.evaluate import Setting, cut
 from mfbo.executors.place import ANSWER, GONE, Place
 from mfbo.executors.remote import TOKEN, Terms
@@ -54,7 +55,8 @@ class DaskExecutor:
         setting: of the run.
         scheduler: ``tcp://host:port``, or a scheduler file.
         most: of the workers to use; None for all.
-        grace: seconds that a trial has to report once the limit is reached, before it is killed.
+        grace: seconds that the trials in flight have to report once the limit is reached, before they are killed; of a
+            limit of cost each has its share.
         note: is told what the user should know, in one line.
         interrupted: whether the user asked to stop.
         wall: what the run's clock showed when it was left.
@@ -126,8 +128,10 @@ class DaskExecutor:
                     return place.last, cut(self._task, outcome, allowance.cost) if outcome.virtual else outcome
             if self._interrupted():
                 self._stop("interrupted", PATIENCE)
-            elif sum(place.seconds for place in self._places.values()) >= allowance.cost or time.monotonic() >= limit:
-                self._stop("time", self._grace)
+            elif self.busy and sum(place.seconds for place in self._places.values()) >= allowance.cost:
+                self._stop("time", patience(self._grace, self.busy))
+            elif time.monotonic() >= limit:
+                self._stop("time", patience(self._grace, 1))
             if self.slots - self.busy > room or (not self.busy and (self._interrupted() or time.monotonic() >= limit)):
                 return None
             time.sleep(POLL)

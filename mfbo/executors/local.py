@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from mfbo.executors import patience
 from mfbo.executors.evaluate import Setting, cut
 from mfbo.executors.share import shares
 from mfbo.executors.slot import Slot
@@ -29,7 +30,8 @@ class LocalExecutor:
         task: what to run.
         setting: of the run.
         slots: processes; each gets its share of the cores, or a GPU.
-        grace: seconds that a trial has to report once the limit is reached, before it is killed.
+        grace: seconds that the trials in flight have to report once the limit is reached, before they are killed; of a
+            limit of cost each has its share.
         interrupted: whether the user asked to stop.
         wall: what the run's clock showed when it was left.
         max_seconds: most a trial may take.
@@ -84,8 +86,10 @@ class LocalExecutor:
                     return self._ended(slot, outcome, allowance)
             if self._interrupted():
                 self._stop("interrupted", PATIENCE)
-            elif sum(slot.seconds for slot in self._all) >= allowance.cost or time.monotonic() >= limit:
-                self._stop("time", self._grace)
+            elif sum(slot.seconds for slot in self._all) >= allowance.cost:
+                self._stop("time", patience(self._grace, self.busy))
+            elif time.monotonic() >= limit:
+                self._stop("time", patience(self._grace, 1))
             time.sleep(POLL)
 
     def close(self) -> None:

@@ -72,6 +72,7 @@ class Slot:
             warm_up, args=[packed, self._folder, dict(setting.options) if prepare else None]
         )
         self._count = 0
+        self._killed = 0.0
         self._ending: tuple[str, float] | None = None
         self._verdict: tuple[Status, str] | None = None
 
@@ -79,7 +80,7 @@ class Slot:
     def seconds(self) -> float:
         """How long the trial has run; 0 while the process still starts."""
         began = self._mailbox.began if self.trial is not None else 0.0
-        return time.monotonic() - began if began else 0.0
+        return (self._killed or time.monotonic()) - began if began else 0.0
 
     @property
     def reports(self) -> tuple[Report, ...]:
@@ -96,7 +97,7 @@ class Slot:
         self.trial = self.last = trial
         self._start_epoch = start_epoch
         self._count += 1
-        self._looked = 0.0
+        self._looked = self._killed = 0.0
         self._ending = self._verdict = None
         name = f"{trial.id}-{self._count}"
         self._mailbox = Mailbox(self._folder, name)
@@ -129,6 +130,8 @@ class Slot:
 
     def _watch(self) -> None:
         """Notice the beginning, and kill what is over a limit."""
+        if self._verdict:
+            return
         now = time.monotonic()
         if self._mailbox.pid is None:
             self._mailbox.reports()
@@ -170,6 +173,7 @@ class Slot:
     def _kill(self) -> None:
         """At once; the pool starts another process by itself."""
         self._mailbox.reports()
+        self._killed = self._killed or time.monotonic()
         for process in self._processes():
             try:
                 process.kill()

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from mfbo.fidelity import Fidelity
     from mfbo.task import Task
-    from mfbo.trial import Config, Outcome, Trial
+    from mfbo.trial import Config, Known, Outcome, Trial
 
 OPTIMIZERS = {
     "smac": "SMAC3 with asynchronous halving, and one Gaussian process over configuration and fidelity",
@@ -26,6 +26,8 @@ OPTIMIZERS = {
     "tpe": "Optuna's TPE with its Hyperband pruner (extra: tpe)",
 }
 DEFAULT = "smac"
+LEARNERS = ("smac", "smac-stock")
+"""Those that can begin with results of an earlier run."""
 SHARE = {"random-2x": 2.0}
 """Cost that an optimizer is given where others are given 1."""
 
@@ -46,7 +48,7 @@ class Optimizer(Protocol):
         """
 
 
-def make(name: str, task: Task, rungs: Sequence[Rung], seed: int) -> Optimizer:
+def make(name: str, task: Task, rungs: Sequence[Rung], seed: int, known: Sequence[Known] = ()) -> Optimizer:
     """The optimizer of that name.
 
     Args:
@@ -54,6 +56,7 @@ def make(name: str, task: Task, rungs: Sequence[Rung], seed: int) -> Optimizer:
         task: its space and grid.
         rungs: the ladder, low to full.
         seed: 0 or more.
+        known: results of an earlier run; those in `LEARNERS` make use of them.
 
     Raises:
         UnknownName: no such optimizer.
@@ -67,11 +70,11 @@ def make(name: str, task: Task, rungs: Sequence[Rung], seed: int) -> Optimizer:
     if name == "smac":
         from mfbo.optimizers.curves import CurveOptimizer
 
-        return CurveOptimizer(task.space, rungs, seed)
+        return CurveOptimizer(task.space, rungs, seed, known)
     if name in ("smac-stock", "hyperband"):
         from mfbo.optimizers.brackets import BracketOptimizer
 
-        return BracketOptimizer(task.space, rungs, seed, surrogate=name == "smac-stock")
+        return BracketOptimizer(task.space, rungs, seed, surrogate=name == "smac-stock", known=known)
     if name == "tpe":
         from mfbo.optimizers.tpe import Tpe
 

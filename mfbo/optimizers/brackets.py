@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from mfbo.fidelity import ETA
 from mfbo.optimizers.sampling import plain
 from mfbo.optimizers.smac_parts import Facade
-from mfbo.trial import Config, Outcome, Rung, Trial
+from mfbo.trial import Config, Known, Outcome, Rung, Trial
 
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
@@ -28,15 +28,26 @@ class BracketOptimizer:
         rungs: the ladder, low to full; SMAC is given ``eta**index`` for each.
         seed: 0 or more.
         surrogate: False for random configurations.
+        known: results of an earlier run, which the surrogate begins with; the best of them are asked first.
     """
 
-    def __init__(self, space: ConfigurationSpace, rungs: Sequence[Rung], seed: int, *, surrogate: bool) -> None:
+    def __init__(
+        self,
+        space: ConfigurationSpace,
+        rungs: Sequence[Rung],
+        seed: int,
+        *,
+        surrogate: bool,
+        known: Sequence[Known] = (),
+    ) -> None:
         self._rungs = list(rungs)
         budgets = [float(ETA**i) for i in range(len(rungs))]
         self._facade = Facade(deepcopy(space), budgets, ETA, seed, surrogate)
         self._budgets = budgets
         self._running: dict[int, TrialInfo] = {}
         self._asked = 0
+        if surrogate:
+            self._facade.learn([(result.config, self._budget(result.rung), result.loss) for result in known])
 
     def ask(self) -> Trial | None:
         """The next trial of the brackets."""
@@ -52,6 +63,10 @@ class BracketOptimizer:
     def tell(self, trial: Trial, outcome: Outcome) -> None:
         """Hand the loss on; what has none is told as a failure."""
         self._facade.told(self._running.pop(trial.id), outcome.loss)
+
+    def _budget(self, rung: Rung) -> float:
+        """That of the highest rung whose work `rung` has done."""
+        return max(b for b, own in zip(self._budgets, self._rungs, strict=True) if own.work <= rung.work + 1e-9)
 
     def remember(self, configs: Sequence[Config]) -> None:
         """See `Optimizer.remember`."""

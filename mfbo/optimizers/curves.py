@@ -23,7 +23,6 @@ from smac.facade.multi_fidelity_facade import MultiFidelityFacade
 from smac.runhistory import TrialInfo, TrialValue
 from smac.runhistory.enumerations import StatusType
 
-from mfbo.errors import BadSpace
 from mfbo.fidelity import ETA
 from mfbo.optimizers.curve_gp import CurveProcess
 from mfbo.optimizers.encoder import CurveEncoder
@@ -31,8 +30,8 @@ from mfbo.optimizers.full_ei import FullFidelityEI, PointSearch
 from mfbo.optimizers.promotions import Promotions
 from mfbo.optimizers.sampling import plain
 from mfbo.optimizers.selector import CurveSelector
-from mfbo.optimizers.smac_parts import QuietSMBO
-from mfbo.trial import Config, Outcome, Rung, Trial
+from mfbo.optimizers.smac_parts import HUGE, QuietSMBO
+from mfbo.trial import Config, Known, Outcome, Rung, Trial
 
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
@@ -75,15 +74,18 @@ class CurveOptimizer:
         space: what to tune; a copy is taken.
         rungs: the ladder, low to full; SMAC is given ``eta**index`` for each.
         seed: 0 or more.
+        known: results of an earlier run, which the surrogate begins with; the best of them are asked first.
     """
 
-    def __init__(self, space: ConfigurationSpace, rungs: Sequence[Rung], seed: int) -> None:
-        if len(space) == 0:
-            raise BadSpace("the space has no hyperparameters; there is nothing to tune")
+    def __init__(
+        self, space: ConfigurationSpace, rungs: Sequence[Rung], seed: int, known: Sequence[Known] = ()
+    ) -> None:
         self._rungs = list(rungs)
         self._facade = CurveFacade(deepcopy(space), [rung.work for rung in rungs], seed)
         self._running: dict[int, TrialInfo] = {}
         self._asked = 0
+        if known:
+            self._facade.selector.learn([(result.config, self._level(result.rung), result.loss) for result in known])
 
     def ask(self) -> Trial | None:
         """A promotion or a new configuration; None where there is neither until more is told."""
@@ -100,9 +102,9 @@ class CurveOptimizer:
     def tell(self, trial: Trial, outcome: Outcome) -> None:
         """Hand loss and cost on; what has no loss is told as a failure."""
         info, loss = self._running.pop(trial.id), outcome.loss
-        value = TrialValue(cost=0.0 if loss is None else loss, time=outcome.cost, status=StatusType.SUCCESS)
-        if loss is None:
-            value = TrialValue(cost=self._facade.scenario.crash_cost, time=outcome.cost, status=StatusType.CRASHED)
+        cost = self._facade.scenario.crash_cost if loss is None else min(max(loss, -HUGE), HUGE)
+        status = StatusType.CRASHED if loss is None else StatusType.SUCCESS
+        value = TrialValue(cost=cost, time=outcome.cost, status=status)
         self._facade.tell(info, value, save=False)
         self._facade.promotions.told(info, math.inf if loss is None else loss)
         self._facade.selector.ended(trial.id, trial.key, loss, self._price(trial.rung, outcome))
@@ -110,6 +112,10 @@ class CurveOptimizer:
     def remember(self, configs: Sequence[Config]) -> None:
         """See `Optimizer.remember`."""
         self._facade.selector.remember(configs)
+
+    def _level(self, rung: Rung) -> int:
+        """That of the highest rung whose work `rung` has done."""
+        return max((level for level, own in enumerate(self._rungs) if own.work <= rung.work + 1e-9), default=0)
 
     def _price(self, rung: Rung, outcome: Outcome) -> float | None:
         """Seconds of a full evaluation at the rate of this trial."""

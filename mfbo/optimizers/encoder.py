@@ -11,6 +11,7 @@ from smac.runhistory import TrialKey, TrialValue
 from smac.runhistory.encoder.abstract_encoder import AbstractRunHistoryEncoder
 
 from mfbo.optimizers.points import Floats, Points
+from mfbo.optimizers.smac_parts import HUGE
 
 BEST_PART = 0.1  # of the distance from best to median: what the logarithm begins at
 GROWTH = 1.1  # of the number of results, until what depends on them is fitted anew
@@ -77,7 +78,8 @@ class CurveEncoder(AbstractRunHistoryEncoder):
         good = values[~np.isnan(values)]
         if not len(good):
             return np.zeros_like(values)
-        values = np.where(np.isnan(values), 2 * good.max() - good.min(), values)
+        good = np.clip(good, -HUGE, HUGE)  # so that their differences are finite
+        values = np.where(np.isnan(values), 2 * good.max() - good.min(), np.clip(values, -HUGE, HUGE))
         off = values - good.min()
         unit = np.median(off) or off.mean()
         if unit <= 0:

@@ -25,6 +25,7 @@ from mfbo.trial import Config, config_key
 FIRST_FIT = 8  # results before the surrogate suggests
 POINTS = 300  # results that it is conditioned on at most
 RANDOM_SHARE = 0.15  # of the draws, always
+BEGIN_WITH = 3  # of the best configurations of an earlier run, asked again first
 PARENTS = 150  # configurations that the incumbent is looked for among
 
 
@@ -46,10 +47,19 @@ class CurveSelector(ConfigSelector):
         self._remembered: list[Config] = []
         self._running: dict[int, tuple[Floats, int]] = {}
         self._results: dict[str, tuple[float, float, Floats]] = {}  # (-level, loss, row), the highest of each
+        self._first: list[Floats] = [self._space.get_default_configuration().get_array()]
 
     def remember(self, configs: Sequence[Config]) -> None:
         """Configurations that will be drawn next, in order."""
         self._remembered = list(reversed(configs))
+
+    def learn(self, known: Sequence[tuple[Config, int, float]]) -> None:
+        """Begin with results from elsewhere, (values, level, loss); the best few are drawn again, first."""
+        rows = self._encoder.points.rows([config for config, _, _ in known])
+        for row, (config, level, loss) in zip(rows, known, strict=True):
+            self._note(row, config_key(config), level, loss, None)
+        best = sorted(self._results.values(), key=lambda found: found[:2])
+        self._first = [row for _, _, row in best[:BEGIN_WITH]]
 
     def started(self, number: int, info: TrialInfo, level: int) -> None:
         """Trial `number` runs."""
@@ -58,6 +68,9 @@ class CurveSelector(ConfigSelector):
     def ended(self, number: int, key: str, loss: float | None, price: float | None) -> None:
         """Trial `number` came to `loss`, None where it failed, at a rate of `price` seconds a full evaluation."""
         row, level = self._running.pop(number)
+        self._note(row, key, level, loss, price)
+
+    def _note(self, row: Floats, key: str, level: int, loss: float | None, price: float | None) -> None:
         self._encoder.told(row, level, loss, price)
         found = (-level, math.inf if loss is None else loss, row)
         if key not in self._results or found[:2] < self._results[key][:2]:
@@ -74,11 +87,11 @@ class CurveSelector(ConfigSelector):
         self.suggested = len(self._encoder) >= FIRST_FIT and rng.rand() >= RANDOM_SHARE
         self._draws += 1
         if self._remembered:
-            known = self._remembered.pop()
+            known, self._first = self._remembered.pop(), self._first[1:]
             self._seen[config_key(known)] = None
             return Configuration(self._space, values=known)
-        rows = [self._space.get_default_configuration().get_array()] if self._draws == 1 else []
-        config = self._new(rows) or (self._new(self._suggestions(int(seeds[1]))) if self.suggested else None)
+        first, self._first = self._first[:1], self._first[1:]
+        config = self._new(first) or (self._new(self._suggestions(int(seeds[1]))) if self.suggested else None)
         for _ in range(TRIES):
             config = config or self._new(self._encoder.points.draw(8, rng))
         return config

@@ -43,6 +43,7 @@ logging.getLogger("smac").setLevel(logging.ERROR)  # it warns of its own fallbac
 RETRAIN_AFTER = 4  # configurations drawn from one surrogate; 8 as shipped did worse on every function tried
 CHALLENGERS = 1000
 LOCAL_SEARCHES = 5
+BEGIN_WITH = 3  # of the best configurations of an earlier run, asked again first; less than a group
 HUGE = 1e300  # losses beyond count as this, so that their differences are finite
 SPAN = 25.0  # of the logarithms of scaled losses, to either side of their median
 
@@ -119,6 +120,12 @@ class Selector(ConfigSelector):
         self._seen: dict[str, None] = {}
         self._remembered: list[Config] = []
         self._failed: list[TrialInfo] = []
+        self._first: list[Configuration] = []
+
+    def begin_with(self, configs: Sequence[Configuration]) -> None:
+        """Draw these first; the surrogate knows enough to do without random ones."""
+        self._first = list(configs)
+        self._n_random = 0
 
     def remember(self, configs: Sequence[Config]) -> None:
         """Configurations that will be drawn next, in order."""
@@ -138,6 +145,7 @@ class Selector(ConfigSelector):
                 known, self._remembered = self._remembered[:size], self._remembered[size:]
                 drawn = [Configuration(self._scenario.configspace, values=config) for config in known]
                 self._seen.update(dict.fromkeys(config_key(config) for config in known))
+                self._first = []
             else:
                 self._remembered = []
                 self._reseed(group)
@@ -148,6 +156,9 @@ class Selector(ConfigSelector):
 
     def _draw(self, size: int) -> list[Configuration]:
         drawn: list[Configuration] = []
+        for config in self._first:
+            self._add_new(config, drawn)
+        self._first = []
         if self._surrogate and len(self._seen) >= self._n_random:
             for config in self._suggestions():
                 if len(drawn) == size:
@@ -329,6 +340,19 @@ class Facade(MultiFidelityFacade):
 
     def _get_optimizer(self) -> QuietSMBO:
         return QuietSMBO(self._scenario, self._runner, self._runhistory, self._intensifier, self._overwrite)
+
+    def learn(self, known: Sequence[tuple[Config, float, float]]) -> None:
+        """Begin with results from elsewhere, (values, budget, loss); the best few are drawn again, first."""
+        if not known:
+            return
+        space = self._scenario.configspace
+        best: dict[Configuration, tuple[float, float]] = {}
+        for values, budget, loss in known:
+            config = Configuration(space, values=values)
+            self._runhistory.add(config, cost=min(max(loss, -HUGE), HUGE), seed=0, budget=budget, force_update=True)
+            best[config] = min(best.get(config, (0.0, np.inf)), (-budget, loss))
+        ranked = sorted(best, key=best.__getitem__)
+        self._config_selector.begin_with(ranked[:BEGIN_WITH])
 
     def told(self, info: TrialInfo, loss: float | None) -> None:
         """Tell the runhistory, the bracket and, of a failure, the selector; `loss` is None for a failure."""

@@ -1,0 +1,79 @@
+"""``mfbo study``: exploration, optimization and validation within one budget."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mfbo.cli import options
+from mfbo.errors import BadValue
+
+INTERRUPTED = 130
+
+
+@click.command()
+@click.argument("task")
+@click.option("--max-cost", metavar="COST", help="Of all three phases together: 45s, 90m, 4h, or 60x.")
+@click.option("--optimizers", default="smac,random,grid", show_default=True, metavar="NAMES")
+@click.option("--seed", default=0, show_default=True, metavar="N", help="Of all runs.")
+@click.option("--seeds", default=3, show_default=True, metavar="N", help="Trainings of each final validation.")
+@click.option("--out", metavar="DIR", help="Folder of the study; default: runs/TASK-phases.")
+@options.running
+@options.output
+def study(
+    *,
+    task: str,
+    max_cost: str | None,
+    optimizers: str,
+    seed: int,
+    seeds: int,
+    out: str | None,
+    quiet: bool,
+    as_json: bool,
+    **settings: Any,
+) -> None:
+    """Explore, optimize and validate TASK within one cost.
+
+    Exploration on small subsets narrows the ranges; each optimizer then searches the narrowed space; its best
+    configuration is trained anew and measured on unseen data. The same command goes on after an interruption.
+    """
+    from mfbo.cli.run import typed
+    from mfbo.display import make
+    from mfbo.observer import Observer
+    from mfbo.phases import study as run
+    from mfbo.study import file_name
+
+    if max_cost is None:
+        raise BadValue("no cost given; say what all of it may cost with --max-cost 4h, or 60x")
+
+    def began(phase: str) -> Observer:
+        if not (quiet or as_json):
+            click.echo(f"\n{phase}", err=True)
+        return make(quiet=quiet or as_json)
+
+    found = run(
+        task,
+        max_cost,
+        Path(out) if out else Path("runs") / f"{file_name(task)}-phases",
+        optimizers=tuple(name.strip() for name in optimizers.split(",") if name.strip()),
+        seed=seed,
+        seeds=seeds,
+        settings=options.settings_of(**settings),
+        began=began,
+        command=typed(),
+    )
+    if found.interrupted:
+        click.echo("mfbo: interrupted; the same command goes on", err=True)
+        sys.exit(INTERRUPTED)
+    if as_json:
+        click.echo(json.dumps(found.to_dict()))
+        return
+    from rich.console import Console
+
+    from mfbo.display.phases import phases
+
+    Console().print(phases(found))

@@ -1,0 +1,52 @@
+"""What ``mfbo study`` prints."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Group
+from rich.text import Text
+
+from mfbo.display.tables import plain_table
+from mfbo.display.text import amount, clean, number, pairs
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+    from mfbo.phases import Line, Phases
+
+SHOWN = ("accuracy", "macro_f1")
+
+
+def phases(found: Phases) -> RenderableType:
+    """Cost by phase, what was narrowed, a line an optimizer, and the best configuration."""
+    costs = ", ".join(f"{name} {amount(cost, found.unit)}" for name, cost in found.costs.items())
+    total = amount(sum(found.costs.values()), found.unit)
+    parts: list[RenderableType] = [Text(f"\n{clean(found.task)}: {total} of {found.max_cost}", "bold"), Text(costs)]
+    if found.narrowed:
+        parts.append(Text("\nafter exploration", "bold"))
+        parts += [Text(f"  {clean(line)}", "" if " -> " in line else "dim") for line in found.narrowed]
+    parts += [Text("\non unseen data", "bold"), _table(found)]
+    parts += [Text(f"  {line.optimizer}: {clean(line.note)}", "dim") for line in found.lines if line.note]
+    parts.append(Text("± standard deviation over the seeds; to 1%: trials until within 1% of the final best", "dim"))
+    if found.lines and found.lines[0].config:
+        parts.append(Text(f"\nbest: {pairs(found.lines[0].config)}"))
+    return Group(*parts)
+
+
+def _table(found: Phases) -> Table:
+    table = plain_table("optimizer", "accuracy", "macro F1", "seeds", "val. loss", "trials", "to 1%", "cost")
+    for line in found.lines:
+        loss = "" if line.loss is None else number(line.loss)
+        counts = [str(line.seeds), loss, str(line.trials), str(line.iterations or ""), amount(line.cost, found.unit)]
+        cells = [clean(line.optimizer), *(_score(line, name) for name in SHOWN), *counts]
+        table.add_row(*(Text(cell) for cell in cells))
+    return table
+
+
+def _score(line: Line, name: str) -> str:
+    if name not in line.test:
+        return ""
+    spread = f" ± {number(line.deviation[name], 2)}" if line.seeds > 1 else ""
+    return number(line.test[name]) + spread

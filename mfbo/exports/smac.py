@@ -1,0 +1,57 @@
+"""A run as a folder of SMAC3's: ``scenario.json``, ``configspace.json``, ``runhistory.json``.
+
+DeepCAVE 1.4.1 opens it (tried in an environment of its own: it pins an older ConfigSpace).
+
+SMAC's budget is the work of a rung, in percent of a full evaluation.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mfbo.ledger import Run
+
+
+def write(run: Run, out: Path) -> None:
+    """Write the folder ``out/<name>/<seed>``, as SMAC lays it out."""
+    from ConfigSpace import Configuration, ConfigurationSpace
+    from smac import Scenario
+    from smac.runhistory import RunHistory
+    from smac.runhistory.enumerations import StatusType
+
+    logging.getLogger("smac").setLevel(logging.ERROR)
+    header = run.header
+    space = ConfigurationSpace.from_serialized_dict(copy.deepcopy(dict(header.space)))
+    scenario = Scenario(
+        space,
+        name=f"{Path(header.task).name.replace(':', '-')}-{header.optimizer}",
+        output_directory=out,
+        deterministic=True,
+        objectives="loss",
+        min_budget=100 * min(rung.work for rung in header.rungs),
+        max_budget=100.0,
+        n_trials=max(1, len(run.results)),
+        seed=header.seed,
+    )
+    history = RunHistory()
+    worst = max((r.outcome.loss for r in run.results if r.outcome.loss is not None), default=1.0)
+    for result in run.results:
+        outcome = result.outcome
+        history.add(
+            Configuration(space, values=result.trial.config),
+            cost=worst if outcome.loss is None else outcome.loss,
+            time=outcome.cost,
+            status=StatusType.CRASHED if outcome.loss is None else StatusType.SUCCESS,
+            seed=0,
+            budget=100 * outcome.rung.work,
+            starttime=max(0.0, result.wall - outcome.cost),
+            endtime=result.wall,
+            additional_info={"status": outcome.status, **dict(outcome.metrics)},
+            force_update=True,
+        )
+    scenario.save()
+    history.save(scenario.output_directory / "runhistory.json")

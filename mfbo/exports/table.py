@@ -1,0 +1,88 @@
+"""A run as a table: one row a result, in the order in which they came in."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mfbo.exports import needed
+
+if TYPE_CHECKING:
+    from mfbo.ledger import Result, Run
+
+Row = dict[str, Any]
+
+
+def rows(run: Run) -> list[Row]:
+    """Every result with the same keys; what it does not have is None.
+
+    Names of metrics and hyperparameters begin with ``metric.`` and ``config.``; costs are in seconds, `spent` is in the
+    unit of the budget.
+    """
+    found = [_row(result) for result in run.results]
+    names = dict.fromkeys(name for row in found for name in row)
+    for entry in run.header.space.get("hyperparameters", []):
+        names.setdefault(f"config.{entry['name']}")
+    return [{name: row.get(name) for name in names} for row in found]
+
+
+def _row(result: Result) -> Row:
+    trial, outcome = result.trial, result.outcome
+    return {
+        "trial": trial.id,
+        "status": outcome.status,
+        "loss": outcome.loss,
+        "epochs": outcome.rung.epochs,
+        "data": outcome.rung.data,
+        "work": outcome.rung.work,
+        "asked_epochs": trial.rung.epochs,
+        "asked_data": trial.rung.data,
+        "start_epoch": outcome.start_epoch,
+        "train": outcome.train,
+        "evaluation": outcome.evaluation,
+        "optimizer": result.thinking,
+        "spent": result.spent,
+        "wall": result.wall,
+        "virtual": outcome.virtual,
+        "error": outcome.error,
+        **{f"metric.{name}": value for name, value in outcome.metrics.items()},
+        **{f"config.{name}": value for name, value in trial.config.items()},
+    }
+
+
+def frame(run: Run) -> Any:
+    """The rows as a pandas DataFrame.
+
+    Raises:
+        MissingExtra: pandas is not installed.
+    """
+    return needed("pandas", "exports").DataFrame(rows(run))
+
+
+def write_csv(run: Run, out: Path) -> None:
+    """Comma-separated, the names in the first line; None is empty."""
+    found = rows(run)
+    with out.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(found[0]) if found else ["trial"])
+        writer.writeheader()
+        writer.writerows({name: _harmless(value) for name, value in row.items()} for row in found)
+
+
+def write_parquet(run: Run, out: Path) -> None:
+    """A column a key, by pyarrow.
+
+    Raises:
+        MissingExtra: pandas or pyarrow is not installed.
+    """
+    needed("pyarrow", "exports")
+    table = frame(run)
+    for name in table.columns:  # a hyperparameter may have choices of several types, a column may not
+        if table[name].map(type).nunique() > 1 and table[name].dtype == object:
+            table[name] = table[name].map(lambda value: value if value is None else str(value))
+    table.to_parquet(out)
+
+
+def _harmless(value: Any) -> Any:
+    """Text that a spreadsheet would take for a formula gets a quote in front."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value

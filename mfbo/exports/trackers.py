@@ -1,0 +1,141 @@
+"""MLflow and TensorBoard: observers that write down each result as it comes in.
+
+A trial is a run of theirs, with its configuration, its learning curve by epoch and its metrics. The run as a whole has
+the incumbent's loss against cost.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mfbo.exports import needed
+from mfbo.observer import Observer
+
+if TYPE_CHECKING:
+    from mfbo.ledger import Result, Run
+
+
+class Careful(Observer):
+    """Passes everything on until that fails; then says so once, and no longer: a run is worth more than its log.
+
+    Args:
+        observer: the logger.
+        name: of its tool.
+    """
+
+    def __init__(self, observer: Observer, name: str) -> None:
+        self._observer, self._name = observer, name
+        self._works = True
+
+    def began(self, run: Run) -> None:
+        """As the logger."""
+        self._try("began", run)
+
+    def told(self, result: Result, best: Result | None) -> None:
+        """As the logger."""
+        self._try("told", result, best)
+
+    def ended(self, status: str) -> None:
+        """As the logger."""
+        self._try("ended", status)
+
+    def _try(self, what: str, *given: Any) -> None:
+        if not self._works:
+            return
+        try:
+            getattr(self._observer, what)(*given)
+        except Exception as error:  # a full disk, a server that is gone: whatever the tool raises
+            self._works = False
+            print(f"mfbo: {self._name} is not logged to any more: {error!r}", file=sys.stderr)  # noqa: T201
+
+
+class Tensorboard(Observer):
+    """Event files below a folder, written by tensorboardX.
+
+    Args:
+        folder: for ``tensorboard --logdir``.
+
+    Raises:
+        MissingExtra: tensorboardX is not installed.
+    """
+
+    def __init__(self, folder: Path | str) -> None:
+        self._writer = needed("tensorboardX", "exports").SummaryWriter
+        self._folder = Path(folder)
+        self._whole: Any = None
+
+    def began(self, run: Run) -> None:
+        """Open the file of the run as a whole."""
+        self._whole = self._writer(str(self._folder))
+
+    def told(self, result: Result, best: Result | None) -> None:
+        """The trial's own file, and a point of the anytime curve, whose step is a thousandth of the cost's unit."""
+        trial, outcome = result.trial, result.outcome
+        with self._writer(str(self._folder / f"trial-{trial.id:05d}")) as writer:
+            for report in outcome.reports:
+                writer.add_scalar("loss", report.loss, report.epoch)
+            measured = {"final/loss": outcome.loss, **{f"final/{name}": v for name, v in outcome.metrics.items()}}
+            known = {name: value for name, value in measured.items() if value is not None}
+            writer.add_hparams(_plain(trial.config), {**known, "final/cost": outcome.cost}, name="hparams")
+        if best is not None and best.outcome.loss is not None:
+            self._whole.add_scalar("incumbent/loss", best.outcome.loss, round(1000 * result.spent))
+
+    def ended(self, status: str) -> None:
+        """Close it."""
+        if self._whole is not None:
+            self._whole.close()
+
+
+class Mlflow(Observer):
+    """An MLflow experiment in an SQLite file, for ``mlflow ui --backend-store-uri sqlite:///FILE``, or on a server.
+
+    Args:
+        place: the file, or a tracking URI.
+
+    Raises:
+        MissingExtra: MLflow is not installed.
+    """
+
+    def __init__(self, place: Path | str) -> None:
+        client = needed("mlflow", "exports").MlflowClient
+        self._client = client(tracking_uri=place if "://" in str(place) else f"sqlite:///{Path(place).resolve()}")
+        self._experiment = self._parent = ""
+
+    def began(self, run: Run) -> None:
+        """An experiment for the task, and a run for the whole."""
+        header = run.header
+        known = self._client.get_experiment_by_name(header.task)
+        self._experiment = known.experiment_id if known else self._client.create_experiment(header.task)
+        name = f"{header.optimizer} seed {header.seed}"
+        self._parent = self._client.create_run(self._experiment, run_name=name).info.run_id
+        for key, value in (("optimizer", header.optimizer), ("seed", header.seed), ("max_cost", run.limits.max_cost)):
+            self._client.log_param(self._parent, key, value)
+
+    def told(self, result: Result, best: Result | None) -> None:
+        """A run below it for the trial."""
+        trial, outcome = result.trial, result.outcome
+        tags = {"mlflow.parentRunId": self._parent, "fidelity": str(outcome.rung), "status": outcome.status}
+        name = f"trial {trial.id}"
+        own = self._client.create_run(self._experiment, run_name=name, tags=tags).info.run_id
+        for key, value in trial.config.items():
+            self._client.log_param(own, key, value)
+        for report in outcome.reports:
+            self._client.log_metric(own, "loss", report.loss, step=report.epoch)
+        final = {"final_loss": outcome.loss, "cost": outcome.cost, **outcome.metrics}
+        for key, number in final.items():
+            if number is not None:
+                self._client.log_metric(own, key, number)
+        self._client.set_terminated(own, "FAILED" if outcome.failed else "FINISHED")
+        if best is not None and best.outcome.loss is not None:
+            self._client.log_metric(self._parent, "incumbent_loss", best.outcome.loss, step=round(1000 * result.spent))
+
+    def ended(self, status: str) -> None:
+        """The whole is over."""
+        if self._parent:
+            self._client.set_terminated(self._parent, "KILLED" if status in ("interrupted", "killed") else "FINISHED")
+
+
+def _plain(config: Any) -> dict[str, Any]:
+    return {str(name): value for name, value in config.items()}

@@ -1,0 +1,284 @@
+"""The three phases of a study with little compute, within one budget.
+
+::
+
+    exploration    a fifth of the cost: asynchronous halving below full fidelity; sets preliminary ranges
+    optimization   three fifths, shared evenly among the optimizers: each in the narrowed space, from what is known
+    validation     what is left: each optimizer's best configuration, trained anew and measured on unseen data
+
+A study's folder has ``explore``, ``narrowed.yaml``, ``optimize/OPTIMIZER`` and ``phases.json``; what is finished in it
+is not done again.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mfbo import checks
+from mfbo.budget import Budget
+from mfbo.curves import iterations_to_best
+from mfbo.errors import BadValue, RunError, UnknownName
+from mfbo.observer import Observer
+from mfbo.optimizers import OPTIMIZERS
+from mfbo.settings import Settings
+from mfbo.study import run
+from mfbo.task import load
+
+if TYPE_CHECKING:
+    from mfbo.result import TuneResult
+    from mfbo.task import Task
+    from mfbo.validate import Validation
+
+EXPLORE, NARROWED, OPTIMIZE, PHASES = "explore", "narrowed.yaml", "optimize", "phases.json"
+SHARES = {"exploration": 0.2, "optimization": 0.6}
+BELOW = 0.5  # of a full evaluation: exploration goes no higher
+
+
+@dataclass(frozen=True)
+class Line:
+    """What one optimizer came to.
+
+    Attributes:
+        optimizer: its name.
+        loss: of its incumbent, on the validation part.
+        fidelity: at which that was measured.
+        trials: finished ones.
+        iterations: trials until within 1% of the final best.
+        cost: charged for its optimization.
+        config: its incumbent.
+        test: means over the seeds on the test split, such as ``accuracy`` and ``macro_f1``; empty where it was not
+            measured.
+        deviation: standard deviations of these; 0 for one seed.
+        seeds: trainings that were measured.
+        note: why there are fewer than were asked for; else empty.
+    """
+
+    optimizer: str
+    loss: float | None
+    fidelity: str
+    trials: int
+    iterations: int | None
+    cost: float
+    config: dict[str, Any]
+    test: dict[str, float]
+    deviation: dict[str, float]
+    seeds: int
+    note: str
+
+
+@dataclass(frozen=True)
+class Phases:
+    """What the three phases came to.
+
+    Attributes:
+        task: its name.
+        max_cost: of all phases.
+        unit: ``s`` or ``x``.
+        costs: charged by phase.
+        narrowed: a line a hyperparameter: what was cut down and why; empty where nothing could be told.
+        lines: best on unseen data first, else by validation loss.
+        interrupted: whether the user stopped it.
+    """
+
+    task: str
+    max_cost: str
+    unit: str
+    costs: dict[str, float]
+    narrowed: tuple[str, ...]
+    lines: tuple[Line, ...]
+    interrupted: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """For ``--json`` and ``phases.json``."""
+        return asdict(self)
+
+
+def study(
+    name: str,
+    max_cost: str,
+    out: Path | str,
+    *,
+    optimizers: Sequence[str] = ("smac", "random", "grid"),
+    seed: int = 0,
+    seeds: int = 3,
+    settings: Settings | None = None,
+    began: Callable[[str], Observer] = lambda phase: Observer(),
+    command: str = "",
+) -> Phases:
+    """Run all three phases, or what is missing of them.
+
+    Args:
+        name: of the task.
+        max_cost: of everything together, as for `mfbo.tune`.
+        out: folder of the study.
+        optimizers: to compare in the second phase.
+        seed: of all runs.
+        seeds: trainings of each final validation, as far as the cost allows.
+        settings: how trials are run.
+        began: is told of each run, by a name such as ``optimization: smac``; what it returns watches it.
+        command: what the user typed, for the ledgers.
+
+    Raises:
+        MfboError: as `mfbo.tune`.
+    """
+    settings = settings or Settings()
+    task = load(name).with_space(settings.space)
+    _check(optimizers, seeds, settings)
+    budget, folder = Budget.parse(max_cost, "max cost"), Path(out)
+    explored = run(
+        folder / EXPLORE,
+        _share(budget, SHARES["exploration"]),
+        name,
+        observer=began("exploration"),
+        command=command,
+        optimizer="asha",
+        seed=seed,
+        settings=settings,
+        max_fidelity=max(BELOW, task.fidelity.ladder()[0].work),
+    )
+    narrowed, smaller = _narrow(explored, folder, settings)
+    found: list[TuneResult] = [explored]
+    for optimizer in optimizers if explored.status != "interrupted" else ():
+        result = run(
+            folder / OPTIMIZE / optimizer,
+            _share(budget, SHARES["optimization"] / len(optimizers)),
+            name,
+            observer=began(f"optimization: {optimizer}"),
+            command=command,
+            optimizer=optimizer,
+            seed=seed,
+            settings=smaller,
+            warm_start=folder / EXPLORE,
+        )
+        found.append(result)
+        if result.status == "interrupted":
+            break
+    if found[-1].status == "interrupted":
+        return _phases(name, budget, found, narrowed)
+    phases = _phases(name, budget, found, narrowed, *_validated(task, budget, found, seeds))
+    (folder / PHASES).write_text(json.dumps(phases.to_dict(), indent=1) + "\n", encoding="utf-8")
+    return phases
+
+
+def _check(optimizers: Sequence[str], seeds: int, settings: Settings) -> None:
+    checks.settings(settings)
+    if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
+        raise BadValue(f"seeds {seeds!r}: give a whole number, 1 or more")
+    if not optimizers or len(set(optimizers)) < len(optimizers):
+        raise BadValue(f"optimizers {', '.join(optimizers)!r}: name one or more, each once")
+    for name in optimizers:
+        if name not in OPTIMIZERS:
+            raise UnknownName("optimizer", name, OPTIMIZERS)
+
+
+def _share(budget: Budget, share: float) -> str:
+    return str(replace(budget, amount=float(f"{budget.amount * share:.6g}")))
+
+
+def _narrow(explored: TuneResult, folder: Path, settings: Settings) -> tuple[tuple[str, ...], Settings]:
+    """What was narrowed and why, and the settings with the smaller space; the same where nothing can be told."""
+    from mfbo.narrow import narrow
+
+    if explored.status == "interrupted":
+        return (), settings
+    try:
+        found = narrow(explored.ledger)
+    except RunError as error:
+        return (f"nothing was narrowed: {error}",), settings
+    path = folder / NARROWED
+    path.write_text(found.to_yaml(), encoding="utf-8")
+    return tuple(bound.words for bound in found.bounds), replace(settings, space=str(path))
+
+
+def _validated(task: Task, budget: Budget, found: Sequence[TuneResult], seeds: int) -> tuple[list[Line], float]:
+    """Each optimizer's line with its final validation, within what is left; and what that cost.
+
+    The most promising goes first. What an optimizer does not need of its share goes on to the next.
+    """
+    left = budget.amount - sum(result.cost for result in found)
+    results, lines, spent = sorted(found[1:], key=_promise), [], 0.0
+    for place, result in enumerate(results):
+        share = (left - spent) / (len(results) - place)
+        validation, cost, note = _validate(task, budget, result, seeds, share)
+        spent += cost
+        lines.append(_line(result, validation, note))
+    return lines, spent
+
+
+def _promise(result: TuneResult) -> tuple[float, float]:
+    """Highest fidelity first, then lowest loss."""
+    return (-result.best.fidelity.work, result.best.loss) if result.best else (0.0, 0.0)
+
+
+def _needs(result: TuneResult) -> float:
+    """Seconds that training the incumbent in full will take, judged by its own trials."""
+    assert result.best is not None
+    own = [r.outcome for r in result.ledger.results if r.trial.config == result.best.config]
+    work = max(outcome.rung.work for outcome in own)
+    return sum(outcome.cost for outcome in own) / work
+
+
+def _validate(
+    task: Task, budget: Budget, result: TuneResult, seeds: int, left: float
+) -> tuple[Validation | None, float, str]:
+    """(validation, its cost in the budget's unit, what kept it from being complete)."""
+    from mfbo.validate import validate
+
+    if result.best is None:
+        return None, 0.0, "no result to validate"
+    if task.validate is None:
+        return None, 0.0, "the task has no unseen data"
+    if budget.unit == "x":
+        seeds, seconds = min(seeds, int(left + 1e-9)), None
+        if seeds < 1:
+            return None, 0.0, "no cost was left for a full evaluation"
+    else:
+        seconds = left
+        if (needs := _needs(result)) > left:
+            return None, 0.0, f"a training needs about {needs:.3g}s, {max(0.0, left):.3g}s were left"
+    try:
+        validation = validate(result.ledger, seeds, seconds=seconds)
+    except RunError as error:
+        return None, left if seconds else 0.0, str(error)
+    cost = validation.seconds if seconds else float(len(validation.scores))
+    note = "" if len(validation.scores) == seeds else f"{len(validation.scores)} of {seeds} seeds: no cost was left"
+    return validation, cost, note
+
+
+def _line(result: TuneResult, validation: Validation | None, note: str) -> Line:
+    best = result.best
+    names = ["loss", *validation.scores[0].metrics] if validation else []
+    return Line(
+        optimizer=result.optimizer,
+        loss=best.loss if best else None,
+        fidelity=str(best.fidelity) if best else "",
+        trials=result.trials,
+        iterations=iterations_to_best(result.ledger),
+        cost=result.cost,
+        config=dict(best.config) if best else {},
+        test={name: validation.mean(name) for name in names} if validation else {},
+        deviation={name: validation.deviation(name) for name in names} if validation else {},
+        seeds=len(validation.scores) if validation else 0,
+        note=note,
+    )
+
+
+def _phases(
+    name: str, budget: Budget, found: Sequence[TuneResult], narrowed: tuple[str, ...], *validated: Any
+) -> Phases:
+    lines, spent = validated or ([], 0.0)
+    optimization = sum(result.cost for result in found[1:])
+    return Phases(
+        task=name,
+        max_cost=str(budget),
+        unit=budget.unit,
+        costs={"exploration": found[0].cost, "optimization": optimization, "validation": spent},
+        narrowed=narrowed,
+        lines=tuple(sorted(lines, key=lambda line: (line.test.get("loss", math.inf), line.loss or 0.0))),
+        interrupted=found[-1].status == "interrupted",
+    )
