@@ -13,6 +13,7 @@ from mfbo.cli.export import export
 from mfbo.cli.final import best, validate
 from mfbo.cli.look import optimizers, plot, replay, show, space, tasks
 from mfbo.cli.narrow import narrow
+from mfbo.cli.report import report
 from mfbo.cli.run import resume, tune
 from mfbo.cli.study import study
 from mfbo.errors import MfboError
@@ -68,6 +69,7 @@ for command in (
     compare,
     study,
     narrow,
+    report,
     export,
     replay,
     tasks,
