@@ -1,8 +1,8 @@
 """Which low fidelity is the better guide for its cost: fewer epochs, less data, or both?
 
 Random configurations of `digits` are trained in full and at every rung of the three paths. Spearman's rank correlation
-with the full evaluation, and what the rung costs as measured, in full evaluations; failures rank last. A trial that goes
-on from a checkpoint pays only the difference, but only along epochs.
+with the full evaluation, and what the rung costs as measured, in full evaluations; failures rank last. A trial that
+goes on from a checkpoint pays only the difference, but only along epochs.
 
     python experiments/fidelity_paths.py
 """
