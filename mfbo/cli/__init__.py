@@ -35,6 +35,10 @@ class Commands(click.Group):
             where = error.ctx.command_path if error.ctx else ctx.command_path
             click.echo(f"mfbo: {_harmless(error.format_message()).rstrip('.')}; see {where} --help", err=True)
             ctx.exit(MISTAKE)
+        except OSError as error:  # a name too long, a folder where a file must be, a full disk
+            what = f"{error.filename!r:.300}: {error.strerror}" if error.filename else str(error)
+            click.echo(f"mfbo: {_harmless(what)}", err=True)
+            ctx.exit(MISTAKE)
         except KeyboardInterrupt:
             click.echo("mfbo: stopped", err=True)
             ctx.exit(INTERRUPTED)
