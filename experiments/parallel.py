@@ -10,9 +10,9 @@ import time
 from typing import NamedTuple
 
 from ConfigSpace import ConfigurationSpace
+from table import Table, footer, judged
 
 import mfbo
-from mfbo.environment import hardware, versions
 from mfbo.ledger import Run
 from mfbo.trial import Config, Rung
 
@@ -66,37 +66,34 @@ def sleeper(config: Config, fidelity: Rung, context: mfbo.Context) -> float:
     return float(config["seconds"])
 
 
-def real(workers: int, trials: int = 100) -> Efficiency:
+def real(workers: int, trials: int) -> Efficiency:
     """Efficiency of worker processes on this machine."""
     task = mfbo.Task("sleeper", ConfigurationSpace({"seconds": (0.1, 0.5)}), sleeper)
     how = mfbo.Settings(workers=workers)
     return efficiency(mfbo.tune(task, max_trials=trials, optimizer="random", settings=how).ledger, workers)
 
 
-def row(*cells: object) -> None:
-    """A line of a table."""
-    task, optimizer, workers, seconds, ideal, share, filled, spent = (str(cell) for cell in cells)
-    print(
-        f"| {task:14} | {optimizer:9} | {workers:>7} | {seconds:>9} | {ideal:>9} | {share:>10} | {filled:>6} | {spent:>8} |",
-        flush=True,
-    )
-
-
 def main() -> None:
-    """Measure and print."""
-    row("task", "optimizer", "workers", "time", "ideal", "efficiency", "filled", "CPU")
-    print(f"|{'-' * 16}|{'-' * 11}|{'-' * 9}|{'-' * 11}|{'-' * 11}|{'-' * 12}|{'-' * 8}|{'-' * 10}|")
+    """Measure and print; exit code 1 if a worker stood idle while there was something to ask."""
+    table = Table(
+        "task          ", "optimizer", "workers", "trials", "time     ", "ideal    ", "efficiency", "filled", "CPU     "
+    )
+    idle = False
     for task in TASKS:
         for optimizer in OPTIMIZERS:
             for workers in WORKERS:
                 found, spent = simulated(task, optimizer, workers)
-                figures = (f"{found.seconds:.2f} s", f"{found.ideal:.2f} s", f"{found.efficiency:.3f}")
-                row(task, optimizer, workers, *figures, f"{found.filled:.3f}", f"{spent:.1f} ms")
+                idle |= found.filled < 0.999
+                table.row(task, optimizer, workers, TRIALS, *words(found), f"{spent:.1f} ms")
     for workers in (1, 2):
-        found = real(workers)
-        figures = (f"{found.seconds:.2f} s", f"{found.ideal:.2f} s", f"{found.efficiency:.3f}")
-        row("sleeper, real", "random", workers, *figures, f"{found.filled:.3f}", "")
-    print(hardware(), versions())
+        table.row("sleeper, real", "random", workers, 100, *words(real(workers, 100)), "")
+    footer()
+    judged(not idle)
+
+
+def words(found: Efficiency) -> tuple[str, ...]:
+    """For a row of the table."""
+    return f"{found.seconds:.2f} s", f"{found.ideal:.2f} s", f"{found.efficiency:.3f}", f"{found.filled:.3f}"
 
 
 if __name__ == "__main__":

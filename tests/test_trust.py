@@ -184,6 +184,12 @@ def test_no_command_passes_on_what_could_take_over_a_terminal(tmp_path, monkeypa
     assert not {"\x1b", "\x07", "\x9b"} & set(done.stdout + done.stderr)
 
 
+def test_a_rung_beyond_the_full_fidelity_is_refused(tmp_path):
+    hostile(tmp_path, rungs=[{"epochs": 10**12, "data": 1.0, "work": 1.0}])
+    with pytest.raises(RunChanged, match="a rung of the run"):
+        mfbo.resume(tmp_path, max_trials=8)
+
+
 def test_the_scheduler_that_a_ledger_names_is_not_asked(tmp_path):
     settings = {"scheduler": "tcp://127.0.0.1:9"}
     hostile(tmp_path, settings=settings)
