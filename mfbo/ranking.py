@@ -42,6 +42,23 @@ class Ranking:
         """(n_optimizers, n_optimizers), of the final losses: see `mfbo.statistics.pairwise_wilcoxon`."""
         return pairwise_wilcoxon(self.final)
 
+    def alike(self, level: float = 0.05) -> list[tuple[str, ...]]:
+        """Groups of optimizers, neighbours by final rank, of which no pair differs by more than chance at `level`.
+
+        The longest only; these are what a critical-difference diagram joins (Demšar 2006, with the test of Benavoli et
+        al. 2016 in place of Nemenyi's).
+        """
+        order = [int(index) for index in np.argsort(self.ranks[:, -1], kind="stable")]
+        pvalues = self.pvalues
+        found: list[tuple[int, int]] = []
+        for start in range(len(order)):
+            end = start + 1
+            while end < len(order) and all(pvalues[order[end], other] > level for other in order[start:end]):
+                end += 1
+            if end - start > 1 and not any(start >= first and end <= last for first, last in found):
+                found.append((start, end))
+        return [tuple(self.names[index] for index in order[start:end]) for start, end in found]
+
 
 def ranking(found: Sequence[Evidence]) -> Ranking | None:
     """Ranks over the tasks of `found`, or over the seeds that all optimizers share where there is one task.

@@ -10,6 +10,7 @@ import io
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -29,6 +30,10 @@ from mfbo.analysis.report.material import gather
 from mfbo.analysis.report.page import as_json, page
 from mfbo.cli import main
 from mfbo.ledger import FILE, Ledger, Limits
+from mfbo.phases import PHASES
+from mfbo.phases import kept as kept_phases
+from mfbo.phases import study as three_phases
+from mfbo.settings import Settings
 from mfbo.study import STUDY
 from mfbo.trial import Outcome, Trial
 
@@ -209,6 +214,37 @@ def test_a_study_is_repeated_by_one_command(tmp_path):
     assert "neither random search nor grid search was run" in text
 
 
+@pytest.fixture(scope="module")
+def phases(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("phases")
+    return folder, three_phases(
+        "mixed", "30x", folder, optimizers=("hyperband", "random"), settings=Settings(workers=0)
+    )
+
+
+def test_the_three_phases_are_named_with_what_each_cost_and_what_became_of_the_ranges(phases):
+    folder, found = phases
+    text = parts_of(folder).text
+    assert "exploration on small subsets" in text
+    assert re.search(r"exploration [\d.]+x, optimization [\d.]+x, validation 0x", text)
+    assert found.narrowed
+    assert all(" ".join(line.split()) in text for line in found.narrowed)
+    assert "mfbo study mixed --max-cost 30x --optimizers" in text
+    assert texts.markdown(gather([folder])).count("the task has no unseen data") == 2
+
+
+def test_phases_that_are_damaged_are_left_out_and_their_runs_shown(phases, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(phases[0], folder)
+    kept = json.loads((folder / PHASES).read_text())
+    for damaged in ({**kept, "lines": [{}]}, {**kept, "costs": {"exploration": "<b>"}}, [], {**kept, "narrowed": None}):
+        (folder / PHASES).write_text(json.dumps(damaged))
+        assert kept_phases(folder) is None
+    text = parts_of(folder).text
+    assert "The three phases" not in text
+    assert "Optimizers at equal cost" in text
+
+
 def test_scores_of_a_validation_are_shown_where_they_are_of_the_best_configuration(tmp_path):
     run = run_at(tmp_path / "run", (0.3, FULL, 20))
     (run / "best").mkdir()
@@ -216,6 +252,8 @@ def test_scores_of_a_validation_are_shown_where_they_are_of_the_best_configurati
     found["all_seeds"] = [{"seed": seed, "loss": 0.2 + seed / 10, "accuracy": 0.8} for seed in range(3)]
     (run / "best" / "config.json").write_text(json.dumps(found))
     assert "loss 0.3 ± 0.1, accuracy 0.8 ± 0 (mean ± standard deviation over 3 trainings)" in parts_of(run).text
+    (run / "best" / "config.json").write_text(json.dumps({**found, "all_seeds": found["all_seeds"][:1]}))
+    assert "loss 0.2, accuracy 0.8 (one training: no interval)" in parts_of(run).text
     for damaged in ({**found, "hyperparameters": {"x": 1}}, {**found, "all_seeds": [{"seed": 0, "loss": "<b>"}]}, [1]):
         (run / "best" / "config.json").write_text(json.dumps(damaged))
         assert "trainings)" not in parts_of(run).text
@@ -324,6 +362,15 @@ def test_markdown_has_the_answer_and_the_tables(study, tmp_path):
     assert re.search(r"^\| smac \| 3 \| 0.11 ± 0.0058 \|", content, re.M)
 
 
+def test_markdown_shows_the_figures_that_it_is_asked_for(study, tmp_path):
+    assert call(*study, "-o", tmp_path / "new" / "report.md", "--figures").exit_code == 0
+    content = (tmp_path / "new" / "report.md").read_text()
+    shown = re.findall(r"!\[.*\]\((.*)\)", content)
+    assert {"report-anytime.png", "report-ranks.png", "report-scatter.png"} <= set(shown)
+    assert "report-importance.png" not in shown  # seven trials a seed in no space that can be read
+    assert {path.name for path in (tmp_path / "new").glob("*.png")} == set(shown)
+
+
 def test_csv_has_a_row_a_trial(study, tmp_path):
     assert call(*study, "--format", "csv", "-o", tmp_path / "trials").exit_code == 0
     rows = list(csv.DictReader(io.StringIO((tmp_path / "trials").read_text())))
@@ -355,6 +402,7 @@ def test_by_default_the_page_lies_in_the_folder_of_the_run(tmp_path):
         (lambda folder: run_at(folder) and None, ["--format", "pdf"], "format 'pdf': give html, md, csv"),
         (lambda folder: run_at(folder) and None, ["-o", "/dev/null/x/report.html"], "give another --output"),
         (lambda folder: run_at(folder) and None, ["--port", "80"], "--port is for --watch"),
+        (lambda folder: run_at(folder) and None, ["--figures"], "figures in the page"),
         (lambda folder: run_at(folder) and None, ["--watch", "-o", "a.html"], "writes no file"),
     ],
 )

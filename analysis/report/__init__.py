@@ -17,19 +17,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mfbo.errors import BadValue
 
+if TYPE_CHECKING:
+    from mfbo.analysis.report.material import Material
+
 FORMATS = {"html": ".html", "md": ".md", "csv": ".csv"}
+_FIGURES = {"html": "figures in the page", "csv": "none"}
 
 
-def write(places: Sequence[Path | str], output: Path | None = None, form: str | None = None) -> Path:
+def write(
+    places: Sequence[Path | str], output: Path | None = None, form: str | None = None, *, figures: bool = False
+) -> Path:
     """Write a report.
 
     Args:
         places: folders of runs or studies.
         output: the file; in the folder of the first run or study, named ``report``, if None.
         form: one of `FORMATS`; by the suffix of `output` if None, else HTML.
+        figures: whether Markdown shows figures, as PNG files beside it.
 
     Returns:
         The file.
@@ -41,22 +49,36 @@ def write(places: Sequence[Path | str], output: Path | None = None, form: str | 
     form = form or _form(output)
     if form not in FORMATS:
         raise BadValue(f"format {form!r}: give {', '.join(FORMATS)}")
+    if figures and form != "md":
+        raise BadValue(f"figures are files beside a report in md; in {form} there are {_FIGURES[form]}")
     from mfbo.analysis.report.material import gather
 
     target = output or Path(places[0]) / f"report{FORMATS[form]}"
     material = gather(places)
-    if form == "html":
-        from mfbo.analysis.report.page import page as written
-    elif form == "md":
-        from mfbo.analysis.report.texts import markdown as written
-    else:
-        from mfbo.analysis.report.texts import trials_csv as written
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(written(material), encoding="utf-8")
+        target.write_text(_written(form, material, target, figures=figures), encoding="utf-8")
     except OSError as error:
         raise BadValue(f"cannot write report {str(target)!r}: {error.strerror}; give another --output") from error
     return target
+
+
+def _written(form: str, material: Material, target: Path, *, figures: bool) -> str:
+    content: str
+    if form == "html":
+        from mfbo.analysis.report.page import page
+
+        content = page(material)
+    elif form == "csv":
+        from mfbo.analysis.report.texts import trials_csv
+
+        content = trials_csv(material)
+    else:
+        from mfbo.analysis.kinds import save_all
+        from mfbo.analysis.report.texts import markdown
+
+        content = markdown(material, [path.name for path in save_all(material, target)] if figures else ())
+    return content
 
 
 def _form(output: Path | None) -> str:

@@ -13,9 +13,16 @@ if TYPE_CHECKING:
     from mfbo.analysis.report.material import Part
     from mfbo.importance import Importances
     from mfbo.ledger import Run
+    from mfbo.phases import Line, Phases
     from mfbo.trial import Config
 
 NONE = "-"
+MAIN = ("accuracy", "macro_f1")
+PHASES = {
+    "exploration": "on small subsets, to set preliminary ranges",
+    "optimization": "in the narrowed space, an equal share of the cost for each optimizer",
+    "validation": "of each optimizer's best configuration, trained anew and measured on unseen data",
+}
 
 
 def standings(part: Part) -> tuple[list[str], list[list[str]]]:
@@ -59,6 +66,32 @@ def note(part: Part) -> str:
             "over paired seeds, Holm-adjusted."
         )
     return said
+
+
+def phase_lines(found: Phases) -> tuple[list[str], list[list[str]]]:
+    """Head and rows of what the optimizers came to in the three phases, measured on unseen data."""
+    names = list(dict.fromkeys(name for line in found.lines for name in line.test))
+    names.sort(key=lambda name: (name == "loss", name not in MAIN))
+    head = ["optimizer", *(f"{name} on unseen data" for name in names), "trainings", "validation loss"]
+    rows = []
+    for line in found.lines:
+        scores = [
+            words.spread(line.test[name], _deviation(line, name)) if name in line.test else NONE for name in names
+        ]
+        loss = NONE if line.loss is None else number(line.loss)
+        counts = [str(line.trials), NONE if line.iterations is None else str(line.iterations)]
+        rows.append([line.optimizer, *scores, str(line.seeds), loss, *counts, amount(line.cost, found.unit), line.note])
+    return [*head, "trials", "trials to within 1%", "cost", "note"], rows
+
+
+def _deviation(line: Line, name: str) -> float:
+    return line.deviation.get(name, math.nan) if line.seeds > 1 else math.nan
+
+
+def phase_costs(found: Phases) -> str:
+    """What each phase cost."""
+    spent = ", ".join(f"{clean(name, 40)} {amount(cost, found.unit)}" for name, cost in found.costs.items())
+    return f"{amount(sum(found.costs.values()), found.unit)} of {clean(found.max_cost, 40)}: {spent}."
 
 
 def rung_rows(found: Sequence[tables.RungRow]) -> tuple[list[str], list[list[str]]]:

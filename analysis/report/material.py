@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ from mfbo.display.text import clean, headline
 from mfbo.errors import BadValue, MfboError, RunNotFound
 from mfbo.evidence import of
 from mfbo.ledger import FILE, read
+from mfbo.phases import EXPLORE, OPTIMIZE
+from mfbo.phases import kept as kept_phases
 from mfbo.study import STUDY, folders
 from mfbo.validate import kept
 
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from mfbo.importance import Importances
     from mfbo.ledger import Result, Run
     from mfbo.payoff import Payoff
+    from mfbo.phases import Phases
     from mfbo.ranking import Ranking
     from mfbo.validate import Validation
 
@@ -37,7 +41,6 @@ class Part:
         found: what the others show; None where there is none, or they cannot be compared.
         problem: why not; empty if there is none.
         payoff: whether multi-fidelity paid off; None as for `found`.
-        importances: of the hyperparameters; None where the trials are too few.
     """
 
     task: str
@@ -46,7 +49,6 @@ class Part:
     found: Evidence | None
     problem: str
     payoff: Payoff | None
-    importances: Importances | None
 
     @property
     def name(self) -> str:
@@ -58,6 +60,13 @@ class Part:
         """The best incumbent of all runs: highest rung first, then lowest loss."""
         found = [(run, best) for run in self.runs if (best := incumbent(run))]
         return min(found, key=_standing, default=None)
+
+    @cached_property
+    def importances(self) -> Importances | None:
+        """Of the hyperparameters; None where the trials are too few, or of several spaces."""
+        left_out = {id(run) for run, _ in self.left_out}
+        fit = [run for run in self.runs if id(run) not in left_out]
+        return importance.importances(fit) if not self.problem else None
 
     @property
     def validation(self) -> Validation | None:
@@ -89,11 +98,13 @@ class Material:
         parts: one a task.
         ranking: of the optimizers over all of them; None where it would say nothing.
         study: folder of the study; None for runs.
+        phases: what the three phases of a study came to; None where these are no such runs.
     """
 
     parts: tuple[Part, ...]
     ranking: Ranking | None
     study: Path | None
+    phases: Phases | None = None
 
     @property
     def single(self) -> Run | None:
@@ -125,7 +136,8 @@ def gather(places: Sequence[Path | str], *, live: bool = False) -> Material:
     parts = tuple(_part(task, those) for task, those in by_task.items())
     compared = [part.found for part in parts if part.found]
     study = Path(places[0]) if len(places) == 1 and (Path(places[0]) / STUDY).is_file() else None
-    return Material(parts, ranking.ranking(compared) if compared else None, study)
+    phases = kept_phases(places[0]) if len(places) == 1 else None
+    return Material(parts, ranking.ranking(compared) if compared else None, study, phases)
 
 
 def runs_in(place: Path) -> list[Path]:
@@ -139,6 +151,9 @@ def runs_in(place: Path) -> list[Path]:
         return [place.parent]
     if (place / FILE).is_file():
         return [place]
+    if (place / EXPLORE / FILE).is_file():  # the three phases; exploration is in another space, and stands alone
+        optimized = sorted(ledger.parent for ledger in (place / OPTIMIZE).glob(f"*/{FILE}"))
+        return optimized or [place / EXPLORE]
     if not (place / STUDY).is_file():
         raise RunNotFound(
             f"no run or study in {str(place)!r}: it has neither {FILE} nor {STUDY}; give a folder that has"
@@ -159,9 +174,7 @@ def _part(task: str, runs: list[Run]) -> Part:
         problem = str(error)
     left_out = tuple((run, reason) for run, reason in reasons if reason)
     judged = payoff.payoff(found) if found else None
-    return Part(
-        task, tuple(runs), left_out, found, problem, judged, importance.importances(fit) if not problem else None
-    )
+    return Part(task, tuple(runs), left_out, found, problem, judged)
 
 
 def _unfit(run: Run) -> str:

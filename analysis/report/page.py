@@ -38,6 +38,7 @@ def page(material: Material, *, live: str = "") -> str:
     body = [
         f"<header><h1>{heading}</h1><p class=question>{escaped(words.question(material), 2000)}</p></header>",
         sections.answers(material),
+        sections.phases(material),
         sections.navigation(material),
         sections.toggles(look) if len(look) > 1 else "",
         _ranking(material, look, figures) if len(material.parts) > 1 else "",

@@ -55,7 +55,7 @@ def some(found: Sequence[Seen], best: int, others: int) -> list[Seen]:
 
 def learning(part: Part, found: Sequence[Seen], look: dict[str, Look]) -> Json | None:
     """Learning curves: validation loss against work, a line for a configuration."""
-    curves = [(one, _curve(one)) for one in some(found, CURVES // 2, CURVES // 2)]
+    curves = [(one, curve(one)) for one in some(found, CURVES // 2, CURVES // 2)]
     data: list[Json] = []
     for group in part.groups:
         xs: list[float | None] = []
@@ -103,7 +103,7 @@ def learning(part: Part, found: Sequence[Seen], look: dict[str, Look]) -> Json |
     return {"data": data, "layout": axes}
 
 
-def _curve(one: Seen) -> list[tuple[float, float]]:
+def curve(one: Seen) -> list[tuple[float, float]]:
     """Work in percent and loss: what the trials of a configuration reported, and what came of them."""
     points: dict[float, float] = {}
     for result in one.results:
@@ -147,7 +147,7 @@ def panels(part: Part, found: Sequence[Seen], look: dict[str, Look], names: Sequ
     chosen = some(found, BEST, OTHERS)
     if not chosen:
         return {}
-    known = _hyperparameters(part)
+    known = hyperparameters(part)
     top = max(one.result.outcome.rung.work for one in chosen)
     return {name: _panel(name, known.get(name, {}), chosen, look, top) for name in names[:PANELS]}
 
@@ -193,7 +193,7 @@ def _panel(name: str, known: dict[str, Any], chosen: Sequence[Seen], look: dict[
     return {"data": data, "layout": layout}
 
 
-def _hyperparameters(part: Part) -> dict[str, dict[str, Any]]:
+def hyperparameters(part: Part) -> dict[str, dict[str, Any]]:
     """What the ledger says of each, by name; what is damaged is passed over."""
     entries = part.runs[0].header.space.get("hyperparameters", [])
     if not isinstance(entries, list):

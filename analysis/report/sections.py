@@ -43,6 +43,22 @@ def _answer(part: Part) -> str:
     return f"<section id=answer><h2>{ASKED}</h2><p class=verdict>{verdict(part)}{numbers}</section>"
 
 
+def phases(material: Material) -> str:
+    """What the three phases of a study came to."""
+    found = material.phases
+    if found is None:
+        return ""
+    steps = "".join(f"<li><b>{name}</b> {what}</li>" for name, what in cells.PHASES.items())
+    ranges = "".join(f"<li>{escaped(line, 500)}</li>" for line in found.narrowed)
+    head, rows = cells.phase_lines(found)
+    narrowed = f"<h3>Ranges after exploration</h3><ul>{ranges}</ul>" if ranges else ""
+    return (
+        f"<section id=phases><h2>The three phases</h2><ol>{steps}</ol><p>{escaped(cells.phase_costs(found), 500)}</p>"
+        f"{table(head, rows, kind='data')}<p class=caption>Mean ± standard deviation over trainings.</p>"
+        f"{narrowed}</section>"
+    )
+
+
 def verdict(part: Part) -> str:
     """What the answer is, and what it rests on; the paragraph is begun already."""
     points = "".join(f"<li>{escaped(point, PATH)}</li>" for point in words.reasons(part))
@@ -56,9 +72,8 @@ def cards(part: Part) -> str:
         run, result = part.best
         shown.append(("Best validation loss", number(result.outcome.loss), _measured(part, run, result)))
     if found := part.validation:
-        deviation, seeds = found.deviation("loss"), words.counted(len(found.scores), "training")
-        note = f"mean ± standard deviation over {seeds}"
-        shown.append(("Its loss on the test split", words.spread(found.mean("loss"), deviation), note))
+        tested = words.spread(found.mean("loss"), words.deviation(found, "loss"))
+        shown.append(("Its loss on the test split", tested, words.trainings(found)))
     if part.found and len(part.runs) > 1 and (row := part.found.standings[0]):
         shown.append(
             (f"Best mean {words.loss_words(part)}", words.spread(row.loss, row.error), _seeds(row.name, row.seeds))

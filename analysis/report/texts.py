@@ -36,6 +36,10 @@ def markdown(material: Material, figures: Sequence[str] = ()) -> str:
         figures: files of figures to show, as the reader's place sees them.
     """
     lines = [f"# {plain(words.title(material))}", "", plain(words.question(material), 2000), ""]
+    if found := material.phases:
+        lines += ["## The three phases", "", *(f"- {name}: {what}" for name, what in cells.PHASES.items()), ""]
+        lines += [plain(cells.phase_costs(found)), "", *table(*cells.phase_lines(found))]
+        lines += [*(f"- {plain(line, 500)}" for line in found.narrowed), ""]
     for part in material.parts:
         lines += _part(part, titled=len(material.parts) > 1)
     lines += [f"![{plain(name)}]({name})\n" for name in figures]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mfbo.ledger import Result, Run
     from mfbo.payoff import Payoff
     from mfbo.statistics import SpeedUp
+    from mfbo.validate import Validation
 
 FULL_NAMES = {"random": "random search", "grid": "grid search"}
 PATH = 4096
@@ -28,6 +29,8 @@ def title(material: Material) -> str:
     """Of the page."""
     if run := material.single:
         return f"{clean(run.header.optimizer, 40)} on {material.parts[0].name}: what it found and what it cost"
+    if material.phases:
+        return f"{material.parts[0].name}: explored, optimized, validated within {clean(material.phases.max_cost, 40)}"
     names = [part.name for part in material.parts]
     where = names[0] if len(names) == 1 else f"{len(names)} tasks"
     return f"Does multi-fidelity tuning pay off on {where}?"
@@ -36,6 +39,11 @@ def title(material: Material) -> str:
 def question(material: Material) -> str:
     """What was asked, in a sentence."""
     run = material.parts[0].runs[0]
+    if material.phases:
+        return (
+            f"Which configuration of {material.parts[0].name} is best on unseen data, and which optimizer finds it, "
+            "within one cost for exploration, optimization and validation?"
+        )
     if material.single:
         limit = f" within a cost of {limit_words(run)}" if run.limits.max_cost else ""
         return f"Which configuration of {material.parts[0].name} does {clean(run.header.optimizer, 40)} find{limit}?"
@@ -89,12 +97,20 @@ def tested(part: Part) -> str:
     found = part.validation
     if found is None:
         return ""
-    said = [
-        f"{clean(name, 40)} {number(found.mean(name))} ± {number(found.deviation(name), 2)}"
-        for name in ("loss", *found.scores[0].metrics)
-    ]
-    seeds = counted(len(found.scores), "training")
-    return f"On the test split, trained anew: {', '.join(said)} (mean ± standard deviation over {seeds})."
+    names = ("loss", *found.scores[0].metrics)
+    said = ", ".join(f"{clean(name, 40)} {spread(found.mean(name), deviation(found, name))}" for name in names)
+    return f"On the test split, trained anew: {said} ({trainings(found)})."
+
+
+def deviation(found: Validation, metric: str) -> float:
+    """Over the trainings; NaN for one."""
+    return found.deviation(metric) if len(found.scores) > 1 else math.nan
+
+
+def trainings(found: Validation) -> str:
+    """What stands behind the numbers of a validation."""
+    several = len(found.scores) > 1
+    return f"mean ± standard deviation over {len(found.scores)} trainings" if several else "one training: no interval"
 
 
 def _why_unknown(part: Part) -> str:
@@ -242,6 +258,11 @@ def listed(names: Sequence[str]) -> str:
 
 def command(material: Material) -> str:
     """What repeats it: built from what the ledgers hold, so that it is mfbo that is run, whatever they say."""
+    if found := material.phases:
+        header = material.parts[0].runs[0].header
+        optimizers = ",".join(dict.fromkeys(line.optimizer for line in found.lines))
+        words = ["mfbo", "study", found.task, "--max-cost", found.max_cost, "--optimizers", optimizers]
+        return clean(shlex.join([*words, "--seed", str(header.seed)]), PATH)
     if material.study is not None:
         study = read_study(material.study / "study.yaml")
         words = ["mfbo", "compare", *study.tasks, "--optimizers", ",".join(study.optimizers)]
