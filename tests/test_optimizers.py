@@ -6,7 +6,6 @@ import math
 import random
 from collections import Counter
 from itertools import groupby
-from statistics import median
 
 import pytest
 from ConfigSpace import Categorical, Configuration, ConfigurationSpace, EqualsCondition, Integer
@@ -203,12 +202,13 @@ def test_the_best_of_a_stage_go_on(workers):
     assert first.keys() & third.keys() == {min(first.keys() & second.keys(), key=second.get)}
 
 
-def test_the_surrogate_draws_where_losses_are_low():
-    optimizer, drawn = make_for("smac", quadratic_space()), {}
+@pytest.mark.parametrize("name", ["smac", "smac-stock"])
+def test_the_surrogate_draws_where_losses_are_low(name):
+    optimizer, drawn = make_for(name, quadratic_space()), {}
     for _ in range(70):
         trial = optimizer.ask()
-        optimizer.tell(trial, Outcome("ok", trial.config["x"] ** 2, trial.rung, 1.0))
-        drawn[trial.key] = abs(trial.config["x"])
-    first, last = list(drawn.values())[:25], list(drawn.values())[25:]
-    assert len(last) > 15
-    assert median(last) < 0.5 * median(first)
+        off = abs(trial.config["x"] - 1.7)  # the default is at 0
+        optimizer.tell(trial, Outcome("ok", off**2, trial.rung, 1.0))
+        drawn[trial.key] = off
+    later = list(drawn.values())[10:]
+    assert sum(off < 0.5 for off in later) > 0.2 * len(later)  # of random draws a tenth are

@@ -16,7 +16,7 @@ from mfbo.optimizers import OPTIMIZERS
 from mfbo.replay import rebuild, replay
 from mfbo.tasks import BUILTIN
 
-MODELS = {"smac", "tpe"}  # they take longer to ask
+MODELS = {"smac", "smac-stock", "tpe"}  # they take longer to ask
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,18 @@ def test_going_on_with_a_run_says_which_file_it_runs_and_runs_none_that_has_chan
         assert done.stderr.startswith("running your own code: evil.py\n")
 
 
+def test_a_study_file_says_whose_code_it_runs_and_connects_to_nobody(sent):
+    Path("evil.py").write_text(TASK)
+    study = "tasks: [evil.py:task]\noptimizers: [random]\nseeds: 1\nmax_cost: 2x\nworkers: 0\n"
+    Path("study.yaml").write_text(study)
+    done = CliRunner().invoke(main, ["compare", "study.yaml", "--quiet"], catch_exceptions=False)
+    assert (done.exit_code, done.stderr) == (0, "running your own code: evil.py\n")
+    Path("study.yaml").write_text(study.replace("workers: 0", "scheduler: tcp://127.0.0.1:9"))
+    done = CliRunner().invoke(main, ["compare", "study.yaml"], catch_exceptions=False)
+    assert done.exit_code == 2
+    assert "names a scheduler" in done.stderr
+
+
 class Marks:
     """Unpickling it leaves a mark."""
 

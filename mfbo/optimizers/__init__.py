@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from mfbo.trial import Config, Known, Outcome, Trial
 
 OPTIMIZERS = {
-    "smac": "SMAC3's multi-fidelity facade: Hyperband brackets over a random-forest surrogate",
+    "smac": "SMAC3 with asynchronous halving, and one Gaussian process over configuration and fidelity",
+    "smac-stock": "SMAC3's multi-fidelity facade: Hyperband brackets over a random-forest surrogate",
     "hyperband": "the same brackets with random configurations",
     "random": "random search, every trial at full fidelity",
     "random-2x": "the same; where optimizers are compared, it is given twice the cost of the others",
@@ -25,7 +26,7 @@ OPTIMIZERS = {
     "tpe": "Optuna's TPE with its Hyperband pruner (extra: tpe)",
 }
 DEFAULT = "smac"
-LEARNERS = ("smac",)
+LEARNERS = ("smac", "smac-stock")
 """Those that can begin with results of an earlier run."""
 SHARE = {"random-2x": 2.0}
 """Cost that an optimizer is given where others are given 1."""
@@ -66,10 +67,14 @@ def make(name: str, task: Task, rungs: Sequence[Rung], seed: int, known: Sequenc
     from mfbo.optimizers.sampling import check_space
 
     check_space(task.space)
-    if name in ("smac", "hyperband"):
+    if name == "smac":
+        from mfbo.optimizers.curves import CurveOptimizer
+
+        return CurveOptimizer(task.space, rungs, seed, known)
+    if name in ("smac-stock", "hyperband"):
         from mfbo.optimizers.brackets import BracketOptimizer
 
-        return BracketOptimizer(task.space, rungs, seed, surrogate=name == "smac", known=known)
+        return BracketOptimizer(task.space, rungs, seed, surrogate=name == "smac-stock", known=known)
     if name == "tpe":
         from mfbo.optimizers.tpe import Tpe
 

@@ -1,4 +1,4 @@
-"""`smac` and `hyperband`: the brackets of SMAC's multi-fidelity facade, with its surrogate or without.
+"""`smac-stock` and `hyperband`: the brackets of SMAC's multi-fidelity facade, with its surrogate or without.
 
 Hyperband is Li et al. 2018 (JMLR 18:185); a model in place of its random draws is BOHB, Falkner et al. 2018 (ICML); the
 facade is SMAC3's, Lindauer et al. 2022 (JMLR 23:54).

@@ -12,6 +12,16 @@ class Builtin(NamedTuple):
     description: str
 
 
+# OpenML task ids of the tables of LCBench that YAHPO Gym's surrogate knows
+# fmt: off
+LCBENCH = (
+    "3945", "7593", "34539", "126025", "126026", "126029", "146212", "167104", "167149", "167152", "167161",
+    "167168", "167181", "167184", "167185", "167190", "167200", "167201", "168329", "168330", "168331", "168335",
+    "168868", "168908", "168910", "189354", "189862", "189865", "189866", "189873", "189905", "189906", "189908",
+    "189909",
+)
+# fmt: on
+
 BUILTIN: dict[str, Builtin] = {
     "digits": Builtin("mfbo.tasks.digits:task", "scikit-learn's 1,797 handwritten digits, an MLP (real data, offline)"),
     "cifar10": Builtin("mfbo.tasks.cifar10:task", "CIFAR-10, ResNet-18 (real data; extra: vision)"),
@@ -70,4 +80,11 @@ BUILTIN: dict[str, Builtin] = {
     "hartmann6-cost": Builtin(
         "mfbo.tasks.synthetic:hartmann6_cost", "Hartmann in 6-D, configurations differ 25-fold in cost (synthetic)"
     ),
+    **{
+        f"lcbench-{instance}": Builtin(
+            f"mfbo.tasks.lcbench:task_{instance}",
+            f"an MLP on OpenML task {instance}, learning curves by YAHPO's surrogate of LCBench (extra: lcbench)",
+        )
+        for instance in LCBENCH
+    },
 }

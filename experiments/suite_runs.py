@@ -1,0 +1,102 @@
+"""Runs of the suite: one optimizer, task and seed on a virtual clock; each is a file, so that a suite resumes."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from mfbo.curves import anytime
+from mfbo.executors.evaluate import Setting
+from mfbo.executors.inline import InlineExecutor
+from mfbo.ledger import Header, Ledger, Limits, Run
+from mfbo.loop import Loop
+from mfbo.meter import Meter
+from mfbo.observer import Observer
+from mfbo.optimizers import SHARE, Optimizer, ladder_of, make
+from mfbo.task import Task, load
+from mfbo.tasks import LCBENCH
+
+# every sixth by id, so that nobody has chosen them
+SMALL = [f"lcbench-{instance}" for instance in LCBENCH[::6]]
+LARGE = [f"lcbench-{instance}" for instance in LCBENCH]
+PRESETS = ("", "-good", "-moderate", "-bad", "-terrible", "-cost")
+SYNTHETIC = ["branin", "branin-joint", "forrester", "counting-ones", "mixed"]
+SYNTHETIC += [f"hartmann{dims}{preset}" for dims in (3, 6) for preset in PRESETS]
+
+
+def optimizer_of(name: str, task: Task, seed: int) -> tuple[Optimizer, list[Any]]:
+    """(optimizer, its rungs): one of mfbo's, or a peer's adapter.
+
+    A name with a colon is ``module:function``, called with the task, its ladder and the seed.
+    """
+    module, _, function = name.partition(":")
+    if function:
+        rungs = task.fidelity.ladder()
+        return getattr(importlib.import_module(module), function)(task, rungs, seed), rungs
+    rungs = ladder_of(name, task.fidelity, None)
+    return make(name, task, rungs, seed), rungs
+
+
+def run(name: str, task: Task, seed: int, cost: float, workers: int = 1) -> Run:
+    """The ledger of one run until `cost` full evaluations are charged."""
+    optimizer, rungs = optimizer_of(name, task, seed)
+    limits = Limits(f"{cost:g}x")
+    header = Header(
+        task=task.name,
+        optimizer=name,
+        seed=seed,
+        limits=limits,
+        fidelity={"path": task.fidelity.default_path},
+        rungs=tuple(rungs),
+        space={},
+        space_hash="",
+        full_cost=task.full_cost,
+        optimum=task.optimum,
+    )
+    meter = Meter(task, limits)
+    executor = InlineExecutor(task, Setting(seed), slots=workers, virtual=True)
+    with Ledger.create(header, None) as ledger:
+        loop = Loop(
+            task=task,
+            optimizer=optimizer,
+            executor=executor,
+            ledger=ledger,
+            meter=meter,
+            observer=Observer(),
+            interrupted=lambda: False,
+            retention=None,
+        )
+        ledger.end(loop.run())
+    return ledger.run
+
+
+def trajectory(name: str, task: Task, seed: int, cost: float, workers: int = 1) -> dict[str, Any]:
+    """What the incumbent was worth at full fidelity without noise: costs in full evaluations, and losses."""
+    factor = SHARE.get(name, 1.0)
+    ledger = run(name, task, seed, cost * factor, round(workers * factor))
+    curve = anytime(ledger, task.true_loss)
+    return {
+        "costs": [at / factor for at in curve.costs.tolist()],
+        "losses": curve.losses.tolist(),
+        "trials": len(ledger.results),
+    }
+
+
+def path_of(folder: Path, name: str, task: str, seed: int) -> Path:
+    """The file of a run."""
+    return folder / name.replace(":", ".") / f"{task}-{seed}.json"
+
+
+def store(folder: Path, name: str, task: str, seed: int, cost: float) -> None:
+    """Run, and keep the trajectory; nothing where it is there already, up to that cost."""
+    path = path_of(folder, name, task, seed)
+    if path.exists() and json.loads(path.read_text())["cost"] >= cost:
+        return
+    found = {"cost": cost, **trajectory(name, load(task), seed, cost)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_suffix(f".{os.getpid()}")
+    aside.write_text(json.dumps(found))
+    aside.replace(path)
