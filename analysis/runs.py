@@ -50,20 +50,20 @@ def anytime(runs: Sequence[Path | str], output: Path) -> None:
 
 def anytime_figure(comparison: Comparison) -> Figure:
     """The figure of `anytime`; to be called, and the figure to be saved, within `style.drawing`."""
-    lines = _lines(comparison)
-    unit, scale = _cost_unit(comparison, max(line.costs[-1] for line in lines))
+    lines = mean_lines(comparison)
+    unit, scale = cost_unit(comparison, max(line.costs[-1] for line in lines))
     figure: Figure
     figure, axes = style.framed(_title(comparison), *_key(comparison, lines))
     for number, line in enumerate(lines):
         _draw(axes, line, scale, markers=(0.03 + 0.05 * number, 0.25))
     axes.set_xlabel(unit)
-    axes.set_ylabel(_loss_label(comparison))
+    axes.set_ylabel(loss_label(comparison))
     _cost_axis(axes, np.concatenate([line.costs for line in lines]) / scale)
     _loss_axis(axes, comparison, lines)
     return figure
 
 
-class _Line(NamedTuple):
+class Line(NamedTuple):
     """A line of the figure; of its points, number `full` is the first with all incumbents at full fidelity."""
 
     label: str
@@ -73,7 +73,7 @@ class _Line(NamedTuple):
     full: int
 
 
-def _lines(comparison: Comparison) -> list[_Line]:
+def mean_lines(comparison: Comparison) -> list[Line]:
     """Means of the groups, less the optimum where it is known."""
     looks = style.looks([group.optimizer for group in comparison.groups])
     lines = []
@@ -81,11 +81,11 @@ def _lines(comparison: Comparison) -> list[_Line]:
         costs = common_costs(group.curves)
         band = mean_sem(on(group.curves, costs) - (comparison.optimum or 0.0))
         full = 0.0 if comparison.true else max(curve.full_from for curve in group.curves)
-        lines.append(_Line(_label(group), look, costs, band, int(np.searchsorted(costs, full))))
+        lines.append(Line(group_label(group), look, costs, band, int(np.searchsorted(costs, full))))
     return lines
 
 
-def _draw(axes: Axes, line: _Line, scale: float, markers: tuple[float, float]) -> None:
+def _draw(axes: Axes, line: Line, scale: float, markers: tuple[float, float]) -> None:
     """A mean with its band, dotted below full fidelity; `markers` is where the first is, and the way to the next."""
     costs, band, full = line.costs / scale, line.band, line.full
     colour = line.look.colour
@@ -96,14 +96,14 @@ def _draw(axes: Axes, line: _Line, scale: float, markers: tuple[float, float]) -
     axes.plot(costs, band.centre, color=colour, linestyle="none", marker=line.look.marker, markevery=markers)
 
 
-def _label(group: Group) -> str:
+def group_label(group: Group) -> str:
     """``smac, workers=4 (5 seeds)``; the cost of a ``random-2x`` is halved, as it is given twice the others'."""
     seeds = f"{len(group.seeds)} seeds" if len(group.seeds) > 1 else f"seed {group.seeds[0]}"
     share = f", cost / {group.share:g}" if group.share != 1 else ""
     return f"{style.plain(group.name, 34)}{share} ({seeds})"
 
 
-def _key(comparison: Comparison, lines: Sequence[_Line]) -> tuple[list[Line2D], str]:
+def _key(comparison: Comparison, lines: Sequence[Line]) -> tuple[list[Line2D], str]:
     """What the legend shows: a line each, what dots and bands are."""
     key = [Line2D([], [], color=line.look.colour, marker=line.look.marker, label=line.label) for line in lines]
     if any(line.full for line in lines):
@@ -121,7 +121,7 @@ def _title(comparison: Comparison) -> str:
     return f"{task}, budget {budgets}{' full evaluations' if comparison.unit == 'x' else ''}"
 
 
-def _cost_unit(comparison: Comparison, end: float) -> tuple[str, float]:
+def cost_unit(comparison: Comparison, end: float) -> tuple[str, float]:
     """The label of the cost axis, and how many of the budget's units one of its own is."""
     if comparison.unit == "x":
         return "Cost (full evaluations)", 1.0
@@ -129,7 +129,7 @@ def _cost_unit(comparison: Comparison, end: float) -> tuple[str, float]:
     return f"Cost ({name}, {'virtual' if comparison.virtual else 'optimizer included'})", scale
 
 
-def _loss_label(comparison: Comparison) -> str:
+def loss_label(comparison: Comparison) -> str:
     """What the loss axis shows."""
     if comparison.optimum is not None:
         return "Incumbent's regret at full\nfidelity (loss \N{MINUS SIGN} optimum)"
@@ -149,7 +149,7 @@ def _cost_axis(axes: Axes, costs: Floats) -> None:
     style.log_ticks(axes.xaxis, low, high)
 
 
-def _loss_axis(axes: Axes, comparison: Comparison, lines: Sequence[_Line]) -> None:
+def _loss_axis(axes: Axes, comparison: Comparison, lines: Sequence[Line]) -> None:
     """Logarithmic for regret, where 0 runs along the bottom, and for losses above 0 that span a decade."""
     centres = np.concatenate([line.band.centre for line in lines])
     above = centres[centres > 0]

@@ -10,29 +10,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import mfbo
-from mfbo.analysis.runs import anytime
-from mfbo.ledger import FILE
+from answers import answer
 
-OPTIMIZERS = ("smac", "hyperband", "random", "grid")
-SEEDS = range(10)
-COST = "30s"
-HERE = Path(__file__).parent
-
-
-def main() -> None:
-    """Run what is missing, then draw."""
-    folders = []
-    for seed in SEEDS:
-        for optimizer in OPTIMIZERS:
-            folder = Path("runs") / "digits-study" / f"{optimizer}-s{seed}"
-            folders.append(str(folder))
-            if not (folder / FILE).exists():
-                result = mfbo.tune("digits", COST, optimizer=optimizer, seed=seed, out=folder)
-                best = result.best
-                print(f"{optimizer:10} seed {seed}: {result.trials:4} trials, best {best.loss if best else None}")
-    anytime(tuple(folders), HERE / "digits.png")
-
+from mfbo.study import Study
 
 if __name__ == "__main__":
-    main()
+    study = Study(("digits",), ("smac", "hyperband", "random", "grid"), seeds=6, max_cost="20s")
+    answer(study, Path("runs") / "digits-study", picture="digits.png")

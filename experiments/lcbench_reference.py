@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 from ConfigSpace import Configuration
-from mfbo.spaces.lcbench import space as make_space
 
+from mfbo.spaces.lcbench import space as make_space
 from mfbo.tasks import LCBENCH
 from mfbo.tasks.lcbench import EPOCHS, Surrogate, folder
 

@@ -102,8 +102,9 @@ def nothing_learned(run: Run) -> bool:
     return all(not result.outcome.final and result.outcome.loss is None for result in run.results)
 
 
-def too_little(run: Run) -> str:
-    """What to say where `nothing_learned` within the budget."""
+def too_little(run: Run, cheaper: str = "") -> str:
+    """What to say where `nothing_learned` within the budget; `cheaper` is that of the task."""
     spent = sum(result.outcome.cost for result in run.results)
     cheapest = f"the cheapest trial ({run.header.rungs[0]}) made no report in {spent:.3g}s"
-    return f"max cost {run.limits.max_cost!r} buys nothing here: {cheapest}; give more. Nothing was kept"
+    fix = f"give more, or add {cheaper}" if cheaper else "give more"
+    return f"max cost {run.limits.max_cost!r} buys nothing here: {cheapest}; {fix}. Nothing was kept"

@@ -84,7 +84,11 @@ def compare(folders: Sequence[Path | str]) -> Comparison:
             fidelities; a group whose runs have no cost in common.
         BadValue: no run, budgets of different units, or a run given twice.
     """
-    runs = [read(folder) for folder in folders]
+    return side_by_side([read(folder) for folder in folders])
+
+
+def side_by_side(runs: Sequence[Run]) -> Comparison:
+    """The same of runs that were read; see `compare`."""
     if not runs:
         raise BadValue("no run given; give the folders that `mfbo tune` printed")
     for run in runs:

@@ -5,6 +5,7 @@
     MfboError                 one line for a person: the value, what is allowed, the fix (exit code 2)
     ├── UnknownName           no such task, optimizer, rung path ...; names the nearest
     ├── BadValue              a number, cost, seed or option outside what is allowed
+    │   ├── NothingToShow     runs that have nothing for such a figure
     │   └── BadCost           a cost that cannot be read, or that buys nothing
     ├── BadTask               a task file that does not import, or a task that is no task
     ├── BadSpace              a space that cannot be read or has no hyperparameters
@@ -48,6 +49,10 @@ class UnknownName(MfboError):
 
 class BadValue(MfboError):
     """A value outside what is allowed."""
+
+
+class NothingToShow(BadValue):
+    """A figure of runs that have nothing to show in it."""
 
 
 class BadCost(BadValue):

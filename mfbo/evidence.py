@@ -114,7 +114,7 @@ def _standing(group: Group, base: Group | None, quality: float | None, pvalue: f
         error=float(final.high[0] - final.centre[0]),
         reached=sum(cost < math.inf for cost in within),
         cost=_median(within),
-        speed_up=_speed_up(group, base, end),
+        speed_up=speed_up_by(group, base, end),
         pvalue=pvalue,
         iterations=_median([count for count in iterations if count is not None]),
         trials=float(np.mean([sum(r.outcome.status != "stopped" for r in run.results) for run in group.runs])),
@@ -127,7 +127,8 @@ def _median(values: Sequence[float]) -> float:
     return float(sorted(values)[(len(values) - 1) // 2]) if values else math.nan
 
 
-def _speed_up(group: Group, base: Group | None, end: float) -> SpeedUp | None:
+def speed_up_by(group: Group, base: Group | None, end: float) -> SpeedUp | None:
+    """Of `group` over `base`, as far as both are known up to `end`; None for fewer than two seeds of either."""
     if base is None or group is base or min(len(group.curves), len(base.curves)) < 2:
         return None
     ours, theirs = ([_cut(curve, end) for curve in one.curves] for one in (group, base))

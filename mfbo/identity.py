@@ -62,6 +62,9 @@ def check_unchanged(header: Header, task: Task) -> None:
     fidelity = fidelity_dict(task, str(header.fidelity.get("path")))
     if dict(header.fidelity) != fidelity:
         changes.append(f"the fidelity (was {dict(header.fidelity)}, is {fidelity})")
+    full = task.fidelity.full
+    if over := [rung for rung in header.rungs if rung.epochs > full.epochs or rung.data > full.data]:
+        changes.append(f"the fidelity (a rung of the run is {over[0]}, full is {full})")
     if source_hash(header.task) != header.source_hash:
         changes.append(_file_of(header))
     _refuse(header, changes)

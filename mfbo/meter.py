@@ -73,7 +73,7 @@ class Meter:
         return self.work_of(outcome)
 
     def work_of(self, outcome: Outcome) -> float:
-        """Work that a trial did, as a fraction of a full evaluation; without a result, what it reported, or an epoch."""
+        """Work of a trial, as a fraction of a full evaluation; without a result, what it reported, or an epoch."""
         epochs = outcome.rung.epochs - outcome.start_epoch
         if outcome.failed or outcome.status == "lost":
             last = outcome.reports[-1].epoch - outcome.start_epoch if outcome.reports else 0

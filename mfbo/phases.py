@@ -23,8 +23,10 @@ from mfbo import checks
 from mfbo.budget import Budget
 from mfbo.curves import iterations_to_best
 from mfbo.errors import BadValue, RunError, UnknownName
+from mfbo.ledger import DAMAGE
 from mfbo.observer import Observer
 from mfbo.optimizers import OPTIMIZERS
+from mfbo.records import number, whole
 from mfbo.settings import Settings
 from mfbo.study import run
 from mfbo.task import load
@@ -163,6 +165,35 @@ def study(
     phases = _phases(name, budget, found, narrowed, *_validated(task, budget, found, seeds))
     (folder / PHASES).write_text(json.dumps(phases.to_dict(), indent=1) + "\n", encoding="utf-8")
     return phases
+
+
+def kept(folder: Path | str) -> Phases | None:
+    """What the study in `folder` came to, as it keeps it; None where there is none that is whole."""
+    try:
+        found = json.loads((Path(folder) / PHASES).read_text(encoding="utf-8"))
+        lines = tuple(_kept_line(line) for line in found["lines"])
+        costs = {str(name): number(cost, 0) for name, cost in found["costs"].items()}
+        words = tuple(map(str, found["narrowed"]))
+        return Phases(str(found["task"]), str(found["max_cost"]), str(found["unit"]), costs, words, lines)
+    except (OSError, *DAMAGE):
+        return None
+
+
+def _kept_line(line: dict[str, Any]) -> Line:
+    scores = ({str(name): number(value) for name, value in line[part].items()} for part in ("test", "deviation"))
+    return Line(
+        optimizer=str(line["optimizer"]),
+        loss=None if line["loss"] is None else number(line["loss"]),
+        fidelity=str(line["fidelity"]),
+        trials=whole(line["trials"]),
+        iterations=None if line["iterations"] is None else whole(line["iterations"]),
+        cost=number(line["cost"], 0),
+        config=dict(line["config"]),
+        test=next(scores),
+        deviation=next(scores),
+        seeds=whole(line["seeds"]),
+        note=str(line["note"]),
+    )
 
 
 def _check(optimizers: Sequence[str], seeds: int, settings: Settings) -> None:

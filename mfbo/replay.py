@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mfbo.environment import versions
-from mfbo.errors import RunChanged
+from mfbo.errors import BadLedger, RunChanged
 from mfbo.trial import config_key
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def replay(run: Run) -> Replay:
     however many workers and on whatever clock the run was.
 
     Raises:
-        BadSpace, UnknownName: the ledger holds a space or an optimizer that cannot be used here.
+        BadSpace, UnknownName, BadLedger: the ledger holds what cannot be used here.
     """
     matched = 0
     for then, now in _asks(_optimizer(run), run):
@@ -53,6 +53,7 @@ def rebuild(optimizer: Optimizer, run: Run) -> None:
 
     Raises:
         RunChanged: it asks for something else than it did.
+        BadLedger: it cannot be asked or told what the ledger says.
     """
     configs = {config_key(trial.config): trial.config for trial in run.asks.values()}
     optimizer.remember(list(configs.values()))
@@ -62,14 +63,30 @@ def rebuild(optimizer: Optimizer, run: Run) -> None:
 
 
 def _asks(optimizer: Optimizer, run: Run) -> Iterator[tuple[Trial, Trial | None]]:
-    """(what was asked, what is asked now), one after the other; `optimizer` is told the results in between."""
+    """(what was asked, what is asked now), one after the other; `optimizer` is told the results in between.
+
+    Raises:
+        BadLedger: it has what no optimizer can have been told, such as a configuration from outside the space.
+    """
     for kind, index in run.events:
+        try:
+            now = _next(optimizer, run, kind, index)
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            reason = " ".join(str(error).split())[:200]
+            text = f"{kind} {index} of the ledger cannot be replayed ({type(error).__name__}: {reason})"
+            raise BadLedger(f"{text}; is it damaged? Restore it, or start a new run") from error
         if kind == "ask":
-            yield run.asks[index], optimizer.ask()
-        else:
-            result = run.results[index]
-            if result.outcome.final:
-                optimizer.tell(result.trial, result.outcome)
+            yield run.asks[index], now
+
+
+def _next(optimizer: Optimizer, run: Run, kind: str, index: int) -> Trial | None:
+    """Ask or tell, as the event says; what is asked now."""
+    if kind == "ask":
+        return optimizer.ask()
+    result = run.results[index]
+    if result.outcome.final:
+        optimizer.tell(result.trial, result.outcome)
+    return None
 
 
 def _optimizer(run: Run) -> Optimizer:

@@ -191,16 +191,17 @@ class RungCorrelation:
     n: int
 
 
-def rung_correlations(run: Run) -> list[RungCorrelation]:
+def rung_correlations(*runs: Run) -> list[RungCorrelation]:
     """Rank correlation between the losses of the same configurations at each pair of rungs, low to high.
 
-    Only complete trials count. An optimizer promotes the better ones, so this understates what a random sample of
-    configurations would show.
+    Only complete trials count, those of several runs of one task together. An optimizer promotes the better ones, so
+    this understates what a random sample of configurations would show.
     """
-    seen: dict[Rung, dict[str, float]] = defaultdict(dict)
-    for result in run.results:
-        if result.outcome.status == "ok" and result.outcome.loss is not None:
-            seen[result.outcome.rung][result.trial.key] = result.outcome.loss
+    seen: dict[Rung, dict[tuple[int, str], float]] = defaultdict(dict)
+    for number, run in enumerate(runs):
+        for result in run.results:
+            if result.outcome.status == "ok" and result.outcome.loss is not None:
+                seen[result.outcome.rung][number, result.trial.key] = result.outcome.loss
     found = []
     for low, high in combinations(sorted(seen, key=lambda rung: rung.work), 2):
         both = [key for key in seen[low] if key in seen[high]]

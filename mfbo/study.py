@@ -234,7 +234,8 @@ def run(folder: Path, max_cost: str, task: str, *, observer: Observer, command: 
     there = read(folder)
     if there.ended not in (None, "interrupted") and there.limits.max_cost == max_cost:
         return result_of(there)
-    return resume(folder, max_cost=max_cost, observer=observer, command=command)
+    settings: Settings = new.get("settings") or Settings()
+    return resume(folder, max_cost=max_cost, observer=observer, command=command, scheduler=settings.scheduler)
 
 
 def _cost(study: Study, entry: Entry) -> str:

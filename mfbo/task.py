@@ -49,6 +49,7 @@ class Task:
         source: what `load` was given; empty for a task made in Python, which only Python can take up again.
         optimum: loss of the best configuration at full fidelity, where it is known.
         true_loss: configuration -> what it is worth at full fidelity without noise, where it is known.
+        cheaper: what to add to a command whose budget buys no trial, such as ``--option samples=1000``.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Task:
     source: str = ""
     optimum: float | None = None
     true_loss: Callable[[Config], float] | None = None
+    cheaper: str = ""
 
     def __post_init__(self) -> None:
         if not self.name or not self.name.replace("-", "").replace("_", "").isalnum():

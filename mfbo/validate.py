@@ -16,7 +16,8 @@ from mfbo.checkpoint import Checkpoints
 from mfbo.errors import BadTask, BadValue, RunError
 from mfbo.executors.evaluate import Setting, evaluate
 from mfbo.export import best_of, write_model
-from mfbo.ledger import Run, read
+from mfbo.ledger import DAMAGE, Run, read
+from mfbo.records import number, rung_of
 from mfbo.task import Task, load
 from mfbo.tasks.training_setup import MEASUREMENT
 from mfbo.trial import Config, Rung, Trial
@@ -178,6 +179,25 @@ def _trainings(
         if found is None:
             return
         yield found
+
+
+def kept(run: Run, config: Config) -> Validation | None:
+    """The last validation of `config`, as the folder of the model in ``RUN/best`` keeps it; None where there is none.
+
+    What was not kept, times and the confusion of single seeds, is 0 and None.
+    """
+    if run.folder is None:
+        return None
+    folder = run.folder / BEST
+    try:
+        found = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        if found["hyperparameters"] != config:
+            return None
+        rows = [{name: number(value) for name, value in row.items()} for row in found["all_seeds"]]
+        scores = [Score(int(row.pop("seed")), row.pop("loss"), row, None, 0.0, 0.0) for row in rows]
+        return Validation(run.header.task, config, rung_of(found["trained"]), tuple(scores), folder) if scores else None
+    except (OSError, *DAMAGE):
+        return None
 
 
 def _one(task: Task, trial: Trial, setting: Setting, seconds: float | None) -> tuple[Score, Path | None] | None:

@@ -11,6 +11,7 @@ import threading
 import time
 from pathlib import Path
 
+import loopback
 import psutil
 import pytest
 from ConfigSpace import ConfigurationSpace
@@ -281,6 +282,17 @@ def mfbo_allowance():
     return Allowance(LONG, LONG)
 
 
+def test_a_worker_that_cannot_be_used_is_named_with_the_reason(cluster, tmp_path, monkeypatch):
+    monkeypatch.setattr("mfbo.executors.place.versions", lambda: {"mfbo": "another"})
+    workers(cluster, 1)
+    heard = Heard()
+    task = of(["a"], lambda what, rung, context: 0.5)
+    with pytest.raises(NoCluster, match=r"no worker of .* can run trials; tcp://.*: it has mfbo .*, the run another"):
+        mfbo.tune(task, 9, optimizer="grid", out=tmp_path / "run", settings=on(cluster), observer=heard)
+    assert "cannot be used: it has mfbo" in heard.notes[-1]
+    assert mfbo.resume(tmp_path / "run", task=task, scheduler="local").status == "exhausted"
+
+
 def test_a_virtual_task_needs_no_cluster_and_says_so(task, tmp_path):
     heard = Heard()
     (tmp_path / "file.json").touch()
@@ -336,3 +348,42 @@ def test_a_run_whose_scheduler_dies_keeps_what_it_has_and_goes_on_here(tmp_path,
     assert [r.outcome.status for r in after.ledger.results] == ["ok", "lost", "ok"]
     assert after.status == "exhausted"
     assert json.loads((tmp_path / "run" / FILE).read_text().splitlines()[0])["settings"]["scheduler"]
+
+
+def test_the_example_for_batch_systems_runs_as_it_stands_and_a_worker_that_dies_below_its_nanny_comes_back(tmp_path):
+    (tmp_path / "mine.py").write_text(TASK_FILE.replace("    for epoch", DIES + "    for epoch"))
+    command = [sys.executable, str(Path(loopback.__file__).with_name("cluster.py")), "local", "mine.py:task", "3x"]
+    done = subprocess.run(  # noqa: PLW1510
+        [*command, "--jobs", "1", "--memory", "1GB", "--out", "run"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    run = read(tmp_path / "run")
+    assert [r.outcome.status for r in run.results].count("lost") == 1
+    assert {r.outcome.status for r in run.results} == {"ok", "lost"}
+    assert run.ended == "budget"
+
+
+DIES = """
+    if not Path("died").exists():
+        Path("died").touch()
+        os.kill(os.getppid(), 9)  # the Dask worker
+        time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("kind", ["slurm", "pbs"])
+def test_the_example_asks_a_batch_system_for_what_was_said(kind):
+    from cluster import cluster_of
+
+    job = {
+        "cores": 8,
+        "processes": 1,
+        "memory": "16GB",
+        "walltime": "02:00:00",
+        "job_extra_directives": ["--gres=gpu:1"],
+    }
+    with cluster_of(kind)(**job, scheduler_options={"dashboard_address": ":0", "host": "127.0.0.1"}) as cluster:
+        script = cluster.job_script()
+    assert "02:00:00" in script
+    assert "--gres=gpu:1" in script
+    assert "--nthreads 8" in script

@@ -84,6 +84,18 @@ def test_a_text_is_encoded_alone_as_in_training():
         assert predict_imdb.encode(text, vocabulary.ids, 256) == vocabulary.encode(text, 256)
 
 
+def test_a_prediction_does_not_depend_on_the_texts_beside_it_or_their_order(tmp_path):
+    outcome = run(TASK, CONFIG, Rung(2), {}, Checkpoints(tmp_path))
+    assert outcome.status == "ok", outcome.error
+    (folder,) = tmp_path.rglob("model")
+    texts = ["good fun", "", "bad " * 300, "a lovely story of good people", "dull"]
+    alone = [predict_imdb.predict(folder, [text])[0] for text in texts]
+    together = predict_imdb.predict(folder, texts)
+    assert [name for name, _ in together] == [name for name, _ in alone]
+    assert [sure for _, sure in together] == pytest.approx([sure for _, sure in alone], abs=1e-5)
+    assert len({sure for _, sure in alone}) == len(texts)
+
+
 @pytest.mark.parametrize(
     "changed", [{}, {"layers": 2, "layer_dropout": 0.3, "bidirectional": True}, {"optimizer": "sgd"}]
 )

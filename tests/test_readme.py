@@ -67,6 +67,7 @@ def test_the_commands_on_one_run_work_in_the_order_in_which_they_stand(tmp_path,
     assert [words[0] for words in later] == [
         "show",
         "plot",
+        "report",
         "best",
         "best",
         "validate",

@@ -214,6 +214,17 @@ def test_a_trial_in_a_process_of_its_own_ends_in_order(reviews):
     assert len(list((reviews / "run" / "checkpoints").rglob("vocabulary.json"))) == 1
 
 
+def test_a_budget_that_buys_nothing_is_told_with_what_makes_trials_cheaper(reviews):
+    command = ["tune", "imdb", "--max-cost", "0.001s", "--workers", "0", "--device", "cpu", "--optimizer", "asha"]
+    found = CliRunner().invoke(main, [*command, "--out", str(reviews / "run")])
+    assert found.exit_code == 2
+    assert found.stderr.strip().endswith("; give more, or add --option samples=2000. Nothing was kept")
+    assert not (reviews / "run").exists()
+    for task in (import_module(f"mfbo.tasks.{name}") for name in FOLDERS):
+        option, value = task.task().cheaper.removeprefix("--option ").split("=")
+        assert task.Options.read({option: value}, task._OPTIONS).samples == int(value)
+
+
 @pytest.mark.parametrize("device", ["cuda", "mps"])
 def test_a_device_that_is_not_there_is_refused_before_anything_is_written(reviews, monkeypatch, device):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)

@@ -21,13 +21,13 @@ from mfbo.errors import BadData, BadValue, RunError
 from mfbo.executors.evaluate import Setting, evaluate
 from mfbo.fidelity import Fidelity
 from mfbo.task import Task
-from mfbo.tasks import training, training_device
+from mfbo.tasks import training
 from mfbo.tasks.training_batches import Batch, ImageBatches
 from mfbo.tasks.training_device import autocast, device_of, has_bf16, optimizer_of, reseed, resident
 from mfbo.tasks.training_state import write_tensors
 from mfbo.trial import Rung, Trial, config_key
 
-CPU = torch.device("cpu")
+CPU, META = torch.device("cpu"), torch.device("meta")
 SPACE = ConfigurationSpace({"x": (0.0, 1.0)})
 FULL = 9  # epochs
 
@@ -42,7 +42,7 @@ def images(n, seed=0):
 def job(n=40, *, judged=12, crop=0, **changes):
     """A linear classifier with dropout over such images."""
     reseed(CPU, 0)
-    model = nn.Sequential(nn.Flatten(), nn.Dropout(0.1), nn.Linear(48, 3))
+    model = changes.get("model") or nn.Sequential(nn.Flatten(), nn.Dropout(0.1), nn.Linear(48, 3))
     norm = {"mean": (128, 128, 128), "std": (64, 64, 64)}
     given = {
         "model": model,
@@ -443,13 +443,39 @@ def test_optimizers_are_fused_and_let_biases_be(name):
     assert [decay[id(p)] for p in model.parameters()] == [0.3, 0.0, 0.0, 0.0]
 
 
-def test_without_a_fused_kernel_the_plain_optimizer_serves(monkeypatch):
-    real = torch.optim.AdamW
+def unreal(model, learn):
+    """A job on a device without data, where whatever would wait for a result fails."""
+    model.to(META)
+    optimizer = optimizer_of("adamw", model, weight_decay=0.01)
+    return job(model=model, optimizer=optimizer, learn=learn, device=META, classes=10)
 
-    def picky(groups, lr, fused):
-        if fused:
-            raise RuntimeError("`fused=True` requires all the params to be floating point Tensors of ...")
-        return real(groups, lr=lr)
 
-    monkeypatch.setattr(training_device.torch.optim, "AdamW", picky)
-    assert isinstance(optimizer_of("adamw", nn.Linear(2, 2), weight_decay=0.1), real)
+def resnet():
+    from mfbo.tasks.predict_cifar10 import network
+
+    norm = {"mean": (128, 128, 128), "std": (64, 64, 64)}
+    pictures = ImageBatches(np.zeros((20, 32, 32, 3), np.uint8), np.arange(20) % 10, META, **norm, flip=True, crop=4)
+    return network(10), pictures
+
+
+def lstm():
+    from mfbo.data import Tokens
+    from mfbo.tasks.predict_imdb import ReviewLSTM
+    from mfbo.tasks.training_batches import TextBatches
+
+    offsets = np.concatenate([[0], np.cumsum(np.arange(1, 21))])
+    tokens = Tokens(np.ones(offsets[-1], np.int32), offsets, np.arange(20) % 2, ("neg", "pos"))
+    return ReviewLSTM(words=9, hidden_size=4, embedding_size=4), TextBatches(tokens, np.arange(20), 12, META)
+
+
+@pytest.mark.parametrize("parts", [resnet, lstm])
+def test_no_step_waits_for_the_device(parts):
+    made = unreal(*parts())
+    stepper, epoch = training.Stepper(made, 0), made.learn.epoch(8, np.random.default_rng(0))
+    for number in range(3):
+        assert stepper.step(epoch[number], number, 0.5).device == META
+
+
+def test_where_there_is_no_fused_kernel_the_plain_optimizer_serves():
+    model = nn.Linear(2, 2).to(META)
+    assert [group["fused"] for group in optimizer_of("adamw", model, weight_decay=0.1).param_groups] == [False, False]

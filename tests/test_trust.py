@@ -115,6 +115,18 @@ def test_going_on_with_a_run_says_which_file_it_runs_and_runs_none_that_has_chan
         assert done.stderr.startswith("running your own code: evil.py\n")
 
 
+def test_a_study_file_says_whose_code_it_runs_and_connects_to_nobody(sent):
+    Path("evil.py").write_text(TASK)
+    study = "tasks: [evil.py:task]\noptimizers: [random]\nseeds: 1\nmax_cost: 2x\nworkers: 0\n"
+    Path("study.yaml").write_text(study)
+    done = CliRunner().invoke(main, ["compare", "study.yaml", "--quiet"], catch_exceptions=False)
+    assert (done.exit_code, done.stderr) == (0, "running your own code: evil.py\n")
+    Path("study.yaml").write_text(study.replace("workers: 0", "scheduler: tcp://127.0.0.1:9"))
+    done = CliRunner().invoke(main, ["compare", "study.yaml"], catch_exceptions=False)
+    assert done.exit_code == 2
+    assert "names a scheduler" in done.stderr
+
+
 class Marks:
     """Unpickling it leaves a mark."""
 
@@ -182,6 +194,12 @@ def test_no_command_passes_on_what_could_take_over_a_terminal(tmp_path, monkeypa
     assert done.exit_code in (0, 1, 2)
     assert not isinstance(done.exception, Exception), done.exception
     assert not {"\x1b", "\x07", "\x9b"} & set(done.stdout + done.stderr)
+
+
+def test_a_rung_beyond_the_full_fidelity_is_refused(tmp_path):
+    hostile(tmp_path, rungs=[{"epochs": 10**12, "data": 1.0, "work": 1.0}])
+    with pytest.raises(RunChanged, match="a rung of the run"):
+        mfbo.resume(tmp_path, max_trials=8)
 
 
 def test_the_scheduler_that_a_ledger_names_is_not_asked(tmp_path):

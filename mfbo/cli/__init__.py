@@ -13,6 +13,7 @@ from mfbo.cli.export import export
 from mfbo.cli.final import best, validate
 from mfbo.cli.look import optimizers, plot, replay, show, space, tasks
 from mfbo.cli.narrow import narrow
+from mfbo.cli.report import report
 from mfbo.cli.run import resume, tune
 from mfbo.cli.study import study
 from mfbo.errors import MfboError
@@ -33,6 +34,10 @@ class Commands(click.Group):
         except click.UsageError as error:
             where = error.ctx.command_path if error.ctx else ctx.command_path
             click.echo(f"mfbo: {_harmless(error.format_message()).rstrip('.')}; see {where} --help", err=True)
+            ctx.exit(MISTAKE)
+        except OSError as error:  # a name too long, a folder where a file must be, a full disk
+            what = f"{error.filename!r:.300}: {error.strerror}" if error.filename else str(error)
+            click.echo(f"mfbo: {_harmless(what)}", err=True)
             ctx.exit(MISTAKE)
         except KeyboardInterrupt:
             click.echo("mfbo: stopped", err=True)
@@ -68,6 +73,7 @@ for command in (
     compare,
     study,
     narrow,
+    report,
     export,
     replay,
     tasks,

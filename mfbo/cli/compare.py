@@ -34,14 +34,18 @@ def compare(*, what: tuple[str, ...], out: str | None, quiet: bool, as_json: boo
 
     Every optimizer runs with the same seeds, spaces and cost. What is finished is not run again: the same command goes
     on after an interruption, and more optimizers, seeds or cost extend what is there. STUDY.yaml has the options as
-    keys: tasks, optimizers, seeds, max_cost, and what `mfbo tune` takes.
+    keys: tasks, optimizers, seeds, max_cost, and what `mfbo tune` takes but for the scheduler.
     """
     from mfbo.cli.run import typed
+    from mfbo.display.text import PATH, clean
     from mfbo.evidence import evidence
     from mfbo.study import compare as run
     from mfbo.study import folders
+    from mfbo.task import own_code
 
     study = _study(what, **given)
+    for said in filter(None, map(own_code, study.tasks)):
+        click.echo(clean(said, PATH), err=True)
     name = Path(what[0]).stem if len(what) == 1 and what[0].endswith((".yaml", ".yml")) else _file_name(study)
     folder = Path(out) if out else Path("runs") / f"{name}-study"
     display = _Lines(quiet=quiet or as_json, total=study.size)
@@ -70,7 +74,12 @@ def _study(
     if any(name.endswith((".yaml", ".yml")) for name in what):
         if len(what) > 1:
             raise BadValue(f"{len(what)} arguments: give tasks, or one study file")
-        return read_study(Path(what[0]))
+        study = read_study(Path(what[0]))
+        if study.settings.scheduler is not None:  # whoever answers there could make this process run anything
+            raise BadValue(
+                f"study {what[0]!r} names a scheduler; a file may come from anywhere: type its options instead"
+            )
+        return study
     if max_cost is None:
         raise BadValue("no cost given; say what each run may cost with --max-cost 30m, or 20x")
     names = tuple(name.strip() for name in optimizers.split(",") if name.strip())

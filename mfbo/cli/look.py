@@ -9,6 +9,8 @@ import click
 
 from mfbo.cli import options
 
+KINDS = "anytime, quality, ranks, critical, correlation, learning, scatter or importance."
+
 
 @click.command()
 @click.argument("run")
@@ -41,16 +43,17 @@ def replay(run: str) -> None:
 
 
 @click.command()
-@click.argument("runs", metavar="RUN...", nargs=-1, required=True)
+@click.argument("runs", metavar="RUN|STUDY...", nargs=-1, required=True)
 @click.option("--output", "-o", default="curve.png", show_default=True, help="A .png, .svg or .pdf file.")
-def plot(runs: tuple[str, ...], output: str) -> None:
-    """Draw the quality of RUNs against cost.
+@click.option("--kind", default="anytime", show_default=True, metavar="KIND", help=KINDS)
+def plot(runs: tuple[str, ...], output: str, kind: str) -> None:
+    """Draw the quality of RUNs against cost, or another figure of them.
 
-    One line a run, or a mean with its interval where an optimizer has several seeds.
+    One line a run, or a mean with its interval where an optimizer has several seeds. A study stands for its runs.
     """
-    from mfbo.analysis.runs import anytime
+    from mfbo.analysis.kinds import draw
 
-    anytime(runs, Path(output))
+    draw(kind, runs, Path(output))
     click.echo(output)
 
 

@@ -105,6 +105,6 @@ def workers_of(text: str | None, scheduler: str | None) -> int | None:
         from mfbo.executors.share import automatic
 
         return automatic()
-    if not (text.isascii() and text.isdecimal()):
+    if not (text.isascii() and text.isdecimal() and len(text) < 10):
         raise BadValue(f"workers {text!r}: give a number, or auto for one a GPU or core")
     return int(text)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mfbo.budget import Budget
+from mfbo.environment import cores
+from mfbo.errors import BadValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
     from mfbo.executors.evaluate import Setting
     from mfbo.settings import Settings
     from mfbo.task import Task
+
+MOST = 32  # worker processes for each core
 
 
 def in_processes(task: Task, settings: Settings) -> bool:
@@ -24,6 +28,7 @@ def check(task: Task, settings: Settings) -> None:
     """Make sure that trials can be sent to where they are to run.
 
     Raises:
+        BadValue: more workers than this machine can start.
         BadTask: the task cannot be sent to another process.
         NoCluster: the scheduler does not answer.
     """
@@ -31,6 +36,9 @@ def check(task: Task, settings: Settings) -> None:
         return
     from mfbo.executors.worker import packed
 
+    most = MOST * cores()
+    if settings.scheduler is None and (settings.workers or 1) > most:
+        raise BadValue(f"workers {settings.workers}: this machine has {cores()} cores; give {most} or less")
     packed(task)
     if settings.scheduler is not None:
         from mfbo.executors.dask import connect

@@ -87,12 +87,11 @@ class DaskExecutor:
         self._places: dict[str, Place] = {}
         self._lost: list[tuple[Trial, Outcome]] = []
         self._looked = 0.0
-        self._waits = False
-        token = uuid4().hex
-        setting, self._token = _shared(setting, token)
-        content = packed(task, travels=True)
-        self._terms = Terms(content, task.fidelity, setting, token, Path.cwd(), max_seconds, max_bytes)
+        self._waits = self._scratch = False
+        token, content = uuid4().hex, packed(task, travels=True)
         self._client = connect(scheduler)
+        setting, self._token = _shared(setting, token)
+        self._terms = Terms(content, task.fidelity, setting, token, Path.cwd(), max_seconds, max_bytes)
         self._began = time.monotonic() - wall
 
     @property
@@ -154,8 +153,8 @@ class DaskExecutor:
     def _look(self) -> None:
         """Take note of workers that have come, gone or become ready."""
         for place in self._places.values():
-            if place.open() and not place.shares and self._terms.setting.checkpoints is not None:
-                self._note(f"worker {place.address} does not see the checkpoints: its trials start from scratch")
+            if place.open():
+                self._tell_of(place)
         if time.monotonic() < self._looked + LOOK:
             return
         self._looked = time.monotonic()
@@ -167,6 +166,14 @@ class DaskExecutor:
             if self._most is None or sum(not place.problem for place in self._places.values()) < self._most:
                 self._places[address] = Place(self._client, address, self._terms)
         self._judge()
+
+    def _tell_of(self, place: Place) -> None:
+        """What the user should know of a worker that is new."""
+        if place.problem:
+            self._note(f"worker {place.address} cannot be used: {place.problem}")
+        elif self._token and not place.shares and not self._scratch:
+            self._scratch = True
+            self._note(f"worker {place.address} does not see the checkpoints: trials there start from scratch")
 
     def _present(self) -> list[str]:
         """Addresses of the workers there are; none where the scheduler is gone."""

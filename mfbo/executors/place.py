@@ -41,26 +41,30 @@ class Place:
             RemoteSlot, terms, workers=[address], allow_other_workers=False, actor=True, pure=False, key=self._key
         )
         self._actor: Any = None
+        self._facts: Any = None
         self._news: Any = None
         self._start_epoch = 0
         self._reports: list[Report] = []
         self._told = self._heard = self._overdue = 0.0
 
     def open(self) -> bool:
-        """Whether the worker has just become ready; `problem` says why it never will."""
-        if self.ready or self.problem or not self._opening.done():
+        """Whether there is news of the worker: it has become `ready`, or has a `problem` and never will be."""
+        if self.ready or self.gone or self.problem or not (self._facts or self._opening).done():
             return False
         try:
-            with self._client.as_current():  # an actor belongs to the client that it first meets
-                self._actor = self._opening.result()
-                facts: Facts = self._actor.facts().result(timeout=ANSWER)
+            if self._facts is None:
+                with self._client.as_current():  # an actor belongs to the client that it first meets
+                    self._actor = self._opening.result()
+                    self._facts = self._actor.facts()
+                return False
+            facts: Facts = self._facts.result()
         except Exception as error:  # whatever goes wrong over there, such as a library that is not installed
             self.problem = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-            return False
+            return True
         if facts.version != (here := versions().get("mfbo")):
             self.problem = f"it has mfbo {facts.version}, the run {here}; install the same"
-            return False
-        self.ready, self.shares = True, facts.shares
+        else:
+            self.ready, self.shares = True, facts.shares
         return True
 
     @property
@@ -121,7 +125,7 @@ class Place:
         """End the slot, and with it its process; waits for nothing."""
         if self._actor is not None:
             self._call("close")
-        self._actor = self._news = None
+        self._actor = self._facts = self._news = None
         self._opening.release()
 
     def _call(self, method: str, *values: Any) -> Any:

@@ -5,17 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import sys
 import tempfile
-import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import CancelledError
-from contextlib import contextmanager, suppress
-from multiprocessing import current_process
-from multiprocessing.context import SpawnContext, SpawnProcess
+from contextlib import suppress
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -23,6 +18,7 @@ from pebble import ProcessExpired, ProcessPool
 
 from mfbo.executors.evaluate import reached
 from mfbo.executors.mailbox import Mailbox
+from mfbo.executors.spawn import Context
 from mfbo.executors.worker import Job, Surroundings, begin, warm_up, work
 from mfbo.trial import Outcome, Report, Status
 
@@ -32,7 +28,6 @@ if TYPE_CHECKING:
     from mfbo.trial import Trial
 
 MEMORY_EVERY = 0.25  # seconds between looks at a worker's memory
-_STARTING = threading.Lock()
 
 
 class Slot:
@@ -67,7 +62,7 @@ class Slot:
         self._max_seconds, self._max_bytes = max_seconds, max_bytes
         self._folder = Path(tempfile.mkdtemp(prefix="mfbo-slot-"))
         surroundings = Surroundings(dict(environment or {}), os.getpid(), directory)
-        self._pool = ProcessPool(max_workers=1, initializer=begin, initargs=(surroundings,), context=_Context())
+        self._pool = ProcessPool(max_workers=1, initializer=begin, initargs=(surroundings,), context=Context())
         self._warm = self._pool.schedule(
             warm_up, args=[packed, self._folder, dict(setting.options) if prepare else None]
         )
@@ -217,35 +212,3 @@ def _cause(code: int | None) -> tuple[Status, str]:
     if -code == signal.SIGKILL:
         return "killed", f"the worker process was killed ({name}); the system does so when memory runs out"
     return "crashed", f"the worker process crashed ({name})"
-
-
-class _Process(SpawnProcess):
-    """A spawned process that does not run the main script again: functions in it travel with the task.
-
-    It can be started by a daemonic process too, which a Dask worker is below its nanny; it ends with it (`begin`).
-    """
-
-    def start(self) -> None:
-        config: dict[str, Any] = current_process()._config  # type: ignore[attr-defined]
-        with _STARTING:  # one at a time, for all that is changed here is the process's own
-            daemon = config.pop("daemon", None)
-            try:
-                with _without_main():
-                    super().start()
-            finally:
-                if daemon is not None:
-                    config["daemon"] = daemon
-
-
-class _Context(SpawnContext):
-    Process = _Process
-
-
-@contextmanager
-def _without_main() -> Iterator[None]:
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main

@@ -66,7 +66,7 @@ def write_csv(run: Run, out: Path) -> None:
     with out.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=list(found[0]) if found else ["trial"])
         writer.writeheader()
-        writer.writerows({name: _harmless(value) for name, value in row.items()} for row in found)
+        writer.writerows({name: harmless(value) for name, value in row.items()} for row in found)
 
 
 def write_parquet(run: Run, out: Path) -> None:
@@ -83,6 +83,6 @@ def write_parquet(run: Run, out: Path) -> None:
     table.to_parquet(out)
 
 
-def _harmless(value: Any) -> Any:
+def harmless(value: Any) -> Any:
     """Text that a spreadsheet would take for a formula gets a quote in front."""
     return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value

@@ -53,6 +53,7 @@ def task() -> Task:
         fidelity=Fidelity(epochs=(1, EPOCHS), data=(0.02, 1.0)),
         description="AG News, DistilBERT or another transformer (extra: text)",
         grid=spaces.GRID,
+        cheaper="--option samples=2000",
     )
 
 

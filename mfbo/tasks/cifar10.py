@@ -49,6 +49,7 @@ def task() -> Task:
         fidelity=Fidelity(epochs=(1, EPOCHS), data=(0.1, 1.0)),
         description="CIFAR-10, ResNet-18 (extra: vision)",
         grid=spaces.GRID,
+        cheaper="--option samples=1000",
     )
 
 

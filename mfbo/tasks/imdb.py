@@ -53,6 +53,7 @@ def task() -> Task:
         fidelity=Fidelity(epochs=(1, EPOCHS), data=(0.1, 1.0)),
         description="IMDb reviews, LSTM (extra: text)",
         grid=spaces.GRID,
+        cheaper="--option samples=2000",
     )
 
 

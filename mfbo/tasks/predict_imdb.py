@@ -60,10 +60,11 @@ class ReviewLSTM(nn.Module):  # type: ignore[misc, unused-ignore]
         self.classifier = nn.Linear(hidden_size * (2 if bidirectional else 1), classes)
 
     def forward(self, ids: Any, mask: Any, lengths: Any) -> Any:
-        """(b, longest) ids and mask, (b,) lengths on the CPU -> (b, classes) logits."""
-        packed = pack_padded_sequence(
-            self.dropout(self.embedding(ids)), lengths, batch_first=True, enforce_sorted=False
-        )
+        """(b, longest) ids and mask, (b,) lengths on the CPU, longest first -> (b, classes) logits.
+
+        Texts in another order would have to be sorted here, and a GPU be waited for.
+        """
+        packed = pack_padded_sequence(self.dropout(self.embedding(ids)), lengths, batch_first=True)
         outputs, _ = pad_packed_sequence(self.lstm(packed)[0], batch_first=True)  # zero beyond each text's end
         mean = outputs.sum(dim=1) / mask.sum(dim=1, keepdim=True)
         return self.classifier(self.dropout(mean))
@@ -90,12 +91,14 @@ def predict(folder: Path, texts: list[str]) -> list[tuple[str, float]]:
     """(class, probability) of each text."""
     model, described, ids = load(folder)
     rows = [torch.tensor(encode(text, ids, described["max_length"])) for text in texts]
-    lengths = torch.tensor([len(row) for row in rows])
-    padded = nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=PADDING)
+    order = sorted(range(len(rows)), key=lambda i: -len(rows[i]))
+    lengths = torch.tensor([len(rows[i]) for i in order])
+    padded = nn.utils.rnn.pad_sequence([rows[i] for i in order], batch_first=True, padding_value=PADDING)
     mask = torch.arange(padded.shape[1]) < lengths[:, None]
     with torch.inference_mode():
         sure, best = model(padded, mask, lengths).softmax(dim=1).max(dim=1)
-    return [(described["classes"][i], p) for i, p in zip(best.tolist(), sure.tolist(), strict=True)]
+    found = dict(zip(order, zip(best.tolist(), sure.tolist(), strict=True), strict=True))
+    return [(described["classes"][found[i][0]], found[i][1]) for i in range(len(rows))]
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from torch import nn
 from mfbo.errors import BadValue
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
+_FUSED = ("cpu", "cuda", "mps")  # devices for which PyTorch has fused optimizers; asked for others it fails in mid-step
 _ROOM = 0.5  # part of a GPU's free memory that data may take; the rest is for activations
 
 
@@ -90,13 +91,7 @@ def optimizer_of(
         {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
     ]
     groups = [group for group in groups if group["params"]]
-
-    def make(fused: bool) -> torch.optim.Optimizer:
-        if name == "sgd":
-            return torch.optim.SGD(groups, lr=0.1, momentum=momentum, nesterov=nesterov and momentum > 0, fused=fused)
-        return torch.optim.AdamW(groups, lr=1e-3, fused=fused)
-
-    try:
-        return make(fused=True)
-    except RuntimeError:  # what it says where there is no fused kernel for the device
-        return make(fused=False)
+    fused = all(parameter.device.type in _FUSED for parameter in trained)
+    if name == "sgd":
+        return torch.optim.SGD(groups, lr=0.1, momentum=momentum, nesterov=nesterov and momentum > 0, fused=fused)
+    return torch.optim.AdamW(groups, lr=1e-3, fused=fused)

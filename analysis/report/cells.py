@@ -1,0 +1,153 @@
+"""What stands in the tables of a report, for HTML and Markdown alike: text, not yet escaped for either."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from mfbo.analysis.report import tables, words
+from mfbo.display.text import amount, clean, number, seconds
+
+if TYPE_CHECKING:
+    from mfbo.analysis.report.material import Part
+    from mfbo.importance import Importances
+    from mfbo.ledger import Run
+    from mfbo.phases import Line, Phases
+    from mfbo.trial import Config
+
+NONE = "-"
+MAIN = ("accuracy", "macro_f1")
+PHASES = {
+    "exploration": "on small subsets, to set preliminary ranges",
+    "optimization": "in the narrowed space, an equal share of the cost for each optimizer",
+    "validation": "of each optimizer's best configuration, trained anew and measured on unseen data",
+}
+
+
+def standings(part: Part) -> tuple[list[str], list[list[str]]]:
+    """Head and rows of the comparison."""
+    found = part.found
+    assert found is not None
+    unit = found.comparison.unit
+    head = ["optimizer", "seeds", words.loss_words(part), "trials", "trials to within 1%"]
+    if found.baseline:
+        head += [f"seeds at {words.full_name(found.baseline)}'s final loss", "median cost of it", "speed-up", "p"]
+    rows = []
+    for row in found.standings:
+        cells = [
+            row.name,
+            str(row.seeds),
+            words.spread(row.loss, row.error),
+            f"{row.trials:.0f}",
+            f"{row.iterations:.0f}",
+        ]
+        if found.baseline:
+            cost = amount(row.cost, unit) if row.cost < math.inf else "never"
+            cells += [f"{row.reached} of {row.seeds}", cost, words.speed_words(row.speed_up) if row.speed_up else NONE]
+            cells.append(NONE if row.pvalue is None else number(row.pvalue, 2))
+        rows.append(cells)
+    return head, rows
+
+
+def note(part: Part) -> str:
+    """What the numbers of `standings` are."""
+    found = part.found
+    assert found is not None
+    unit = found.comparison.unit
+    said = (
+        f"At a cost of {amount(found.end, unit)}. Losses are means ± standard error over seeds, trials are means, "
+        "costs and trials to within 1% of the final best are medians. "
+    )
+    said += "3x: the cost of three full evaluations. " if unit == "x" else ""
+    if found.baseline:
+        said += (
+            f"Speed-up is over {words.full_name(found.baseline)}, with 95% bootstrap interval; p: Wilcoxon signed-rank "
+            "over paired seeds, Holm-adjusted."
+        )
+    return said
+
+
+def phase_lines(found: Phases) -> tuple[list[str], list[list[str]]]:
+    """Head and rows of what the optimizers came to in the three phases, measured on unseen data."""
+    names = list(dict.fromkeys(name for line in found.lines for name in line.test))
+    names.sort(key=lambda name: (name == "loss", name not in MAIN))
+    head = ["optimizer", *(f"{name} on unseen data" for name in names), "trainings", "validation loss"]
+    rows = []
+    for line in found.lines:
+        scores = [
+            words.spread(line.test[name], _deviation(line, name)) if name in line.test else NONE for name in names
+        ]
+        loss = NONE if line.loss is None else number(line.loss)
+        counts = [str(line.trials), NONE if line.iterations is None else str(line.iterations)]
+        rows.append([line.optimizer, *scores, str(line.seeds), loss, *counts, amount(line.cost, found.unit), line.note])
+    return [*head, "trials", "trials to within 1%", "cost", "note"], rows
+
+
+def _deviation(line: Line, name: str) -> float:
+    return line.deviation.get(name, math.nan) if line.seeds > 1 else math.nan
+
+
+def phase_costs(found: Phases) -> str:
+    """What each phase cost."""
+    spent = ", ".join(f"{clean(name, 40)} {amount(cost, found.unit)}" for name, cost in found.costs.items())
+    return f"{amount(sum(found.costs.values()), found.unit)} of {clean(found.max_cost, 40)}: {spent}."
+
+
+def rung_rows(found: Sequence[tables.RungRow]) -> tuple[list[str], list[list[str]]]:
+    """Head and rows of a table of rungs."""
+    head = ["rung", "work", "done", "stopped", "failed", "best loss", "spent", "foretells the highest"]
+    rows = [
+        [
+            row.name,
+            f"{row.work:.3g}%",
+            str(row.done),
+            str(row.stopped),
+            str(row.failed),
+            NONE if row.best is None else number(row.best),
+            seconds(row.seconds),
+            NONE if math.isnan(row.rho) else f"{row.rho:.2f} ({row.n} configurations)",
+        ]
+        for row in found
+    ]
+    return head, rows
+
+
+def trust(found: Importances) -> str:
+    """Where the importances come from, and how far they can be relied on."""
+    share = max(0.0, found.explained)
+    judged = (
+        "so these numbers can be relied on"
+        if share >= 0.5
+        else "so take them as a hint"
+        if share >= 0.2
+        else "so they mean little: more trials would tell more"
+    )
+    return (
+        f"Functional ANOVA (Hutter et al. 2014) of a random forest over {found.trials} complete trials, at the highest "
+        f"fidelity. The forest foretells {100 * share:.0f}% of the variance of configurations that it has not seen, "
+        f"{judged}. Whiskers: one standard deviation over resampled trials."
+    )
+
+
+def values(config: Config) -> list[list[str]]:
+    """Names and values in full, to be used again."""
+    return [[name, repr(value) if isinstance(value, float) else str(value)] for name, value in config.items()]
+
+
+def facts(runs: Sequence[Run]) -> list[list[str]]:
+    """What the headers say; values in which runs differ are listed one after another."""
+    found: dict[str, dict[str, None]] = {}
+    for run in runs:
+        header = run.header
+        said = {"begun": header.created, "recorded command": header.command, "space": header.space_hash}
+        said |= {f"machine: {name}": value for name, value in header.hardware.items()}
+        said |= {f"version: {name}": value for name, value in header.versions.items()}
+        for name, value in said.items():
+            if value not in ("", None):
+                found.setdefault(clean(name, 60), {})[clean(value, 1000)] = None
+    return [[name, _few(list(values))] for name, values in found.items()]
+
+
+def _few(values: Sequence[str]) -> str:
+    return values[0] if len(values) == 1 else f"{values[0]} to {values[-1]}" if len(values) > 3 else "; ".join(values)

@@ -1,0 +1,198 @@
+"""What a report is made of: runs as read, task by task, and what they show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mfbo import importance, payoff, ranking
+from mfbo.comparison import side_by_side
+from mfbo.curves import incumbent
+from mfbo.display.text import clean, headline
+from mfbo.errors import BadValue, MfboError, RunNotFound
+from mfbo.evidence import of
+from mfbo.ledger import FILE, read
+from mfbo.phases import EXPLORE, OPTIMIZE
+from mfbo.phases import kept as kept_phases
+from mfbo.study import STUDY, folders
+from mfbo.validate import kept
+
+if TYPE_CHECKING:
+    from mfbo.evidence import Evidence
+    from mfbo.importance import Importances
+    from mfbo.ledger import Result, Run
+    from mfbo.payoff import Payoff
+    from mfbo.phases import Phases
+    from mfbo.ranking import Ranking
+    from mfbo.validate import Validation
+
+
+@dataclass(frozen=True)
+class Part:
+    """The runs of one task.
+
+    Attributes:
+        task: its name, as the ledgers have it.
+        runs: all that have begun.
+        left_out: runs that no comparison counts, and why.
+        found: what the others show; None where there is none, or they cannot be compared.
+        problem: why not; empty if there is none.
+        payoff: whether multi-fidelity paid off; None as for `found`.
+    """
+
+    task: str
+    runs: tuple[Run, ...]
+    left_out: tuple[tuple[Run, str], ...]
+    found: Evidence | None
+    problem: str
+    payoff: Payoff | None
+
+    @property
+    def name(self) -> str:
+        """Of the task; of one in a file, not where that lies."""
+        return clean(self.task.replace("\\", "/").rpartition("/")[2], 60)
+
+    @property
+    def best(self) -> tuple[Run, Result] | None:
+        """The best incumbent of all runs: highest rung first, then lowest loss."""
+        found = [(run, best) for run in self.runs if (best := incumbent(run))]
+        return min(found, key=_standing, default=None)
+
+    @cached_property
+    def importances(self) -> Importances | None:
+        """Of the hyperparameters; None where the trials are too few, or of several spaces."""
+        left_out = {id(run) for run, _ in self.left_out}
+        fit = [run for run in self.runs if id(run) not in left_out]
+        return importance.importances(fit) if not self.problem else None
+
+    @property
+    def validation(self) -> Validation | None:
+        """Of the best configuration on the test split, if it was done."""
+        return kept(self.best[0], self.best[1].trial.config) if self.best else None
+
+    @property
+    def groups(self) -> dict[str, list[Run]]:
+        """Runs by the name under which figures show them: as they were compared, else by optimizer."""
+        compared = self.found.comparison.groups if self.found else ()
+        named = {group.name: list(group.runs) for group in compared}
+        known = {id(run) for runs in named.values() for run in runs}
+        for run in self.runs:
+            if id(run) not in known:
+                named.setdefault(run.header.optimizer, []).append(run)
+        return named
+
+    @property
+    def results(self) -> list[tuple[Run, Result]]:
+        """Every result, with its run."""
+        return [(run, result) for run in self.runs for result in run.results]
+
+
+@dataclass(frozen=True)
+class Material:
+    """All of a report.
+
+    Attributes:
+        parts: one a task.
+        ranking: of the optimizers over all of them; None where it would say nothing.
+        study: folder of the study; None for runs.
+        phases: what the three phases of a study came to; None where these are no such runs.
+    """
+
+    parts: tuple[Part, ...]
+    ranking: Ranking | None
+    study: Path | None
+    phases: Phases | None = None
+
+    @property
+    def single(self) -> Run | None:
+        """The run, where there is one only."""
+        return self.parts[0].runs[0] if len(self.parts) == 1 and len(self.parts[0].runs) == 1 else None
+
+
+def gather(places: Sequence[Path | str], *, live: bool = False) -> Material:
+    """Read runs and studies.
+
+    Args:
+        places: folders of runs, or of studies.
+        live: whether runs without a result are welcome, as they go on.
+
+    Raises:
+        BadValue: a folder that is neither run nor study, or holds no result; a run given twice.
+        RunError: a run that cannot be read.
+    """
+    found = [folder for place in places for folder in runs_in(Path(place))]
+    if twice := [folder for folder in found if found.count(folder) > 1]:
+        raise BadValue(f"run {str(twice[0])!r} is given twice; give it once")
+    runs = [read(folder) for folder in found]
+    if not live and not any(run.results for run in runs):
+        where = repr(str(places[0]))
+        raise BadValue(f"{where} has no result yet; let it go on with `mfbo resume`, or look at it with --watch")
+    by_task: dict[str, list[Run]] = {}
+    for run in runs:
+        by_task.setdefault(run.header.task, []).append(run)
+    parts = tuple(_part(task, those) for task, those in by_task.items())
+    compared = [part.found for part in parts if part.found]
+    study = Path(places[0]) if len(places) == 1 and (Path(places[0]) / STUDY).is_file() else None
+    phases = kept_phases(places[0]) if len(places) == 1 else None
+    return Material(parts, ranking.ranking(compared) if compared else None, study, phases)
+
+
+def runs_in(place: Path) -> list[Path]:
+    """The run in `place`, or the runs of the study there.
+
+    Raises:
+        BadValue: a study of which nothing was run, or one that cannot be read.
+        RunNotFound: neither.
+    """
+    if place.name == FILE and place.is_file():
+        return [place.parent]
+    if (place / FILE).is_file():
+        return [place]
+    if (place / EXPLORE / FILE).is_file():  # the three phases; exploration is in another space, and stands alone
+        optimized = sorted(ledger.parent for ledger in (place / OPTIMIZE).glob(f"*/{FILE}"))
+        return optimized or [place / EXPLORE]
+    if not (place / STUDY).is_file():
+        raise RunNotFound(
+            f"no run or study in {str(place)!r}: it has neither {FILE} nor {STUDY}; give a folder that has"
+        )
+    found = folders(place)
+    if not found:
+        raise BadValue(f"study {str(place)!r} has no run yet; `mfbo compare` begins it")
+    return found
+
+
+def _part(task: str, runs: list[Run]) -> Part:
+    reasons = [(run, _unfit(run)) for run in runs]
+    fit = [run for run, reason in reasons if not reason]
+    found, problem = None, ""
+    try:
+        found = of(side_by_side(fit)) if fit else None
+    except MfboError as error:
+        problem = str(error)
+    left_out = tuple((run, reason) for run, reason in reasons if reason)
+    judged = payoff.payoff(found) if found else None
+    return Part(task, tuple(runs), left_out, found, problem, judged)
+
+
+def _unfit(run: Run) -> str:
+    """Why a run cannot stand beside others; empty if it can."""
+    if not run.results:
+        return "no result yet"
+    if incumbent(run) is None:
+        error = next((headline(result.outcome.error) for result in run.results if result.outcome.error), "")
+        return f"none of its {len(run.results)} trials came to a loss{f': {error}' if error else ''}"
+    return "" if run.spent > 0 else "it has cost nothing"
+
+
+def _standing(entry: tuple[Run, Result]) -> tuple[float, float]:
+    result = entry[1]
+    assert result.outcome.loss is not None
+    return -result.outcome.rung.work, result.outcome.loss
+
+
+def run_name(run: Run) -> str:
+    """``smac, seed 3``."""
+    return f"{clean(run.header.optimizer, 40)}, seed {run.header.seed}"

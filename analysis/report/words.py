@@ -1,0 +1,297 @@
+"""What a report says in sentences; each follows from the numbers, and says where they do not suffice."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+from mfbo.budget import Budget
+from mfbo.display.text import amount, clean, number, pairs, rung_words
+from mfbo.settings import Settings
+from mfbo.statistics import rung_correlations
+from mfbo.study import read_study
+
+if TYPE_CHECKING:
+    from mfbo.analysis.report.material import Material, Part
+    from mfbo.ledger import Result, Run
+    from mfbo.payoff import Payoff
+    from mfbo.statistics import SpeedUp
+    from mfbo.validate import Validation
+
+FULL_NAMES = {"random": "random search", "grid": "grid search"}
+PATH = 4096
+
+
+def title(material: Material) -> str:
+    """Of the page."""
+    if run := material.single:
+        return f"{clean(run.header.optimizer, 40)} on {material.parts[0].name}: what it found and what it cost"
+    if material.phases:
+        return f"{material.parts[0].name}: explored, optimized, validated within {clean(material.phases.max_cost, 40)}"
+    names = [part.name for part in material.parts]
+    where = names[0] if len(names) == 1 else f"{len(names)} tasks"
+    return f"Does multi-fidelity tuning pay off on {where}?"
+
+
+def question(material: Material) -> str:
+    """What was asked, in a sentence."""
+    run = material.parts[0].runs[0]
+    if material.phases:
+        return (
+            f"Which configuration of {material.parts[0].name} is best on unseen data, and which optimizer finds it, "
+            "within one cost for exploration, optimization and validation?"
+        )
+    if material.single:
+        limit = f" within a cost of {limit_words(run)}" if run.limits.max_cost else ""
+        return f"Which configuration of {material.parts[0].name} does {clean(run.header.optimizer, 40)} find{limit}?"
+    optimizers = list(dict.fromkeys(clean(one.header.optimizer, 40) for part in material.parts for one in part.runs))
+    tasks = [part.name for part in material.parts]
+    runs = sum(len(part.runs) for part in material.parts)
+    return (
+        f"Which optimizer finds the better configuration of {listed(tasks)} at equal cost ({limit_words(run)} a run), "
+        f"and do cheap trials at low fidelity help? {runs} runs of {listed(optimizers)}."
+    )
+
+
+def limit_words(run: Run) -> str:
+    """The cost limit: ``2h``, or ``20 full evaluations``."""
+    if not run.limits.max_cost:
+        return "no limit"
+    budget = Budget.parse(run.limits.max_cost)
+    return f"{budget.amount:g} full evaluations" if budget.unit == "x" else str(budget)
+
+
+def answer(part: Part) -> str:
+    """Whether multi-fidelity paid off here, in a sentence."""
+    if len(part.runs) == 1:
+        return "It cannot be told: this is one run, and there is nothing at equal cost to compare it with."
+    if part.found is None or part.payoff is None:
+        return f"It cannot be told: {clean(part.problem) if part.problem else 'no trial came to a loss'}."
+    if part.payoff.answer == "unknown":
+        return f"It cannot be told: {_why_unknown(part)}."
+    return _claim(part.payoff)
+
+
+def finding(part: Part) -> str:
+    """The best configuration's quality, and what it cost, in a sentence."""
+    failed = sum(result.outcome.failed for _, result in part.results)
+    if not part.results:
+        return "There is no result yet."
+    if not part.best:
+        trials = counted(len(part.results), "trial")
+        return f"Nothing: of {trials} none came to a loss, {failed} failed; see Failures."
+    run, result = part.best
+    metrics = f"; {pairs(result.outcome.metrics)}" if result.outcome.metrics else ""
+    return (
+        f"The best of {counted(len(part.results), 'trial')} has a validation loss of {number(result.outcome.loss)} "
+        f"({rung_words(result.outcome.rung)}{metrics}); it was found at a cost of "
+        f"{cost_words(result.spent, unit_of(run))}."
+    )
+
+
+def tested(part: Part) -> str:
+    """What ``mfbo validate`` found of the best configuration; empty where it was not run."""
+    found = part.validation
+    if found is None:
+        return ""
+    names = ("loss", *found.scores[0].metrics)
+    said = ", ".join(f"{clean(name, 40)} {spread(found.mean(name), deviation(found, name))}" for name in names)
+    return f"On the test split, trained anew: {said} ({trainings(found)})."
+
+
+def deviation(found: Validation, metric: str) -> float:
+    """Over the trainings; NaN for one."""
+    return found.deviation(metric) if len(found.scores) > 1 else math.nan
+
+
+def trainings(found: Validation) -> str:
+    """What stands behind the numbers of a validation."""
+    several = len(found.scores) > 1
+    return f"mean ± standard deviation over {len(found.scores)} trainings" if several else "one training: no interval"
+
+
+def _why_unknown(part: Part) -> str:
+    judged = part.payoff
+    assert judged is not None
+    if judged.optimizer is None:
+        return "no optimizer that uses low fidelities was run"
+    if judged.baseline is None:
+        return "neither random search nor grid search was run"
+    return "one seed is chance; run two or more, better ten"
+
+
+def _claim(judged: Payoff) -> str:
+    assert judged.optimizer is not None
+    assert judged.baseline is not None
+    name, base = clean(judged.optimizer.name, 60), full_name(judged.baseline.name)
+    found = judged.speed_ups[judged.baseline.name]
+    few = f", though {judged.seeds} seeds cannot prove it"
+    if found.factor:
+        more = found.factor >= 1
+        times = number(found.factor if more else 1 / found.factor, 2)
+        fact = f"{name} came to what {base} had in the end at {times} times {'less' if more else 'the'} cost"
+    else:
+        fact = f"{name} did not come to what {base} had in the end"
+    return {
+        "yes": f"Yes: {fact}.",
+        "likely": f"It seems so: {fact}{few}.",
+        "no": f"No: {fact}.",
+        "unlikely": f"It does not seem so: {fact}{few}.",
+        "open": f"It cannot be told: {fact}, but the seeds differ so much that it may be chance.",
+    }[judged.answer]
+
+
+def reasons(part: Part) -> list[str]:
+    """What the answer rests on, and what to beware of."""
+    said = []
+    if part.found and part.payoff and part.payoff.optimizer:
+        said += _numbers(part)
+    if len(part.runs) == 1:
+        said += _of_one(part)
+    said += [f"Left out: {run_words(run)} ({reason})." for run, reason in part.left_out if len(part.runs) > 1]
+    if part.found and part.payoff and 1 < part.payoff.seeds < 6:
+        smallest = number(part.payoff.smallest_pvalue, 2)
+        said.append(
+            f"With {part.payoff.seeds} seeds a signed-rank test cannot fall below p = {smallest}, and a bootstrap "
+            "interval is too narrow; from 6 seeds on it can be settled."
+        )
+    return said
+
+
+def _numbers(part: Part) -> list[str]:
+    """Final losses, and speed-up over each baseline."""
+    assert part.found is not None
+    assert part.payoff is not None
+    judged, unit = part.payoff, part.found.comparison.unit
+    rows = [row for row in (judged.optimizer, judged.baseline) if row]
+    losses = " against ".join(f"{spread(row.loss, row.error)} ({full_name(row.name)})" for row in rows)
+    said = []
+    if judged.baseline and judged.seeds > 0 and len(part.runs) > 1:
+        said.append(f"At a cost of {cost_words(part.found.end, unit)} the {loss_words(part)} is {losses}.")
+    for name, found in judged.speed_ups.items():
+        said.append(f"Speed-up over {full_name(name)}: {speed_words(found)}, 95% bootstrap interval over seeds.")
+    if judged.optimizer and judged.optimizer.pvalue is not None:
+        said.append(
+            f"Difference of the final losses: p = {number(judged.optimizer.pvalue, 2)} (Wilcoxon signed-rank over "
+            "paired seeds, Holm-adjusted)."
+        )
+    return said
+
+
+def _of_one(part: Part) -> list[str]:
+    """What one run can say of its fidelities."""
+    run = part.runs[0]
+    configurations = len({trial.key for trial in run.asks.values()})
+    said = [f"It looked at {counted(configurations, 'configuration')} in {counted(len(run.results), 'trial')}."]
+    top = max((result.outcome.rung for result in run.results), key=lambda rung: rung.work, default=None)
+    known = [found for found in rung_correlations(run) if found.high == top and not math.isnan(found.rho)]
+    if known and top:
+        best = max(known, key=lambda found: found.n)
+        said.append(
+            f"Ranks at {rung_words(best.low)} and at {rung_words(top)} correlate by {best.rho:.2f} "
+            f"({best.n} configurations that were promoted)."
+        )
+    limit = run.limits.max_cost or "COST"
+    optimizers = ",".join(dict.fromkeys((run.header.optimizer, "random", "grid")))
+    command = ["mfbo", "compare", run.header.task, "--optimizers", optimizers, "--seeds", "5", "--max-cost", limit]
+    said.append(f"To find out: {clean(shlex.join(command), PATH)}")
+    return said
+
+
+def full_name(name: str) -> str:
+    """``random search`` for ``random``; others as they are."""
+    return FULL_NAMES.get(name, clean(name, 60))
+
+
+def loss_words(part: Part) -> str:
+    """What losses of the comparison are."""
+    true = part.found is not None and part.found.comparison.true
+    return "true loss at full fidelity" if true else "validation loss"
+
+
+def spread(value: float, error: float) -> str:
+    """``0.123 ± 0.004``; the error is left out where there is none."""
+    return number(float(value)) + ("" if math.isnan(error) else f" ± {number(float(error), 2)}")
+
+
+def speed_words(found: SpeedUp) -> str:
+    """``17 (4.2 to 25)``, or what stands in its place where the optimizer never got there."""
+    range_ = f"({number(found.low, 2)} to {number(found.high, 2)})"
+    return f"{number(found.factor, 2)} {range_}" if found.factor else f"not reached within the cost {range_}"
+
+
+def quality(run: Run, best: Result) -> str:
+    """The incumbent's measurement in words: where, when, and its other metrics."""
+    unit = unit_of(run)
+    metrics = f"; {pairs(best.outcome.metrics)}" if best.outcome.metrics else ""
+    where = f"found by {run_words(run)}, trial {best.trial.id}, at a cost of {cost_words(best.spent, unit)}"
+    return f"Loss {number(best.outcome.loss)} ({rung_words(best.outcome.rung)}{metrics}), {where}"
+
+
+def cost_words(cost: float, unit: str) -> str:
+    """``1m20s``, or ``3.2 full evaluations``."""
+    return f"{number(float(cost))} full evaluations" if unit == "x" else amount(cost, unit)
+
+
+def unit_of(run: Run) -> str:
+    """Of its cost: ``s`` or ``x``."""
+    return Budget.parse(run.limits.max_cost).unit if run.limits.max_cost else "s"
+
+
+def run_words(run: Run) -> str:
+    """``smac, seed 3``."""
+    return f"{clean(run.header.optimizer, 40)}, seed {run.header.seed}"
+
+
+def counted(many: int, what: str) -> str:
+    """``1 trial``, ``12 trials``."""
+    return f"{many} {what}{'' if many == 1 else 's'}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """``a, b and c``."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else ""
+
+
+def command(material: Material) -> str:
+    """What repeats it: built from what the ledgers hold, so that it is mfbo that is run, whatever they say."""
+    if found := material.phases:
+        header = material.parts[0].runs[0].header
+        optimizers = ",".join(dict.fromkeys(line.optimizer for line in found.lines))
+        words = ["mfbo", "study", found.task, "--max-cost", found.max_cost, "--optimizers", optimizers]
+        return clean(shlex.join([*words, "--seed", str(header.seed)]), PATH)
+    if material.study is not None:
+        study = read_study(material.study / "study.yaml")
+        words = ["mfbo", "compare", *study.tasks, "--optimizers", ",".join(study.optimizers)]
+        words += ["--seeds", str(study.seeds), "--max-cost", study.max_cost]
+        words += ["--fidelity", study.fidelity] if study.fidelity else []
+        return clean(shlex.join([*words, *_setting_words(vars(study.settings))]), PATH)
+    return "\n".join(dict.fromkeys(_tune(run) for part in material.parts for run in part.runs))
+
+
+def _tune(run: Run) -> str:
+    header, limits = run.header, run.limits
+    words = ["mfbo", "tune", header.task, "--optimizer", header.optimizer, "--seed", str(header.seed)]
+    given = {"max_cost": limits.max_cost, "max_trials": limits.max_trials, "max_wall": limits.max_wall}
+    given |= {"fidelity": header.fidelity.get("path")}
+    for name, value in given.items():
+        words += [f"--{name.replace('_', '-')}", str(value)] if value is not None else []
+    return clean(shlex.join([*words, *_setting_words(header.settings)]), PATH)
+
+
+def _setting_words(settings: Mapping[str, Any]) -> list[str]:
+    """Settings that are not the usual ones, as options; names that are none of mfbo's are passed over."""
+    words: list[str] = []
+    for item in fields(Settings):
+        value, option = settings.get(item.name), f"--{item.name.replace('_', '-')}"
+        if item.name == "options":
+            for key, text in dict(value or {}).items():
+                words += ["--option", f"{key}={text}"]
+        elif value is True:
+            words.append(option)
+        elif value not in (None, False, item.default):
+            words += [option, str(value)]
+    return words

@@ -1,0 +1,49 @@
+"""Which low fidelity is the better guide for its cost: fewer epochs, less data, or both?
+
+Random configurations of `digits` are trained in full and at every rung of the three paths. Spearman's rank correlation
+with the full evaluation, and what the rung costs as measured, in full evaluations; failures rank last. A trial that
+goes on from a checkpoint pays only the difference, but only along epochs.
+
+    python experiments/fidelity_paths.py
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import islice
+
+import numpy as np
+from scipy import stats
+
+from mfbo.environment import hardware, versions
+from mfbo.executors.evaluate import Setting, evaluate
+from mfbo.fidelity import PATHS
+from mfbo.optimizers.sampling import random_configs
+from mfbo.task import load
+from mfbo.trial import Rung, Trial
+
+CONFIGS = 60
+
+
+def main() -> None:
+    """Train and print."""
+    task = load("digits")
+    configs = list(islice(random_configs(task.space, 0), CONFIGS))
+
+    def at(rung: Rung) -> tuple[list[float], float]:
+        outcomes = [evaluate(task, Trial(i, config, rung), Setting(seed=0)) for i, config in enumerate(configs)]
+        losses = [math.inf if outcome.loss is None else outcome.loss for outcome in outcomes]
+        return losses, float(np.mean([outcome.cost for outcome in outcomes]))
+
+    full, cost = at(task.fidelity.full)
+    print("| path | rung | work | cost | rank correlation |\n|---|---|---|---|---|")
+    for path in PATHS:
+        for rung in task.fidelity.ladder(path)[:-1]:
+            losses, spent = at(rung)
+            rho = stats.spearmanr(losses, full).statistic
+            print(f"| {path} | {rung} | {rung.work:.3f} | {spent / cost:.3f} | {rho:.2f} |", flush=True)
+    print(f"full evaluation: {cost:.2f} s, {CONFIGS} configurations; {hardware()}; {versions()}")
+
+
+if __name__ == "__main__":
+    main()

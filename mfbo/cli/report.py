@@ -1,0 +1,41 @@
+"""``mfbo report``: what runs and studies show, for a browser, a repository or a spreadsheet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("runs", metavar="RUN|STUDY...", nargs=-1, required=True)
+@click.option("--output", "-o", metavar="FILE", help="Default: report.html, .md or .csv in the first folder.")
+@click.option("--format", "form", metavar="html|md|csv", help="Default: what the name of FILE says, else html.")
+@click.option("--figures", is_flag=True, help="For md: figures as PNG files beside it, and links to them.")
+@click.option("--watch", is_flag=True, help="Serve it on this machine while the run goes on, until Ctrl-C.")
+@click.option("--port", type=click.IntRange(0, 65535), default=None, help="For --watch; default: any that is free.")
+def report(
+    *, runs: tuple[str, ...], output: str | None, form: str | None, figures: bool, watch: bool, port: int | None
+) -> None:
+    """Write what RUN or STUDY shows, as one file that opens without a network.
+
+    Several runs of a task are compared. HTML has the answer, figures and tables; md the answer and tables; csv a row a
+    trial.
+    """
+    if watch:
+        if output is not None or form is not None or figures:
+            raise click.UsageError("--watch serves a page and writes no file; leave out --output, --format, --figures")
+        _watch(runs, port or 0)
+        return
+    if port is not None:
+        raise click.UsageError("--port is for --watch; give both, or neither")
+    from mfbo.analysis.report import write
+
+    click.echo(str(write(runs, Path(output) if output else None, form, figures=figures)))
+
+
+def _watch(runs: tuple[str, ...], port: int) -> None:
+    from mfbo.analysis.report.serve import serve
+
+    serve(runs, port, lambda address: click.echo(f"{address} (Ctrl-C ends it)"))
+    click.echo("stopped watching", err=True)
