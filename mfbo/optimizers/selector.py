@@ -53,6 +53,7 @@ class CurveSelector(ConfigSelector):
         self.suggested = self.warm = False
         self._seen: dict[str, None] = {}
         self._draws = self._fitted = 0
+        self._judged = (0, 0)  # at so many results the lowest trusted level
         self._remembered: list[Config] = []
         self._running: dict[int, tuple[Floats, int]] = {}
         self._results: dict[str, tuple[float, float, Floats]] = {}  # (-level, loss, row), the highest of each
@@ -137,7 +138,8 @@ class CurveSelector(ConfigSelector):
     def _suggestions(self, seed: int) -> Floats:
         model, encoder = self._surrogate(), self._encoder
         known = sorted(self._results.values(), key=lambda found: found[:2])[:PARENTS]
-        known = [found for found in known if found[0] <= -self.trusted()] or known
+        lowest = self.trusted()
+        known = [found for found in known if -found[0] >= lowest] or known
         rows = np.array([row for _, _, row in known])
         means = model.predict(encoder.at(rows, -1), None)[0].ravel()
         order = np.argsort(means, kind="stable")
@@ -149,10 +151,12 @@ class CurveSelector(ConfigSelector):
 
     def trusted(self) -> int:
         """The lowest level whose results tell something of those at full fidelity; those below it are not used."""
-        top = len(self._encoder.lack) - 1
-        if len(self._encoder) < FIRST_TRUST or len(self._pairs(0)) < PAIRS:
-            return 0
-        return next((level for level in range(top) if self._useful(level)), top)
+        known = len(self._encoder)
+        if known != self._judged[0]:
+            top = len(self._encoder.lack) - 1
+            early = known < FIRST_TRUST or len(self._pairs(0)) < PAIRS
+            self._judged = known, 0 if early else next((i for i in range(top) if self._useful(i)), top)
+        return self._judged[1]
 
     def _useful(self, level: int) -> bool:
         """Whether a level foretells full fidelity, by two witnesses, or by one if it is sure.
