@@ -393,7 +393,7 @@ def test_by_default_the_page_lies_in_the_folder_of_the_run(tmp_path):
     [
         (lambda folder: made_run(folder=folder), [], "no result yet"),
         (lambda folder: folder.mkdir(), [], "neither ledger.jsonl nor study.yaml"),
-        (lambda folder: None, [], "no run or study"),
+        (lambda folder: None, [], "and no study"),
         (
             lambda folder: folder.mkdir() or (folder / STUDY).write_text("tasks: [a]\noptimizers: [b]\nmax_cost: 1s"),
             [],
