@@ -46,9 +46,10 @@ class CurveProcess(AbstractModel):
         size = self.points.size
         self._categorical = np.append(self.points.categorical, False)
         scale = math.log(0.5 * math.sqrt(size))
-        # length scales of the hyperparameters, of the fidelity, variance, variance of the noise; all logarithms
-        self._centre = np.array([scale] * size + [0.0, 0.0, math.log(1e-3)])
-        self._width = np.array([0.8] * size + [0.7, 1.0, 1.5])
+        # length scales of the hyperparameters, of the fidelity, variance, variance of the noise at full fidelity, what
+        # the lowest adds to it, and variance of what all losses there are off by; all logarithms
+        self._centre = np.array([scale] * size + [0.0, 0.0, math.log(1e-3), math.log(1e-2), math.log(0.5)])
+        self._width = np.array([0.8] * size + [0.7, 1.0, 1.5, 1.5, 1.5])
         self._theta: Floats = self._centre
         self._x: Floats = np.empty((0, size + 1))
         self._y: Floats = np.empty(0)
@@ -98,13 +99,13 @@ class CurveProcess(AbstractModel):
         if covariance_type == "full":
             prior = self._covariance(features, features)
             return mean, np.asarray(self._scale**2 * (prior - cross @ self._inverse @ cross.T))
-        variance = np.exp(self._theta[-2]) - np.einsum("ij,ij->i", cross @ self._inverse, cross)
+        variance = self._prior_variance(features[:, -1]) - np.einsum("ij,ij->i", cross @ self._inverse, cross)
         variance = self._scale**2 * np.maximum(variance, 1e-10)
         return mean, np.sqrt(variance) if covariance_type == "std" else variance
 
     def _factor(self) -> None:
         covariance = self._covariance(self._x, self._x)
-        covariance.flat[:: len(covariance) + 1] += np.exp(self._theta[-1]) + JITTER
+        covariance.flat[:: len(covariance) + 1] += self._noise(self._x[:, -1]) + JITTER
         self._inverse, _ = _inverse(covariance)
         self._weights = self._inverse @ self._y
 
@@ -112,13 +113,33 @@ class CurveProcess(AbstractModel):
         return np.column_stack([self.points.features(x[:, :-1]), x[:, -1]])
 
     def _covariance(self, a: Floats, b: Floats) -> Floats:
-        precision = np.exp(-2 * self._theta[:-2])
+        precision = np.exp(-2 * self._theta[:-4])
         numeric = ~self._categorical
         left, right = (part[:, numeric] * np.sqrt(precision[numeric]) for part in (a, b))
         squared = (left**2).sum(axis=1)[:, None] + (right**2).sum(axis=1) - 2 * left @ right.T
         for i in np.flatnonzero(self._categorical):
             squared += precision[i] * (a[:, i, None] != b[:, i])
-        return np.asarray(np.exp(self._theta[-2]) * matern(np.maximum(squared, 0.0))[0])
+        variance, shift = np.exp(self._theta[[-4, -1]])
+        values = variance * matern(np.maximum(squared, 0.0))[0]
+        return np.asarray(values + shift * np.outer(a[:, -1], b[:, -1]))
+
+    def _prior_variance(self, lack: Floats) -> Floats:
+        variance, shift = np.exp(self._theta[[-4, -1]])
+        return np.asarray(variance + shift * lack**2)
+
+    def correlation(self, lack: float) -> float:
+        """Between a result at a fidelity that lacks so much and the full one without noise, by the last `fit`.
+
+        What all losses at that fidelity are off by does not count: it leaves their order as it is.
+        """
+        length, variance = np.exp(self._theta[-5:-3])
+        noise = float(self._noise(np.array([lack]))[0])
+        shared = float(matern(np.array([(lack / length) ** 2]))[0][0])
+        return shared * math.sqrt(variance / (variance + noise))
+
+    def _noise(self, lack: Floats) -> Floats:
+        """Its variance, which grows as fidelity falls: (n,)."""
+        return np.asarray(np.exp(self._theta[-3]) + np.exp(self._theta[-2]) * lack**2)
 
     def squares(self, x: Floats) -> Floats:
         """Squared differences in each column, 0 or 1 between categories: (size + 1, n, n)."""
@@ -137,16 +158,17 @@ class _Posterior:
     """Minus the logarithm of the hyperparameters' posterior, and its gradient."""
 
     def __init__(self, x: Floats, y: Floats, model: CurveProcess) -> None:
-        self._y = y
+        self._y, self._lack = y, x[:, -1]
         self._squares = model.squares(x).reshape(x.shape[1], -1)
         self._centre, self._width = model.prior
 
     def __call__(self, theta: Floats) -> tuple[float, Floats]:
         n = len(self._y)
-        precision, variance, noise = np.exp(-2 * theta[:-2]), np.exp(theta[-2]), np.exp(theta[-1])
+        precision, (variance, noise, more, shift) = np.exp(-2 * theta[:-4]), np.exp(theta[-4:])
+        both = np.outer(self._lack, self._lack)
         values, slopes = matern((precision @ self._squares).reshape(n, n))
-        covariance = variance * values
-        covariance.flat[:: n + 1] += noise + JITTER
+        covariance = variance * values + shift * both
+        covariance.flat[:: n + 1] += noise + more * self._lack**2 + JITTER
         try:
             inverse, logarithm = _inverse(covariance)
         except np.linalg.LinAlgError:
@@ -155,9 +177,11 @@ class _Posterior:
         outer = 0.5 * (inverse - np.outer(weights, weights))
         off = (theta - self._centre) / self._width
         gradient = off / self._width
-        gradient[:-2] += variance * precision * (self._squares @ (outer * slopes).ravel())
-        gradient[-2] += variance * float((outer * values).sum())
-        gradient[-1] += noise * float(np.trace(outer))
+        gradient[:-4] += variance * precision * (self._squares @ (outer * slopes).ravel())
+        gradient[-4] += variance * float((outer * values).sum())
+        gradient[-3] += noise * float(np.trace(outer))
+        gradient[-2] += more * float(np.diag(outer) @ self._lack**2)
+        gradient[-1] += shift * float((outer * both).sum())
         return 0.5 * float(self._y @ weights) + logarithm + 0.5 * float(off @ off), gradient
 
 

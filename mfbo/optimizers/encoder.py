@@ -33,7 +33,8 @@ class CurveEncoder(AbstractRunHistoryEncoder):
         super().__init__(scenario)
         self.points = Points(scenario.configspace)
         whole = math.log(1 / works[0])
-        self._lack = [math.log(1 / work) / whole if whole else 0.0 for work in works]
+        self.lack = [math.log(1 / work) / whole if whole else 0.0 for work in works]
+        self._counts = [0] * len(works)
         self._rows: list[Floats] = []
         self._losses: list[float] = []
         self._priced: list[Floats] = []
@@ -44,6 +45,10 @@ class CurveEncoder(AbstractRunHistoryEncoder):
     def __len__(self) -> int:
         return len(self._losses)
 
+    def count(self, level: int) -> int:
+        """How many results there are from that level on up."""
+        return sum(self._counts[level:])
+
     def told(self, row: Floats, level: int, loss: float | None, price: float | None) -> None:
         """Take note of a result.
 
@@ -53,6 +58,7 @@ class CurveEncoder(AbstractRunHistoryEncoder):
             loss: None where it failed.
             price: seconds that a full evaluation would cost at this rate; None where that is not known.
         """
+        self._counts[level] += 1
         self._rows.append(self.at(row[None], level)[0])
         self._losses.append(math.nan if loss is None else loss)
         if price is not None and 0 < price < math.inf:
@@ -62,12 +68,21 @@ class CurveEncoder(AbstractRunHistoryEncoder):
     def at(self, rows: Floats, level: int | Sequence[int]) -> Floats:
         """Rows of configurations with the column of the fidelity: (n, size + 1)."""
         levels = [level] * len(rows) if isinstance(level, int) else level
-        return np.column_stack([rows, [self._lack[at] for at in levels]])
+        return np.column_stack([rows, [self.lack[at] for at in levels]])
 
-    def transform(self, budget_subset: list[float] | None = None, first: int | None = None) -> tuple[Floats, Floats]:
-        """(n, size + 1) and (n,): all results, or the `first` so many; `budget_subset` is SMAC's, and not needed."""
+    def transform(
+        self, budget_subset: list[float] | None = None, first: int | None = None, level: int = 0
+    ) -> tuple[Floats, Floats]:
+        """Results for the surrogate: (n, size + 1) and (n,).
+
+        Args:
+            budget_subset: SMAC's, and not needed.
+            first: only so many.
+            level: only those from there on up.
+        """
         x, y = np.array(self._rows[:first]), np.array(self._losses[:first])
-        return x, self.transform_response_values(y)
+        upper = x[:, -1] <= self.lack[level]
+        return x[upper], self.transform_response_values(y[upper])
 
     def transform_response_values(self, values: Floats) -> Floats:
         """Losses on a scale where the surrogate sees what matters: (n,).

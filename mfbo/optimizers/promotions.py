@@ -1,9 +1,9 @@
 """Which trial comes next behind `smac`: asynchronous successive halving of configurations that begin at any rung.
 
 A configuration in the best third of its rung goes on to the next, the highest rung first, and nobody waits (ASHA, Li et
-al. 2020, arXiv:1810.05934). A new one begins at the lowest rung. Once results at full fidelity are in, some that the
-surrogate suggests begin higher up, two of five in the upper half: what low rungs can tell of the best region is told
-after a while, and where they mislead, that is how it shows.
+al. 2020, arXiv:1810.05934). A new one begins at the lowest rung that correlates with full fidelity, by the surrogate:
+where low fidelity misleads, little is spent on it. After the first results at full fidelity, some that the surrogate
+suggests begin in the upper half: low rungs have told what they can of the best region after a while.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from ConfigSpace import Configuration
 
-FULL_RESULTS = 2  # at full fidelity, before configurations begin higher up
-LOW_SHARE = 0.6  # of suggested configurations that begin at the lowest rung even then
+FULL_RESULTS = 2  # before configurations begin higher up
+UPPER_SHARE = 0.2  # of suggested configurations that begin at the highest rung, and at the one below
 
 
 class Promotions(AbstractIntensifier):
@@ -111,13 +111,15 @@ class Promotions(AbstractIntensifier):
 
     def _first_level(self, number: int) -> int:
         """Where the configuration of that number begins."""
-        top = len(self._budgets) - 1
-        if not self.config_selector.suggested or len(self._results[top]) < FULL_RESULTS:
-            return 0
+        top, selector = len(self._budgets) - 1, self.config_selector
+        low = int(selector.trusted())
+        known = len(self._results[top]) >= FULL_RESULTS or selector.warm
+        if not selector.suggested or not (known or low):
+            return low
         u = float(np.random.RandomState(np.random.SeedSequence([self._seed, number, 1]).generate_state(1)).rand())
-        if u < LOW_SHARE:
-            return 0
-        return top if u >= (1 + LOW_SHARE) / 2 else max(top - 1, min(top, 1))
+        if u < UPPER_SHARE * (1 + low):
+            return top
+        return max(low, top - 1) if u < UPPER_SHARE * (2 + low) else low
 
     def _trial(self, config: Configuration, level: int) -> TrialInfo:
         return TrialInfo(config=config, seed=0, budget=self._budgets[level])

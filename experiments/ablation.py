@@ -1,0 +1,65 @@
+"""What is each ingredient of `smac` worth? The suite with one switched off at a time.
+
+    MFBO_DATA=... python experiments/suite.py --seeds 6 --optimizers \
+        smac,ablation:without_cost,ablation:without_upper,ablation:without_trust,ablation:without_logarithm,ablation:one_rung
+
+Each function is an optimizer for `suite.py`; the last result is in suite.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mfbo.optimizers.curves import CurveOptimizer
+from mfbo.task import Task
+from mfbo.trial import Rung
+
+
+def without_cost(task: Task, rungs: Sequence[Rung], seed: int) -> CurveOptimizer:
+    """Expected improvement alone, whatever it costs."""
+    found = CurveOptimizer(task.space, rungs, seed)
+    found._facade.selector._encoder.log_cost = lambda rows: np.zeros(len(rows))
+    return found
+
+
+def without_upper(task: Task, rungs: Sequence[Rung], seed: int) -> CurveOptimizer:
+    """Every configuration begins at the lowest rung that is trusted."""
+    found = CurveOptimizer(task.space, rungs, seed)
+    found._facade.promotions._first_level = lambda number: found._facade.selector.trusted()
+    return found
+
+
+def without_trust(task: Task, rungs: Sequence[Rung], seed: int) -> CurveOptimizer:
+    """All rungs are trusted, whatever they tell."""
+    found = CurveOptimizer(task.space, rungs, seed)
+    found._facade.selector.trusted = lambda: 0
+    return found
+
+
+def without_logarithm(task: Task, rungs: Sequence[Rung], seed: int) -> CurveOptimizer:
+    """The surrogate is told losses as they are."""
+
+    def plain(values: np.ndarray) -> np.ndarray:
+        good = values[~np.isnan(values)]
+        worst = 2 * good.max() - good.min() if len(good) else 0.0
+        return np.where(np.isnan(values), worst, values)
+
+    found = CurveOptimizer(task.space, rungs, seed)
+    found._facade.selector._encoder.transform_response_values = plain
+    return found
+
+
+def one_rung(task: Task, rungs: Sequence[Rung], seed: int) -> CurveOptimizer:
+    """The surrogate is told of the highest rung that has three results alone, as SMAC's facade would have it."""
+    found = CurveOptimizer(task.space, rungs, seed)
+    encoder = found._facade.selector._encoder
+    everything = encoder.transform
+
+    def highest(budget_subset: None = None, first: int | None = None, level: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        levels = [i for i in range(len(rungs)) if encoder.count(i) >= 3]
+        return everything(None, first, max([level, *levels]) if first is None else level)
+
+    encoder.transform = highest
+    return found

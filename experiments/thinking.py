@@ -1,0 +1,66 @@
+"""How long does `smac` think? Milliseconds of one ask with its tell, after so many observations.
+
+    python experiments/thinking.py
+
+On `hartmann6` (6 numbers) and `mixed` (8 parts of every kind, conditions, a forbidden part). The observations before
+the measured ones are of random configurations, which the optimizer is made to remember, so that they take no search;
+then 40 trials are timed in CPU time, the first with the fit of the hyperparameters that is due.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from itertools import islice
+
+from mfbo import Outcome
+from mfbo.environment import hardware, versions
+from mfbo.optimizers import Optimizer, make
+from mfbo.optimizers.sampling import random_configs
+from mfbo.task import Task, load
+
+AFTER = (100, 300, 1000, 3000, 10_000)
+GOALS = {100: 20, 1000: 50, 10_000: 200}
+TRIALS = 40
+
+
+def step(optimizer: Optimizer, task: Task) -> None:
+    """One trial."""
+    trial = optimizer.ask()
+    assert trial is not None
+    loss = task.true_loss(trial.config) + 1 - trial.rung.work
+    optimizer.tell(trial, Outcome("ok", loss, trial.rung, trial.rung.work))
+
+
+def measure(name: str, observations: int) -> list[float]:
+    """CPU milliseconds of each of the timed trials."""
+    task = load(name)
+    optimizer = make("smac", task, task.fidelity.ladder(), 0)
+    optimizer.remember(list(islice(random_configs(task.space, 1), observations * 2 // 3)))
+    for _ in range(observations):
+        step(optimizer, task)
+    found = []
+    for _ in range(TRIALS):
+        began = time.process_time()
+        step(optimizer, task)
+        found.append(1000 * (time.process_time() - began))
+    return found
+
+
+def main() -> None:
+    """Measure and print."""
+    print("| task | observations | median | mean | most | goal |\n|---|---|---|---|---|---|")
+    for name in ("hartmann6", "mixed"):
+        for observations in AFTER:
+            times = measure(name, observations)
+            middle, mean = statistics.median(times), statistics.fmean(times)
+            print(
+                f"| {name} | {observations} | {middle:.1f} ms | {mean:.1f} ms | {max(times):.0f} ms "
+                f"| {GOALS.get(observations, '')} |",
+                flush=True,
+            )
+    print(hardware(), versions())
+
+
+if __name__ == "__main__":
+    main()
