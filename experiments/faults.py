@@ -23,9 +23,9 @@ from table import Table, footer, judged
 import mfbo
 from mfbo.trial import Config, Rung
 
-RUNS = 5  # a cell
+RUNS = 3  # a cell
 TRIALS = 8  # a run, about a third of them faulty
-FAULTY = 0.66  # from this value on
+FAULTY = 0.6  # from this value on
 
 
 def raises(context: mfbo.Context) -> object:

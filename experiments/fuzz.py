@@ -76,8 +76,15 @@ VALUES: dict[str, list[str]] = {
     "folder": ["exported", "run"],
     "name": ["cifar10", "nothing"],
 }  # fmt: skip
-DEAR = {"compare": 0.3, "study": 0.3, "plot": 0.3, "validate": 0.3, "export": 0.3}  # share of them that is kept
-UNTRIED = {"get", "--log", "report"}  # what reaches for the network, starts a server, or logs for other tools
+DEAR = {
+    "compare": 0.3,
+    "study": 0.3,
+    "plot": 0.3,
+    "validate": 0.3,
+    "export": 0.3,
+    "report": 0.3,
+}  # share of them that is kept
+UNTRIED = {"get", "--log", "--watch"}  # what reaches for the network, logs for other tools, or serves until Ctrl-C
 
 
 class TooLong(BaseException):
