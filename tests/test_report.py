@@ -25,9 +25,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from made_runs import FULL, HEADER, RUNGS, made_run
 
+from mfbo.analysis import style
 from mfbo.analysis.report import texts
 from mfbo.analysis.report.material import gather
 from mfbo.analysis.report.page import as_json, page
+from mfbo.analysis.report.plots import SYMBOLS
 from mfbo.analysis.report.serve import Source
 from mfbo.cli import main
 from mfbo.ledger import FILE, Ledger, Limits
@@ -184,6 +186,10 @@ def test_the_figures_show_the_numbers_of_the_runs(study):
         for name in ("t0-anytime", "t0-ranks")
     }
     assert colours["t0-anytime"] == colours["t0-ranks"]
+
+
+def test_every_marker_of_an_optimizer_has_its_like_in_the_page():
+    assert {look.marker for look in (*style.LOOKS.values(), *style.OTHERS)} <= set(SYMBOLS)
 
 
 def test_the_table_has_every_trial_with_its_values(study):
@@ -393,7 +399,7 @@ def test_by_default_the_page_lies_in_the_folder_of_the_run(tmp_path):
     [
         (lambda folder: made_run(folder=folder), [], "no result yet"),
         (lambda folder: folder.mkdir(), [], "neither ledger.jsonl nor study.yaml"),
-        (lambda folder: None, [], "no run or study"),
+        (lambda folder: None, [], "and no study"),
         (
             lambda folder: folder.mkdir() or (folder / STUDY).write_text("tasks: [a]\noptimizers: [b]\nmax_cost: 1s"),
             [],

@@ -4,11 +4,14 @@
 
     material.py       the runs as read, task by task, and what they show
     words.py          what is said in sentences
+    repeat.py         the command that repeats it
     tables.py         trials, rungs and failures as rows
+    cells.py          what stands in the cells of the other tables
     plots.py          figures that compare optimizers, for plotly
     plots_trials.py   figures of trials and hyperparameters
-    sections.py       the parts of the HTML page
     page.py           the page: one file, its data and its security policy; page.css and page.js are its own
+    sections.py       what stands above and below the tasks in it
+    details.py        the sections of one task
     texts.py          Markdown and CSV
     serve.py          the page of a run that goes on, on this machine alone
 """

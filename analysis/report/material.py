@@ -156,7 +156,7 @@ def runs_in(place: Path) -> list[Path]:
         return optimized or [place / EXPLORE]
     if not (place / STUDY).is_file():
         raise RunNotFound(
-            f"no run or study in {str(place)!r}: it has neither {FILE} nor {STUDY}; give a folder that has"
+            f"no run in {str(place)!r}, and no study: it has neither {FILE} nor {STUDY}; give a folder that has"
         )
     found = folders(place)
     if not found:

@@ -34,6 +34,7 @@ SYMBOLS = {
     ">": "triangle-right",
     "v": "triangle-down",
     "D": "diamond",
+    "d": "diamond-tall",
     "P": "cross",
     "X": "x",
     "*": "star",

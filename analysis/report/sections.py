@@ -6,7 +6,7 @@ import html
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from mfbo.analysis.report import cells, words
+from mfbo.analysis.report import cells, repeat, words
 from mfbo.display.text import PATH, clean, number, status_words
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def again(material: Material) -> str:
     rows = cells.facts(runs)
     return (
         '<section id="again"><h2>Environment, and how to repeat it</h2>'
-        f"<pre class=command>{html.escape(words.command(material))}</pre>{table(['', ''], rows, kind='facts')}"
+        f"<pre class=command>{html.escape(repeat.command(material))}</pre>{table(['', ''], rows, kind='facts')}"
         "<p class=caption>Where cost is virtual, the same command gives the same numbers everywhere; else cost is time "
         "on this machine, and another will differ.</p></section>"
     )

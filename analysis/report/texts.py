@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mfbo.analysis.report import cells, tables, words
+from mfbo.analysis.report import cells, repeat, tables, words
 from mfbo.display.text import PATH, clean
 from mfbo.exports.table import harmless, rows
 
@@ -43,7 +43,7 @@ def markdown(material: Material, figures: Sequence[str] = ()) -> str:
     for part in material.parts:
         lines += _part(part, titled=len(material.parts) > 1)
     lines += [f"![{plain(name)}]({name})\n" for name in figures]
-    lines += ["## How to repeat it", "", *_indented(words.command(material)), ""]
+    lines += ["## How to repeat it", "", *_indented(repeat.command(material)), ""]
     facts = cells.facts([run for part in material.parts for run in part.runs])
     return "\n".join([*lines, *table(["", ""], facts)]) + "\n"
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from mfbo.budget import Budget
 from mfbo.display.text import amount, clean, number, pairs, rung_words
-from mfbo.settings import Settings
 from mfbo.statistics import rung_correlations
-from mfbo.study import read_study
 
 if TYPE_CHECKING:
     from mfbo.analysis.report.material import Material, Part
@@ -254,44 +251,3 @@ def counted(many: int, what: str) -> str:
 def listed(names: Sequence[str]) -> str:
     """``a, b and c``."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else ""
-
-
-def command(material: Material) -> str:
-    """What repeats it: built from what the ledgers hold, so that it is mfbo that is run, whatever they say."""
-    if found := material.phases:
-        header = material.parts[0].runs[0].header
-        optimizers = ",".join(dict.fromkeys(line.optimizer for line in found.lines))
-        words = ["mfbo", "study", found.task, "--max-cost", found.max_cost, "--optimizers", optimizers]
-        return clean(shlex.join([*words, "--seed", str(header.seed)]), PATH)
-    if material.study is not None:
-        study = read_study(material.study / "study.yaml")
-        words = ["mfbo", "compare", *study.tasks, "--optimizers", ",".join(study.optimizers)]
-        words += ["--seeds", str(study.seeds), "--max-cost", study.max_cost]
-        words += ["--fidelity", study.fidelity] if study.fidelity else []
-        return clean(shlex.join([*words, *_setting_words(vars(study.settings))]), PATH)
-    return "\n".join(dict.fromkeys(_tune(run) for part in material.parts for run in part.runs))
-
-
-def _tune(run: Run) -> str:
-    header, limits = run.header, run.limits
-    words = ["mfbo", "tune", header.task, "--optimizer", header.optimizer, "--seed", str(header.seed)]
-    given = {"max_cost": limits.max_cost, "max_trials": limits.max_trials, "max_wall": limits.max_wall}
-    given |= {"fidelity": header.fidelity.get("path")}
-    for name, value in given.items():
-        words += [f"--{name.replace('_', '-')}", str(value)] if value is not None else []
-    return clean(shlex.join([*words, *_setting_words(header.settings)]), PATH)
-
-
-def _setting_words(settings: Mapping[str, Any]) -> list[str]:
-    """Settings that are not the usual ones, as options; names that are none of mfbo's are passed over."""
-    words: list[str] = []
-    for item in fields(Settings):
-        value, option = settings.get(item.name), f"--{item.name.replace('_', '-')}"
-        if item.name == "options":
-            for key, text in dict(value or {}).items():
-                words += ["--option", f"{key}={text}"]
-        elif value is True:
-            words.append(option)
-        elif value not in (None, False, item.default):
-            words += [option, str(value)]
-    return words
