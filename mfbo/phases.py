@@ -16,6 +16,7 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -136,7 +137,7 @@ def study(
         folder / EXPLORE,
         _share(budget, SHARES["exploration"]),
         name,
-        observer=began("exploration"),
+        began=partial(began, "exploration"),
         command=command,
         optimizer="asha",
         seed=seed,
@@ -150,7 +151,7 @@ def study(
             folder / OPTIMIZE / optimizer,
             _share(budget, SHARES["optimization"] / len(optimizers)),
             name,
-            observer=began(f"optimization: {optimizer}"),
+            began=partial(began, f"optimization: {optimizer}"),
             command=command,
             optimizer=optimizer,
             seed=seed,

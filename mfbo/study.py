@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +130,7 @@ def compare(
             folder / entry.folder,
             _cost(study, entry),
             entry.task,
-            observer=began(entry),
+            began=partial(began, entry),
             command=command,
             optimizer=entry.optimizer,
             seed=entry.seed,
@@ -218,24 +219,26 @@ def _claim(study: Study, folder: Path) -> None:
         raise RunExists(f"cannot write to {str(folder)!r}: {error.strerror}; give another --out") from error
 
 
-def run(folder: Path, max_cost: str, task: str, *, observer: Observer, command: str, **new: Any) -> TuneResult:
+def run(
+    folder: Path, max_cost: str, task: str, *, began: Callable[[], Observer], command: str, **new: Any
+) -> TuneResult:
     """The result of one run: as it is if it is finished within that cost, else after it has been.
 
     Args:
         folder: of the run.
         max_cost: as its ledger has it.
         task: its name.
-        observer: is told what happens, if something does.
+        began: is called if something is to happen; what it returns is told of it.
         command: what the user typed.
         new: for `mfbo.tune`, if the run has not begun.
     """
     if not (folder / FILE).is_file():
-        return tune(task, max_cost, out=folder, observer=observer, command=command, **new)
+        return tune(task, max_cost, out=folder, observer=began(), command=command, **new)
     there = read(folder)
     if there.ended not in (None, "interrupted") and there.limits.max_cost == max_cost:
         return result_of(there)
     settings: Settings = new.get("settings") or Settings()
-    return resume(folder, max_cost=max_cost, observer=observer, command=command, scheduler=settings.scheduler)
+    return resume(folder, max_cost=max_cost, observer=began(), command=command, scheduler=settings.scheduler)
 
 
 def _cost(study: Study, entry: Entry) -> str:

@@ -10,6 +10,7 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -148,7 +149,7 @@ def kept_space(kept: Mapping[str, Any]) -> ConfigurationSpace:
     from ConfigSpace import ConfigurationSpace
 
     try:
-        return ConfigurationSpace.from_serialized_dict(dict(kept))
+        return ConfigurationSpace.from_serialized_dict(deepcopy(dict(kept)))  # it takes apart what it reads
     except Exception as error:  # whatever a damaged form makes of the reader
         reason = " ".join(str(error).split())[:200]
         raise BadSpace(

@@ -62,7 +62,7 @@ def test_every_command_is_one_and_every_option_of_it_exists(words):
 
 def test_the_commands_on_one_run_work_in_the_order_in_which_they_stand(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    first = ["tune", "digits", "--max-cost", "2x", "--workers", "0", "--quiet"]
+    first = ["tune", "digits", "--max-cost", "3x", "--workers", "0", "--quiet"]
     later = [words for words in commands() if "runs/digits-smac-s0" in words]
     assert [words[0] for words in later] == [
         "show",
@@ -78,7 +78,7 @@ def test_the_commands_on_one_run_work_in_the_order_in_which_they_stand(tmp_path,
     ]
     for words in [first, *later]:
         quicker = {
-            "resume": ["resume", words[1], "--max-cost", "2.2x", "--quiet"],  # the run is charged in full evaluations
+            "resume": ["resume", words[1], "--max-cost", "3.2x", "--quiet"],  # the run is charged in full evaluations
             "validate": [*words, "--seeds", "1"],
         }
         result = CliRunner().invoke(main, quicker.get(words[0], words), catch_exceptions=False)
