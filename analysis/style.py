@@ -68,6 +68,7 @@ class Look(NamedTuple):
 
 LOOKS = {
     "smac": Look("#0072B2", "o"),
+    "smac-stock": Look("#117733", "d"),
     "hyperband": Look("#E69F00", "s"),
     "random": Look("#000000", "^"),
     "random-2x": Look("#7F7F7F", "<"),
