@@ -3,8 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from made_data import default, run, write_split, write_texts
 from safetensors.torch import load_file
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from mfbo import data
 from mfbo.checkpoint import Checkpoints
@@ -82,6 +85,41 @@ def test_a_text_is_encoded_alone_as_in_training():
     vocabulary = data.build_vocabulary(["it's a <br />film film it's naïve"], min_count=1)
     for text in ("It's<br /><br />a NAÏVE_film, no?", "", "word " * 100_000):
         assert predict_imdb.encode(text, vocabulary.ids, 256) == vocabulary.encode(text, 256)
+
+
+@given(
+    lengths=st.lists(st.integers(1, 12), min_size=1, max_size=6).map(lambda found: sorted(found, reverse=True)),
+    layers=st.integers(1, 3),
+    bidirectional=st.booleans(),
+)
+@settings(max_examples=20, deadline=None)
+def test_reading_padded_texts_gives_the_outputs_and_gradients_of_packed_ones(lengths, layers, bidirectional):
+    torch.manual_seed(0)
+    model = predict_imdb.ReviewLSTM(
+        words=9, embedding_size=3, hidden_size=4, layers=layers, bidirectional=bidirectional, layer_dropout=0.5
+    ).eval()
+    x = torch.randn(len(lengths), lengths[0], 3)
+    mask = torch.arange(lengths[0]) < torch.tensor(lengths)[:, None]
+    found = []
+    for outputs in (
+        model._outputs(x, mask, torch.tensor(lengths)),
+        pad_packed_sequence(model.lstm(pack_padded_sequence(x, lengths, batch_first=True))[0], batch_first=True)[0],
+    ):
+        model.zero_grad()
+        outputs.square().sum().backward()
+        found.append([outputs, *(parameter.grad.clone() for parameter in model.lstm.parameters())])
+    assert all(torch.allclose(one, other, atol=1e-5) for one, other in zip(*found, strict=True))
+
+
+def test_layers_drop_what_passes_between_them_while_they_learn_only():
+    model = predict_imdb.ReviewLSTM(words=9, hidden_size=4, layers=2, bidirectional=True, layer_dropout=0.5)
+    x, mask = torch.randn(2, 5, 128), torch.ones(2, 5, dtype=torch.bool)
+    lengths = torch.tensor([5, 5])
+    first, second = (model._outputs(x, mask, lengths) for _ in range(2))
+    assert not torch.equal(first, second)
+    model.eval()
+    first, second = (model._outputs(x, mask, lengths) for _ in range(2))
+    assert torch.equal(first, second)
 
 
 def test_a_prediction_does_not_depend_on_the_texts_beside_it_or_their_order(tmp_path):

@@ -64,10 +64,38 @@ class ReviewLSTM(nn.Module):  # type: ignore[misc, unused-ignore]
 
         Texts in another order would have to be sorted here, and a GPU be waited for.
         """
-        packed = pack_padded_sequence(self.dropout(self.embedding(ids)), lengths, batch_first=True)
-        outputs, _ = pad_packed_sequence(self.lstm(packed)[0], batch_first=True)  # zero beyond each text's end
+        outputs = self._outputs(self.dropout(self.embedding(ids)), mask, lengths)
         mean = outputs.sum(dim=1) / mask.sum(dim=1, keepdim=True)
         return self.classifier(self.dropout(mean))
+
+    def _outputs(self, x: Any, mask: Any, lengths: Any) -> Any:
+        """Of the LSTM, (b, longest, features), zero beyond each text's end; by packed sequences.
+
+        On a CPU those are slow to learn from: PyTorch's backward pass fills a tensor as large as all of them at each
+        word. There the padded texts are read instead, each turned round within its length for the way back, so that no
+        direction sees padding before it has seen the text, and the outputs are the same.
+        """
+        if x.device.type != "cpu":
+            packed = pack_padded_sequence(x, lengths, batch_first=True)
+            return pad_packed_sequence(self.lstm(packed)[0], batch_first=True)[0]
+        x = self._both_ways(x, mask) if self.lstm.bidirectional else self.lstm(x)[0]
+        return x * mask[:, :, None]
+
+    def _both_ways(self, x: Any, mask: Any) -> Any:
+        places = torch.arange(x.shape[1])
+        turned = torch.where(mask, mask.sum(dim=1, keepdim=True) - 1 - places, places)[:, :, None]
+        start = x.new_zeros(1, len(x), self.lstm.hidden_size)
+
+        def read(y: Any, weights: Any) -> Any:
+            return torch.lstm(y, (start, start), weights, True, 1, 0.0, self.training, False, True)[0]
+
+        for layer in range(self.lstm.num_layers):
+            there, back = self.lstm.all_weights[2 * layer : 2 * layer + 2]
+            if layer:
+                x = nn.functional.dropout(x, self.lstm.dropout, self.training)
+            ahead, behind = read(x, there), read(x.gather(1, turned.expand_as(x)), back)
+            x = torch.cat([ahead, behind.gather(1, turned.expand_as(behind))], dim=2)
+        return x
 
 
 def load(folder: Path) -> tuple[ReviewLSTM, dict[str, Any], dict[str, int]]:
