@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -55,6 +55,7 @@ class Loop:
         self._ledger, self._meter, self._observer = ledger, meter, observer
         self._interrupted, self._retention = interrupted, retention
         self._thinking = 0.0
+        self._asks: deque[float] = deque(maxlen=10)
         self._virtual = task.simulated
         self._failures = 0
         self._incumbent = Incumbent(ledger.run.header.rungs)
@@ -91,6 +92,8 @@ class Loop:
         while not (reason := self._meter.over(self._executor.now, self.thinking)):
             if self._executor.busy >= self._executor.slots:
                 return ""
+            if not self._waiting and self._meter.seconds_left(self.thinking) <= self._longest:
+                return "budget"  # it would be spent on thinking
             trial = self._next()
             if trial is None:
                 return "exhausted"
@@ -105,10 +108,17 @@ class Loop:
             return self._waiting.pop(0)
         began = time.perf_counter()
         trial = self._optimizer.ask()
-        self._thinking += time.perf_counter() - began
+        took = time.perf_counter() - began
+        self._thinking += took
+        self._asks.append(took)
         if trial is not None:
             self._ledger.ask(trial)
         return trial
+
+    @property
+    def _longest(self) -> float:
+        """Seconds of the longest of the last asks; none on a virtual clock."""
+        return 0.0 if self._virtual else max(self._asks, default=0.0)
 
     def _start(self, trial: Trial) -> str | None:
         """Submit `trial`, at a lower rung where the rest of the budget pays for no more; or why it cannot start."""

@@ -248,3 +248,19 @@ def test_more_workers_find_no_less_work_on_a_virtual_clock(task, optimizer):
     eight = mfbo.tune(task, "20x", optimizer=optimizer, settings=mfbo.Settings(workers=8))
     assert eight.cost > 0.8 * alone.cost
     assert eight.ledger.wall < alone.ledger.wall
+
+
+def test_the_rest_of_a_budget_is_not_spent_on_thinking(monkeypatch):
+    from mfbo.optimizers.full import FullFidelity
+
+    def slow(self, ask=FullFidelity.ask):
+        asked.append(1)
+        time.sleep(0.2)
+        return ask(self)
+
+    asked = []
+    monkeypatch.setattr(FullFidelity, "ask", slow)
+    result = mfbo.tune(clocked(0.001), 0.9, optimizer="random", settings=HERE)
+    assert result.status == "budget"
+    assert result.ledger.seconds <= 0.9 + 0.1
+    assert len(asked) == len(result.ledger.asks)

@@ -22,6 +22,7 @@ from smac import Scenario
 from smac.facade.multi_fidelity_facade import MultiFidelityFacade
 from smac.runhistory import TrialInfo, TrialValue
 from smac.runhistory.enumerations import StatusType
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped, unused-ignore]
 
 from mfbo.fidelity import ETA
 from mfbo.optimizers.curve_gp import CurveProcess
@@ -84,12 +85,16 @@ class CurveOptimizer:
         self._facade = CurveFacade(deepcopy(space), [rung.work for rung in rungs], seed)
         self._running: dict[int, TrialInfo] = {}
         self._asked = 0
+        # small matrices gain nothing from more threads; they would lose much on a busy machine, and the last digits
+        # would depend on their number
+        self._threads = ThreadpoolController()
         if known:
             self._facade.selector.learn([(result.config, self._level(result.rung), result.loss) for result in known])
 
     def ask(self) -> Trial | None:
         """A promotion or a new configuration; None where there is neither until more is told."""
-        info = self._facade.ask()
+        with self._threads.limit(limits=1):
+            info = self._facade.ask()
         if info is None:
             return None
         level = self._facade.promotions.level_of(info)
