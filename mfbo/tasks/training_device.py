@@ -114,5 +114,5 @@ def optimizer_of(
 
 
 def import_all() -> None:
-    """Import now what PyTorch else imports with the first optimizer: a second or two, which a trial would be charged."""
+    """Import now what PyTorch else does with the first optimizer: a second or two, which a trial would be charged."""
     optimizer_of("adamw", nn.Linear(1, 1), weight_decay=0.0)
