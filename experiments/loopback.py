@@ -36,7 +36,8 @@ class Loopback:
 
     def __init__(self, *, nanny: bool = False) -> None:
         self._home = tempfile.TemporaryDirectory(prefix="mfbo-loopback-", ignore_cleanup_errors=True)
-        self._environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+        paths = [str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+        self._environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
         self._nanny = ["--nanny"] if nanny else ["--no-nanny"]
         self.scheduler = str(Path(self._home.name) / "scheduler.json")
         self.workers: list[subprocess.Popen[bytes]] = []

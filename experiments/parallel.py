@@ -16,9 +16,9 @@ import mfbo
 from mfbo.ledger import Run
 from mfbo.trial import Config, Rung
 
-TRIALS = 1000
+TRIALS, LONG = 1000, 10_000
 TASKS = ("hartmann6", "hartmann6-cost", "mixed")
-OPTIMIZERS = ("random", "hyperband", "smac")
+OPTIMIZERS = ("random", "hyperband", "asha", "smac")
 WORKERS = (1, 4, 16, 64)
 
 
@@ -85,6 +85,9 @@ def main() -> None:
                 found, spent = simulated(task, optimizer, workers)
                 idle |= found.filled < 0.999
                 table.row(task, optimizer, workers, TRIALS, *words(found), f"{spent:.1f} ms")
+    for task in TASKS:
+        found, spent = simulated(task, "asha", 64, LONG)
+        table.row(task, "asha", 64, LONG, *words(found), f"{spent:.1f} ms")
     for workers in (1, 2):
         table.row("sleeper, real", "random", workers, 100, *words(real(workers, 100)), "")
     footer()

@@ -167,6 +167,8 @@ def test_the_tokenizer_of_another_model_is_refused(tmp_path, options):
 def test_a_damaged_model_folder_is_one_line(tmp_path, options, file):
     shutil.copytree(options["model"], tmp_path / "m")
     os.truncate(tmp_path / "m" / file, 30)
+    with pytest.raises(BadData, match="model folder"):
+        TASK.prepare({"model": str(tmp_path / "m")})
     outcome = run(TASK, CONFIG, Rung(1), {"model": str(tmp_path / "m")})
     assert outcome.status == "failed"
     assert outcome.error.startswith("BadData: model folder")

@@ -324,12 +324,12 @@ def test_a_run_whose_scheduler_dies_keeps_what_it_has_and_goes_on_here(tmp_path,
 
     def stop():
         awaited(tmp_path / "waits")
+        monkeypatch.setattr("mfbo.executors.dask.ANSWER", 1)  # it will not come
         cluster.stop()
         (tmp_path / "gone").touch()
 
     task = of(["frees", "waits"], train)
     seed = next(seed for seed in range(9) if first(task, seed) == "frees")
-    monkeypatch.setattr("mfbo.executors.dask.ANSWER", 1)
     with Loopback() as cluster:
         cluster.add()
         with pytest.raises(NoCluster, match="is gone"):

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -171,3 +175,20 @@ def test_prepare_says_what_is_missing(tmp_path):
     with pytest.raises(BadValue, match="option samples='some'"):
         TASK.prepare({"samples": "some"})
     TASK.prepare({})
+
+
+def test_what_takes_long_to_import_is_there_before_the_first_trial():
+    script = """
+import sys
+from made_data import default, run
+from mfbo.task import load
+from mfbo.trial import Rung
+task = load("imdb")
+task.prepare({})
+before = set(sys.modules)
+print(run(task, default(task.space), Rung(1), {}).status, len(set(sys.modules) - before))
+"""
+    command, where = [sys.executable, "-c", script], Path(__file__).parent
+    said = subprocess.run(command, check=True, capture_output=True, text=True, cwd=where).stdout.split()
+    assert said[0] == "ok"
+    assert int(said[1]) < 30, "PyTorch's optimizers alone bring 900"

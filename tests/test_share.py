@@ -45,6 +45,13 @@ def test_a_number_of_threads_that_is_set_stays(monkeypatch):
     assert all("OMP_NUM_THREADS" not in share and "MKL_NUM_THREADS" in share for share in shares(2))
 
 
+def test_the_threads_that_openmp_is_told_of_are_those_of_all_libraries(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "3,1")
+    assert {share[name] for share in shares(2) for name in share} == {"3"}
+    monkeypatch.setenv("MKL_NUM_THREADS", "5")
+    assert all("MKL_NUM_THREADS" not in share for share in shares(2))
+
+
 def test_each_of_several_workers_is_pinned_to_a_gpu_and_one_alone_sees_all(plain):
     with_gpus(plain, 2)
     assert gpus() == ["0", "1"]

@@ -352,6 +352,22 @@ def test_out_of_memory_for_the_second_time_is_a_failed_trial():
     assert "CUDA out of memory" in outcome.error
 
 
+def test_out_of_memory_is_met_once_in_a_trial_not_once_a_batch():
+    made = job()
+    real, calls = made.model.forward, []
+
+    def forward(x):
+        calls.append(len(x))
+        if len(calls) in (1, 6):
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return real(x)
+
+    made.model.forward = forward
+    outcome = trained(2, made=made)
+    assert outcome.status == "memory"
+    assert calls == [8, 4, 4, 4, 4, 4]
+
+
 def test_gradients_are_cut_to_the_norm_given():
     made = job(clip=1e-3)
     stepper = training.Stepper(made, 0)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 1.0  # seconds that a call waits for news; so often a trial is known to be alive
 ANSWER = 10.0  # seconds for a worker to answer what it can answer at once
-GONE = (OSError, RuntimeError, TimeoutError)  # what a call to a worker that is gone ends with
+GONE = (OSError, RuntimeError, TimeoutError, ValueError)  # what a call to a worker that is gone ends with
 
 
 class Place:

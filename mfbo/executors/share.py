@@ -30,9 +30,10 @@ def automatic() -> int:
 def shares(workers: int) -> list[dict[str, str]]:
     """Environment variables for each of so many workers: its threads, and its GPU if there are several workers.
 
-    A number of threads that the user has set stays.
+    A number of threads that the user has set stays; OMP_NUM_THREADS is then for all libraries, as PyTorch would
+    rather go by MKL_NUM_THREADS.
     """
-    threads = str(max(1, cores() // workers))
+    threads = os.environ.get("OMP_NUM_THREADS", "").split(",")[0] or str(max(1, cores() // workers))
     own = {name: threads for name in THREADS if name not in os.environ}
     cards = gpus() if workers > 1 else []
     return [{**own, **({"CUDA_VISIBLE_DEVICES": cards[i % len(cards)]} if cards else {})} for i in range(workers)]

@@ -66,7 +66,13 @@ def prepare(options: Mapping[str, str]) -> None:
         UnknownName, BadValue: of an option.
     """
     given = Options.read(options, _OPTIONS)
-    _ = _tokens(given, _tokenizer(given))["train"]
+    tokenizer = _tokenizer(given)
+    tokens = _tokens(given, tokenizer)["train"]
+    from mfbo.tasks.training_device import import_all
+    from mfbo.tasks.transformer import classifier_of
+
+    classifier_of(given.model or MODEL, tokens.classes, tokenizer, dropout=0.1, attention_dropout=0.1)
+    import_all()
 
 
 def train(config: Config, rung: Rung, context: Context) -> Measurement:

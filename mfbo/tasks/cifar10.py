@@ -62,6 +62,9 @@ def prepare(options: Mapping[str, str]) -> None:
         UnknownName, BadValue: of an option.
     """
     _ = _images(Options.read(options, _OPTIONS)).train
+    from mfbo.tasks.training_device import import_all
+
+    import_all()
 
 
 def train(config: Config, rung: Rung, context: Context) -> Measurement:

@@ -66,6 +66,9 @@ def prepare(options: Mapping[str, str]) -> None:
         UnknownName, BadValue: of an option.
     """
     _ = _words(Options.read(options, _OPTIONS))["train"]
+    from mfbo.tasks.training_device import import_all
+
+    import_all()
 
 
 def train(config: Config, rung: Rung, context: Context) -> Measurement:
