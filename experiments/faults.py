@@ -1,7 +1,28 @@
 """Does a run survive whatever its trials do, and keep what is finished?
 
-python experiments/faults.py
+    python experiments/faults.py
 
+Runs that survived, of those that were tried: each had 8 trials, one to four of them faulty, and went on to the last
+with the right status for each fault. Only faults that leave a process alive are tried inline. Trials count as finished
+once their train function is about to return, which it writes down by itself. About ten minutes.
+
+| fault                 | inline   | local    | Dask     | finished trials lost |
+|-----------------------|----------|----------|----------|----------------------|
+| NaN loss              |   3 of 3 |   3 of 3 |   3 of 3 |                    0 |
+| infinite report       |   3 of 3 |   3 of 3 |   3 of 3 |                    0 |
+| exception             |   3 of 3 |   3 of 3 |   3 of 3 |                    0 |
+| returns a string      |   3 of 3 |   3 of 3 |   3 of 3 |                    0 |
+| returns None          |   3 of 3 |   3 of 3 |   3 of 3 |                    0 |
+| unpicklable result    |   3 of 3 |   3 of 3 |   3 of 3 |                    0 |
+| MemoryError           |   3 of 3 |   3 of 3 |   3 of 3 |                    0 |
+| sys.exit              |   3 of 3 |   3 of 3 |   3 of 3 |                    0 |
+| segmentation fault    | -        |   3 of 3 |   3 of 3 |                    0 |
+| SIGKILL               | -        |   3 of 3 |   3 of 3 |                    0 |
+| hang, timeout         | -        |   3 of 3 |   3 of 3 |                    0 |
+| memory above limit    | -        |   3 of 3 |   3 of 3 |                    0 |
+
+2 cores of an Intel Xeon that did other work as well (load 6 to 13), 23.5 GiB, Linux; python 3.11.7, smac 2.4.1,
+ConfigSpace 1.2.2, distributed 2026.8.0, pebble 5.2.3.
 """
 
 from __future__ import annotations

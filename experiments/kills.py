@@ -1,7 +1,20 @@
 """Is anything lost, repeated or unreadable after 200 kills at random moments?
 
-python experiments/kills.py
+    python experiments/kills.py
 
+Runs of 60 trials of 0.02 to 0.18 s with checkpoints (asha) are killed with SIGKILL at random moments and resumed until
+they end; then the next begins. Half of the kills of local runs take the run alone, half all of its processes at once,
+as a power cut would. Half of those under Dask hit a worker, which is replaced, and the run goes on. Lost are results
+that were in the ledger; repeated are trials that began again although the ledger had their result, which the train
+function writes down by itself. About an hour.
+
+| executor | kills | runs | trials lost | repeated | unreadable | crashed |
+|----------|-------|------|-------------|----------|------------|---------|
+| local    |   100 |   39 |           0 |        0 |          0 |       0 |
+| Dask     |   100 |   13 |           0 |        0 |          0 |       0 |
+
+2 cores of an Intel Xeon that did other work as well (load 6 to 13), 23.5 GiB, Linux; python 3.11.7, smac 2.4.1,
+ConfigSpace 1.2.2, distributed 2026.8.0, pebble 5.2.3.
 """
 
 from __future__ import annotations

@@ -1,7 +1,19 @@
 """Does a run that is killed again and again end as its undisturbed twin does?
 
-python experiments/twin.py
+    python experiments/twin.py
 
+A task on a virtual clock, with checkpoints: its state is a chain of numbers, one an epoch. Each run is killed ten times
+with SIGKILL and resumed: eight times at a random moment, twice in the middle of writing a checkpoint. Same results
+means all of them: losses, learning curves, costs, the epochs that each trial began with. About four minutes.
+
+| optimizer | kills | in a checkpoint | trials | same asks | same results | same incumbent |
+|-----------|-------|-----------------|--------|-----------|--------------|----------------|
+| smac      |    10 |               2 |     86 | yes       | yes          | yes            |
+| hyperband |    10 |               2 |     63 | yes       | yes          | yes            |
+| asha      |    10 |               2 |    116 | yes       | yes          | yes            |
+
+2 cores of an Intel Xeon that did other work as well (load 6 to 13), 23.5 GiB, Linux; python 3.11.7, smac 2.4.1,
+ConfigSpace 1.2.2, distributed 2026.8.0, pebble 5.2.3.
 """
 
 from __future__ import annotations
