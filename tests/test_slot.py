@@ -1,0 +1,103 @@
+"""One place for a trial: what it leaves alone, and what it charges."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from multiprocessing import current_process
+
+import pytest
+from ConfigSpace import ConfigurationSpace
+
+import mfbo
+from mfbo.executors import patience
+from mfbo.executors.evaluate import Setting
+from mfbo.executors.slot import Slot
+from mfbo.executors.worker import packed
+from mfbo.trial import Rung, Trial
+
+TRIAL = Trial(0, {"x": 0.5}, Rung())
+LONG = 60  # seconds, after which a test gives up
+
+
+def slot_of(train, **more):
+    task = mfbo.Task("t", ConfigurationSpace({"x": (0.0, 1.0)}), train)
+    return Slot(packed(task), task.fidelity, Setting(), **more)
+
+
+def ended(slot):
+    """Its outcome, once there is one."""
+    limit = time.monotonic() + LONG
+    while (outcome := slot.poll()) is None:
+        assert time.monotonic() < limit
+        time.sleep(0.005)
+    return outcome
+
+
+def test_a_slot_that_is_closed_while_its_process_starts_ends_nothing_but_that():
+    slot = slot_of(lambda config, rung, context: 0.5)
+    slot.submit(TRIAL, 0)
+    slot.close()  # no process is known yet: none of ours may be taken for it
+    assert os.getpid() == current_process().pid
+
+
+def test_slots_that_start_at_once_leave_the_main_module_as_it_was():
+    main = sys.modules["__main__"]
+    slots = [slot_of(lambda config, rung, context: 0.5) for _ in range(3)]
+    for slot in slots:
+        slot.ready(LONG)
+    assert sys.modules["__main__"] is main
+    for slot in slots:
+        slot.submit(TRIAL, 0)
+    assert [ended(slot).status for slot in slots] == ["ok"] * 3
+    for slot in slots:
+        slot.close()
+
+
+def test_a_daemon_may_have_slots_too(monkeypatch):
+    monkeypatch.setitem(current_process()._config, "daemon", True)  # as a Dask worker below its nanny
+    slot = slot_of(lambda config, rung, context: 0.5)
+    slot.submit(TRIAL, 0)
+    assert ended(slot).status == "ok"
+    assert current_process().daemon
+    slot.close()
+
+
+@pytest.mark.parametrize("reason", ["stop", "timeout"])
+def test_a_trial_that_is_ended_by_force_pays_until_then_and_keeps_its_curve(reason):
+    def train(config, rung, context):
+        context.report(0.25)
+        time.sleep(600)
+
+    slot = slot_of(train, max_seconds=0.2 if reason == "timeout" else None)
+    slot.submit(TRIAL, 0)
+    began = time.monotonic()
+    if reason == "stop":
+        while not slot.reports:
+            time.sleep(0.005)
+        slot.stop("time", 0.1)
+    outcome = ended(slot)
+    assert outcome.status == ("stopped" if reason == "stop" else "timeout")
+    assert [report.loss for report in outcome.reports] == [0.25]
+    assert 0.1 <= outcome.cost <= time.monotonic() - began
+    slot.submit(Trial(1, {"x": 0.5}, Rung()), 0)  # another process has taken its place
+    slot.stop("time", 0)
+    assert ended(slot).status == "stopped"
+    slot.close()
+
+
+def test_a_process_that_was_stopped_before_it_began_is_charged_nothing():
+    slot = slot_of(lambda config, rung, context: time.sleep(600))
+    slot.submit(TRIAL, 0)
+    slot.stop("time", -1)
+    outcome = ended(slot)
+    assert (outcome.status, outcome.loss, outcome.reports) == ("stopped", None, ())
+    assert outcome.cost < 1
+    slot.close()
+
+
+def test_the_trials_in_flight_share_what_they_may_use_beyond_a_limit():
+    assert sum(patience(1.0, 8) for _ in range(8)) < 1
+    assert patience(1.0, 1) < 1
+    assert patience(10**6, 1) == 10
