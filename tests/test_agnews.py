@@ -76,6 +76,7 @@ def test_the_dropout_of_a_configuration_is_that_of_the_trained_model(options, mo
     assert set(seen) == {0.43}
 
 
+@pytest.mark.slow
 def test_it_learns_to_sort_news(options):
     outcome = run(TASK, {**CONFIG, "learning_rate": 3e-3}, Rung(20), options)
     assert outcome.status == "ok", outcome.error

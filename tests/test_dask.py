@@ -350,6 +350,7 @@ def test_a_run_whose_scheduler_dies_keeps_what_it_has_and_goes_on_here(tmp_path,
     assert json.loads((tmp_path / "run" / FILE).read_text().splitlines()[0])["settings"]["scheduler"]
 
 
+@pytest.mark.slow
 def test_the_example_for_batch_systems_runs_as_it_stands_and_a_worker_that_dies_below_its_nanny_comes_back(tmp_path):
     (tmp_path / "mine.py").write_text(TASK_FILE.replace("    for epoch", DIES + "    for epoch"))
     command = [sys.executable, str(Path(loopback.__file__).with_name("cluster.py")), "local", "mine.py:task", "3x"]

@@ -15,6 +15,8 @@ from mfbo.ledger import Limits
 from mfbo.loop import Loop
 from mfbo.meter import Meter
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("kind", [kind for kind, (_, _, deadly) in faults.FAULTS.items() if not deadly])
 def test_a_run_in_this_process_survives_whatever_leaves_it_alive(kind):

@@ -140,6 +140,7 @@ def test_tensorboard_reads_curves_and_final_values(run, tmp_path):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")  # MLflow's own
 def test_mlflow_reads_an_experiment(run, tmp_path):
     from mlflow import MlflowClient

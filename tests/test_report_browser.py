@@ -1,13 +1,11 @@
 """The report in a real browser: what a reader does, and what a hostile run cannot.
 
-Needs Chromium with its driver, and selenium. Where ``MFBO_BROWSER`` is set they must be there, as in the checks before
-a change goes in; else these tests are left out without them.
+Needs Chromium with its driver, and selenium, as the checks before a change goes in have them.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
 
 import pytest
@@ -19,14 +17,10 @@ from mfbo.analysis.report.page import page
 
 try:
     import browser
-except ImportError:
+except ImportError:  # no selenium, and not asked for these tests
     browser = None
 
-REQUIRED = bool(os.environ.get("MFBO_BROWSER"))
-pytestmark = pytest.mark.skipif(
-    not REQUIRED and (browser is None or browser.found() is None),
-    reason="no chromium with chromedriver, or no selenium",
-)
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
