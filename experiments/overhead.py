@@ -3,6 +3,19 @@
     python experiments/overhead.py
 
 CPU seconds (user and system) of whole processes, the least of five; the run of 10,000 trials once.
+
+Result (2 cores of an Intel Xeon, Python 3.11.7, smac 2.4.1, numpy 2.4.6; 2026-11-24):
+
+==============================  =================  ============
+what                            measured           goal
+==============================  =================  ============
+mfbo --help                     109 ms CPU         200 ms
+mfbo tasks                      116 ms CPU         200 ms
+a trial, in memory              0.139 ms CPU       1 ms
+a trial, with a ledger          0.155 ms CPU       1 ms
+random on branin, 10000 trials  4.8 s CPU, 169 MB  30 s, 300 MB
+mfbo show of it                 1.22 s CPU         2 s
+==============================  =================  ============
 """
 
 from __future__ import annotations
