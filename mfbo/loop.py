@@ -164,13 +164,13 @@ class Loop:
         )
         self._meter.take(result)
         self._note(result)
-        if self._retention:
-            self._retention.after(result, self._incumbent.best)
         self._observer.told(result, self._incumbent.best)
         if outcome.final:
             began = time.perf_counter()
             self._optimizer.tell(trial, outcome)
             self._thinking += time.perf_counter() - began
+        if self._retention:
+            self._retention.after(result, self._incumbent.best, self._optimizer.pending())
 
     def _again(self, trial: Trial, outcome: Outcome) -> Outcome:
         """Have a lost trial run again, unless it seems to be what the machines are lost of."""

@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from mfbo.checkpoint import Checkpoints
     from mfbo.ledger import Result, Run
     from mfbo.trial import Trial
 
 
 class Retention:
-    """Deletes checkpoints of failed trials and of those at the top; the incumbent's is kept.
+    """Deletes the checkpoints that no rung can need any more; the incumbent's is kept.
 
     Args:
         checkpoints: those of the run.
@@ -29,9 +31,10 @@ class Retention:
         self._flying: set[str] = set()
 
     def read(self, run: Run) -> None:
-        """Take note of the results of a run that goes on."""
+        """Take note of the results of a run that goes on, and of the trials that it left open."""
         for result in run.results:
             self._note(result)
+        self._flying = {trial.key for trial in run.open}
 
     def epochs(self, trial: Trial) -> int:
         """Epochs that the configuration of `trial`, which is about to start, has behind it."""
@@ -39,13 +42,21 @@ class Retention:
         found = self._checkpoints.find(trial.key, below=trial.rung.epochs)
         return found[0] if found else 0
 
-    def after(self, result: Result, best: Result | None) -> None:
-        """Delete what `result` has made useless; `best` is the incumbent now."""
+    def after(self, result: Result, best: Result | None, pending: Collection[str] | None = None) -> None:
+        """Delete what `result` has made useless.
+
+        Args:
+            result: that has come in.
+            best: the incumbent now.
+            pending: keys of the configurations that may still go on, beside those in flight; None for all.
+        """
         self._note(result)
-        self._flying.discard(result.trial.key)
         if result.outcome.final:  # else it goes on, perhaps from where it began
+            self._flying.discard(result.trial.key)
             self._checkpoints.trim(result.trial.key)
         keep = best.trial.key if best else ""
+        if pending is not None:
+            self._done.update(self._losses.keys() - self._flying - set(pending))
         for key in [key for key in self._done if key != keep]:
             self._checkpoints.drop(key)
             self._done.discard(key)

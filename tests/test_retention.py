@@ -6,6 +6,7 @@ import pytest
 
 from mfbo.checkpoint import Checkpoints
 from mfbo.ledger import Header, Limits, Result, Run
+from mfbo.optimizers import OPTIMIZERS, ladder_of, make
 from mfbo.retention import Retention
 from mfbo.trial import Outcome, Rung, Trial
 
@@ -108,6 +109,43 @@ def test_a_trial_in_flight_makes_no_room_as_it_may_be_reading_its_checkpoint(che
     save(checkpoints, "d", 1)
     retention.after(result("d", 1, 0.7), result("c"))
     assert kept(checkpoints) == {"d"}
+
+
+def test_what_is_neither_pending_nor_in_flight_nor_the_incumbent_is_deleted(checkpoints):
+    retention = Retention(checkpoints, top_epochs=9)
+    for name in "abcde":
+        save(checkpoints, name, 1)
+    for name in "abcd":
+        retention.after(result(name, loss=0.5), result("a"), pending=[trial(other).key for other in "abcde"])
+    assert kept(checkpoints) == set("abcde")
+    for name in "bc":
+        retention.epochs(trial(name, 1))
+    retention.after(result("c", 0, status="stopped"), result("a"), pending=[])
+    assert kept(checkpoints) == set("abce"), "the incumbent's, of trials in flight or open, and of one without a result"
+    retention.after(result("b", 1), result("a"), pending=[trial("b").key])
+    assert kept(checkpoints) == set("abce")
+    retention.after(result("c", 1), result("b", 1), pending=[])
+    assert kept(checkpoints) == {"b", "e"}
+
+
+@pytest.mark.parametrize("name", [name for name in OPTIMIZERS if name != "random-2x"])
+def test_no_optimizer_goes_on_with_a_configuration_that_it_has_given_up(name, task):
+    optimizer = make(name, task, ladder_of(name, task.fidelity, None), 0)
+    flying, given_up, again = [], set(), 0
+    told = set()
+    for number in range(120):
+        if len(flying) < 3 and (asked := optimizer.ask()) is not None:
+            assert asked.key not in given_up
+            again += asked.key in told
+            flying.append(asked)
+        elif flying:
+            back = flying.pop(number % len(flying))
+            optimizer.tell(back, Outcome("ok", (back.config["x"] - 1) ** 2, back.rung, 1.0))
+            told.add(back.key)
+        pending = optimizer.pending()
+        if pending is not None:
+            given_up = told - set(pending) - {one.key for one in flying}
+    assert (again > 0) == (name not in ("random", "grid"))
 
 
 def test_without_a_limit_nothing_goes_for_its_size(checkpoints):

@@ -8,7 +8,7 @@ from mfbo.errors import UnknownName
 from mfbo.trial import Rung
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from mfbo.fidelity import Fidelity
     from mfbo.task import Task
@@ -40,6 +40,12 @@ class Optimizer(Protocol):
 
     def tell(self, trial: Trial, outcome: Outcome) -> None:
         """What became of `trial`; called once for each, in any order, never for one that was stopped early."""
+
+    def pending(self) -> Collection[str] | None:
+        """Keys of the configurations that were told and may be asked again; None where it may be any of them.
+
+        Those in flight need not be among them. The checkpoints of all others are deleted.
+        """
 
     def remember(self, configs: Sequence[Config]) -> None:
         """Before a replay: the configurations that were asked, in the order of their first ask.

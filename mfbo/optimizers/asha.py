@@ -41,6 +41,9 @@ class Asha:
         """Note the loss at that rung; what failed is worse than anything, and goes no further."""
         insort(self._results[self._level[trial.rung]], (math.inf if outcome.loss is None else outcome.loss, trial.id))
 
+    def pending(self) -> None:
+        """Whatever was told may be among the best of its rung one day."""
+
     def remember(self, configs: Sequence[Config]) -> None:
         """Drawing them again costs nothing."""
 

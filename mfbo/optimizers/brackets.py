@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from mfbo.fidelity import ETA
 from mfbo.optimizers.sampling import plain
 from mfbo.optimizers.smac_parts import Facade
-from mfbo.trial import Config, Known, Outcome, Rung, Trial
+from mfbo.trial import Config, Known, Outcome, Rung, Trial, config_key
 
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
@@ -67,6 +67,10 @@ class BracketOptimizer:
     def _budget(self, rung: Rung) -> float:
         """That of the highest rung whose work `rung` has done."""
         return max(b for b, own in zip(self._budgets, self._rungs, strict=True) if own.work <= rung.work + 1e-9)
+
+    def pending(self) -> set[str]:
+        """Those in the present stage of a bracket."""
+        return {config_key(plain(config)) for config in self._facade._intensifier.configs()}
 
     def remember(self, configs: Sequence[Config]) -> None:
         """See `Optimizer.remember`."""

@@ -114,6 +114,9 @@ class CurveOptimizer:
         self._facade.promotions.told(info, math.inf if loss is None else loss)
         self._facade.selector.ended(trial.id, trial.key, loss, self._price(trial.rung, outcome))
 
+    def pending(self) -> None:
+        """Whatever was told may be among the best of its rung one day."""
+
     def remember(self, configs: Sequence[Config]) -> None:
         """See `Optimizer.remember`."""
         self._facade.selector.remember(configs)

@@ -26,5 +26,9 @@ class FullFidelity:
     def tell(self, trial: Trial, outcome: Outcome) -> None:
         """Nothing to learn."""
 
+    def pending(self) -> tuple[str, ...]:
+        """None is asked twice."""
+        return ()
+
     def remember(self, configs: Sequence[Config]) -> None:
         """Drawing them again costs nothing."""

@@ -11,7 +11,7 @@ import math
 from bisect import insort
 from collections.abc import Iterator, Sequence
 
-from mfbo.trial import Config, Outcome, Rung, Trial
+from mfbo.trial import Config, Outcome, Rung, Trial, config_key
 
 
 class OneEpoch:
@@ -48,6 +48,10 @@ class OneEpoch:
         self._due += self._told % self._every == 0
         if outcome.loss is not None and outcome.loss < math.inf:
             insort(self._waiting, (outcome.loss, trial.id))
+
+    def pending(self) -> set[str]:
+        """Those that are not yet trained in full."""
+        return {config_key(self._configs[number]) for _, number in self._waiting}
 
     def remember(self, configs: Sequence[Config]) -> None:
         """Drawing them again costs nothing."""

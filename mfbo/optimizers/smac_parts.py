@@ -253,6 +253,10 @@ class Brackets(Hyperband):
                 bracket.losses[info.config] = loss
                 return
 
+    def configs(self) -> list[Configuration]:
+        """Those that may still go on."""
+        return [config for bracket in self._open for config in bracket.configs]
+
     def _next(self, draws: Iterator[Configuration]) -> TrialInfo | None:
         while True:
             for bracket in list(self._open):

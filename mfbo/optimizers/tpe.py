@@ -95,6 +95,10 @@ class Tpe:
         else:
             self._climbing.append((theirs, trial.config, level + 1))
 
+    def pending(self) -> set[str]:
+        """Those that were not pruned."""
+        return {config_key(config) for _, config, _ in self._climbing}
+
     def remember(self, configs: Sequence[Config]) -> None:
         """Asking again takes milliseconds."""
 
