@@ -2,8 +2,8 @@
 
     python experiments/overrun.py
 
-Local workers, random search, limits of 2 to 4 s, trials that sleep. Overrun is what was charged, less the limit. What is
-promised is 1% or one second, whichever is more, for trials that report; and for those that never report the grace
+Local workers, random search, limits of 2 to 4 s, trials that sleep. Overrun is what was charged, less the limit. What
+is promised is 1% or one second, whichever is more, for trials that report; and for those that never report the grace
 period, which the workers share. About four minutes.
 
 | trials of 0.1 to 5 s | workers | runs | median  | most    | promised |
