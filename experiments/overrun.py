@@ -13,8 +13,8 @@ period, which the workers share. About four minutes.
 | never report         |       1 |   15 |  0.64 s |  0.65 s |   0.70 s |
 | never report         |       2 |   15 |  0.66 s |  0.67 s |   0.70 s |
 
-2 cores of an Intel Xeon that did other work as well, 23.5 GiB, Linux; python 3.11.7, pebble 5.2.3. Of four such runs of
-the whole table, one, at a load of 6, had a single overrun of 0.89 s among the trials that never report.
+2 cores of an Intel Xeon that did other work as well, 23.5 GiB, Linux; python 3.11.7, pebble 5.2.3. Of three tables that
+were made, one, at a load of 6, had a single overrun of 0.89 s among the trials that never report.
 """
 
 from __future__ import annotations
