@@ -148,6 +148,8 @@ def card(described: Mapping[str, Any], script: bool) -> str:
         f"Trained for {rung['epochs']} epochs on {share}, seed {rung['seed']}; the configuration was found by",
     ]
     lines += [f"`{run['optimizer']}` (seed {run['seed']}, trial {run['trial']}).", ""]
+    if options := {key: value for key, value in described["options"].items() if key != "data_dir"}:
+        lines += ["Options of the run: " + ", ".join(f"`{key}={value}`" for key, value in options.items()) + ".", ""]
     if described.get("confusion"):
         lines += ["Confusion matrix, true classes in rows and predicted ones in columns:", "", "```"]
         lines += ["  ".join(f"{count:6d}" for count in row) for row in described["confusion"]] + ["```", ""]

@@ -160,6 +160,7 @@ def test_the_exported_model_is_that_of_the_run(ran):
     assert ("model/vocabulary.json" in names) == (ran.name == "imdb")
     assert ("model/tokenizer.json" in names) == (ran.name == "agnews")
     assert not any("state" in name for name in names)
+    assert ("Options of the run: `model=" in (ran.exported / "README.md").read_text()) == (ran.name == "agnews")
 
 
 # --- single cases, with the quickest of the tasks
