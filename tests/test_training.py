@@ -21,9 +21,17 @@ from mfbo.errors import BadData, BadValue, RunError
 from mfbo.executors.evaluate import Setting, evaluate
 from mfbo.fidelity import Fidelity
 from mfbo.task import Task
-from mfbo.tasks import training
+from mfbo.tasks import training, training_device
 from mfbo.tasks.training_batches import Batch, ImageBatches
-from mfbo.tasks.training_device import autocast, device_of, has_bf16, optimizer_of, reseed, resident
+from mfbo.tasks.training_device import (
+    autocast,
+    device_of,
+    has_bf16,
+    keeping_memory,
+    optimizer_of,
+    reseed,
+    resident,
+)
 from mfbo.tasks.training_state import write_tensors
 from mfbo.trial import Rung, Trial, config_key
 
@@ -495,3 +503,37 @@ def test_no_step_waits_for_the_device(parts):
 def test_where_there_is_no_fused_kernel_the_plain_optimizer_serves():
     model = nn.Linear(2, 2).to(META)
     assert [group["fused"] for group in optimizer_of("adamw", model, weight_decay=0.1).param_groups] == [False, False]
+
+
+class Library:
+    """What is asked of the C library."""
+
+    def __init__(self):
+        self.asked = []
+
+    def mallopt(self, *given):
+        self.asked.append(given)
+
+    def malloc_trim(self, *given):
+        self.asked.append("trim")
+
+
+def test_memory_is_kept_while_a_cpu_trains_and_given_back_however_it_ends(monkeypatch):
+    library = Library()
+    monkeypatch.setattr(training_device.ctypes, "CDLL", lambda name: library)
+    with pytest.raises(KeyError), keeping_memory(CPU):
+        assert library.asked == [(-1, -1), (-4, 0)]
+        raise KeyError
+    assert library.asked[-1] == "trim"
+    library.asked.clear()
+    with keeping_memory(META):
+        pass
+    assert library.asked == []
+
+
+def test_without_glibc_training_goes_on_as_it_is(monkeypatch):
+    def missing(name):
+        raise OSError(f"{name}: cannot open shared object file")
+
+    monkeypatch.setattr(training_device.ctypes, "CDLL", missing)
+    assert trained(1).status == "ok"

@@ -27,7 +27,7 @@ from torch import nn
 
 from mfbo.context import Context
 from mfbo.tasks.training_batches import Batch, Batches
-from mfbo.tasks.training_device import autocast, keep_memory, reseed
+from mfbo.tasks.training_device import autocast, keeping_memory, reseed
 from mfbo.tasks.training_setup import MODEL, write_measurement
 from mfbo.tasks.training_state import Progress, Snapshot, restore, writing
 from mfbo.trial import Measurement, Rung
@@ -153,8 +153,11 @@ def fit(job: Job, rung: Rung, context: Context) -> Measurement:
         TrialStopped: from the context: the time is up, or the loss is no longer finite.
         torch.OutOfMemoryError: on a GPU, although half the batch was tried.
     """
-    if job.device.type == "cpu":
-        keep_memory()
+    with keeping_memory(job.device):
+        return _fit(job, rung, context)
+
+
+def _fit(job: Job, rung: Rung, context: Context) -> Measurement:
     size = min(job.batch_size, len(job.learn))
     per_epoch = math.ceil(len(job.learn) / size)
     plan = Schedule.of(rung.epochs * per_epoch, job.warmup * job.full_epochs * per_epoch)

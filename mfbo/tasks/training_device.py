@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-from functools import cache
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -59,17 +59,24 @@ def autocast(device: torch.device) -> Any:
     return torch.autocast(device.type, torch.bfloat16)
 
 
-@cache
-def keep_memory() -> None:
-    """Have this process keep the memory that it frees, for the next step needs as much: PyTorch does so on a GPU only.
+@contextlib.contextmanager
+def keeping_memory(device: torch.device) -> Iterator[None]:
+    """On a CPU, have the process keep the memory that it frees inside: the next step needs as much.
 
-    Else glibc hands large blocks back to the system and asks for them again, which takes 4% (ResNet-18) to 30% (LSTM)
-    of the processor's time. Nothing happens with another C library.
+    PyTorch itself does so on a GPU only. Else glibc hands large blocks back to the system and asks for them again at
+    each step, which takes 4% (ResNet-18) to 30% (LSTM) of the processor's time. Nothing happens with another C library.
     """
-    with contextlib.suppress(OSError, AttributeError):
-        mallopt = ctypes.CDLL("libc.so.6").mallopt
-        mallopt(_M_TRIM_THRESHOLD, -1)  # never
-        mallopt(_M_MMAP_MAX, 0)
+    libc = None
+    if device.type == "cpu":
+        with contextlib.suppress(OSError, AttributeError):
+            libc = ctypes.CDLL("libc.so.6")
+            libc.mallopt(_M_TRIM_THRESHOLD, -1)  # never
+            libc.mallopt(_M_MMAP_MAX, 0)
+    try:
+        yield
+    finally:
+        if libc is not None:
+            libc.malloc_trim(0)
 
 
 def resident(size: int, device: torch.device) -> torch.device:
