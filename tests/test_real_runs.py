@@ -19,6 +19,7 @@ from made_data import png, write_images, write_split, write_texts, write_transfo
 from mfbo.cli import main
 from mfbo.data import parquet
 from mfbo.ledger import read
+from mfbo.task import load
 
 FOLDERS = {"cifar10": "cifar10", "agnews": "ag_news", "imdb": "imdb"}
 EPOCHS = 3  # of a full evaluation, here
@@ -161,6 +162,27 @@ def test_the_exported_model_is_that_of_the_run(ran):
     assert ("model/tokenizer.json" in names) == (ran.name == "agnews")
     assert not any("state" in name for name in names)
     assert ("Options of the run: `model=" in (ran.exported / "README.md").read_text()) == (ran.name == "agnews")
+
+
+@pytest.mark.parametrize(
+    ("name", "child", "parent", "values"),
+    [
+        ("cifar10", "learning_rate", "optimizer", {"adamw"}),
+        ("cifar10", "sgd_learning_rate", "optimizer", {"sgd"}),
+        ("cifar10", "momentum", "optimizer", {"sgd"}),
+        ("cifar10", "crop_padding", "augmentation", {"crop_flip"}),
+        ("agnews", "frozen_layers", "freeze", {"layers"}),
+        ("imdb", "learning_rate", "optimizer", {"adam"}),
+        ("imdb", "momentum", "optimizer", {"sgd"}),
+        ("imdb", "layer_dropout", "layers", {2, 3}),
+    ],
+)
+def test_in_a_wide_space_some_hyperparameters_exist_under_another_only(name, child, parent, values):
+    space = load(name).with_space("wide").space
+    drawn = space.sample_configuration(60)
+    assert all((child in config) == (config[parent] in values) for config in drawn)
+    assert {child in config for config in drawn} == {True, False}
+    assert set(load(name).space) <= set(space), "wider: nothing of the default space is missing"
 
 
 # --- single cases, with the quickest of the tasks
