@@ -17,8 +17,8 @@ from types import TracebackType
 from typing import Any, NoReturn
 
 from mfbo.errors import BadLedger, RunError, RunExists, RunLocked, RunNotFound
-from mfbo.records import Record, known_of, number, outcome_of, outcome_record, rung_of, trial_of, whole
-from mfbo.trial import Known, Outcome, Rung, Trial
+from mfbo.records import Record, config_of, known_of, number, outcome_of, outcome_record, rung_of, trial_of, whole
+from mfbo.trial import Config, Known, Outcome, Rung, Trial
 
 FORMAT = 1
 FILE = "ledger.jsonl"
@@ -59,6 +59,7 @@ class Header:
         optimum: the best possible loss, where known.
         settings: device and options given on the command line.
         known: results of an earlier run that the optimizer began with.
+        prior: a configuration believed in, which the optimizer began with.
         versions: of Python, mfbo and the libraries that results depend on.
         hardware: machine, cores, memory, accelerator.
         command: what the user typed.
@@ -79,6 +80,7 @@ class Header:
     optimum: float | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     known: tuple[Known, ...] = ()
+    prior: Config | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     hardware: Mapping[str, Any] = field(default_factory=dict)
     command: str = ""
@@ -236,6 +238,7 @@ def _begin(record: Record, where: str) -> Run:
         values["rungs"] = tuple(rung_of(rung) for rung in values["rungs"])
         values["limits"] = _limits(values["limits"])
         values["known"] = tuple(known_of(known) for known in values.get("known", ()))
+        values["prior"] = None if values.get("prior") is None else config_of(values["prior"])
         header = Header(**values)
         _check(header)
     except DAMAGE as error:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, TypeAlias, get_args
 
-from mfbo.trial import Known, Outcome, Report, Rung, Status, Trial
+from mfbo.trial import Config, Known, Outcome, Report, Rung, Status, Trial
 
 Record: TypeAlias = dict[str, Any]
 STATUSES = frozenset(get_args(Status))
@@ -44,11 +44,16 @@ def rung_of(record: Mapping[str, Any]) -> Rung:
 
 def trial_of(record: Record) -> Trial:
     """The trial of an ``ask`` record; errors as in `outcome_of`."""
-    config = dict(record["config"])
+    return Trial(whole(record["trial"]), config_of(record["config"]), rung_of(record["rung"]))
+
+
+def config_of(record: Mapping[str, Any]) -> Config:
+    """A configuration; errors as in `outcome_of`."""
+    config = dict(record)
     for value in config.values():
         if isinstance(value, dict | list) or (isinstance(value, float) and not math.isfinite(value)):
             raise ValueError(f"{_short(value)} is no value of a hyperparameter")
-    return Trial(whole(record["trial"]), config, rung_of(record["rung"]))
+    return config
 
 
 def known_of(record: Record) -> Known:

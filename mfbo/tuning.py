@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mfbo import checks, identity
 from mfbo.checkpoint import Checkpoints
+from mfbo.configs import prior_of
 from mfbo.environment import hardware, versions
 from mfbo.errors import BadCost, BadValue
 from mfbo.executors import choice
@@ -21,7 +22,7 @@ from mfbo.ledger import Header, Ledger, Limits, Run, read
 from mfbo.loop import Loop
 from mfbo.meter import Meter
 from mfbo.observer import Observer
-from mfbo.optimizers import DEFAULT, LEARNERS, ladder_of, make
+from mfbo.optimizers import BELIEVERS, DEFAULT, LEARNERS, ladder_of, make
 from mfbo.replay import rebuild
 from mfbo.result import TuneResult, result_of
 from mfbo.retention import Retention
@@ -30,7 +31,9 @@ from mfbo.task import Task, kept_space, load, own_code
 from mfbo.warm import known_of
 
 if TYPE_CHECKING:
-    from mfbo.trial import Known, Rung
+    from collections.abc import Mapping
+
+    from mfbo.trial import Config, Known, Rung
 
 
 def tune(
@@ -47,6 +50,7 @@ def tune(
     observer: Observer | None = None,
     command: str = "",
     warm_start: Run | Path | str | None = None,
+    prior: Mapping[str, Any] | Path | str | None = None,
     max_fidelity: float = 1.0,
 ) -> TuneResult:
     """Search for the best configuration of `task` within the limits; at least one of them is needed.
@@ -66,6 +70,8 @@ def tune(
         observer: is told what happens.
         command: what the user typed, for the ledger.
         warm_start: an earlier run of the same task, in this space or another one, to begin with as far as it fits.
+        prior: a configuration believed in, which is tried first and drawn near to as long as it holds: ``default``, a
+            YAML file, or names and values; what is missing in it is taken from the space's defaults.
         max_fidelity: no rung above this fraction of a full evaluation.
 
     Raises:
@@ -79,7 +85,8 @@ def tune(
     checks.settings(settings)
     rungs = _up_to(max_fidelity, ladder_of(optimizer, task.fidelity, fidelity))
     known = _known(warm_start, task, rungs, optimizer, observer)
-    chosen = make(optimizer, task, rungs, seed, known)
+    believed = _prior(prior, task, optimizer, observer)
+    chosen = make(optimizer, task, rungs, seed, known, prior=believed)
     checks.affordable(limits, task, rungs, optimizer)
     if task.prepare:
         task.prepare(settings.options)
@@ -94,6 +101,7 @@ def tune(
         rungs=rungs,
         settings=settings,
         known=known,
+        prior=believed,
         command=command,
     )
     folder = Path(out) if out is not None else None
@@ -157,7 +165,7 @@ def resume(
         changes = {name: value for name, value in new.items() if value is not None}
         checks.limits(replace(known.limits, **changes), header.seed)
         checks.same_unit(known.limits, changes)
-        chosen = make(header.optimizer, task, header.rungs, header.seed, header.known)
+        chosen = make(header.optimizer, task, header.rungs, header.seed, header.known, prior=header.prior)
         rebuild(chosen, known)
         if task.prepare:
             task.prepare(settings.options)
@@ -245,6 +253,19 @@ def _known(
     return found
 
 
+def _prior(
+    source: Mapping[str, Any] | Path | str | None, task: Task, optimizer: str, observer: Observer
+) -> Config | None:
+    """The configuration that the optimizer begins with; says so where it makes no use of one."""
+    if source is None:
+        return None
+    found = prior_of(source, task.space)
+    if optimizer in BELIEVERS:
+        return found
+    observer.note(f"{optimizer} makes no use of a prior; {', '.join(BELIEVERS)} would")
+    return None
+
+
 def _say_whose(name: str, observer: Observer) -> None:
     """Say which file of the user's it is that the task `name` runs, if it is one."""
     if said := own_code(name):
@@ -268,6 +289,7 @@ def _header(
     rungs: list[Rung],
     settings: Settings,
     known: tuple[Known, ...],
+    prior: Config | None,
     command: str,
 ) -> Header:
     space = identity.space_dict(task.space)
@@ -286,6 +308,7 @@ def _header(
         optimum=task.optimum,
         settings=dict(vars(settings)),
         known=known,
+        prior=prior,
         versions=versions(),
         hardware=hardware(),
         command=command,

@@ -27,6 +27,7 @@ FAILED, INTERRUPTED = 1, 130
 @click.option("--fidelity", metavar="PATH", help="What low rungs cut down: epochs, data or joint.")
 @click.option("--max-fidelity", default=1.0, metavar="Z", help="No rung above this part of a full evaluation.")
 @click.option("--warm-start", metavar="RUN", help="Begin with the results of an earlier run of TASK.")
+@click.option("--prior", metavar="FILE.yaml", help="A configuration to try first and look near to; or: default.")
 @click.option("--out", metavar="DIR", help="Run folder; default: runs/TASK-OPTIMIZER-sSEED.")
 @options.running
 @options.logs
@@ -42,6 +43,7 @@ def tune(
     fidelity: str | None,
     max_fidelity: float,
     warm_start: str | None,
+    prior: str | None,
     out: str | None,
     logs: tuple[str, ...],
     quiet: bool,
@@ -71,6 +73,7 @@ def tune(
             fidelity=fidelity,
             max_fidelity=max_fidelity,
             warm_start=warm_start,
+            prior=prior,
             settings=options.settings_of(**settings),
             observer=observer,
             command=typed(),

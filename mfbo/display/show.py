@@ -72,6 +72,7 @@ def _facts(run: Run, tally: Tally) -> Table:
         "trials": _trials(run, tally),
         "wall": f"{seconds(run.wall)} of {clean(run.limits.max_wall)}" if run.limits.max_wall else "",
         "options": pairs(options),
+        "prior": pairs(header.prior or {}),
         "begun": clean(header.created),
         "command": clean(header.command, PATH),
         "machine": _values(header.hardware),

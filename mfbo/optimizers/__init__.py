@@ -28,6 +28,8 @@ OPTIMIZERS = {
 DEFAULT = "smac"
 LEARNERS = ("smac", "smac-stock")
 """Those that can begin with results of an earlier run."""
+BELIEVERS = ("smac", "smac-stock", "hyperband", "asha")
+"""Those that can begin with a prior, and draw near it."""
 SHARE = {"random-2x": 2.0}
 """Cost that an optimizer is given where others are given 1."""
 
@@ -54,7 +56,15 @@ class Optimizer(Protocol):
         """
 
 
-def make(name: str, task: Task, rungs: Sequence[Rung], seed: int, known: Sequence[Known] = ()) -> Optimizer:
+def make(
+    name: str,
+    task: Task,
+    rungs: Sequence[Rung],
+    seed: int,
+    known: Sequence[Known] = (),
+    *,
+    prior: Config | None = None,
+) -> Optimizer:
     """The optimizer of that name.
 
     Args:
@@ -63,6 +73,7 @@ def make(name: str, task: Task, rungs: Sequence[Rung], seed: int, known: Sequenc
         rungs: the ladder, low to full.
         seed: 0 or more.
         known: results of an earlier run; those in `LEARNERS` make use of them.
+        prior: a configuration believed in; those in `BELIEVERS` make use of it.
 
     Raises:
         UnknownName: no such optimizer.
@@ -76,19 +87,19 @@ def make(name: str, task: Task, rungs: Sequence[Rung], seed: int, known: Sequenc
     if name == "smac":
         from mfbo.optimizers.curves import CurveOptimizer
 
-        return CurveOptimizer(task.space, rungs, seed, known)
+        return CurveOptimizer(task.space, rungs, seed, known, prior)
     if name in ("smac-stock", "hyperband"):
         from mfbo.optimizers.brackets import BracketOptimizer
 
-        return BracketOptimizer(task.space, rungs, seed, surrogate=name == "smac-stock", known=known)
+        return BracketOptimizer(task.space, rungs, seed, surrogate=name == "smac-stock", known=known, prior=prior)
     if name == "tpe":
         from mfbo.optimizers.tpe import Tpe
 
         return Tpe(task.space, rungs, seed)
-    return _baseline(name, task, rungs, seed)
+    return _baseline(name, task, rungs, seed, prior)
 
 
-def _baseline(name: str, task: Task, rungs: Sequence[Rung], seed: int) -> Optimizer:
+def _baseline(name: str, task: Task, rungs: Sequence[Rung], seed: int, prior: Config | None) -> Optimizer:
     """An optimizer that draws configurations without looking at results."""
     from mfbo.optimizers.asha import Asha
     from mfbo.optimizers.full import FullFidelity
@@ -99,7 +110,10 @@ def _baseline(name: str, task: Task, rungs: Sequence[Rung], seed: int) -> Optimi
         return FullFidelity(grid_configs(task.space, task.grid or {}, seed), rungs[-1])
     source = random_configs(task.space, seed)
     if name == "asha":
-        return Asha(source, rungs)
+        from mfbo.optimizers.priors import Prior, near
+
+        believed = Prior(task.space, prior, seed) if prior is not None else None
+        return Asha(near(believed, source) if believed else source, rungs, believed)
     return OneEpoch(source, rungs) if name == "one-epoch" else FullFidelity(source, rungs[-1])
 
 

@@ -10,6 +10,7 @@ from bisect import insort
 from collections.abc import Iterator, Sequence
 
 from mfbo.fidelity import ETA
+from mfbo.optimizers.priors import Prior
 from mfbo.trial import Config, Outcome, Rung, Trial
 
 
@@ -19,10 +20,11 @@ class Asha:
     Args:
         source: new configurations.
         rungs: the ladder, low to full.
+        prior: is told the results, where `source` draws near it.
     """
 
-    def __init__(self, source: Iterator[Config], rungs: Sequence[Rung]) -> None:
-        self._source, self._rungs = source, list(rungs)
+    def __init__(self, source: Iterator[Config], rungs: Sequence[Rung], prior: Prior | None = None) -> None:
+        self._source, self._rungs, self._prior = source, list(rungs), prior
         self._level = {rung: level for level, rung in enumerate(self._rungs)}
         self._results: list[list[tuple[float, int]]] = [[] for _ in rungs]  # of a rung: (loss, trial), best first
         self._promoted: list[set[int]] = [set() for _ in rungs]
@@ -39,7 +41,10 @@ class Asha:
 
     def tell(self, trial: Trial, outcome: Outcome) -> None:
         """Note the loss at that rung; what failed is worse than anything, and goes no further."""
-        insort(self._results[self._level[trial.rung]], (math.inf if outcome.loss is None else outcome.loss, trial.id))
+        level = self._level[trial.rung]
+        insort(self._results[level], (math.inf if outcome.loss is None else outcome.loss, trial.id))
+        if self._prior:
+            self._prior.told(trial.config, level, outcome.loss)
 
     def pending(self) -> None:
         """Whatever was told may be among the best of its rung one day."""

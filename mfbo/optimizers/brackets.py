@@ -11,6 +11,7 @@ from copy import deepcopy
 from typing import TYPE_CHECKING
 
 from mfbo.fidelity import ETA
+from mfbo.optimizers.priors import Prior
 from mfbo.optimizers.sampling import plain
 from mfbo.optimizers.smac_parts import Facade
 from mfbo.trial import Config, Known, Outcome, Rung, Trial, config_key
@@ -29,6 +30,7 @@ class BracketOptimizer:
         seed: 0 or more.
         surrogate: False for random configurations.
         known: results of an earlier run, which the surrogate begins with; the best of them are asked first.
+        prior: a configuration believed in, which is asked before them.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class BracketOptimizer:
         *,
         surrogate: bool,
         known: Sequence[Known] = (),
+        prior: Config | None = None,
     ) -> None:
         self._rungs = list(rungs)
         budgets = [float(ETA**i) for i in range(len(rungs))]
@@ -48,6 +51,9 @@ class BracketOptimizer:
         self._asked = 0
         if surrogate:
             self._facade.learn([(result.config, self._budget(result.rung), result.loss) for result in known])
+        self._prior = Prior(space, prior, seed) if prior is not None else None
+        if self._prior:
+            self._facade._config_selector.believe(self._prior)
 
     def ask(self) -> Trial | None:
         """The next trial of the brackets."""
@@ -63,6 +69,8 @@ class BracketOptimizer:
     def tell(self, trial: Trial, outcome: Outcome) -> None:
         """Hand the loss on; what has none is told as a failure."""
         self._facade.told(self._running.pop(trial.id), outcome.loss)
+        if self._prior:
+            self._prior.told(trial.config, self._rungs.index(trial.rung), outcome.loss)
 
     def _budget(self, rung: Rung) -> float:
         """That of the highest rung whose work `rung` has done."""

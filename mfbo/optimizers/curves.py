@@ -28,6 +28,7 @@ from mfbo.fidelity import ETA
 from mfbo.optimizers.curve_gp import CurveProcess
 from mfbo.optimizers.encoder import CurveEncoder
 from mfbo.optimizers.full_ei import FullFidelityEI, PointSearch
+from mfbo.optimizers.priors import Prior
 from mfbo.optimizers.promotions import Promotions
 from mfbo.optimizers.sampling import plain
 from mfbo.optimizers.selector import CurveSelector
@@ -76,10 +77,16 @@ class CurveOptimizer:
         rungs: the ladder, low to full; SMAC is given ``eta**index`` for each.
         seed: 0 or more.
         known: results of an earlier run, which the surrogate begins with; the best of them are asked first.
+        prior: a configuration believed in, which is asked before them.
     """
 
     def __init__(
-        self, space: ConfigurationSpace, rungs: Sequence[Rung], seed: int, known: Sequence[Known] = ()
+        self,
+        space: ConfigurationSpace,
+        rungs: Sequence[Rung],
+        seed: int,
+        known: Sequence[Known] = (),
+        prior: Config | None = None,
     ) -> None:
         self._rungs = list(rungs)
         self._facade = CurveFacade(deepcopy(space), [rung.work for rung in rungs], seed)
@@ -90,6 +97,8 @@ class CurveOptimizer:
         self._threads = ThreadpoolController()
         if known:
             self._facade.selector.learn([(result.config, self._level(result.rung), result.loss) for result in known])
+        if prior is not None:
+            self._facade.selector.believe(Prior(space, prior, seed))
 
     def ask(self) -> Trial | None:
         """A promotion or a new configuration; None where there is neither until more is told."""

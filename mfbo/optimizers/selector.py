@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
 import numpy as np
@@ -22,6 +22,7 @@ from mfbo.optimizers.curve_gp import CurveProcess, representative
 from mfbo.optimizers.encoder import CurveEncoder, last_fit
 from mfbo.optimizers.full_ei import FullFidelityEI, PointSearch
 from mfbo.optimizers.points import Floats
+from mfbo.optimizers.priors import Prior
 from mfbo.optimizers.sampling import TRIES, plain, random_configs
 from mfbo.trial import Config, config_key
 
@@ -46,11 +47,15 @@ class CurveSelector(ConfigSelector):
     Attributes:
         suggested: whether the last draw was the surrogate's.
         warm: whether it began with results from elsewhere.
+        prior: a configuration that some draws are near to; see `believe`.
     """
 
     def __init__(self, scenario: Scenario) -> None:
         super().__init__(scenario, retrain_after=1)
         self.suggested = self.warm = False
+        self.prior: Prior | None = None
+        self._first = 0
+        self._source: Iterator[Config] = iter(())
         self._seen: dict[str, None] = {}
         self._draws = self._fitted = 0
         self._judged = (0, 0)  # at so many results the lowest trusted level
@@ -74,6 +79,11 @@ class CurveSelector(ConfigSelector):
         configs = (self._encoder.points.config(row) for _, _, row in best[:BEGIN_WITH])
         self._begin_with([config for config in configs if config is not None])
 
+    def believe(self, prior: Prior) -> None:
+        """Draw the prior first, and then near it as long as it holds."""
+        self.prior, self._first = prior, self._first + 1
+        self._source = chain([prior.config], self._source)
+
     def started(self, number: int, info: TrialInfo, level: int) -> None:
         """Trial `number` runs."""
         self._running[number] = (info.config.get_array(), level)
@@ -85,6 +95,8 @@ class CurveSelector(ConfigSelector):
 
     def _note(self, row: Floats, key: str, level: int, loss: float | None, price: float | None) -> None:
         self._encoder.told(row, level, loss, price)
+        if self.prior:
+            self.prior.told_of(row, level, loss)
         found = (-level, math.inf if loss is None else loss, row)
         self._seen_at[key][level] = found[1]
         if key not in self._results or found[:2] < self._results[key][:2]:
@@ -101,8 +113,10 @@ class CurveSelector(ConfigSelector):
         informed = self._draws >= self._first and len(self._encoder) >= FIRST_FIT
         informed = informed and self._encoder.count(self.trusted()) >= FEWEST
         self.suggested = informed and rng.rand() >= RANDOM_SHARE
+        near = self.prior.draw(self._draws, incumbent=False) if self.prior and self._draws >= self._first else []
         self._draws += 1
-        given = None if self.suggested else self._given()
+        given = self._first_new(near) or (None if self.suggested else self._given())
+        self.suggested = self.suggested and given is None
         if self._remembered:
             given = self._remembered.pop()
             self._seen[config_key(given)] = None
@@ -120,7 +134,11 @@ class CurveSelector(ConfigSelector):
 
     def _given(self) -> Config | None:
         """The next one that needs no surrogate, and was not drawn before; None where there is none left."""
-        for config in self._source:
+        return self._first_new(self._source)
+
+    def _first_new(self, configs: Iterable[Config]) -> Config | None:
+        """The first that was not drawn before."""
+        for config in configs:
             if (key := config_key(config)) not in self._seen:
                 self._seen[key] = None
                 return config

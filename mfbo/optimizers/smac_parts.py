@@ -35,6 +35,7 @@ from smac.runhistory import TrialInfo, TrialValue
 from smac.runhistory.encoder.log_scaled_encoder import RunHistoryLogScaledEncoder
 from smac.runhistory.enumerations import StatusType
 
+from mfbo.optimizers.priors import Prior
 from mfbo.optimizers.sampling import TRIES, plain
 from mfbo.trial import Config, config_key
 
@@ -121,6 +122,13 @@ class Selector(ConfigSelector):
         self._remembered: list[Config] = []
         self._failed: list[TrialInfo] = []
         self._first: list[Configuration] = []
+        self._prior: Prior | None = None
+        self.level = 0  # at which what is drawn will begin
+
+    def believe(self, prior: Prior) -> None:
+        """Draw the prior first, and then near it as long as it holds."""
+        self._prior = prior
+        self._first.insert(0, Configuration(self._space, values=prior.config))
 
     def begin_with(self, configs: Sequence[Configuration]) -> None:
         """Draw these first; the surrogate knows enough to do without random ones."""
@@ -159,6 +167,13 @@ class Selector(ConfigSelector):
         for config in self._first:
             self._add_new(config, drawn)
         self._first = []
+        for place in range(size - len(drawn)) if self._prior else ():
+            assert self._prior
+            for values in self._prior.draw(
+                (self._groups - 1) * size + place, self.level, incumbent=not self._surrogate
+            ):
+                if self._add_new(Configuration(self._space, values=values), drawn):
+                    break
         if self._surrogate and len(self._seen) >= self._n_random:
             for config in self._suggestions():
                 if len(drawn) == size:
@@ -271,6 +286,9 @@ class Brackets(Hyperband):
 
     def _next_of(self, bracket: _Bracket, draws: Iterator[Configuration]) -> Configuration | None:
         if bracket.stage == 0 and bracket.asked == len(bracket.configs) < bracket.size:
+            self.config_selector.level = len(self._n_configs_in_stage[0]) - len(
+                self._n_configs_in_stage[bracket.number]
+            )
             config = next(draws, None)
             if config is None:
                 self._exhausted, bracket.size = True, len(bracket.configs)
