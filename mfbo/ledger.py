@@ -1,8 +1,8 @@
 """The ledger of a run: an append-only journal of asks and results, one JSON object a line.
 
-The first line is the header; then ``ask`` and ``result`` lines as things happen, and ``limits``, ``resume`` and ``end``
-lines where a run was extended, taken up again or ended. There is one writer at a time. A last line that was cut off in
-mid-write is no record: readers pass over it, and the next writer removes it.
+The first line is the header; then ``ask`` and ``result`` lines as things happen, and ``limits``, ``resume``, ``told``
+and ``end`` lines where a run was extended, taken up again, told a result from elsewhere or ended. There is one writer
+at a time. A last line that was cut off in mid-write is no record: readers pass over it, and the next writer removes it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,18 @@ from types import TracebackType
 from typing import Any, NoReturn
 
 from mfbo.errors import BadLedger, RunError, RunExists, RunLocked, RunNotFound
-from mfbo.records import Record, config_of, known_of, number, outcome_of, outcome_record, rung_of, trial_of, whole
+from mfbo.records import (
+    Record,
+    config_of,
+    known_of,
+    known_record,
+    number,
+    outcome_of,
+    outcome_record,
+    rung_of,
+    trial_of,
+    whole,
+)
 from mfbo.trial import Config, Known, Outcome, Rung, Trial
 
 FORMAT = 1
@@ -118,7 +129,8 @@ class Run:
         limits: those in force now.
         results: in the order in which they came in.
         asks: every trial asked, by id.
-        events: ``("ask", id)`` and ``("result", index)`` in order, to replay an optimizer with.
+        told: results from elsewhere, of which the optimizer was told; they cost nothing.
+        events: ``("ask", id)``, ``("result", index)`` and ``("told", index)`` in order, to replay an optimizer with.
         ended: why the run ended; None while it goes on or after a kill.
         torn: bytes of an incomplete last line.
         spent: charged so far, in the unit of the budget.
@@ -131,6 +143,7 @@ class Run:
     folder: Path | None = None
     results: list[Result] = field(default_factory=list)
     asks: dict[int, Trial] = field(default_factory=dict)
+    told: list[Known] = field(default_factory=list)
     events: list[tuple[str, int]] = field(default_factory=list)
     ended: str | None = None
     torn: int = 0
@@ -154,6 +167,11 @@ class Run:
         self.events.append(("result", len(self.results)))
         self.results.append(result)
         self.spent, self.seconds, self.wall = result.spent, result.at, result.wall
+
+    def add_told(self, known: Known) -> None:
+        """Take note of a result from elsewhere."""
+        self.events.append(("told", len(self.told)))
+        self.told.append(known)
 
     def add_end(self, status: str, thinking: float, charge: float) -> None:
         """Take note of the end, and of thinking that led to no result."""
@@ -281,6 +299,8 @@ def _apply(run: Run, record: Record) -> None:
         run.add_ask(trial_of(record))
     elif kind == "result":
         run.add_result(_result(run, record))
+    elif kind == "told":
+        run.add_told(known_of(record))
     elif kind == "limits":
         run.limits = _limits(record["limits"])
     elif kind == "end":
@@ -331,7 +351,7 @@ class Ledger:
         ledger = Ledger(run, fd)
         try:
             _lock(fd, folder)
-            known = [{**known._asdict(), "rung": asdict(known.rung)} for known in header.known]
+            known = [known_record(known) for known in header.known]
             ledger._write({"record": "run", "format": FORMAT, **asdict(header), "known": known}, sync=True)
             _sync_folder(folder)
         except BaseException:
@@ -392,6 +412,11 @@ class Ledger:
         limits = replace(self.run.limits, **changes)
         self._write({"record": "limits", "limits": asdict(limits)}, sync=True)
         self.run.limits = limits
+
+    def told(self, known: Known, **facts: str) -> None:
+        """Record a result from elsewhere."""
+        self._write({"record": "told", **known_record(known), **facts}, sync=True)
+        self.run.add_told(known)
 
     def resume(self, **facts: str) -> None:
         """Record that the run is taken up again."""

@@ -200,7 +200,7 @@ def _beginnings(run: Run) -> dict[int, float]:
     for kind, index in run.events:
         if kind == "ask":
             began[index] = wall
-        else:
+        elif kind == "result":
             wall = run.results[index].wall
             began.pop(run.results[index].trial.id, None)
     return began

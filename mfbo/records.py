@@ -62,6 +62,11 @@ def known_of(record: Record) -> Known:
     return Known(trial.config, trial.rung, number(record["loss"]))
 
 
+def known_record(known: Known) -> Record:
+    """What `known_of` reads."""
+    return {**known._asdict(), "rung": asdict(known.rung)}
+
+
 def outcome_of(record: Record) -> Outcome:
     """The outcome of a ``result`` record.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mfbo.environment import versions
 from mfbo.errors import BadLedger, RunChanged
+from mfbo.optimizers import Hearer
 from mfbo.trial import config_key
 
 if TYPE_CHECKING:
@@ -80,9 +81,13 @@ def _asks(optimizer: Optimizer, run: Run) -> Iterator[tuple[Trial, Trial | None]
 
 
 def _next(optimizer: Optimizer, run: Run, kind: str, index: int) -> Trial | None:
-    """Ask or tell, as the event says; what is asked now."""
+    """Ask or tell, or tell of elsewhere, as the event says; what is asked now."""
     if kind == "ask":
         return optimizer.ask()
+    if kind == "told":
+        if isinstance(optimizer, Hearer):
+            optimizer.hear(run.told[index])
+        return None
     result = run.results[index]
     if result.outcome.final:
         optimizer.tell(result.trial, result.outcome)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mfbo.analysis.report import tables, words
-from mfbo.display.text import amount, clean, number, seconds
+from mfbo.display.text import amount, clean, number, pairs, rung_words, seconds
 
 if TYPE_CHECKING:
     from mfbo.analysis.report.material import Part
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mfbo.trial import Config
 
 NONE = "-"
+TOLD = "Results that a person told the run; they cost nothing of its budget, and none of them counts as its best."
 MAIN = ("accuracy", "macro_f1")
 PHASES = {
     "exploration": "on small subsets, to set preliminary ranges",
@@ -111,6 +112,16 @@ def rung_rows(found: Sequence[tables.RungRow]) -> tuple[list[str], list[list[str
         for row in found
     ]
     return head, rows
+
+
+def told(part: Part) -> tuple[list[str], list[list[str]]]:
+    """Head and rows of what the runs were told from elsewhere; no rows where that is nothing."""
+    rows = [
+        [words.run_words(run), number(known.loss), rung_words(known.rung), pairs(known.config)]
+        for run in part.runs
+        for known in sorted(run.told, key=lambda known: (-known.rung.work, known.loss))
+    ]
+    return ["run", "loss", "fidelity", "configuration"], rows
 
 
 def trust(found: Importances) -> str:

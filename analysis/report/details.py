@@ -66,6 +66,7 @@ def part(key: str, part: Part, there: set[str], panels: int, *, titled: bool) ->
         _section(f"{key}-rungs", "What low fidelity foretold", rungs(part), *(_captioned(key, name) for name in cheap)),
         _section(f"{key}-matters", "Hyperparameters", matters(key, part, there, panels)),
         _section(f"{key}-trials", "Trials", trials(key, part)),
+        _section(f"{key}-told", "Told from elsewhere", told(part)),
         _section(f"{key}-failures", "Failures", failures(part)),
     ]
     return "\n".join(pieces)
@@ -166,6 +167,15 @@ def trials(key: str, part: Part) -> str:
         "<noscript><p>It needs JavaScript; <code>mfbo report --format csv</code> has the same rows.</p></noscript>"
         "</div>"
     )
+
+
+def told(part: Part) -> str:
+    """Results that nobody here has measured."""
+    head, rows = cells.told(part)
+    if not rows:
+        return ""
+    rows_: str = table(head, rows, kind="data")
+    return f"{rows_}<p class=caption>{cells.TOLD}</p>"
 
 
 def failures(part: Part) -> str:

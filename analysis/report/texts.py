@@ -73,6 +73,9 @@ def _part(part: Part, *, titled: bool) -> list[str]:
         rows = [[row.name, f"{100 * row.alone:.0f}%", f"{100 * row.total:.0f}%"] for row in part.importances.rows]
         lines += ["### Importance", "", *table(["hyperparameter", "by itself", "with its interactions"], rows)]
         lines += [plain(cells.trust(part.importances), 1000), ""]
+    head, told = cells.told(part)
+    if told:
+        lines += ["### Told from elsewhere", "", cells.TOLD, "", *table(head, told)]
     return [*lines, *_failures(part)]
 
 

@@ -18,6 +18,7 @@ from mfbo.cli.narrow import narrow
 from mfbo.cli.report import report
 from mfbo.cli.run import resume, tune
 from mfbo.cli.study import study
+from mfbo.cli.tell import tell
 from mfbo.errors import MfboError
 
 MISTAKE, INTERRUPTED = 2, 130
@@ -70,6 +71,7 @@ def main() -> None:
 for command in (
     tune,
     resume,
+    tell,
     show,
     best,
     plot,

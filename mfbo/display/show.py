@@ -47,6 +47,8 @@ def summary(run: Run) -> RenderableType:
         parts += [Text(), rung_table(tally, best.outcome.rung if best else None)]
     if best:
         parts += [Text(), _incumbent(best, unit, run.header.optimum)]
+    if run.told:
+        parts += [Text(), told_table(run, best)]
     if len(better) > 1:
         parts += [Text(), _history(better, unit)]
     if tally.errors:
@@ -125,6 +127,19 @@ def _incumbent(best: Result, unit: str, optimum: float | None) -> Group:
 def _exact(value: object) -> str:
     """A hyperparameter in full, to be used again."""
     return clean(repr(value) if isinstance(value, float) else value, PATH)
+
+
+def told_table(run: Run, best: Result | None) -> Group:
+    """Results from elsewhere, best first, and whether one of them beats what the run has measured itself."""
+    found = sorted(run.told, key=lambda known: (-known.rung.work, known.loss))
+    text = Text(f"told from elsewhere, at no cost of this run: {len(found)} result{'' if len(found) == 1 else 's'}")
+    mine = (-best.outcome.rung.work, best.outcome.loss) if best and best.outcome.loss is not None else (0.0, 0.0)
+    if (-found[0].rung.work, found[0].loss) < mine:
+        text.append("; the first is better than what this run has measured", "yellow")
+    table = plain_table("loss", "fidelity", "configuration")
+    for known in found[:MOST]:
+        table.add_row(Text(number(known.loss)), one_line(rung_words(known.rung)), one_line(pairs(known.config)))
+    return Group(text, table)
 
 
 def _history(better: list[Result], unit: str) -> Group:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from mfbo.errors import UnknownName
 from mfbo.trial import Rung
@@ -54,6 +54,14 @@ class Optimizer(Protocol):
 
         The asks of a replay must come out the same with or without it; it only spares the search for them.
         """
+
+
+@runtime_checkable
+class Hearer(Protocol):
+    """One of `LEARNERS`."""
+
+    def hear(self, known: Known) -> None:
+        """A result from elsewhere, once the run has begun; asked for next if it beats all that is known."""
 
 
 def make(

@@ -48,6 +48,7 @@ class BracketOptimizer:
         self._facade = Facade(deepcopy(space), budgets, ETA, seed, surrogate)
         self._budgets = budgets
         self._running: dict[int, TrialInfo] = {}
+        self._surrogate = surrogate
         self._asked = 0
         if surrogate:
             self._facade.learn([(result.config, self._budget(result.rung), result.loss) for result in known])
@@ -75,6 +76,11 @@ class BracketOptimizer:
     def _budget(self, rung: Rung) -> float:
         """That of the highest rung whose work `rung` has done."""
         return max(b for b, own in zip(self._budgets, self._rungs, strict=True) if own.work <= rung.work + 1e-9)
+
+    def hear(self, known: Known) -> None:
+        """See `mfbo.optimizers.Hearer`; random configurations learn nothing."""
+        if self._surrogate:
+            self._facade.hear(known.config, self._budget(known.rung), known.loss)
 
     def pending(self) -> set[str]:
         """Those in the present stage of a bracket."""

@@ -123,6 +123,10 @@ class CurveOptimizer:
         self._facade.promotions.told(info, math.inf if loss is None else loss)
         self._facade.selector.ended(trial.id, trial.key, loss, self._price(trial.rung, outcome))
 
+    def hear(self, known: Known) -> None:
+        """See `mfbo.optimizers.Hearer`."""
+        self._facade.selector.hear(known.config, self._level(known.rung), known.loss)
+
     def pending(self) -> None:
         """Whatever was told may be among the best of its rung one day."""
 

@@ -26,6 +26,12 @@ def plain(config: Configuration) -> Config:
     return {name: value.item() if hasattr(value, "item") else value for name, value in dict(config).items()}
 
 
+def beats(loss: float, level: float, known: Sequence[tuple[float, float]]) -> bool:
+    """Whether a result is better than all of `known`, (level, loss), at its level or above; or than any, if none is."""
+    rivals = [other for at, other in known if at >= level] or [other for _, other in known]
+    return loss < min(rivals, default=math.inf)
+
+
 def check_space(space: ConfigurationSpace) -> None:
     """Refuse what no optimizer or ledger can deal with.
 

@@ -23,7 +23,7 @@ from mfbo.optimizers.encoder import CurveEncoder, last_fit
 from mfbo.optimizers.full_ei import FullFidelityEI, PointSearch
 from mfbo.optimizers.points import Floats
 from mfbo.optimizers.priors import Prior
-from mfbo.optimizers.sampling import TRIES, plain, random_configs
+from mfbo.optimizers.sampling import TRIES, beats, plain, random_configs
 from mfbo.trial import Config, config_key
 
 FIRST_TRUST = 20  # results before a rung can be found not to correlate
@@ -54,6 +54,7 @@ class CurveSelector(ConfigSelector):
         super().__init__(scenario, retrain_after=1)
         self.suggested = self.warm = False
         self.prior: Prior | None = None
+        self._heard: list[Config] = []
         self._first = 0
         self._source: Iterator[Config] = iter(())
         self._seen: dict[str, None] = {}
@@ -83,6 +84,12 @@ class CurveSelector(ConfigSelector):
         """Draw the prior first, and then near it as long as it holds."""
         self.prior, self._first = prior, self._first + 1
         self._source = chain([prior.config], self._source)
+
+    def hear(self, config: Config, level: int, loss: float) -> None:
+        """A result from elsewhere; the configuration is drawn next if it beats all that is known."""
+        if beats(loss, level, [(-found[0], found[1]) for found in self._results.values()]):
+            self._heard = [config]
+        self._note(self._encoder.points.rows([config])[0], config_key(config), level, loss, None)
 
     def started(self, number: int, info: TrialInfo, level: int) -> None:
         """Trial `number` runs."""
@@ -115,7 +122,8 @@ class CurveSelector(ConfigSelector):
         self.suggested = informed and rng.rand() >= RANDOM_SHARE
         near = self.prior.draw(self._draws, incumbent=False) if self.prior and self._draws >= self._first else []
         self._draws += 1
-        given = self._first_new(near) or (None if self.suggested else self._given())
+        given = self._first_new(chain(self._heard, near)) or (None if self.suggested else self._given())
+        self._heard = [config for config in self._heard if config_key(config) not in self._seen]
         self.suggested = self.suggested and given is None
         if self._remembered:
             given = self._remembered.pop()

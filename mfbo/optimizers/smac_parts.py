@@ -36,7 +36,7 @@ from smac.runhistory.encoder.log_scaled_encoder import RunHistoryLogScaledEncode
 from smac.runhistory.enumerations import StatusType
 
 from mfbo.optimizers.priors import Prior
-from mfbo.optimizers.sampling import TRIES, plain
+from mfbo.optimizers.sampling import TRIES, beats, plain
 from mfbo.trial import Config, config_key
 
 logging.getLogger("smac").setLevel(logging.ERROR)  # it warns of its own fallbacks, which no user can act upon
@@ -122,6 +122,7 @@ class Selector(ConfigSelector):
         self._remembered: list[Config] = []
         self._failed: list[TrialInfo] = []
         self._first: list[Configuration] = []
+        self._heard: Configuration | None = None
         self._prior: Prior | None = None
         self.level = 0  # at which what is drawn will begin
 
@@ -129,6 +130,11 @@ class Selector(ConfigSelector):
         """Draw the prior first, and then near it as long as it holds."""
         self._prior = prior
         self._first.insert(0, Configuration(self._space, values=prior.config))
+
+    def hear(self, config: Configuration) -> None:
+        """Draw this one next, in place of one that was heard of before."""
+        self._first = [*(other for other in self._first if other is not self._heard), config]
+        self._heard = config
 
     def begin_with(self, configs: Sequence[Configuration]) -> None:
         """Draw these first; the surrogate knows enough to do without random ones."""
@@ -153,7 +159,7 @@ class Selector(ConfigSelector):
                 known, self._remembered = self._remembered[:size], self._remembered[size:]
                 drawn = [Configuration(self._scenario.configspace, values=config) for config in known]
                 self._seen.update(dict.fromkeys(config_key(config) for config in known))
-                self._first = []
+                self._first = [config for config in self._first if config_key(plain(config)) not in self._seen]
             else:
                 self._remembered = []
                 self._reseed(group)
@@ -164,9 +170,8 @@ class Selector(ConfigSelector):
 
     def _draw(self, size: int) -> list[Configuration]:
         drawn: list[Configuration] = []
-        for config in self._first:
-            self._add_new(config, drawn)
-        self._first = []
+        while self._first and len(drawn) < size:
+            self._add_new(self._first.pop(0), drawn)
         for place in range(size - len(drawn)) if self._prior else ():
             assert self._prior
             for values in self._prior.draw(
@@ -375,6 +380,15 @@ class Facade(MultiFidelityFacade):
             best[config] = min(best.get(config, (0.0, np.inf)), (-budget, loss))
         ranked = sorted(best, key=best.__getitem__)
         self._config_selector.begin_with(ranked[:BEGIN_WITH])
+
+    def hear(self, values: Config, budget: float, loss: float) -> None:
+        """A result from elsewhere, once the run has begun; drawn next if it beats all that is known."""
+        config = Configuration(self._scenario.configspace, values=values)
+        cost, history = min(max(loss, -HUGE), HUGE), self._runhistory
+        known = [(key.budget, value.cost) for key, value in history.items() if value.status == StatusType.SUCCESS]
+        if beats(cost, budget, known):
+            self._config_selector.hear(config)
+        history.add(config, cost=cost, seed=0, budget=budget, force_update=True)
 
     def told(self, info: TrialInfo, loss: float | None) -> None:
         """Tell the runhistory, the bracket and, of a failure, the selector; `loss` is None for a failure."""
