@@ -22,7 +22,7 @@ from mfbo.task import Task, load
 from mfbo.trial import Config
 
 TASKS = ("hartmann6", "mixed")
-SEEDS = {"asha": 20, "hyperband": 20, "smac": 10}
+SEEDS = {"asha": 20, "hyperband": 20, "smac": 30}
 SHARES = (0.1, 0.25, 0.5, 1.0)
 COST = 20.0
 WORSE = 1.5  # times the regret without a prior, that a bad one may end with

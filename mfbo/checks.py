@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mfbo.budget import Budget, duration
 from mfbo.errors import BadCost, BadValue, UnknownName
 from mfbo.ledger import Limits
+from mfbo.price import Price
 
 if TYPE_CHECKING:
     from mfbo.ledger import Run
@@ -50,6 +51,8 @@ def settings(settings: Settings) -> None:
     for name, value in (("memory", settings.max_trial_memory), ("disk", settings.max_disk)):
         if value is not None and not 0 < value < math.inf:
             raise BadValue(f"max {name} {value!r}: give a number of GiB above 0")
+    if settings.price is not None:
+        Price.parse(settings.price)
     if settings.device not in ("auto", "cpu", "cuda", "mps"):
         raise UnknownName("device", settings.device, ("auto", "cpu", "cuda", "mps"))
 

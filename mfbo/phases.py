@@ -27,6 +27,7 @@ from mfbo.errors import BadValue, RunError, UnknownName
 from mfbo.ledger import DAMAGE
 from mfbo.observer import Observer
 from mfbo.optimizers import OPTIMIZERS
+from mfbo.price import in_time
 from mfbo.records import number, whole
 from mfbo.settings import Settings
 from mfbo.study import run
@@ -83,6 +84,7 @@ class Phases:
         max_cost: of all phases.
         unit: ``s`` or ``x``.
         costs: charged by phase.
+        price: of an hour, as `mfbo.price.Price` writes it; empty where there is none.
         narrowed: a line a hyperparameter: what was cut down and why; empty where nothing could be told.
         lines: best on unseen data first, else by validation loss.
         interrupted: whether the user stopped it.
@@ -95,6 +97,7 @@ class Phases:
     narrowed: tuple[str, ...]
     lines: tuple[Line, ...]
     interrupted: bool = False
+    price: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """For ``--json`` and ``phases.json``."""
@@ -132,7 +135,8 @@ def study(
     settings = settings or Settings()
     task = load(name).with_space(settings.space)
     _check(optimizers, seeds, settings)
-    budget, folder = Budget.parse(max_cost, "max cost"), Path(out)
+    cost, settings = in_time(max_cost, settings)
+    budget, folder = Budget.parse(str(cost), "max cost"), Path(out)
     explored = run(
         folder / EXPLORE,
         _share(budget, SHARES["exploration"]),
@@ -175,7 +179,8 @@ def kept(folder: Path | str) -> Phases | None:
         lines = tuple(_kept_line(line) for line in found["lines"])
         costs = {str(name): number(cost, 0) for name, cost in found["costs"].items()}
         words = tuple(map(str, found["narrowed"]))
-        return Phases(str(found["task"]), str(found["max_cost"]), str(found["unit"]), costs, words, lines)
+        price = str(found.get("price", ""))
+        return Phases(str(found["task"]), str(found["max_cost"]), str(found["unit"]), costs, words, lines, price=price)
     except (OSError, *DAMAGE):
         return None
 
@@ -313,4 +318,5 @@ def _phases(
         narrowed=narrowed,
         lines=tuple(sorted(lines, key=lambda line: (line.test.get("loss", math.inf), line.loss or 0.0))),
         interrupted=found[-1].status == "interrupted",
+        price=str(found[0].ledger.header.settings.get("price") or ""),
     )

@@ -27,6 +27,7 @@ class Settings:
         max_trial_time: a trial that takes longer is killed: ``90s``, ``1h``.
         max_trial_memory: GiB; a trial that holds more is killed.
         max_disk: GiB of checkpoints; None is no limit.
+        price: of an hour of cost, as `mfbo.price.Price` writes it: ``0.9USD/h``; None where money is not shown.
     """
 
     device: str = "auto"
@@ -38,6 +39,7 @@ class Settings:
     max_trial_time: str | None = None
     max_trial_memory: float | None = None
     max_disk: float | None = None
+    price: str | None = None
 
 
 def resumed(kept: Mapping[str, Any], workers: int | None, scheduler: str | None) -> Settings:
@@ -81,4 +83,5 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "max_trial_time": (str, _NONE),
     "max_trial_memory": (int, float, _NONE),
     "max_disk": (int, float, _NONE),
+    "price": (str, _NONE),
 }

@@ -19,6 +19,7 @@ from mfbo.errors import BadValue, RunExists, UnknownName
 from mfbo.ledger import FILE, read
 from mfbo.observer import Observer
 from mfbo.optimizers import OPTIMIZERS, SHARE
+from mfbo.price import in_time
 from mfbo.result import TuneResult, result_of
 from mfbo.settings import Settings
 from mfbo.task import load
@@ -65,10 +66,15 @@ class Study:
         for name in self.optimizers:
             if name not in OPTIMIZERS:
                 raise UnknownName("optimizer", name, OPTIMIZERS)
-        Budget.parse(self.max_cost, "max cost")
+        Budget.parse(self.in_time().max_cost, "max cost")
         checks.settings(self.settings)
         for name in self.tasks:
             load(name).with_space(self.settings.space).fidelity.ladder(self.fidelity)
+
+    def in_time(self) -> Study:
+        """The same with a cost in seconds, where it is in money."""
+        max_cost, settings = in_time(self.max_cost, self.settings)
+        return replace(self, max_cost=str(max_cost), settings=settings)
 
     @property
     def size(self) -> int:
@@ -122,6 +128,7 @@ def compare(
         MfboError: as `mfbo.tune`, `mfbo.resume`.
     """
     study.check()
+    study = study.in_time()
     folder = Path(out)
     _claim(study, folder)
     found = []

@@ -23,6 +23,7 @@ from mfbo.loop import Loop
 from mfbo.meter import Meter
 from mfbo.observer import Observer
 from mfbo.optimizers import BELIEVERS, DEFAULT, LEARNERS, ladder_of, make
+from mfbo.price import in_time
 from mfbo.replay import rebuild
 from mfbo.result import TuneResult, result_of
 from mfbo.retention import Retention
@@ -59,7 +60,8 @@ def tune(
 
     Args:
         task: a `Task`, or a name that `mfbo.task.load` knows.
-        max_cost: ``2h``, ``90m``, ``20x`` (full evaluations), or seconds as a number.
+        max_cost: ``2h``, ``90m``, ``20x`` (full evaluations), ``5USD`` where `settings` have a price, or seconds as a
+            number.
         optimizer: see `mfbo.optimizers.OPTIMIZERS`.
         seed: 0 or more; the same seed asks the same on a virtual clock.
         max_trials: ends after so many finished trials.
@@ -80,6 +82,7 @@ def tune(
     settings, observer = settings or Settings(), observer or Observer()
     task = (load(task) if isinstance(task, str) else task).with_space(settings.space)
     _say_whose(task.source, observer)
+    max_cost, settings = in_time(max_cost, settings)
     limits = Limits(checks.cost_text(max_cost), max_trials, max_wall)
     checks.limits(limits, seed)
     checks.settings(settings)
@@ -161,6 +164,7 @@ def resume(
         task = _with_space(task, settings.space, header)
         if not accept_changes:
             identity.check_unchanged(header, task)
+        max_cost, settings = in_time(max_cost, settings)
         new: dict[str, Any] = {"max_cost": checks.cost_text(max_cost), "max_trials": max_trials, "max_wall": max_wall}
         changes = {name: value for name, value in new.items() if value is not None}
         checks.limits(replace(known.limits, **changes), header.seed)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mfbo.analysis.report import tables, words
+from mfbo.display.phases import money
 from mfbo.display.text import amount, clean, number, pairs, rung_words, seconds
 
 if TYPE_CHECKING:
@@ -92,7 +93,8 @@ def _deviation(line: Line, name: str) -> float:
 def phase_costs(found: Phases) -> str:
     """What each phase cost."""
     spent = ", ".join(f"{clean(name, 40)} {amount(cost, found.unit)}" for name, cost in found.costs.items())
-    return f"{amount(sum(found.costs.values()), found.unit)} of {clean(found.max_cost, 40)}: {spent}."
+    total = amount(sum(found.costs.values()), found.unit)
+    return f"{total} of {clean(found.max_cost, 40)}{money(found)}: {spent}."
 
 
 def rung_rows(found: Sequence[tables.RungRow]) -> tuple[list[str], list[list[str]]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mfbo.analysis.report import cells, repeat, words
 from mfbo.display.text import PATH, clean, number, status_words
+from mfbo.price import of_run
 
 if TYPE_CHECKING:
     from mfbo.analysis.report.material import Material, Part
@@ -105,7 +106,8 @@ def _measured(part: Part, run: Run, result: Result) -> str:
 def _cost(part: Part) -> str:
     unit = words.unit_of(part.runs[0])
     total: str = words.cost_words(sum(run.spent for run in part.runs), unit)
-    return total
+    price = of_run(part.runs[0])
+    return f"{total}, {price.of(sum(run.seconds for run in part.runs))}" if price else total
 
 
 def _cost_note(part: Part) -> str:

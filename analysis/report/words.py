@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mfbo.budget import Budget
 from mfbo.display.text import amount, clean, number, pairs, rung_words
+from mfbo.price import of_run
 from mfbo.statistics import rung_correlations
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def finding(part: Part) -> str:
     return (
         f"The best of {counted(len(part.results), 'trial')} has a validation loss of {number(result.outcome.loss)} "
         f"({rung_words(result.outcome.rung)}{metrics}); it was found at a cost of "
-        f"{cost_words(result.spent, unit_of(run))}."
+        f"{cost_words(result.spent, unit_of(run))}{money(run, result.at)}."
     )
 
 
@@ -231,6 +232,12 @@ def quality(run: Run, best: Result) -> str:
 def cost_words(cost: float, unit: str) -> str:
     """``1m20s``, or ``3.2 full evaluations``."""
     return f"{number(float(cost))} full evaluations" if unit == "x" else amount(cost, unit)
+
+
+def money(run: Run, seconds: float) -> str:
+    """So many seconds of cost in money; empty where the run has no price."""
+    price = of_run(run)
+    return f" ({price.of(seconds)})" if price else ""
 
 
 def unit_of(run: Run) -> str:

@@ -107,10 +107,13 @@ class _Lines:
     def told(self, entry: Entry, result: TuneResult) -> None:
         """What it found."""
         from mfbo.display.text import amount, number
+        from mfbo.price import of_run
 
         self._count += 1
         if self._quiet:
             return
+        price = of_run(result.ledger)
+        money = f" ({price.of(result.ledger.seconds)})" if price else ""
         best = f"best loss {number(result.best.loss)} ({result.best.fidelity})" if result.best else "no result"
         where = f"[{self._count}/{self._total}] {entry.task} {entry.optimizer} seed {entry.seed}"
-        click.echo(f"{where}: {best}, {result.trials} trials, cost {amount(result.cost, result.unit)}", err=True)
+        click.echo(f"{where}: {best}, {result.trials} trials, cost {amount(result.cost, result.unit)}{money}", err=True)

@@ -32,7 +32,7 @@ data_dir = click.option("--data-dir", metavar="DIR", help="Folder with NAME/trai
 space = click.option("--space", default="default", show_default=True, help="default, wide, or FILE.yaml.")
 
 limits = options(
-    click.option("--max-cost", metavar="COST", help="45s, 90m, 2h, 1h30m, 1d, or full evaluations: 20x."),
+    click.option("--max-cost", metavar="COST", help="45s, 90m, 2h, 1h30m, 1d; full evaluations: 20x; money: 5USD."),
     click.option("--max-trials", type=int, metavar="N", help="Stop after so many finished trials."),
     click.option("--max-wall", metavar="TIME", help="Stop after so much time by the clock."),
 )
@@ -56,6 +56,9 @@ running = options(
     where,
     click.option("--max-trial-time", metavar="TIME", help="Kill a trial that takes longer."),
     click.option("--max-trial-memory", type=float, metavar="GIB", help="Kill a trial that holds more."),
+    click.option(
+        "--price", metavar="P/h", help="Of an hour of cost, to show money: 0.90/h, 0.90USD/h. Allows --max-cost 5USD."
+    ),
     click.option("--from-scratch", is_flag=True, help="Train every rung anew instead of going on."),
     click.option("--max-disk", type=float, metavar="GIB", help="Most that checkpoints may take."),
     click.option("--option", "extra", multiple=True, metavar="KEY=VALUE", help="A further setting of the task."),

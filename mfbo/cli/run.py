@@ -183,11 +183,14 @@ def _say(result: TuneResult, folder: str) -> None:
     """The incumbent, what it cost, and where to look."""
     from mfbo.budget import Budget
     from mfbo.display.text import amount, number, pairs
+    from mfbo.price import of_run
 
     best = result.best
     assert best is not None
     spent = amount(result.cost, result.unit)
+    price = of_run(result.ledger)
+    money = f" ({price.of(result.ledger.seconds)})" if price else ""
     limit = f" of {Budget(result.max_cost, 'x' if result.unit == 'x' else 's')}" if result.max_cost else ""
     click.echo(f"best loss {number(best.loss)} ({best.fidelity}){f': {pairs(best.metrics)}' if best.metrics else ''}")
     click.echo(f"  {pairs(best.config)}")
-    click.echo(f"  {result.trials} trials, cost {spent}{limit}; look at it: mfbo show {folder}")
+    click.echo(f"  {result.trials} trials, cost {spent}{limit}{money}; look at it: mfbo show {folder}")

@@ -9,7 +9,8 @@ from rich.console import Group
 from rich.text import Text
 
 from mfbo.display.tables import plain_table
-from mfbo.display.text import amount, clean, number
+from mfbo.display.text import amount, clean, number, seconds
+from mfbo.price import of_run
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -28,11 +29,18 @@ def comparison(found: Evidence) -> RenderableType:
     for standing in found.standings:
         name = standing.name if seeds else f"{standing.name} ({standing.seeds})"
         table.add_row(*(Text(cell) for cell in [clean(name), *_cells(standing, found.baseline, unit)]))
-    notes = [_loss_words(found), "to 1%: trials until within 1% of the final best, median"]
+    notes = [*_money(found), _loss_words(found), "to 1%: trials until within 1% of the final best, median"]
     if found.baseline:
         notes.append(f"reached: seeds that came to the final mean of {clean(found.baseline)}, and at what median cost")
         notes.append("speed-up: over it, 95% bootstrap interval; p: Wilcoxon over paired seeds, Holm-adjusted")
     return Group(Text(head, "bold"), table, *(Text(note, "dim") for note in notes))
+
+
+def _money(found: Evidence) -> list[str]:
+    """What all runs together cost, where there is a price."""
+    runs = [run for group in found.comparison.groups for run in group.runs]
+    price, spent = of_run(runs[0]), sum(run.seconds for run in runs)
+    return [f"all {len(runs)} runs together: {seconds(spent)}, {price.of(spent)}"] if price else []
 
 
 def _cells(standing: Standing, baseline: str | None, unit: str) -> list[str]:

@@ -72,6 +72,8 @@ class LineDisplay(NoteDisplay):
         within = ", ".join(f"{name} {clean(limit)}" for name, limit in named.items() if limit) or "no limit"
         verb = f"resuming at {self._state(watch)}:" if run.results else "tuning"
         what = f"{clean(header.task)} with {clean(header.optimizer)}, seed {clean(header.seed)}"
+        price = clean(header.settings.get("price") or "")
+        within += f", at {price}" if price else ""
         self._write(f"{verb} {what}; {within}" + (f"; in {clean(run.folder, PATH)}" if run.folder else ""))
         self._share = watch.share
 

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from mfbo.display.tables import plain_table
 from mfbo.display.text import amount, clean, number, pairs
+from mfbo.price import kept
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -22,7 +23,7 @@ SHOWN = ("accuracy", "macro_f1")
 def phases(found: Phases) -> RenderableType:
     """Cost by phase, what was narrowed, a line an optimizer, and the best configuration."""
     costs = ", ".join(f"{name} {amount(cost, found.unit)}" for name, cost in found.costs.items())
-    total = amount(sum(found.costs.values()), found.unit)
+    total = amount(sum(found.costs.values()), found.unit) + money(found)
     parts: list[RenderableType] = [Text(f"\n{clean(found.task)}: {total} of {found.max_cost}", "bold"), Text(costs)]
     if found.narrowed:
         parts.append(Text("\nafter exploration", "bold"))
@@ -33,6 +34,12 @@ def phases(found: Phases) -> RenderableType:
     if found.lines and found.lines[0].config:
         parts.append(Text(f"\nbest: {pairs(found.lines[0].config)}"))
     return Group(*parts)
+
+
+def money(found: Phases) -> str:
+    """What it cost, where there is a price and the cost is in time."""
+    price = kept({"price": found.price})
+    return f" ({price.of(sum(found.costs.values()))})" if price and found.unit == "s" else ""
 
 
 def _table(found: Phases) -> Table:

@@ -21,6 +21,7 @@ from mfbo.display.text import (
     rung_words,
     seconds,
 )
+from mfbo.price import of_run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,7 +93,8 @@ def _cost(run: Run, tally: Tally) -> str:
     total = amount(run.spent, unit) + (f" of {limit}" if limit else "")
     thinking = max(0.0, run.seconds - tally.training - tally.evaluation)
     split = f"training {seconds(tally.training)}, evaluation {seconds(tally.evaluation)}, optimizer {seconds(thinking)}"
-    return f"{total}: {split}"
+    price = of_run(run)
+    return f"{total}{f' ({price.of(run.seconds)})' if price else ''}: {split}"
 
 
 def _trials(run: Run, tally: Tally) -> str:

@@ -11,6 +11,7 @@ from mfbo.budget import Budget
 from mfbo.curves import incumbent
 from mfbo.display.tally import Tally
 from mfbo.display.text import amount, budget
+from mfbo.price import of_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,18 +33,20 @@ class Meter(NamedTuple):
         used: so far, in its unit.
         most: the limit; infinite where there is none.
         unit: ``s``, ``x`` or nothing.
+        money: the same in money, in words; empty where there is no price.
     """
 
     name: str
     used: float
     most: float
     unit: str
+    money: str = ""
 
     @property
     def words(self) -> str:
         """``3.2x of 20x``."""
         used, most = (amount(value, self.unit) if self.unit else f"{value:.0f}" for value in (self.used, self.most))
-        return f"{used} of {most}" if self.limited else used
+        return (f"{used} of {most}" if self.limited else used) + (f" ({self.money})" if self.money else "")
 
     @property
     def limited(self) -> bool:
@@ -76,6 +79,7 @@ class Watch:
         self._clock = clock
         self._limits = run.limits
         self._budget = budget(run.limits)
+        self._price = of_run(run)
         self._max_wall = Budget.parse(run.limits.max_wall).amount if run.limits.max_wall else math.inf
         self._heard = self._began = clock()
         self._came = 0
@@ -118,12 +122,17 @@ class Watch:
         if real and unit == "s":
             flying = sum(now - since for _, since in self.flights.values())
             spent = max(spent, min(most, spent + flying))
-        meters = [Meter("cost", spent, most, unit)]
+        meters = [Meter("cost", spent, most, unit, self._money(spent, most))]
         if limits.max_trials:
             meters.append(Meter("trials", self.tally.finished, limits.max_trials, ""))
         if limits.max_wall:
             meters.append(Meter("wall", self.run.wall + (now - self._heard if real else 0.0), self._max_wall, "s"))
         return meters
+
+    def _money(self, spent: float, most: float) -> str:
+        if self._price is None:
+            return ""
+        return self._price.share(spent, most) if self.unit == "s" else self._price.of(self.run.seconds)
 
     @property
     def share(self) -> float:

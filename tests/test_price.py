@@ -1,0 +1,169 @@
+"""Money: read, written, beside time wherever that is shown, and as a limit that becomes seconds once."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+import mfbo
+from mfbo.analysis.report import write
+from mfbo.cli import main
+from mfbo.display import summary
+from mfbo.display.lines import LineDisplay
+from mfbo.errors import BadCost, BadLedger, BadValue
+from mfbo.ledger import FILE, read
+from mfbo.price import Price, in_time, is_money, kept, of_run
+from mfbo.study import Study, compare, read_study
+
+
+@pytest.mark.parametrize(
+    ("text", "hour", "currency"),
+    [
+        ("0.90/h", 0.9, ""),
+        ("0.90USD/h", 0.9, "USD"),
+        ("0.90 EUR/h", 0.9, "EUR"),
+        ("$0.90/h", 0.9, "USD"),
+        ("0.90€ / hour", 0.9, "EUR"),
+        ("24 chf/day", 1.0, "CHF"),
+        ("1/min", 60.0, ""),
+    ],
+)
+def test_a_price_is_read(text, hour, currency):
+    assert Price.parse(text) == Price(hour, currency)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "1", "/h", "x/h", "-1/h", "0/h", "1/year", "1e400/h", "9" * 400 + "/h", "$1USD/h", "inf/h"]
+)
+def test_what_is_none_is_refused_in_one_line(text):
+    with pytest.raises(BadValue, match=r"price|names a currency twice") as caught:
+        Price.parse(text)
+    assert "\n" not in str(caught.value)
+
+
+@given(st.floats(1e-6, 1e6), st.sampled_from(["", "USD", "EUR"]))
+def test_writing_is_the_inverse_of_reading(hour, currency):
+    again = Price.parse(str(Price(hour, currency)))
+    assert again.currency == currency
+    assert again.hour == pytest.approx(hour, rel=1e-9, abs=1e-12)
+
+
+def test_words():
+    price = Price(0.9, "USD")
+    assert price.of(3600) == "0.90 USD"
+    assert price.of(1) == "0.00025 USD"
+    assert price.of(0) == "0.00 USD"
+    assert price.share(1800, 7200) == "0.45 of 1.80 USD"
+    assert price.share(1800, float("inf")) == "0.45 USD"
+    assert Price(0.9).of(3600) == "price 0.90"
+
+
+MONEY = ("5USD", "$5", "5 €")
+OTHERS = ("5", "5x", "5d", "90m", 5.0, None)
+
+
+@pytest.mark.parametrize("cost", [*MONEY, *OTHERS])
+def test_what_counts_as_money(cost):
+    assert is_money(cost) is (cost in MONEY)
+
+
+def test_money_becomes_seconds_and_its_currency_the_prices():
+    assert in_time("5USD", mfbo.Settings(price="0.90/h")) == ("5h33m20s", mfbo.Settings(price="0.9USD/h"))
+    assert in_time("$1.8", mfbo.Settings(price="0.90USD/h"))[0] == "2h"
+    assert in_time("2h", mfbo.Settings(price="0.90/h")) == ("2h", mfbo.Settings(price="0.9/h"))
+    assert in_time("2h", mfbo.Settings()) == ("2h", mfbo.Settings())
+
+
+@pytest.mark.parametrize(
+    ("cost", "price", "text"),
+    [
+        ("5USD", None, "max cost '5USD' is money, and there is no price; add --price such as 0.90/h"),
+        ("5USD", "1EUR/h", "the price is in EUR; give the cost in EUR too"),
+        ("0USD", "1/h", "buys nothing"),
+        ("9" * 400 + "USD", "1/h", "buys nothing"),
+    ],
+)
+def test_money_that_cannot_be_a_limit_is_refused(cost, price, text):
+    with pytest.raises(BadCost, match=text):
+        mfbo.tune("branin", cost, settings=mfbo.Settings(price=price))
+
+
+def test_a_run_keeps_its_price_and_resumes_in_money(tmp_path):
+    run = mfbo.tune("branin", "0.01EUR", optimizer="random", out=tmp_path, settings=mfbo.Settings(price="12/h")).ledger
+    assert run.limits.max_cost == "3s"
+    assert run.spent == pytest.approx(3)
+    assert of_run(read(tmp_path)) == Price(12, "EUR")
+    again = mfbo.resume(tmp_path, max_cost="0.02EUR").ledger
+    assert again.limits.max_cost == "6s"
+    with pytest.raises(BadCost, match="is in EUR"):
+        mfbo.resume(tmp_path, max_cost="1USD")
+
+
+def test_a_run_without_a_price_is_as_before(tmp_path):
+    with_, without = (
+        mfbo.tune("branin", "3x", optimizer="asha", settings=mfbo.Settings(price=price)).ledger
+        for price in ("1/h", None)
+    )
+    assert with_.results == without.results
+    mfbo.tune("branin", "1x", optimizer="random", out=tmp_path)
+    lines = (tmp_path / FILE).read_text().splitlines()
+    header = json.loads(lines[0])
+    for name in ("price",):
+        del header["settings"][name]  # a ledger from before
+    (tmp_path / FILE).write_text("\n".join([json.dumps(header), *lines[1:]]) + "\n")
+    assert of_run(read(tmp_path)) is None
+    assert mfbo.resume(tmp_path, max_cost="2x").cost == pytest.approx(2)
+
+
+def test_a_damaged_price_shows_no_money_and_resumes_nothing(tmp_path):
+    assert kept({"price": 7}) is kept({"price": "x"}) is kept({}) is None
+    mfbo.tune("branin", "1x", optimizer="random", out=tmp_path, settings=mfbo.Settings(price="1/h"))
+    content = (tmp_path / FILE).read_text()
+    (tmp_path / FILE).write_text(content.replace('"1/h"', "7"))
+    with pytest.raises(BadLedger, match="price"):
+        mfbo.resume(tmp_path, max_cost="2x")
+
+
+def test_money_stands_beside_time(tmp_path):
+    stream, how = io.StringIO(), mfbo.Settings(price="3600USD/h")
+    mfbo.tune("branin", "4s", optimizer="random", out=tmp_path / "run", settings=how, observer=LineDisplay(stream))
+    said = stream.getvalue().splitlines()
+    assert "cost 4s, at 3600USD/h" in said[0]
+    assert "4s of 4s (4.00 of 4.00 USD) (100%)" in said[-1]
+    console = Console(width=100, record=True, file=io.StringIO())
+    console.print(summary(read(tmp_path / "run")))
+    assert "4s of 4s (4.00 USD)" in console.export_text()
+    text = write([tmp_path / "run"], tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "USD" in text
+    assert "4s, 4.00 USD" in write([tmp_path / "run"], tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_comparison_has_a_limit_in_money_and_says_what_all_of_it_cost(tmp_path):
+    words = [
+        "compare",
+        "branin",
+        "--optimizers",
+        "random,asha",
+        "--seeds",
+        "1",
+        "--max-cost",
+        "3USD",
+        "--price",
+        "3600/h",
+    ]
+    said = CliRunner().invoke(main, [*words, "--out", str(tmp_path / "study")])
+    assert said.exit_code == 0, said.output
+    assert "all 2 runs together: 6s, 6.00 USD" in said.output
+    assert "cost 3s (3.00 USD)" in said.output
+    assert read_study(tmp_path / "study" / "study.yaml").max_cost == "3s"
+    again = CliRunner().invoke(main, [*words, "--out", str(tmp_path / "study")])
+    assert again.exit_code == 0, again.output
+    with pytest.raises(BadCost, match="no price"):
+        compare(Study(("branin",), ("random",), 1, "3USD"), tmp_path / "other")
+    assert not (tmp_path / "other").exists()
