@@ -3,7 +3,8 @@
 ::
 
     model/        weights, and what they need: vocabulary, tokenizer, names of the classes
-    config.json   hyperparameters, fidelity, seed, versions, what was measured
+    config.yaml   hyperparameters, as `mfbo train`, `mfbo tell` and `--prior` read them
+    config.json   the same with fidelity, seed, versions, what was measured
     README.md     model card
     predict.py    for the tasks that come with mfbo
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from mfbo.ledger import Result
     from mfbo.trial import Rung
 
+FINAL = "the test split"
 _STATE = ("state.safetensors", "state.json", MEASUREMENT)  # of a checkpoint, and no part of a model
 
 
@@ -91,25 +94,44 @@ def write_model(
         seed: with which it was trained.
         facts: ``measured_on``, ``metrics`` and ``confusion`` of the model, and whatever else is to be kept.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise BadValue(f"{str(out)!r} is not empty; name a new folder")
-    task = run.header.task
     described = {
-        "task": task,
+        "task": run.header.task,
         "hyperparameters": best.trial.config,
         "trained": {**asdict(rung), "seed": seed},
         "run": {"optimizer": run.header.optimizer, "seed": run.header.seed, "trial": best.trial.id, "spent": run.spent},
         "options": dict(run.header.settings.get("options", {})),
         "versions": dict(run.header.versions),
         "hardware": dict(run.header.hardware),
+        "space": run.header.settings.get("space", "default"),
         **facts,
     }
+    return write_folder(described, checkpoint, out)
+
+
+def check_new(out: Path) -> None:
+    """Make sure that a folder can be written.
+
+    Raises:
+        BadValue: it has something in it.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise BadValue(f"{str(out)!r} is not empty; name a new folder")
+
+
+def write_folder(described: Mapping[str, Any], checkpoint: Path, out: Path) -> Path:
+    """The same from what ``config.json`` is to hold."""
+    check_new(out)
+    task = described["task"]
     script = Path(tasks.__file__).parent / f"predict_{task}.py" if task in tasks.BUILTIN else None
+
+    import yaml
 
     def fill(folder: Path) -> None:
         inner = checkpoint / MODEL
         shutil.copytree(inner if inner.is_dir() else checkpoint, folder / MODEL, ignore=shutil.ignore_patterns(*_STATE))
-        write_json(folder / "config.json", described)
+        write_json(folder / "config.json", dict(described))
+        values = yaml.safe_dump(described["hyperparameters"], sort_keys=False)
+        (folder / "config.yaml").write_text(values, encoding="utf-8")
         if script is not None and script.is_file():
             shutil.copyfile(script, folder / "predict.py")
         (folder / "README.md").write_text(card(described, (folder / "predict.py").is_file()), encoding="utf-8")
@@ -135,7 +157,7 @@ def written_aside(out: Path, fill: Callable[[Path], None]) -> Path:
 
 def card(described: Mapping[str, Any], script: bool) -> str:
     """A model card in Markdown, from what ``config.json`` holds."""
-    rung, run = described["trained"], described["run"]
+    rung, run = described["trained"], described.get("run")
     about = tasks.BUILTIN.get(described["task"])
     lines = [f"# {described['task']}", "", about.description if about else "A task of the user's own.", ""]
     lines += [f"Measured on {described['measured_on']}:", "", "| metric | value |", "|---|---|"]
@@ -145,9 +167,10 @@ def card(described: Mapping[str, Any], script: bool) -> str:
     share = f"{100 * rung['data']:.3g}% of the training data"
     lines += [
         "",
-        f"Trained for {rung['epochs']} epochs on {share}, seed {rung['seed']}; the configuration was found by",
+        f"Trained for {rung['epochs']} epochs on {share}, seed {rung['seed']}" + ("; found by" if run else "."),
     ]
-    lines += [f"`{run['optimizer']}` (seed {run['seed']}, trial {run['trial']}).", ""]
+    lines += [f"`{run['optimizer']}` (seed {run['seed']}, trial {run['trial']})."] if run else []
+    lines += ["", "Train it again, in this folder:", "", f"    {again(described)}", ""]
     if options := {key: value for key, value in described["options"].items() if key != "data_dir"}:
         lines += ["Options of the run: " + ", ".join(f"`{key}={value}`" for key, value in options.items()) + ".", ""]
     if described.get("confusion"):
@@ -157,6 +180,29 @@ def card(described: Mapping[str, Any], script: bool) -> str:
         lines += ["`python predict.py` says how to use it; `mfbo` is not needed for it.", ""]
     lines += ["Versions: " + ", ".join(f"{name} {number}" for name, number in described["versions"].items()) + ".", ""]
     return "\n".join(lines)
+
+
+def again(described: Mapping[str, Any], config: str = "config.yaml") -> str:
+    """The command line that trains it again.
+
+    Args:
+        described: as ``config.json`` holds it.
+        config: the file with its hyperparameters, in a folder that others may get: paths of this machine are left out;
+            empty to write them into the line, for this machine.
+    """
+    rung, task = described["trained"], str(described["task"])
+    words = ["mfbo", "train", task, *([config] if config else []), "--seed", str(rung["seed"])]
+    words += ["--final"] if described.get("measured_on") == FINAL else []
+    if rung["work"] < 1:
+        words += ["--epochs", str(rung["epochs"]), "--data", repr(rung["data"])]
+    space = str(described.get("space", "default"))
+    options = {name: value for name, value in described["options"].items() if not (config and name == "data_dir")}
+    if space != "default" and not (config and space.endswith((".yaml", ".yml"))):
+        words += ["--space", space]
+    words += [word for name, value in options.items() for word in ("--option", f"{name}={value}")]
+    if not config:
+        words += ["--", *(f"--{name}={value}" for name, value in described["hyperparameters"].items())]
+    return shlex.join(words)
 
 
 def _read_measurement(checkpoint: Path) -> dict[str, Any]:

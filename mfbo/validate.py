@@ -15,7 +15,7 @@ from typing import Any
 from mfbo.checkpoint import Checkpoints
 from mfbo.errors import BadTask, BadValue, RunError
 from mfbo.executors.evaluate import Setting, evaluate
-from mfbo.export import best_of, write_model
+from mfbo.export import FINAL, best_of, write_model
 from mfbo.ledger import DAMAGE, Run, read
 from mfbo.records import number, rung_of
 from mfbo.task import Task, load
@@ -227,7 +227,7 @@ def _facts(scores: Sequence[Score]) -> dict[str, Any]:
     """What goes into the model's description: the first seed is its own, the others show the spread."""
     first = scores[0]
     return {
-        "measured_on": "the test split",
+        "measured_on": FINAL,
         "metrics": {"loss": first.loss, **first.metrics, "seconds": first.train},
         "confusion": [list(row) for row in first.confusion] if first.confusion else None,
         "all_seeds": [{"seed": score.seed, "loss": score.loss, **score.metrics} for score in scores],

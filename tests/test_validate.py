@@ -42,7 +42,8 @@ def test_the_best_model_is_written_with_a_script_that_predicts_what_was_measured
     assert first.metrics["accuracy"] == pytest.approx(np.trace(first.confusion) / 359)
     assert found.mean("accuracy") == pytest.approx(np.mean([score.metrics["accuracy"] for score in found.scores]))
     assert found.folder == run / "best"
-    assert {path.name for path in found.folder.iterdir()} == {"README.md", "config.json", "model", "predict.py"}
+    kept = {"README.md", "config.json", "config.yaml", "model", "predict.py"}
+    assert {path.name for path in found.folder.iterdir()} == kept
     assert {path.name for path in (found.folder / "model").iterdir()} == {"mlp.npz"}
     _, _, test = digits.split(0)
     right = np.mean(predicted(found.folder, test.x * 16, tmp_path) == test.y)

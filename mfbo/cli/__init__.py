@@ -19,6 +19,7 @@ from mfbo.cli.report import report
 from mfbo.cli.run import resume, tune
 from mfbo.cli.study import study
 from mfbo.cli.tell import tell
+from mfbo.cli.train import train
 from mfbo.errors import MfboError
 
 MISTAKE, INTERRUPTED = 2, 130
@@ -75,6 +76,7 @@ for command in (
     show,
     best,
     plot,
+    train,
     validate,
     compare,
     study,

@@ -12,16 +12,20 @@ from mfbo.cli import options
 from mfbo.errors import BadValue
 
 if TYPE_CHECKING:
+    from mfbo.ledger import Run
+    from mfbo.result import Best
     from mfbo.trial import Config
     from mfbo.validate import Score
 
 
 @click.command()
 @click.argument("run")
-@click.option("--format", "form", default="yaml", show_default=True, type=click.Choice(["yaml", "json", "args"]))
+@click.option(
+    "--format", "form", default="yaml", show_default=True, type=click.Choice(["yaml", "json", "args", "command"])
+)
 @click.option("--export", "folder", metavar="DIR", help="Write its model there instead, without training anew.")
 def best(run: str, form: str, folder: str | None) -> None:
-    """Print the best configuration of RUN, or export its model."""
+    """Print the best configuration of RUN, the command that trains it again, or export its model."""
     from mfbo.ledger import read
     from mfbo.result import result_of
 
@@ -34,7 +38,7 @@ def best(run: str, form: str, folder: str | None) -> None:
     found = result_of(ledger).best
     if found is None:
         raise BadValue(f"{run!r} has no result yet; `mfbo show {run}` says why")
-    click.echo(_written(found.config, form))
+    click.echo(_command(ledger, found) if form == "command" else _written(found.config, form))
 
 
 @click.command()
@@ -66,6 +70,18 @@ def validate(run: str, seeds: int, out: str | None, device: str | None, as_json:
     from mfbo.display.scores import scores
 
     Console().print(scores(found))
+
+
+def _command(run: Run, best: Best) -> str:
+    """The one line that trains it again, at full fidelity."""
+    from mfbo.display.text import PATH, clean
+    from mfbo.export import again
+
+    settings = run.header.settings
+    trained = {"seed": run.header.seed, "work": 1.0}
+    options, space = dict(settings.get("options", {})), settings.get("space", "default")
+    described = {"task": run.header.task, "trained": trained, "options": options, "space": space}
+    return clean(again({**described, "hyperparameters": best.config}, ""), PATH)
 
 
 def _written(config: Config, form: str) -> str:

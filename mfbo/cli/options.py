@@ -48,6 +48,13 @@ output = options(click.option("--quiet", "-q", is_flag=True, help="No display wh
 logs = click.option(
     "--log", "logs", multiple=True, metavar="TOOL=PLACE", help="Log live: mlflow=FILE.db (or a URI), tensorboard=DIR."
 )
+training = options(
+    space,
+    click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps."),
+    click.option("--model", metavar="NAME", help="Pretrained model: a local folder or a name on the hub."),
+    data_dir,
+    click.option("--option", "extra", multiple=True, metavar="KEY=VALUE", help="A further setting of the task."),
+)
 running = options(
     space,
     click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps."),
@@ -80,8 +87,8 @@ def observers(logs: tuple[str, ...]) -> list[Observer]:
 
 def settings_of(
     *,
-    workers: str | None,
-    scheduler: str | None,
+    workers: str | None = None,
+    scheduler: str | None = None,
     model: str | None,
     data_dir: str | None,
     extra: tuple[str, ...],

@@ -1,0 +1,70 @@
+"""``mfbo train``: one configuration, trained once."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mfbo.cli import options
+
+if TYPE_CHECKING:
+    from mfbo.trial import Report
+
+
+@click.command()
+@click.argument("task")
+@click.argument("config", nargs=-1, metavar="[CONFIG.yaml] [-- --NAME=VALUE...]")
+@click.option("--seed", default=0, show_default=True, metavar="N", help="Of the training.")
+@click.option("--epochs", type=int, metavar="N", help="Default: those of a full evaluation.")
+@click.option(
+    "--data", type=float, metavar="F", help="Fraction of the training data; default: that of a full evaluation."
+)
+@click.option("--final", is_flag=True, help="Train on validation data too, and measure on the test split.")
+@click.option("--out", metavar="DIR", help="Write its model there.")
+@options.training
+@options.output
+def train(
+    *, task: str, config: tuple[str, ...], seed: int, epochs: int | None, data: float | None, final: bool,
+    out: str | None, quiet: bool, as_json: bool, **settings: Any,
+) -> None:  # fmt: skip
+    """Train one configuration of TASK, from scratch.
+
+    It is a file, such as `mfbo best` prints, or words behind --, as `mfbo best --format args` prints them; what is
+    missing is the space's default. `mfbo best RUN --format command` prints the whole line.
+    """
+    from mfbo.configs import of_words, read
+    from mfbo.display.text import PATH, clean, number, pairs, seconds
+    from mfbo.task import own_code
+    from mfbo.train import train as once
+
+    files = [word for word in config if not word.startswith("--")]
+    values = {name: value for file in files for name, value in read(file).items()}
+    values |= of_words([word for word in config if word.startswith("--")])
+    if said := own_code(task):
+        click.echo(clean(said, PATH), err=True)
+
+    def heard(report: Report) -> None:
+        click.echo(f"epoch {report.epoch}: loss {number(report.loss)} ({seconds(report.cost)})", err=True)
+
+    found = once(
+        task,
+        values,
+        seed=seed,
+        epochs=epochs,
+        data=data,
+        final=final,
+        settings=options.settings_of(**settings),
+        out=out,
+        heard=None if quiet or as_json else heard,
+    )
+    if as_json:
+        click.echo(json.dumps(found.to_dict()))
+        return
+    metrics = f": {pairs(found.metrics)}" if found.metrics else ""
+    where = " on the test split" if final else ""
+    click.echo(f"loss {number(found.loss)}{where} ({found.rung}){metrics}; {seconds(found.seconds)}")
+    click.echo(f"  {pairs(found.config)}")
+    if found.folder:
+        click.echo(f"  {clean(found.folder, PATH)}")
