@@ -17,12 +17,13 @@ from strategies import FINITE, spaces
 
 import mfbo
 from mfbo.optimizers.curve_gp import CurveProcess, _Posterior, matern, representative
-from mfbo.optimizers.curves import CurveFacade
+from mfbo.optimizers.curves import LESS, CurveFacade, CurveOptimizer
 from mfbo.optimizers.encoder import CurveEncoder, last_fit
 from mfbo.optimizers.full_ei import FullFidelityEI, PointSearch, log_improvement
 from mfbo.optimizers.points import Points
 from mfbo.optimizers.sampling import plain
 from mfbo.task import load
+from mfbo.trial import Outcome
 
 
 def cube(dims=2):
@@ -262,3 +263,30 @@ def test_a_rung_that_tells_nothing_is_found_out_and_left_alone():
     assert 4 not in begun[-6:]
     good = mfbo.tune("hartmann3", "6x", optimizer="smac", seed=0).ledger
     assert sum(result.trial.rung.epochs == 4 for result in good.results) > len(good.results) / 2
+
+
+@pytest.mark.parametrize(
+    ("seconds", "virtual", "effort"), [(10.0, False, 1.0), (0.05, False, LESS), (0.05, True, 1.0), (1e-6, False, LESS)]
+)
+def test_it_thinks_less_where_its_thinking_would_cost_much_beside_the_trials(seconds, virtual, effort):
+    task = load("hartmann6")
+    optimizer = CurveOptimizer(task.space, task.fidelity.ladder(), 0)
+    for loss in range(12):
+        trial = optimizer.ask()
+        optimizer.tell(trial, Outcome("ok", float(loss), trial.rung, seconds, virtual=virtual))
+    assert optimizer._facade.selector.effort == effort
+    assert optimizer.ask() is not None
+
+
+def test_with_less_effort_the_search_looks_at_fewer_points():
+    seen = []
+    for share in (1.0, 0.25):
+        model, _, _ = process(cube(), 12)
+        function = FullFidelityEI()
+        function.update(model=model, eta=0.0)
+        search = PointSearch(cube(), function)
+        counted = []
+        function.of = lambda rows, of=function.of, counted=counted: counted.append(len(rows)) or of(rows)
+        search.search(np.full((4, 2), 0.5), share)
+        seen.append(sum(counted))
+    assert seen[1] < seen[0] / 2

@@ -33,6 +33,7 @@ from mfbo.optimizers.smac_parts import (
     Brackets,
     Facade,
     OrderedLocalSearch,
+    QuickHistory,
     QuietSMBO,
     Selector,
     ordered_maximizer,
@@ -360,6 +361,14 @@ def test_no_losses_end_a_run(losses, monkeypatch):
 def test_smacs_own_incumbent_is_not_kept():
     assert ours()._optimizer._callbacks == []
     assert len(shipped()._optimizer._callbacks) == 1
+
+
+def test_the_history_that_ships_goes_through_all_results_at_each_trial_and_ours_does_not():
+    for facade, bounds in ((shipped(), [(0.5, 0.5)]), (ours(), [])):
+        facade.tell(facade.ask(), TrialValue(cost=0.5), save=False)
+        assert facade.runhistory.objective_bounds == bounds
+        assert facade._intensifier.runhistory is facade.runhistory
+        assert isinstance(facade.runhistory, QuickHistory) == (bounds == [])
 
 
 def test_nothing_to_ask_is_none():

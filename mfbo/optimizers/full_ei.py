@@ -7,6 +7,7 @@ per second, over-favours cheap configurations; none of it wastes the first of a 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -79,20 +80,21 @@ class PointSearch(AbstractAcquisitionMaximizer):
         """Begin the next search with random numbers of its own."""
         self._rng = np.random.RandomState(seed)
 
-    def search(self, parents: Floats) -> Floats:
+    def search(self, parents: Floats, share: float = 1.0) -> Floats:
         """Rows of good acquisition, best first.
 
         Args:
             parents: (n, size), the best configurations known, best first.
+            share: of the usual number of rows that is looked at.
         """
-        near = np.repeat(parents[:PARENTS], CHILDREN, axis=0)
-        rows = [self.points.draw(RANDOM, self._rng)]
+        near = np.repeat(parents[:PARENTS], math.ceil(CHILDREN * share), axis=0)
+        rows = [self.points.draw(math.ceil(RANDOM * share), self._rng)]
         rows += [self.points.near(near, width, self._rng) for width in WIDTHS if len(near)]
         found = np.concatenate(rows)
         values = self.acquisition_function.of(found)
         for width in NARROWER:
             best = found[np.argsort(-values, kind="stable")[:BEST]]
-            steps = self.points.near(np.repeat(best, STEPS, axis=0), width, self._rng)
+            steps = self.points.near(np.repeat(best, math.ceil(STEPS * share), axis=0), width, self._rng)
             if len(steps):
                 found, values = np.concatenate([found, steps]), np.append(values, self.acquisition_function.of(steps))
         return np.asarray(found[np.argsort(-values, kind="stable")[:FIRST]])

@@ -48,11 +48,13 @@ class CurveSelector(ConfigSelector):
         suggested: whether the last draw was the surrogate's.
         warm: whether it began with results from elsewhere.
         prior: a configuration that some draws are near to; see `believe`.
+        effort: share of the results and candidates that the surrogate usually looks at; less for cheap trials.
     """
 
     def __init__(self, scenario: Scenario) -> None:
         super().__init__(scenario, retrain_after=1)
         self.suggested = self.warm = False
+        self.effort = 1.0
         self.prior: Prior | None = None
         self._heard: list[Config] = []
         self._first = 0
@@ -173,7 +175,7 @@ class CurveSelector(ConfigSelector):
         function.update(model=model, eta=means[order[0]], log_cost=encoder.log_cost)
         search: PointSearch = self._acquisition_maximizer
         search.reseed(seed)
-        return search.search(rows[order])
+        return search.search(rows[order], self.effort)
 
     def trusted(self) -> int:
         """The lowest level whose results tell something of those at full fidelity; those below it are not used."""
@@ -215,7 +217,7 @@ class CurveSelector(ConfigSelector):
         """The process given all results, and what runs as if it came out as expected."""
         encoder, model = self._encoder, self._fit()
         x, y = encoder.transform(level=self.trusted())
-        keep = representative(y, x[:, -1], POINTS)
+        keep = representative(y, x[:, -1], round(POINTS * self.effort))
         model.train(x[keep], y[keep])
         if self._running:
             rows, levels = zip(*self._running.values(), strict=True)

@@ -31,7 +31,7 @@ from smac.intensifier.hyperband import Hyperband
 from smac.main.config_selector import ConfigSelector
 from smac.main.smbo import SMBO
 from smac.model.random_forest.random_forest import RandomForest
-from smac.runhistory import TrialInfo, TrialValue
+from smac.runhistory import RunHistory, TrialInfo, TrialValue
 from smac.runhistory.encoder.log_scaled_encoder import RunHistoryLogScaledEncoder
 from smac.runhistory.enumerations import StatusType
 
@@ -322,8 +322,19 @@ class Brackets(Hyperband):
         bracket.stage += 1
 
 
+class QuickHistory(RunHistory):
+    """Keeps no bounds of the objectives, which only several of them need: a pass over all results at each trial."""
+
+    def _update_objective_bounds(self) -> None:
+        self._objective_bounds: list[tuple[float, float]] = []
+
+
 class QuietSMBO(SMBO):
     """Writes no files, loads none, and lets an intensifier have nothing to ask."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._runhistory.__class__ = QuickHistory  # the intensifier holds the same object
 
     def _initialize_state(self) -> None:
         """Begin anew; the ledger holds what there was."""
