@@ -18,8 +18,9 @@ from itertools import product
 from pathlib import Path
 
 import click
+from suite_figure import draw
 from suite_runs import LARGE, SMALL, SYNTHETIC, store
-from suite_scores import table
+from suite_scores import speed_up, table
 
 GROUPS = {"small": SMALL, "lcbench": LARGE, "synthetic": SYNTHETIC}
 USUAL = "random,random-2x,one-epoch,hyperband,asha,tpe,smac-stock,smac"
@@ -33,15 +34,32 @@ USUAL = "random,random-2x,one-epoch,hyperband,asha,tpe,smac-stock,smac"
 @click.option("--out", default="runs/suite", show_default=True, type=click.Path(path_type=Path))
 @click.option("--workers", default=1, show_default=True, help="Processes.")
 @click.option("--against", default="smac", show_default=True, help="Whom the tests compare with.")
-def main(*, optimizers: str, tasks: str, seeds: int, cost: float, out: Path, workers: int, against: str) -> None:
+@click.option("--figure", type=click.Path(path_type=Path), help="Draw regret and ranks against cost.")
+@click.option("--run/--no-run", default=True, help="Only what is there already.")
+def main(
+    *,
+    optimizers: str,
+    tasks: str,
+    seeds: int,
+    cost: float,
+    out: Path,
+    workers: int,
+    against: str,
+    figure: Path | None,
+    run: bool,
+) -> None:
     """Run what is missing, then print the table."""
     names, chosen = optimizers.split(","), GROUPS.get(tasks) or tasks.split(",")
     began = time.perf_counter()
     with ProcessPoolExecutor(workers) as pool:
-        jobs = [(out, n, t, s, cost) for n, t, s in product(names, chosen, range(seeds))]
+        jobs = [(out, n, t, s, cost) for n, t, s in product(names, chosen, range(seeds)) if run]
         for future in [pool.submit(store, *job) for job in jobs]:
             future.result()
     print(table(out, names, chosen, seeds, against))
+    if "random" in names and against != "random":
+        print("\n" + speed_up(out, against, "random", chosen, seeds))
+    if figure:
+        draw(out, names, chosen, seeds, figure)
     print(f"\n{len(chosen)} tasks x {seeds} seeds, {time.perf_counter() - began:.0f} s")
 
 

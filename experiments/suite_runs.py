@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from mfbo.curves import anytime
+from mfbo.curves import anytime, improvements
 from mfbo.executors.evaluate import Setting
 from mfbo.executors.inline import InlineExecutor
 from mfbo.ledger import Header, Ledger, Limits, Run
@@ -73,16 +73,22 @@ def run(name: str, task: Task, seed: int, cost: float, workers: int = 1) -> Run:
     return ledger.run
 
 
-def trajectory(name: str, task: Task, seed: int, cost: float, workers: int = 1) -> dict[str, Any]:
-    """What the incumbent was worth at full fidelity without noise: costs in full evaluations, and losses."""
-    factor = SHARE.get(name, 1.0)
+def trajectory(name: str, task: Task, seed: int, cost: float) -> dict[str, Any]:
+    """What the incumbent was worth at full fidelity without noise: costs in full evaluations, and losses.
+
+    ``smac@8`` is `smac` with eight simulated workers; its costs are eight times what the clock showed.
+    """
+    name, _, many = name.partition("@")
+    factor, workers = SHARE.get(name, 1.0), int(many or 1)
     ledger = run(name, task, seed, cost * factor, round(workers * factor))
-    curve = anytime(ledger, task.true_loss)
-    return {
-        "costs": [at / factor for at in curve.costs.tolist()],
-        "losses": curve.losses.tolist(),
-        "trials": len(ledger.results),
-    }
+    if many:
+        found = improvements(ledger)
+        costs = [result.wall * workers / task.full_cost for result in found]
+        losses = [task.true_loss(result.trial.config) for result in found]
+    else:
+        curve = anytime(ledger, task.true_loss)
+        costs, losses = [at / factor for at in curve.costs.tolist()], curve.losses.tolist()
+    return {"costs": costs, "losses": losses, "trials": len(ledger.results)}
 
 
 def path_of(folder: Path, name: str, task: str, seed: int) -> Path:

@@ -19,6 +19,7 @@ from mfbo.task import load
 CHECKPOINTS = (0.5, 1, 2, 4, 8, 16, 32)
 FLOOR = 1e-3  # of a mean regret, before its logarithm is taken: a thousandth of a median random configuration's
 DRAWS = 2001
+RESAMPLES = 500
 
 
 @lru_cache
@@ -30,9 +31,11 @@ def scale(task: str) -> tuple[float, float]:
     return float(loaded.optimum), float(np.median(losses))
 
 
-def regrets(folder: Path, name: str, tasks: Sequence[str], seeds: int) -> NDArray[np.float64]:
-    """(tasks, seeds, checkpoints): 1 before the first result, as a random guess is worth; NaN where there is no run."""
-    found = np.full((len(tasks), seeds, len(CHECKPOINTS)), np.nan)
+def regrets(
+    folder: Path, name: str, tasks: Sequence[str], seeds: int, costs: Sequence[float] = CHECKPOINTS
+) -> NDArray[np.float64]:
+    """(tasks, seeds, costs): 1 before the first result, as a random guess is worth; NaN where there is no run."""
+    found = np.full((len(tasks), seeds, len(costs)), np.nan)
     for i, task in enumerate(tasks):
         optimum, median = scale(task)
         for seed in range(seeds):
@@ -40,16 +43,17 @@ def regrets(folder: Path, name: str, tasks: Sequence[str], seeds: int) -> NDArra
             if not path.exists():
                 continue
             data = json.loads(path.read_text())
-            costs, losses = np.array(data["costs"]), np.array(data["losses"])
-            curve = Curve(costs, losses, np.ones_like(costs), data["cost"])
-            values = normalised_regret(curve.at(CHECKPOINTS), optimum, median)
-            begun = np.array(CHECKPOINTS) <= data["cost"]
+            steps, losses = np.array(data["costs"]), np.array(data["losses"])
+            curve = Curve(steps, losses, np.ones_like(steps), data["cost"])
+            values = normalised_regret(curve.at(costs), optimum, median)
+            begun = np.array(costs) <= data["cost"]
             found[i, seed] = np.where(np.isnan(values) & begun, 1.0, np.maximum(values, 0.0))
     return found
 
 
 def geometric(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(checkpoints,): geometric mean over tasks of the mean over seeds."""
+    """(costs,): geometric mean over tasks of the mean over seeds, of those that were run."""
+    values = values[:, ~np.isnan(values).all(axis=(0, 2))]
     return np.exp(np.log(np.maximum(values.mean(axis=1), FLOOR)).mean(axis=0))
 
 
@@ -73,6 +77,26 @@ def table(folder: Path, names: Sequence[str], tasks: Sequence[str], seeds: int, 
         cells = [f"{ranks[i, k]:.2f}{'*' if stars[i, k] else ''}" for k in range(len(CHECKPOINTS))]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def speed_up(folder: Path, name: str, baseline: str, tasks: Sequence[str], seeds: int) -> str:
+    """How many times less `name` costs for what `baseline` has at the last checkpoint, by the geometric mean of regret.
+
+    With a bootstrap interval (percentiles, 95%): each resample draws tasks and, in each of them, seeds, both in pairs.
+    """
+    costs = np.geomspace(0.05, CHECKPOINTS[-1], 400)
+    ours, theirs = (regrets(folder, each, tasks, seeds, costs.tolist()) for each in (name, baseline))
+
+    def factor(i: NDArray[np.int_], j: NDArray[np.int_]) -> float:
+        mine, goal = geometric(ours[i[:, None], j]), geometric(theirs[i[:, None], j])[-1]
+        return float(costs[-1] / costs[np.argmax(mine <= goal)]) if (mine <= goal).any() else 0.0
+
+    rng, (n, m) = np.random.default_rng(0), ours.shape[:2]
+    drawn = [factor(rng.integers(n, size=n), rng.integers(m, size=(n, m))) for _ in range(RESAMPLES)]
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    point = factor(np.arange(n), np.tile(np.arange(m), (n, 1)))
+    times = f"{point:.1f} times less ({low:.1f} to {high:.1f}, 95%)"
+    return f"{name} comes to what {baseline} has at {costs[-1]:g} for {times}"
 
 
 def _cell(value: float) -> str:
