@@ -23,12 +23,17 @@ RESAMPLES = 500
 
 
 @lru_cache
-def scale(task: str) -> tuple[float, float]:
-    """(optimum, loss of the median random configuration at full fidelity, without noise)."""
-    loaded = load(task)
-    source = random_configs(loaded.space, 12345)
-    losses = [loaded.true_loss(config) for config, _ in zip(source, range(DRAWS), strict=False)]
-    return float(loaded.optimum), float(np.median(losses))
+def scale(folder: Path, task: str) -> tuple[float, float]:
+    """(optimum, loss of the median random configuration at full fidelity, without noise); kept in `folder`."""
+    path = folder / "scales" / f"{task}.json"
+    if not path.exists():
+        loaded = load(task)
+        source = random_configs(loaded.space, 12345)
+        losses = [loaded.true_loss(config) for config, _ in zip(source, range(DRAWS), strict=False)]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps([float(loaded.optimum), float(np.median(losses))]))
+    optimum, median = json.loads(path.read_text())
+    return optimum, median
 
 
 def regrets(
@@ -37,7 +42,7 @@ def regrets(
     """(tasks, seeds, costs): 1 before the first result, as a random guess is worth; NaN where there is no run."""
     found = np.full((len(tasks), seeds, len(costs)), np.nan)
     for i, task in enumerate(tasks):
-        optimum, median = scale(task)
+        optimum, median = scale(folder, task)
         for seed in range(seeds):
             path = path_of(folder, name, task, seed)
             if not path.exists():
