@@ -15,7 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 MINORS = (10, 11, 12, 13)
 TESTS = ("budget", "fidelity", "trial", "task", "context", "checkpoint", "ledger", "curves", "meter", "retention")
-TESTS += ("sampling", "synthetic", "optimizers", "curve_parts", "tuning", "resume", "slot", "narrow", "plot")
+TESTS += ("sampling", "optimizers", "tuning", "resume", "slot", "narrow")
 
 
 def python(minor: int) -> str | None:
@@ -34,7 +34,7 @@ def check(python: str, wheel: Path, work: Path) -> None:
     subprocess.run(["uv", "venv", "--quiet", "--clear", "--python", python, str(environment)], check=True)
     own = str(environment / "bin" / "python")
     install = ["uv", "pip", "install", "--quiet", "--python", own, "--compile-bytecode"]
-    subprocess.run([*install, str(wheel), "pytest", "pytest-xdist", "hypothesis"], check=True)
+    subprocess.run([*install, f"{wheel}[tpe]", "pytest", "pytest-xdist", "hypothesis"], check=True)
     where = "import mfbo, mfbo.spaces, mfbo.analysis; print(mfbo.__file__)"
     said = subprocess.run([own, "-c", where], cwd=work, check=True, capture_output=True, text=True).stdout
     if not said.startswith(str(environment)):
