@@ -11,7 +11,8 @@ from pathlib import Path
 
 from mfbo.checkpoint import Checkpoints
 from mfbo.errors import TrialStopped
-from mfbo.trial import Report
+from mfbo.pace import Clock
+from mfbo.trial import Pace, Report
 
 
 class Context:
@@ -53,6 +54,7 @@ class Context:
         self._stop = stop
         self._heard = heard
         self._began = time.perf_counter()
+        self._clock = Clock()
         if checkpoints is not None and (found := checkpoints.find(key, below=epochs)):
             self.start_epoch, self.checkpoint = found
 
@@ -85,14 +87,23 @@ class Context:
         self.reports.append(Report(done, float(loss), spent))
         if self._heard:
             self._heard(self.reports[-1])
-        self.poll()
+        self.poll(done)
 
-    def poll(self) -> None:
+    def poll(self, epochs: float | None = None, *, evaluated: float | None = None) -> None:
         """End the trial in order if its time is up; for use inside long epochs, between reports.
+
+        Args:
+            epochs: done so far, with the fraction of the present one, those of the checkpoint included. A plan can
+                tell from it what an epoch costs where that takes long; say it once before the first step.
+            evaluated: the fraction of the present evaluation that is done, inside of `evaluating`.
 
         Raises:
             TrialStopped: let it pass.
         """
+        if epochs is not None:
+            self._clock.trained(epochs - self.start_epoch, self.elapsed - self.evaluation)
+        if evaluated is not None:
+            self._clock.evaluated(evaluated)
         self.stop_reason = self._stop(self.elapsed) if self._stop else None
         if self.stop_reason:
             raise TrialStopped(self.stop_reason)
@@ -120,5 +131,11 @@ class Context:
         before, began = self.evaluation, time.perf_counter()
         try:
             yield
+            self._clock.evaluated(1.0)
         finally:
             self.evaluation = before + time.perf_counter() - began  # once, where one is inside another
+
+    @property
+    def pace(self) -> Pace | None:
+        """How fast the trial went; None on a virtual clock, or where it has told nothing."""
+        return None if self.virtual else self._clock.pace(self.evaluation)

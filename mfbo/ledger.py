@@ -17,6 +17,8 @@ from types import TracebackType
 from typing import Any, NoReturn
 
 from mfbo.errors import BadLedger, RunError, RunExists, RunLocked, RunNotFound
+from mfbo.fidelity import ETA
+from mfbo.plan import Plan, plan_of
 from mfbo.records import (
     Record,
     config_of,
@@ -75,6 +77,8 @@ class Header:
         hardware: machine, cores, memory, accelerator.
         command: what the user typed.
         created: date and time, ISO 8601 with time zone.
+        eta: one of so many configurations of a rung is promoted.
+        plan: what the limits were expected to buy, and what was spent to find out; None where nobody asked.
     """
 
     task: str
@@ -96,6 +100,8 @@ class Header:
     hardware: Mapping[str, Any] = field(default_factory=dict)
     command: str = ""
     created: str = ""
+    eta: int = ETA
+    plan: Plan | None = None
 
 
 @dataclass(frozen=True)
@@ -150,6 +156,10 @@ class Run:
     spent: float = 0.0
     seconds: float = 0.0
     wall: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.header.plan is not None and not self.events:
+            self.spent, self.seconds, self.wall = self.header.plan.spent, self.header.plan.spent, self.header.plan.wall
 
     @property
     def open(self) -> list[Trial]:
@@ -255,6 +265,7 @@ def _begin(record: Record, where: str) -> Run:
         values = {key: value for key, value in record.items() if key not in ("record", "format")}
         values["rungs"] = tuple(rung_of(rung) for rung in values["rungs"])
         values["limits"] = _limits(values["limits"])
+        values["plan"] = plan_of(values.get("plan"))
         values["known"] = tuple(known_of(known) for known in values.get("known", ()))
         values["prior"] = None if values.get("prior") is None else config_of(values["prior"])
         header = Header(**values)
@@ -277,6 +288,7 @@ def _limits(record: Record) -> Limits:
 def _check(header: Header) -> None:
     """Whether a header's parts are of the kind that they must be."""
     whole(header.seed)
+    whole(header.eta, 2)
     if not header.rungs:
         raise ValueError("no rungs")
     for value in (header.full_cost, header.optimum):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -59,7 +59,7 @@ class Loop:
         self._virtual = task.simulated
         self._failures = 0
         self._incumbent = Incumbent(ledger.run.header.rungs)
-        self._levels = task.fidelity.ladder(str(ledger.run.header.fidelity.get("path")))
+        self._levels = _levels(task, ledger.run)
         self._done: dict[str, int] = defaultdict(int)
         self._losses: dict[int, int] = defaultdict(int)
         self._waiting = ledger.run.open
@@ -123,10 +123,10 @@ class Loop:
     def _start(self, trial: Trial) -> str | None:
         """Submit `trial`, at a lower rung where the rest of the budget pays for no more; or why it cannot start."""
         start = self._start_epoch(trial)
-        rung = self._meter.fit(trial.rung, start, self._useful(trial.rung))
+        rung = self._meter.fit(trial.rung, start, self._useful(trial.rung), trial.config)
         if rung is None or self._meter.over(self._executor.now, self.thinking):
             return "budget"
-        self._meter.reserve(trial.id, rung, start)
+        self._meter.reserve(trial.id, rung, start, trial.config)
         self._observer.asked(trial)
         lowered = trial if rung == trial.rung else type(trial)(trial.id, trial.config, rung)
         self._executor.submit(lowered, start, self._began.pop(trial.id, None))
@@ -192,6 +192,13 @@ class Loop:
 def _lowered(outcome: Outcome) -> Outcome:
     """A trial that was run at a lower rung than asked: a partial result, so the ask stays open."""
     return replace(outcome, status="stopped")
+
+
+def _levels(task: Task, run: Run) -> Sequence[Rung]:
+    """Rungs for what is left of the budget at the end: the task's own, or those that a plan has made for the run."""
+    header = run.header
+    made = header.plan is not None and header.rungs[-1].work < 1 and len(header.rungs) > 1
+    return header.rungs if made else task.fidelity.ladder(str(header.fidelity.get("path")))
 
 
 def _beginnings(run: Run) -> dict[int, float]:

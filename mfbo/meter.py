@@ -6,7 +6,8 @@ import math
 from typing import TYPE_CHECKING
 
 from mfbo.budget import Account, Budget
-from mfbo.trial import Outcome, Rung
+from mfbo.costs import CostModel
+from mfbo.trial import Config, Outcome, Rung
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +20,7 @@ class Meter:
     """Charges outcomes and predicts costs in the unit of the budget, seconds or full evaluations.
 
     A full evaluation is `Task.full_cost` seconds of a surrogate; a task without one is charged the work that a trial
-    did, as a fraction of a full evaluation.
+    did, as a fraction of a full evaluation. Seconds of a real clock are predicted by a `CostModel`.
 
     Args:
         task: its fidelity and full cost.
@@ -35,6 +36,7 @@ class Meter:
         self._reserved: dict[int, float] = {}
         self._finished = 0
         self._charged = self._worked = 0.0
+        self._model = None if task.simulated or budget.unit == "x" else CostModel(task)
 
     @property
     def unit(self) -> str:
@@ -56,10 +58,14 @@ class Meter:
         if work > 0 and result.outcome.status in ("ok", "stopped"):
             self._worked += work
             self._charged += self.price(result.outcome, 0.0)
+            if self._model is not None:
+                self._model.add(result.trial.config, result.outcome)
         self._account.spent = result.spent
 
     def read(self, run: Run) -> None:
-        """Take note of all that `run` has used."""
+        """Take note of all that `run` has used, and of what was measured before it began."""
+        if self._model is not None and run.header.plan is not None:
+            self._model.probed(run.header.plan.probes, [run.header.rungs[0], self._task.fidelity.full])
         for result in run.results:
             self.take(result)
         self._account.spent = run.spent
@@ -82,8 +88,10 @@ class Meter:
             epochs = min(epochs, 1)
         return self._task.fidelity.work(max(0, epochs), outcome.rung.data)
 
-    def predict(self, rung: Rung, start_epoch: int) -> float:
+    def predict(self, rung: Rung, start_epoch: int, config: Config | None = None) -> float:
         """What going from `start_epoch` to the end of `rung` will cost, in the unit; 0 where nothing is known yet."""
+        if self._model is not None and self._model.known:
+            return self._model.seconds(rung, start_epoch, config)
         work = self._task.fidelity.work(max(0, rung.epochs - start_epoch), rung.data)
         if self.unit == "x" and not self._task.full_cost:
             return work
@@ -92,18 +100,18 @@ class Meter:
         full = self._task.full_cost or 0.0
         return work * (1.0 if self.unit == "x" and full else full)
 
-    def fit(self, rung: Rung, start_epoch: int, rungs: Sequence[Rung]) -> Rung | None:
+    def fit(self, rung: Rung, start_epoch: int, rungs: Sequence[Rung], config: Config | None = None) -> Rung | None:
         """`rung`, or the highest lower one of `rungs` that the rest can pay for; None if it pays for none."""
         lower = [other for other in rungs if other.work < rung.work and other.epochs > start_epoch]
         reserved = sum(self._reserved.values())
         for choice in (rung, *reversed(lower)):
-            if self._account.affords(reserved + self.predict(choice, start_epoch)):
+            if self._account.affords(reserved + self.predict(choice, start_epoch, config)):
                 return choice
         return None
 
-    def reserve(self, trial: int, rung: Rung, start_epoch: int) -> None:
+    def reserve(self, trial: int, rung: Rung, start_epoch: int, config: Config | None = None) -> None:
         """Put aside what trial number `trial` will cost."""
-        self._reserved[trial] = self.predict(rung, start_epoch)
+        self._reserved[trial] = self.predict(rung, start_epoch, config)
 
     def over(self, wall: float, thinking: float) -> str | None:
         """Which limit is used up, if one is: ``budget``, ``trials`` or ``wall``.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mfbo.ledger import Result, Run
+    from mfbo.plan import Plan
     from mfbo.trial import Trial
 
 
@@ -14,6 +15,9 @@ class Observer:
 
     `run` is the same object from `began` to `ended`, and grows as the run goes on.
     """
+
+    def planned(self, plan: Plan) -> None:
+        """What a new run is expected to buy, before it begins."""
 
     def began(self, run: Run) -> None:
         """The run begins, or is taken up again (`run` then has results already)."""
@@ -36,6 +40,11 @@ class Several(Observer):
 
     def __init__(self, *observers: Observer) -> None:
         self._observers = observers
+
+    def planned(self, plan: Plan) -> None:
+        """To each."""
+        for observer in self._observers:
+            observer.planned(plan)
 
     def began(self, run: Run) -> None:
         """To each."""

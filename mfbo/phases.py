@@ -34,6 +34,7 @@ from mfbo.study import run
 from mfbo.task import load
 
 if TYPE_CHECKING:
+    from mfbo.plan import Plan
     from mfbo.result import TuneResult
     from mfbo.task import Task
     from mfbo.validate import Validation
@@ -150,6 +151,7 @@ def study(
     )
     narrowed, smaller = _narrow(explored, folder, settings)
     found: list[TuneResult] = [explored]
+    like: Plan | None = None  # of the first optimizer: what is compared has the same top rung
     for optimizer in optimizers if explored.status != "interrupted" else ():
         result = run(
             folder / OPTIMIZE / optimizer,
@@ -161,7 +163,9 @@ def study(
             seed=seed,
             settings=smaller,
             warm_start=folder / EXPLORE,
+            like=like,
         )
+        like = like or result.ledger.header.plan
         found.append(result)
         if result.status == "interrupted":
             break

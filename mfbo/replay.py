@@ -101,7 +101,7 @@ def _optimizer(run: Run) -> Optimizer:
 
     header = run.header
     task = Task("replayed", kept_space(header.space), _never, grid=header.grid)
-    return make(header.optimizer, task, header.rungs, header.seed, header.known, prior=header.prior)
+    return make(header.optimizer, task, header.rungs, header.seed, header.known, prior=header.prior, eta=header.eta)
 
 
 def _never(*arguments: object) -> float:

@@ -19,6 +19,7 @@ from mfbo.errors import BadValue, RunExists, UnknownName
 from mfbo.ledger import FILE, read
 from mfbo.observer import Observer
 from mfbo.optimizers import OPTIMIZERS, SHARE
+from mfbo.plan import Plan
 from mfbo.price import in_time
 from mfbo.result import TuneResult, result_of
 from mfbo.settings import Settings
@@ -131,7 +132,8 @@ def compare(
     study = study.in_time()
     folder = Path(out)
     _claim(study, folder)
-    found = []
+    found: list[TuneResult] = []
+    plans: dict[str, Plan] = {}  # of the first run of each task: what is compared has the same top rung
     for entry in study.entries():
         result = run(
             folder / entry.folder,
@@ -143,7 +145,10 @@ def compare(
             seed=entry.seed,
             fidelity=study.fidelity,
             settings=study.settings,
+            like=plans.get(entry.task),
         )
+        if (plan := result.ledger.header.plan) is not None and plan.probes:
+            plans.setdefault(entry.task, plan)
         found.append(result)
         told(entry, result)
         if result.status == "interrupted":

@@ -50,6 +50,8 @@ class Task:
         source: what `load` was given; empty for a task made in Python, which only Python can take up again.
         optimum: loss of the best configuration at full fidelity, where it is known.
         true_loss: configuration -> what it is worth at full fidelity without noise, where it is known.
+        repeated: part of the epochs behind a checkpoint that going on from it trains again, in [0, 1).
+        least_data: options -> the smallest data fraction that leaves each class enough samples; called after `prepare`.
         cheaper: what to add to a command whose budget buys no trial, such as ``--option samples=1000``.
     """
 
@@ -67,6 +69,8 @@ class Task:
     source: str = ""
     optimum: float | None = None
     true_loss: Callable[[Config], float] | None = None
+    repeated: float = 0.0
+    least_data: Callable[[Mapping[str, str]], float] | None = None
     cheaper: str = ""
 
     def __post_init__(self) -> None:
@@ -80,6 +84,10 @@ class Task:
             raise BadTask(
                 f"task {self.name!r}: fidelity is {self.fidelity!r}; give mfbo.Fidelity(epochs=..., data=...)"
             )
+
+    def trained(self, rung: Rung, start_epoch: int) -> float:
+        """Epochs that going from `start_epoch` to the end of `rung` trains, what is repeated included."""
+        return max(0.0, rung.epochs - start_epoch) + self.repeated * min(start_epoch, rung.epochs)
 
     @property
     def simulated(self) -> bool:

@@ -92,6 +92,24 @@ class Report(NamedTuple):
     cost: float
 
 
+class Pace(NamedTuple):
+    """How fast a trial went, as far as it came; on a real clock only.
+
+    Attributes:
+        startup: seconds before its first step.
+        epochs: trained, with the fraction of one that was begun.
+        training: seconds that they took.
+        evaluations: done, with the fraction of one that was begun.
+        evaluation: seconds that they took.
+    """
+
+    startup: float
+    epochs: float
+    training: float
+    evaluations: float
+    evaluation: float
+
+
 class Known(NamedTuple):
     """A result from elsewhere, for an optimizer to begin with.
 
@@ -126,6 +144,7 @@ class Outcome:
         error: traceback or reason, where it failed.
         virtual: whether the seconds are a surrogate's.
         start_epoch: epochs taken over from an earlier rung of the same configuration.
+        pace: how fast it went; None where nobody could tell. A ledger does not keep it.
     """
 
     status: Status
@@ -138,6 +157,7 @@ class Outcome:
     error: str | None = None
     virtual: bool = False
     start_epoch: int = 0
+    pace: Pace | None = field(default=None, compare=False)
 
     @property
     def cost(self) -> float:

@@ -10,19 +10,21 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mfbo import checks, identity
+from mfbo import checks, identity, planning
 from mfbo.checkpoint import Checkpoints
 from mfbo.configs import prior_of
 from mfbo.environment import hardware, versions
 from mfbo.errors import BadCost, BadValue
 from mfbo.executors import choice
 from mfbo.executors.evaluate import Setting
+from mfbo.fidelity import ETA
 from mfbo.interrupt import Interrupt
 from mfbo.ledger import Header, Ledger, Limits, Run, read
 from mfbo.loop import Loop
 from mfbo.meter import Meter
 from mfbo.observer import Observer
-from mfbo.optimizers import BELIEVERS, DEFAULT, LEARNERS, ladder_of, make
+from mfbo.optimizers import BELIEVERS, DEFAULT, LEARNERS, make
+from mfbo.planner import Bounds
 from mfbo.price import in_time
 from mfbo.replay import rebuild
 from mfbo.result import TuneResult, result_of
@@ -32,8 +34,9 @@ from mfbo.task import Task, kept_space, load, own_code
 from mfbo.warm import known_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
+    from mfbo.plan import Plan
     from mfbo.trial import Config, Known, Rung
 
 
@@ -53,6 +56,9 @@ def tune(
     warm_start: Run | Path | str | None = None,
     prior: Mapping[str, Any] | Path | str | None = None,
     max_fidelity: float = 1.0,
+    min_fidelity: float = 0.0,
+    eta: int = ETA,
+    like: Plan | None = None,
 ) -> TuneResult:
     """Search for the best configuration of `task` within the limits; at least one of them is needed.
 
@@ -75,6 +81,10 @@ def tune(
         prior: a configuration believed in, which is tried first and drawn near to as long as it holds: ``default``, a
             YAML file, or names and values; what is missing in it is taken from the space's defaults.
         max_fidelity: no rung above this fraction of a full evaluation.
+        min_fidelity: no rung below it.
+        eta: factor between rungs; one of so many configurations is promoted.
+        like: the plan of another run of this task, to be compared with: what it measured is taken and charged instead
+            of measuring anew, and the top rung is the same.
 
     Raises:
         MfboError: a mistake that a person can mend; nothing was written.
@@ -86,15 +96,29 @@ def tune(
     limits = Limits(checks.cost_text(max_cost), max_trials, max_wall)
     checks.limits(limits, seed)
     checks.settings(settings)
-    rungs = _up_to(max_fidelity, ladder_of(optimizer, task.fidelity, fidelity))
-    known = _known(warm_start, task, rungs, optimizer, observer)
+    bounds = Bounds(fidelity, eta, min_fidelity, max_fidelity)
+    usual = planning.rungs(task, optimizer, bounds)
     believed = _prior(prior, task, optimizer, observer)
-    chosen = make(optimizer, task, rungs, seed, known, prior=believed)
-    checks.affordable(limits, task, rungs, optimizer)
-    if task.prepare:
-        task.prepare(settings.options)
-    checks.device(settings)
-    choice.check(task, settings)
+    make(optimizer, task, usual, seed, prior=believed, eta=eta)
+    checks.affordable(limits, task, usual, optimizer)
+    _prepare(task, settings)
+    with Interrupt() as interrupt:
+        planned, rungs = planning.plan(
+            task,
+            optimizer,
+            limits=limits,
+            settings=settings,
+            seed=seed,
+            bounds=bounds,
+            interrupted=interrupt,
+            note=observer.note,
+            like=like,
+        )
+    if interrupt():
+        raise KeyboardInterrupt
+    observer.planned(planned)
+    known = _known(warm_start, task, rungs, optimizer, observer)
+    chosen = make(optimizer, task, rungs, seed, known, prior=believed, eta=eta)
     header = _header(
         task=task,
         optimizer=optimizer,
@@ -106,6 +130,8 @@ def tune(
         known=known,
         prior=believed,
         command=command,
+        eta=eta,
+        plan=planned,
     )
     folder = Path(out) if out is not None else None
     new = folder is not None and not folder.exists()
@@ -116,6 +142,57 @@ def tune(
             _remove(folder, whole=new)
         raise BadCost(checks.too_little(ledger.run, task.cheaper))
     return result_of(ledger.run)
+
+
+def plan(
+    task: Task | str,
+    max_cost: str | float | None = None,
+    *,
+    max_wall: str | None = None,
+    optimizer: str = DEFAULT,
+    seed: int = 0,
+    bounds: Bounds | None = None,
+    settings: Settings | None = None,
+    note: Callable[[str], None] = lambda text: None,
+) -> Plan | None:
+    """What a budget would buy, and at which rungs; None where the user stopped it.
+
+    Args:
+        task: as for `tune`.
+        max_cost: the same.
+        max_wall: the same.
+        optimizer: the same.
+        seed: the same.
+        settings: the same.
+        bounds: of the ladder.
+        note: is told what the user should know.
+
+    Raises:
+        MfboError: as `tune`.
+    """
+    max_cost, settings = in_time(max_cost, settings or Settings())
+    bounds = bounds or Bounds()
+    task = (load(task) if isinstance(task, str) else task).with_space(settings.space)
+    if said := own_code(task.source):
+        note(said)
+    limits = Limits(checks.cost_text(max_cost), None, max_wall)
+    checks.limits(limits, seed)
+    checks.settings(settings)
+    usual = planning.rungs(task, optimizer, bounds)
+    checks.affordable(limits, task, usual, optimizer)
+    _prepare(task, settings)
+    with Interrupt() as interrupt:
+        found, _ = planning.plan(
+            task,
+            optimizer,
+            limits=limits,
+            settings=settings,
+            seed=seed,
+            bounds=bounds,
+            interrupted=interrupt,
+            note=note,
+        )
+    return None if interrupt() else found
 
 
 def resume(
@@ -169,12 +246,10 @@ def resume(
         changes = {name: value for name, value in new.items() if value is not None}
         checks.limits(replace(known.limits, **changes), header.seed)
         checks.same_unit(known.limits, changes)
-        chosen = make(header.optimizer, task, header.rungs, header.seed, header.known, prior=header.prior)
+        name, rungs, prior = header.optimizer, header.rungs, header.prior
+        chosen = make(name, task, rungs, header.seed, header.known, prior=prior, eta=header.eta)
         rebuild(chosen, known)
-        if task.prepare:
-            task.prepare(settings.options)
-        checks.device(settings)
-        choice.check(task, settings)
+        _prepare(task, settings)
         if changes:
             ledger.limits(**changes)
         ledger.resume(at=_now(), command=command)
@@ -230,16 +305,6 @@ def _run(task: Task, optimizer: Any, ledger: Ledger, settings: Settings, observe
     return status
 
 
-def _up_to(most: float, rungs: list[Rung]) -> list[Rung]:
-    """The rungs of at most that work."""
-    found = [rung for rung in rungs if rung.work <= most * (1 + 1e-9)]
-    if not found:
-        raise BadValue(
-            f"max fidelity {most!r}: the lowest rung is {rungs[0]} ({rungs[0].work:.3g}); give at least that"
-        )
-    return found
-
-
 def _known(
     source: Run | Path | str | None, task: Task, rungs: list[Rung], optimizer: str, observer: Observer
 ) -> tuple[Known, ...]:
@@ -270,6 +335,14 @@ def _prior(
     return None
 
 
+def _prepare(task: Task, settings: Settings) -> None:
+    """Make sure that trials can be run."""
+    if task.prepare:
+        task.prepare(settings.options)
+    checks.device(settings)
+    choice.check(task, settings)
+
+
 def _say_whose(name: str, observer: Observer) -> None:
     """Say which file of the user's it is that the task `name` runs, if it is one."""
     if said := own_code(name):
@@ -295,6 +368,8 @@ def _header(
     known: tuple[Known, ...],
     prior: Config | None,
     command: str,
+    eta: int,
+    plan: Plan,
 ) -> Header:
     space = identity.space_dict(task.space)
     return Header(
@@ -317,6 +392,8 @@ def _header(
         hardware=hardware(),
         command=command,
         created=_now(),
+        eta=eta,
+        plan=plan,
     )
 
 

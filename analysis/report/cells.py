@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mfbo.analysis.report import tables, words
+from mfbo.display.forecast import compared, headline
 from mfbo.display.phases import money
 from mfbo.display.text import amount, clean, number, pairs, rung_words, seconds
 
@@ -124,6 +125,27 @@ def told(part: Part) -> tuple[list[str], list[list[str]]]:
         for known in sorted(run.told, key=lambda known: (-known.rung.work, known.loss))
     ]
     return ["run", "loss", "fidelity", "configuration"], rows
+
+
+def forecast(run: Run) -> tuple[str, list[str], list[list[str]]]:
+    """Of a run whose cost was measured before it began: the plan in words; head and rows of forecast and outcome."""
+    plan, found = run.header.plan, compared(run)
+    head = ["rung", "trials planned", "done", "cost of a trial, forecast", "mean cost", "forecast off by"]
+    if plan is None or plan.unit != "s" or not found:
+        return "", head, []
+    rows = [
+        [
+            rung_words(line.rung),
+            str(line.planned),
+            str(line.trials),
+            seconds(line.expected),
+            NONE if line.cost is None else seconds(line.cost),
+            NONE if not line.cost else f"{100 * (line.expected / line.cost - 1):+.0f}%",
+        ]
+        for line in found
+    ]
+    probe = f" The probe took {seconds(plan.spent)}." if plan.spent else ""
+    return f"{headline(plan)}.{probe}", head, rows
 
 
 def trust(found: Importances) -> str:

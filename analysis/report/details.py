@@ -64,6 +64,7 @@ def part(key: str, part: Part, there: set[str], panels: int, *, titled: bool) ->
             ),
         ),
         _section(f"{key}-rungs", "What low fidelity foretold", rungs(part), *(_captioned(key, name) for name in cheap)),
+        _section(f"{key}-forecast", "The forecast, and what came of it", forecasts(part)),
         _section(f"{key}-matters", "Hyperparameters", matters(key, part, there, panels)),
         _section(f"{key}-trials", "Trials", trials(key, part)),
         _section(f"{key}-told", "Told from elsewhere", told(part)),
@@ -129,6 +130,17 @@ def rungs(part: Part) -> str:
         "<p class=caption>Foretells the highest: rank correlation between losses there and at the highest rung, over "
         "configurations seen at both.</p>"
     )
+
+
+def forecasts(part: Part) -> str:
+    """What the budget was expected to buy, beside what it bought, for each run that was planned."""
+    pieces = []
+    for run in part.runs:
+        said, head, rows = cells.forecast(run)
+        if rows:
+            title = f"<h3>{escaped(words.run_words(run), 60)}</h3>" if len(part.runs) > 1 else ""
+            pieces.append(f"{title}<p>{escaped(said, 500)}</p>{table(head, rows, kind='data')}")
+    return "".join(pieces)
 
 
 def matters(key: str, part: Part, there: set[str], panels: int) -> str:

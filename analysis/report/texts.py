@@ -69,6 +69,11 @@ def _part(part: Part, *, titled: bool) -> list[str]:
         ]
     for name, runs in part.groups.items():
         lines += [f"### Rungs of {plain(name)}", "", *table(*cells.rung_rows(tables.rungs(runs)))]
+    for run in part.runs:
+        said, head, planned = cells.forecast(run)
+        if planned:
+            title = f" ({plain(words.run_words(run))})" if len(part.runs) > 1 else ""
+            lines += [f"### The forecast, and what came of it{title}", "", plain(said, 500), "", *table(head, planned)]
     if part.importances:
         rows = [[row.name, f"{100 * row.alone:.0f}%", f"{100 * row.total:.0f}%"] for row in part.importances.rows]
         lines += ["### Importance", "", *table(["hyperparameter", "by itself", "with its interactions"], rows)]

@@ -15,6 +15,7 @@ from mfbo.cli.export import export
 from mfbo.cli.final import best, validate
 from mfbo.cli.look import optimizers, plot, replay, show, space, tasks
 from mfbo.cli.narrow import narrow
+from mfbo.cli.plan import plan
 from mfbo.cli.report import report
 from mfbo.cli.run import resume, tune
 from mfbo.cli.study import study
@@ -71,6 +72,7 @@ def main() -> None:
 
 for command in (
     tune,
+    plan,
     resume,
     tell,
     show,

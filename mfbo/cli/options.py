@@ -36,6 +36,12 @@ limits = options(
     click.option("--max-trials", type=int, metavar="N", help="Stop after so many finished trials."),
     click.option("--max-wall", metavar="TIME", help="Stop after so much time by the clock."),
 )
+ladder = options(
+    click.option("--fidelity", metavar="PATH", help="What low rungs cut down: epochs, data or joint."),
+    click.option("--max-fidelity", default=1.0, metavar="Z", help="No rung above this part of a full evaluation."),
+    click.option("--min-fidelity", default=0.0, metavar="Z", help="No rung below this part of a full evaluation."),
+    click.option("--eta", default=3, show_default=True, metavar="N", help="Factor from one rung to the next."),
+)
 where = options(
     click.option(
         "--workers", metavar="N", help="Trials at a time; auto: one a GPU or core. Default: 1; of a cluster, all."

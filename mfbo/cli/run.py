@@ -24,8 +24,7 @@ FAILED, INTERRUPTED = 1, 130
 @options.limits
 @click.option("--optimizer", default=None, help="See `mfbo optimizers`; the default is smac.")
 @click.option("--seed", default=0, show_default=True, metavar="N", help="The same seed asks the same.")
-@click.option("--fidelity", metavar="PATH", help="What low rungs cut down: epochs, data or joint.")
-@click.option("--max-fidelity", default=1.0, metavar="Z", help="No rung above this part of a full evaluation.")
+@options.ladder
 @click.option("--warm-start", metavar="RUN", help="Begin with the results of an earlier run of TASK.")
 @click.option("--prior", metavar="FILE.yaml", help="A configuration to try first and look near to; or: default.")
 @click.option("--out", metavar="DIR", help="Run folder; default: runs/TASK-OPTIMIZER-sSEED.")
@@ -42,6 +41,8 @@ def tune(
     seed: int,
     fidelity: str | None,
     max_fidelity: float,
+    min_fidelity: float,
+    eta: int,
     warm_start: str | None,
     prior: str | None,
     out: str | None,
@@ -72,6 +73,8 @@ def tune(
             out=folder,
             fidelity=fidelity,
             max_fidelity=max_fidelity,
+            min_fidelity=min_fidelity,
+            eta=eta,
             warm_start=warm_start,
             prior=prior,
             settings=options.settings_of(**settings),
@@ -157,7 +160,11 @@ def _watched(
     try:
         return run(Several(display, *options.observers(logs)) if logs else display)
     except KeyboardInterrupt:
-        click.echo(f"mfbo: stopped at once; go on with: mfbo resume {shlex.quote(str(folder))}", err=True)
+        from mfbo.ledger import FILE
+
+        how = f"go on with: mfbo resume {shlex.quote(str(folder))}"
+        begun = (folder / FILE).exists()
+        click.echo(f"mfbo: stopped at once; {how if begun else 'nothing was written'}", err=True)
         sys.exit(INTERRUPTED)
 
 

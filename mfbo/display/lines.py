@@ -7,6 +7,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
+from mfbo.display.forecast import lines
 from mfbo.display.text import PATH, clean, headline, number, pairs, rung_words, status_words
 from mfbo.display.watch import Watch
 from mfbo.observer import Observer
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mfbo.ledger import Result, Run
+    from mfbo.plan import Plan
 
 FREE = 20  # lines on improvements and failures before they are rationed
 STEP = 0.1  # of the budget, from one line on the progress to the next
@@ -63,6 +65,11 @@ class LineDisplay(NoteDisplay):
         self._watch: Watch | None = None
         self._written = 0
         self._wrote = self._share = 0.0
+
+    def planned(self, plan: Plan) -> None:
+        """What the budget is expected to buy."""
+        for line in lines(plan) if plan.unit == "s" else []:
+            self._write(line)
 
     def began(self, run: Run) -> None:
         """What is tuned, within which limits, where."""

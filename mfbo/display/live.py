@@ -12,6 +12,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from mfbo.display.forecast import lines
 from mfbo.display.panel import Panel
 from mfbo.display.text import PATH, clean
 from mfbo.display.watch import Watch
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from mfbo.ledger import Result, Run
+    from mfbo.plan import Plan
     from mfbo.trial import Trial
 
 REFRESHES = 4
@@ -48,6 +50,12 @@ class LiveDisplay(Observer):
         self._live: Live | None = None
         self._status: str | None = None
         self._lock = threading.RLock()  # the drawing thread reads what the run's thread writes
+
+    def planned(self, plan: Plan) -> None:
+        """Above the display: what the budget is expected to buy."""
+        for line in lines(plan) if plan.unit == "s" else []:
+            with suppress(OSError):
+                self.console.print(Text(line))
 
     def began(self, run: Run) -> None:
         """Start to draw."""

@@ -8,6 +8,7 @@ from rich.console import Group
 from rich.text import Text
 
 from mfbo.curves import improvements, incumbent
+from mfbo.display.forecast import headline
 from mfbo.display.tables import facts_table, one_line, plain_table
 from mfbo.display.tally import Tally, rung_table
 from mfbo.display.text import (
@@ -72,6 +73,7 @@ def _facts(run: Run, tally: Tally) -> Table:
         "run": clean(run.folder, PATH) if run.folder else "",
         "status": resume_words(run.ended, run.folder),
         "cost": _cost(run, tally),
+        "plan": _plan(run),
         "trials": _trials(run, tally),
         "wall": f"{seconds(run.wall)} of {clean(run.limits.max_wall)}" if run.limits.max_wall else "",
         "options": pairs(options),
@@ -91,10 +93,18 @@ def _facts(run: Run, tally: Tally) -> Table:
 def _cost(run: Run, tally: Tally) -> str:
     limit, unit = budget(run.limits), _unit(run)
     total = amount(run.spent, unit) + (f" of {limit}" if limit else "")
-    thinking = max(0.0, run.seconds - tally.training - tally.evaluation)
-    split = f"training {seconds(tally.training)}, evaluation {seconds(tally.evaluation)}, optimizer {seconds(thinking)}"
+    probe = run.header.plan.spent if run.header.plan else 0.0
+    thinking = max(0.0, run.seconds - tally.training - tally.evaluation - probe)
+    parts = {"probe": probe, "training": tally.training, "evaluation": tally.evaluation, "optimizer": thinking}
+    split = ", ".join(f"{name} {seconds(value)}" for name, value in parts.items() if value or name != "probe")
     price = of_run(run)
     return f"{total}{f' ({price.of(run.seconds)})' if price else ''}: {split}"
+
+
+def _plan(run: Run) -> str:
+    """What was expected of the budget that the run began with."""
+    plan = run.header.plan
+    return headline(plan) if plan and plan.steps and plan.unit == "s" else ""
 
 
 def _trials(run: Run, tally: Tally) -> str:

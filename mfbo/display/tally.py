@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from mfbo.ledger import Result, Run
+    from mfbo.plan import Plan, Step
     from mfbo.trial import Rung
 
 COLUMNS = ("rung", "done", "stopped", "failed", "best loss", "spent")
@@ -30,6 +31,7 @@ class RungTally:
         failed: trials that failed or diverged.
         best: lowest loss that was measured there.
         seconds: cost of them all.
+        ended: of those that ended with a loss.
     """
 
     done: int = 0
@@ -37,6 +39,7 @@ class RungTally:
     failed: int = 0
     best: float | None = None
     seconds: float = 0.0
+    ended: float = 0.0
 
 
 @dataclass
@@ -51,6 +54,7 @@ class Tally:
         training: seconds of training, all trials together.
         evaluation: seconds of evaluation.
         virtual: whether any seconds were a surrogate's.
+        plan: what was expected; None where nothing was.
     """
 
     ladder: frozenset[Rung] = frozenset()
@@ -60,11 +64,12 @@ class Tally:
     training: float = 0.0
     evaluation: float = 0.0
     virtual: bool = False
+    plan: Plan | None = None
 
     @classmethod
     def of(cls, run: Run) -> Tally:
         """The counts over the results of `run`."""
-        tally = cls(frozenset(run.header.rungs))
+        tally = cls(frozenset(run.header.rungs), plan=run.header.plan)
         for result in run.results:
             tally.add(result)
         return tally
@@ -79,6 +84,7 @@ class Tally:
         self.virtual = self.virtual or outcome.virtual
         if outcome.status == "ok":
             rung.done += 1
+            rung.ended += outcome.cost
         elif outcome.final:
             rung.failed += 1
             self.errors[headline(outcome.error)] += 1
@@ -103,7 +109,7 @@ class Tally:
 
 
 def rung_table(tally: Tally, best: Rung | None, narrow: bool = False) -> Table:
-    """A row for each rung that has results, low to full.
+    """A row for each rung that has results or is planned, low to full; beside what came, what was expected.
 
     Args:
         tally: the counts.
@@ -111,19 +117,31 @@ def rung_table(tally: Tally, best: Rung | None, narrow: bool = False) -> Table:
         narrow: leave out what a narrow terminal has no room for.
     """
     names = ["rung", "done", "failed", "best loss"] if narrow else list(COLUMNS)
-    table = plain_table(*names)
-    for rung, row in sorted(tally.rungs.items(), key=lambda item: item[0].work):
+    steps = {step.rung: step for step in tally.plan.steps} if tally.plan and tally.plan.unit == "s" else {}
+    table = plain_table(*names, *(["each"] if steps and not narrow else []))
+    if steps:
+        table.columns[names.index("done")].header = one_line("done/plan")
+        table.columns[-1].header = table.columns[-1].header if narrow else one_line("each/plan")
+    rows = {**{rung: RungTally() for rung in steps}, **tally.rungs}
+    for rung, row in sorted(rows.items(), key=lambda item: item[0].work):
         best_style = "bold green" if rung == best else ""
         cells = {
             "rung": one_line(short_rung(rung) if narrow else rung_words(rung)),
-            "done": Text(str(row.done)),
+            "done": Text(str(row.done) + (f"/{steps[rung].trials}" if rung in steps else "")),
             "stopped": _count(row.stopped, "yellow"),
             "failed": _count(row.failed, "red"),
             "best loss": Text("-" if row.best is None else number(row.best), best_style),
             "spent": Text(seconds(row.seconds)),
         }
-        table.add_row(*(cells[name] for name in names))
+        each = [Text(_each(row, steps.get(rung)))] if steps and not narrow else []
+        table.add_row(*(cells[name] for name in names), *each)
     return table
+
+
+def _each(row: RungTally, step: Step | None) -> str:
+    """Seconds of a trial that ended, and as they were expected."""
+    mean = seconds(row.ended / row.done) if row.done else "-"
+    return mean if step is None else f"{mean}/{seconds(float(f'{step.cost:.2g}'))}"
 
 
 def _count(many: int, style: str) -> Text:

@@ -153,6 +153,7 @@ def _outcome(
         error=error,
         virtual=virtual,
         start_epoch=context.start_epoch,
+        pace=None if virtual else context.pace,
     )
     return reached(task.fidelity, outcome) if status == "stopped" else outcome
 

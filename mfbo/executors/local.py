@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mfbo.trial import Outcome, Trial
 
 POLL = 0.01  # seconds
-START = 120.0  # seconds to wait for a process to import the task
+START = 120.0  # seconds to wait for a process to import the task and its libraries
 PATIENCE = 30.0  # seconds that a trial has to report after Ctrl-C; a second Ctrl-C ends it at once
 
 
@@ -57,7 +57,15 @@ class LocalExecutor:
         self._began = time.monotonic() - wall
         content = packed(task)
         self._all = [
-            Slot(content, task.fidelity, setting, environment=share, max_seconds=max_seconds, max_bytes=max_bytes)
+            Slot(
+                content,
+                task.fidelity,
+                setting,
+                environment=share,
+                prepare=True,
+                max_seconds=max_seconds,
+                max_bytes=max_bytes,
+            )
             for share in shares(slots)
         ]
         for slot in self._all:

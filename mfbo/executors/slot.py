@@ -39,7 +39,7 @@ class Slot:
         setting: of the run.
         environment: variables of the process: threads, GPU.
         directory: for the process to work in, if there is one of that name; None for that of this process.
-        prepare: whether the task must be prepared here, on another machine than that of the run.
+        prepare: whether the process prepares the task, so that no trial waits for its libraries and data.
         max_seconds: a trial that takes longer is killed.
         max_bytes: so is one whose processes hold more memory.
     """

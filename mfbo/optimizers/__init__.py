@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from mfbo.errors import UnknownName
+from mfbo.fidelity import ETA
 from mfbo.trial import Rung
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def make(
     known: Sequence[Known] = (),
     *,
     prior: Config | None = None,
+    eta: int = ETA,
 ) -> Optimizer:
     """The optimizer of that name.
 
@@ -82,6 +84,7 @@ def make(
         seed: 0 or more.
         known: results of an earlier run; those in `LEARNERS` make use of them.
         prior: a configuration believed in; those in `BELIEVERS` make use of it.
+        eta: one of so many configurations of a rung is promoted.
 
     Raises:
         UnknownName: no such optimizer.
@@ -95,19 +98,20 @@ def make(
     if name == "smac":
         from mfbo.optimizers.curves import CurveOptimizer
 
-        return CurveOptimizer(task.space, rungs, seed, known, prior)
+        return CurveOptimizer(task.space, rungs, seed, known, prior, eta=eta)
     if name in ("smac-stock", "hyperband"):
         from mfbo.optimizers.brackets import BracketOptimizer
 
-        return BracketOptimizer(task.space, rungs, seed, surrogate=name == "smac-stock", known=known, prior=prior)
+        surrogate = name == "smac-stock"
+        return BracketOptimizer(task.space, rungs, seed, surrogate=surrogate, known=known, prior=prior, eta=eta)
     if name == "tpe":
         from mfbo.optimizers.tpe import Tpe
 
-        return Tpe(task.space, rungs, seed)
-    return _baseline(name, task, rungs, seed, prior)
+        return Tpe(task.space, rungs, seed, eta)
+    return _baseline(name, task, rungs, seed, prior=prior, eta=eta)
 
 
-def _baseline(name: str, task: Task, rungs: Sequence[Rung], seed: int, prior: Config | None) -> Optimizer:
+def _baseline(name: str, task: Task, rungs: Sequence[Rung], seed: int, *, prior: Config | None, eta: int) -> Optimizer:
     """An optimizer that draws configurations without looking at results."""
     from mfbo.optimizers.asha import Asha
     from mfbo.optimizers.full import FullFidelity
@@ -121,7 +125,7 @@ def _baseline(name: str, task: Task, rungs: Sequence[Rung], seed: int, prior: Co
         from mfbo.optimizers.priors import Prior, near
 
         believed = Prior(task.space, prior, seed) if prior is not None else None
-        return Asha(near(believed, source) if believed else source, rungs, believed)
+        return Asha(near(believed, source) if believed else source, rungs, believed, eta)
     return OneEpoch(source, rungs) if name == "one-epoch" else FullFidelity(source, rungs[-1])
 
 
@@ -133,12 +137,16 @@ def ladder_of(name: str, fidelity: Fidelity, path: str | None) -> list[Rung]:
         fidelity: of the task.
         path: through it; the default one if None.
     """
-    ladder = fidelity.ladder(path)
+    return rungs_of(name, fidelity.ladder(path), fidelity)
+
+
+def rungs_of(name: str, ladder: Sequence[Rung], fidelity: Fidelity) -> list[Rung]:
+    """Of a ladder, the rungs that optimizer `name` evaluates at."""
     if name in ("random", "random-2x", "grid"):
-        return ladder[-1:]
+        return list(ladder[-1:])
     if name != "one-epoch":
-        return ladder
-    (least, _), (_, data) = fidelity.epoch_range, fidelity.data_range
+        return list(ladder)
+    (least, _), data = fidelity.epoch_range, ladder[-1].data
     one = Rung(least, data, fidelity.work(least, data))
-    lowest = one if one.work < 1 else ladder[0]
-    return [lowest, ladder[-1]] if lowest.work < 1 else ladder
+    lowest = one if one.work < ladder[-1].work else ladder[0]
+    return [lowest, ladder[-1]] if lowest.work < ladder[-1].work else list(ladder)

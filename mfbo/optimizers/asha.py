@@ -15,16 +15,19 @@ from mfbo.trial import Config, Outcome, Rung, Trial
 
 
 class Asha:
-    """Promotes whatever is in the best third of its rung, highest rung first; else draws a new configuration.
+    """Promotes whatever is in the best part of its rung, highest rung first; else draws a new configuration.
 
     Args:
         source: new configurations.
         rungs: the ladder, low to full.
         prior: is told the results, where `source` draws near it.
+        eta: one of so many is promoted.
     """
 
-    def __init__(self, source: Iterator[Config], rungs: Sequence[Rung], prior: Prior | None = None) -> None:
-        self._source, self._rungs, self._prior = source, list(rungs), prior
+    def __init__(
+        self, source: Iterator[Config], rungs: Sequence[Rung], prior: Prior | None = None, eta: int = ETA
+    ) -> None:
+        self._source, self._rungs, self._prior, self._eta = source, list(rungs), prior, eta
         self._level = {rung: level for level, rung in enumerate(self._rungs)}
         self._results: list[list[tuple[float, int]]] = [[] for _ in rungs]  # of a rung: (loss, trial), best first
         self._promoted: list[set[int]] = [set() for _ in rungs]
@@ -54,9 +57,9 @@ class Asha:
 
     def _promotable(self, level: int) -> int | None:
         results, gone = self._results[level], self._promoted[level]
-        if len(results) // ETA <= len(gone):
+        if len(results) // self._eta <= len(gone):
             return None
-        best = results[: len(results) // ETA]
+        best = results[: len(results) // self._eta]
         return next((trial for loss, trial in best if trial not in gone and loss < math.inf), None)
 
     def _trial(self, config: Config, level: int) -> Trial:

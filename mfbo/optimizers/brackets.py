@@ -31,6 +31,7 @@ class BracketOptimizer:
         surrogate: False for random configurations.
         known: results of an earlier run, which the surrogate begins with; the best of them are asked first.
         prior: a configuration believed in, which is asked before them.
+        eta: one of so many is promoted.
     """
 
     def __init__(
@@ -42,10 +43,11 @@ class BracketOptimizer:
         surrogate: bool,
         known: Sequence[Known] = (),
         prior: Config | None = None,
+        eta: int = ETA,
     ) -> None:
         self._rungs = list(rungs)
-        budgets = [float(ETA**i) for i in range(len(rungs))]
-        self._facade = Facade(deepcopy(space), budgets, ETA, seed, surrogate)
+        budgets = [float(eta**i) for i in range(len(rungs))]
+        self._facade = Facade(deepcopy(space), budgets, eta, seed, surrogate)
         self._budgets = budgets
         self._running: dict[int, TrialInfo] = {}
         self._surrogate = surrogate

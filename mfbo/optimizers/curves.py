@@ -53,14 +53,14 @@ def usual_thinking(results: int) -> float:
 class CurveFacade(MultiFidelityFacade):
     """SMAC's facade made of the parts above, for ask and tell alone."""
 
-    def __init__(self, space: ConfigurationSpace, works: Sequence[float], seed: int) -> None:
-        budgets = [float(ETA**level) for level in range(len(works))]
+    def __init__(self, space: ConfigurationSpace, works: Sequence[float], seed: int, eta: int = ETA) -> None:
+        budgets = [float(eta**level) for level in range(len(works))]
         scenario = Scenario(
             space, deterministic=True, crash_cost=1.0, min_budget=budgets[0], max_budget=budgets[-1], seed=seed
         )
         function = FullFidelityEI()
         self.selector = CurveSelector(scenario)
-        self.promotions = Promotions(scenario, budgets)
+        self.promotions = Promotions(scenario, budgets, eta)
         super().__init__(
             scenario,
             target_function=None,
@@ -87,6 +87,7 @@ class CurveOptimizer:
         seed: 0 or more.
         known: results of an earlier run, which the surrogate begins with; the best of them are asked first.
         prior: a configuration believed in, which is asked before them.
+        eta: one of so many is promoted.
     """
 
     def __init__(
@@ -96,9 +97,11 @@ class CurveOptimizer:
         seed: int,
         known: Sequence[Known] = (),
         prior: Config | None = None,
+        *,
+        eta: int = ETA,
     ) -> None:
         self._rungs = list(rungs)
-        self._facade = CurveFacade(deepcopy(space), [rung.work for rung in rungs], seed)
+        self._facade = CurveFacade(deepcopy(space), [rung.work for rung in rungs], seed, eta)
         self._running: dict[int, TrialInfo] = {}
         self._asked = 0
         self._costs: list[float] = []  # seconds of trials on a real clock

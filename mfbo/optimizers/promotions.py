@@ -35,9 +35,11 @@ class Promotions(AbstractIntensifier):
     Args:
         scenario: SMAC's.
         budgets: of the rungs, low to full.
+        eta: one of so many is promoted.
     """
 
-    def __init__(self, scenario: Scenario, budgets: Sequence[float]) -> None:
+    def __init__(self, scenario: Scenario, budgets: Sequence[float], eta: int = ETA) -> None:
+        self._fraction = 1 / eta
         self._budgets = list(budgets)
         super().__init__(scenario)
 
@@ -71,7 +73,7 @@ class Promotions(AbstractIntensifier):
 
     def __iter__(self) -> Iterator[TrialInfo | None]:
         """Trials; None where there is none until more is told, or ever."""
-        draws, fraction = iter(self.config_generator), 1 / ETA
+        draws, fraction = iter(self.config_generator), self._fraction
         while True:
             if found := self._promotion(fraction):
                 yield found

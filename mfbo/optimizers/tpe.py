@@ -37,22 +37,23 @@ class Tpe:
         space: what to tune.
         rungs: the ladder, low to full; Optuna is given ``eta**index`` for each.
         seed: 0 or more.
+        eta: one of so many is promoted.
 
     Raises:
         MissingExtra: Optuna is not installed.
     """
 
-    def __init__(self, space: ConfigurationSpace, rungs: Sequence[Rung], seed: int) -> None:
+    def __init__(self, space: ConfigurationSpace, rungs: Sequence[Rung], seed: int, eta: int = ETA) -> None:
         try:
             self._optuna = importlib.import_module("optuna")
         except ImportError as error:
             raise MissingExtra("optuna is not installed; get it with: pip install 'mfbo[tpe]'") from error
         self._optuna.logging.set_verbosity(self._optuna.logging.ERROR)
-        steps = [ETA**level for level in range(len(rungs))]
+        steps = [eta**level for level in range(len(rungs))]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", self._optuna.exceptions.ExperimentalWarning)
             sampler = self._optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True)
-        pruner = self._optuna.pruners.HyperbandPruner(min_resource=1, max_resource=steps[-1], reduction_factor=ETA)
+        pruner = self._optuna.pruners.HyperbandPruner(min_resource=1, max_resource=steps[-1], reduction_factor=eta)
         # the pruner deals trials to its brackets by the name of the study
         self._study = self._optuna.create_study(study_name="mfbo", sampler=sampler, pruner=pruner)
         self._space, self._rungs, self._steps = space, list(rungs), steps

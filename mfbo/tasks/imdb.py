@@ -26,8 +26,9 @@ from mfbo.context import Context
 from mfbo.fidelity import Fidelity
 from mfbo.spaces import imdb as spaces  # type: ignore[import-not-found, unused-ignore]
 from mfbo.task import Task
+from mfbo.tasks import training_setup as setup
 from mfbo.tasks.splits import Indices
-from mfbo.tasks.training_setup import Options, everything, parts, write_json
+from mfbo.tasks.training_setup import DECAY, Options, everything, parts, write_json
 from mfbo.trial import Config, Measurement, Rung
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ def task() -> Task:
         fidelity=Fidelity(epochs=(1, EPOCHS), data=(0.1, 1.0)),
         description="IMDb reviews, LSTM (extra: text)",
         grid=spaces.GRID,
+        repeated=DECAY,
+        least_data=least_data,
         cheaper="--option samples=2000",
     )
 
@@ -69,6 +72,12 @@ def prepare(options: Mapping[str, str]) -> None:
     from mfbo.tasks.training_device import import_all
 
     import_all()
+
+
+def least_data(options: Mapping[str, str]) -> float:
+    """The smallest data fraction that leaves each class enough samples."""
+    given = Options.read(options, _OPTIONS)
+    return setup.least_data(_words(given)["train"].tokens.labels, given.samples)
 
 
 def train(config: Config, rung: Rung, context: Context) -> Measurement:

@@ -28,11 +28,10 @@ from torch import nn
 from mfbo.context import Context
 from mfbo.tasks.training_batches import Batch, Batches
 from mfbo.tasks.training_device import autocast, keeping_memory, reseed
-from mfbo.tasks.training_setup import MODEL, write_measurement
+from mfbo.tasks.training_setup import DECAY, MODEL, write_measurement
 from mfbo.tasks.training_state import Progress, Snapshot, restore, writing
 from mfbo.trial import Measurement, Rung
 
-DECAY = 0.2  # of a rung's steps
 WARMUP = 0.02  # of a full evaluation's steps, where the space has no warmup_fraction
 JUDGE, JUDGE_CPU = 256, 64  # samples a step when measuring; a processor's cache holds no more
 _POLL = 0.5  # seconds between looks at the clock and at the loss
@@ -166,6 +165,7 @@ def _fit(job: Job, rung: Rung, context: Context) -> Measurement:
         done = restore(context.checkpoint, job.model, job.optimizer).at(per_epoch)
     stepper, watch = Stepper(job, context.seed), _Watch(context)
     stable, scores, seen, epoch = None, None, 0, None
+    context.poll(done.step / per_epoch)
     while done.step < plan.total:
         if stable is None and done.step >= plan.stable:
             stable = _snapshot(job, context, done)
@@ -173,8 +173,9 @@ def _fit(job: Job, rung: Rung, context: Context) -> Measurement:
         if epoch is None or place == 0:
             epoch = job.learn.epoch(size, np.random.default_rng([context.seed, _ORDER, number]))
         batch = epoch[place]
-        watch.look(stepper.step(batch, done.step, plan.factor(done.step)))
+        loss = stepper.step(batch, done.step, plan.factor(done.step))
         done.step += 1
+        watch.look(loss, epochs=done.step / per_epoch)
         seen += len(batch)
         last = done.step == plan.total
         if last or (done.step % per_epoch == 0 and _pays(job, done.step // per_epoch)):
@@ -199,16 +200,17 @@ def measure(job: Job, context: Context) -> Scores:
     """How the model does on what it is judged by; the time counts as evaluation. Leaves the model in training mode."""
     losses = torch.zeros((), dtype=torch.float64 if job.device.type != "mps" else torch.float32, device=job.device)
     confusion = torch.zeros(job.classes**2, dtype=torch.int64, device=job.device)
-    watch = _Watch(context)
+    watch, seen = _Watch(context), 0
     job.model.eval()
     with context.evaluating(), torch.inference_mode():
         for batch in job.judge.ordered(JUDGE_CPU if job.device.type == "cpu" else JUDGE):
             with autocast(job.device):
                 logits = job.model(*batch.inputs)
             losses += nn.functional.cross_entropy(logits.float(), batch.labels, reduction="sum")
+            seen += len(batch)
             places = batch.labels * job.classes + logits.argmax(dim=1)
             confusion += torch.bincount(places, minlength=job.classes**2)
-            watch.look()
+            watch.look(evaluated=min(0.999, seen / len(job.judge)))
         job.model.train()
         return Scores(confusion.view(job.classes, job.classes).cpu().numpy(), float(losses) / len(job.judge))
 
@@ -272,13 +274,15 @@ class _Watch:
         self._context = context
         self._next = 0.0
 
-    def look(self, loss: torch.Tensor | None = None) -> None:
-        """End the trial if its time is up, or if the loss is no longer finite."""
+    def look(
+        self, loss: torch.Tensor | None = None, *, epochs: float | None = None, evaluated: float | None = None
+    ) -> None:
+        """End the trial if its time is up, or if the loss is no longer finite; the progress is as `Context.poll`'s."""
         if time.monotonic() < self._next:
             return
         if loss is not None and not math.isfinite(float(loss)):
             self._context.report(math.nan)
-        self._context.poll()
+        self._context.poll(epochs, evaluated=evaluated)
         self._next = time.monotonic() + _POLL
 
 

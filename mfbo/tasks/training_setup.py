@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mfbo.errors import BadValue, UnknownName
-from mfbo.tasks.splits import Indices, nested_subset, stratified_split
+from mfbo.tasks.splits import LEAST, Indices, nested_subset, stratified_split
 
 VALIDATION = 0.1  # of the training split
+DECAY = 0.2  # of a rung's steps: what a promoted configuration trains again
 MODEL, MEASUREMENT = "model", "measurement.json"  # what a checkpoint holds of the model that was measured
 _WHAT = {
     "data_dir": "a folder",
@@ -84,6 +85,18 @@ def everything(labels: NDArray[np.int64], data: float, seed: int, samples: int |
     """Rows to learn from for the final validation: all of them, but for a data fraction and a cap as in `parts`."""
     used = nested_subset(labels, min(1.0, (samples or len(labels)) / len(labels)), seed)
     return used[nested_subset(labels[used], data, seed)]
+
+
+def least_data(labels: NDArray[np.int64], samples: int | None = None) -> float:
+    """The smallest data fraction whose subset needs no more than its share of any class; see `splits.LEAST`.
+
+    Args:
+        labels: (n,), of the whole training split.
+        samples: so many of them stand for all; None for all.
+    """
+    training = min(1.0, (samples or len(labels)) / len(labels)) * (1 - VALIDATION)
+    rarest = float(np.unique(labels, return_counts=True)[1].min()) * training
+    return min(1.0, (LEAST - 0.5) / rarest)  # `nested_subset` rounds
 
 
 def write_measurement(folder: Path, loss: float, metrics: Mapping[str, float], confusion: NDArray[np.int64]) -> None:

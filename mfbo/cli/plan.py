@@ -1,0 +1,61 @@
+"""``mfbo plan``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import click
+
+from mfbo.cli import options
+
+INTERRUPTED = 130
+
+
+@click.command()
+@click.argument("task")
+@click.option("--max-cost", metavar="COST", help="45s, 90m, 2h, 1h30m, 1d, or full evaluations: 20x.")
+@click.option("--max-wall", metavar="TIME", help="So much time by the clock.")
+@click.option("--optimizer", default=None, help="See `mfbo optimizers`; the default is smac.")
+@click.option("--seed", default=0, show_default=True, metavar="N", help="Of the run that is planned.")
+@options.ladder
+@options.running
+@options.as_json
+def plan(
+    *,
+    task: str,
+    max_cost: str | None,
+    max_wall: str | None,
+    optimizer: str | None,
+    seed: int,
+    fidelity: str | None,
+    max_fidelity: float,
+    min_fidelity: float,
+    eta: int,
+    as_json: bool,
+    **settings: Any,
+) -> None:
+    """Say what a budget would buy of TASK, without a run.
+
+    A few seconds of training measure what things cost here; then the rungs are chosen. `mfbo tune` does the same.
+    """
+    from mfbo.display.forecast import lines, to_dict
+    from mfbo.optimizers import DEFAULT
+    from mfbo.planner import Bounds
+    from mfbo.tuning import plan as make
+
+    found = make(
+        task,
+        max_cost,
+        max_wall=max_wall,
+        optimizer=optimizer or DEFAULT,
+        seed=seed,
+        bounds=Bounds(fidelity, eta, min_fidelity, max_fidelity),
+        settings=options.settings_of(**settings),
+        note=lambda text: click.echo(text, err=True),
+    )
+    if found is None:
+        click.echo("mfbo: stopped", err=True)
+        sys.exit(INTERRUPTED)
+    click.echo(json.dumps(to_dict(found)) if as_json else "\n".join(lines(found)))

@@ -1,0 +1,127 @@
+"""A plan in words, and the forecast beside what happened."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from mfbo.display.text import amount, clean, rung_words, seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mfbo.ledger import Run
+    from mfbo.plan import Plan, Step
+    from mfbo.trial import Rung
+
+
+class Line(NamedTuple):
+    """A rung of a run, as it was planned and as it came.
+
+    Attributes:
+        rung: the fidelity.
+        planned: trials that were expected; None for a rung that the plan does not have.
+        trials: that ended with a loss.
+        expected: cost of a trial, in the plan's unit.
+        cost: what one cost, a mean; None where there is none.
+    """
+
+    rung: Rung
+    planned: int
+    trials: int
+    expected: float
+    cost: float | None
+
+
+def compared(run: Run) -> list[Line]:
+    """The forecast of a run beside what happened, low to high; empty where there was none."""
+    plan = run.header.plan
+    if plan is None or not plan.steps:
+        return []
+    scale = (run.header.full_cost or 0.0) if plan.unit == "x" else 1.0
+    costs: dict[Rung, list[float]] = {step.rung: [] for step in plan.steps}
+    for result in run.results:
+        if result.outcome.status == "ok" and result.outcome.rung in costs:
+            costs[result.outcome.rung].append(result.outcome.cost + result.thinking)
+    return [
+        Line(step.rung, step.trials, len(own), step.cost, sum(own) / len(own) / scale if own and scale else None)
+        for step, own in zip(plan.steps, costs.values(), strict=True)
+    ]
+
+
+def lines(plan: Plan, now: datetime | None = None) -> list[str]:
+    """The plan for a terminal or a log.
+
+    Args:
+        plan: to say.
+        now: when the run begins, for tests.
+    """
+    if not plan.steps:
+        return [f"no plan, so all rungs are there: {clean(plan.note)}"]
+    words = [headline(plan)]
+    rows = [("rung", "work", "each", "trials")]
+    rows += [
+        (rung_words(step.rung), percent(step.rung.work), amount(step.cost, plan.unit), str(step.trials))
+        for step in plan.steps
+    ]
+    widths = [max(len(row[i]) for row in rows) for i in range(4)]
+    for name, *figures in rows:
+        words.append(
+            "  " + "  ".join([f"{name:{widths[0]}}", *(f"{c:>{w}}" for c, w in zip(figures, widths[1:], strict=True))])
+        )
+    words += [f"  {text}" for text in (_end(plan, now), _twice(plan)) if text]
+    if plan.note:
+        words.append(f"  {clean(plan.note)}")
+    return words
+
+
+def headline(plan: Plan) -> str:
+    """``30 epochs on all data would take 13h here; 2h buys 19 configurations at 0.5% of that ... and 2 at 4%``."""
+    budget, verb = amount(plan.budget, plan.unit), "would take" if plan.lowered else "take"
+    epochs = f"{plan.epochs} epoch{'' if plan.epochs == 1 else 's'} on all data"
+    here = " here" if plan.unit == "s" else ""
+    return f"{epochs} {verb} {about(plan.full, plan.unit)}{here}; {budget} buys {_bought(plan.steps)}"
+
+
+def about(value: float, unit: str) -> str:
+    """Two digits of a cost, as it is a forecast."""
+    if unit == "x" or value < 600:
+        return amount(float(f"{value:.2g}"), unit)
+    hours = value / 3600
+    return f"{hours:.2g}h" if value >= 5400 else f"{value / 60:.2g}m"
+
+
+def percent(work: float) -> str:
+    """Work as a part of a full evaluation."""
+    return f"{100 * work:.2g}%" if work < 0.995 else "100%"
+
+
+def to_dict(plan: Plan) -> dict[str, Any]:
+    """For ``--json``."""
+    found = asdict(plan)
+    found["words"] = headline(plan) if plan.steps else clean(plan.note)
+    return found
+
+
+def _bought(steps: Sequence[Step]) -> str:
+    parts = [f"{step.trials} at {percent(step.rung.work)}" for step in steps if step.trials] or ["nothing"]
+    many = f"{steps[0].trials} configuration{'' if steps[0].trials == 1 else 's'} at"
+    parts[0] = parts[0].replace(f"{steps[0].trials} at", many, 1) if steps[0].trials else parts[0]
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
+def _end(plan: Plan, now: datetime | None) -> str:
+    if plan.unit != "s":
+        return ""
+    left = (plan.budget - plan.spent) / plan.workers
+    end = (now or datetime.now().astimezone()) + timedelta(seconds=min(left, 1e9))
+    day = f"{end:%H:%M}" if left < 20 * 3600 else f"{end:%Y-%m-%d %H:%M}"
+    probes = f"; the probe took {seconds(plan.spent)} of it" if plan.spent else ""
+    return f"expected to end about {day}{probes}"
+
+
+def _twice(plan: Plan) -> str:
+    if not plan.twice:
+        return ""
+    return f"{amount(2 * plan.budget, plan.unit)} would buy {_bought(plan.twice)}"

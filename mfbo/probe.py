@@ -1,0 +1,171 @@
+"""Short trainings before a run, to see what a start, an evaluation and an epoch cost here; they are charged."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mfbo.checkpoint import Checkpoints
+from mfbo.executors import Allowance, choice
+from mfbo.executors.evaluate import Setting
+from mfbo.plan import Probe
+from mfbo.trial import Rung, Trial
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from mfbo.executors import Executor
+    from mfbo.settings import Settings
+    from mfbo.task import Task
+    from mfbo.trial import Config, Outcome
+
+SHARE = 0.05  # of a budget, for probes
+MOST = 60.0  # seconds of probes, however large the budget
+LEAST = 1.0  # seconds; with less, nothing can be measured
+CONFIGS = 6  # the default and random ones
+FIRST = 0.6  # of the time, for the first probe
+GRACE = 10.0  # seconds to stop, or half of the time if that is less
+SHORT, SOON = 2, 1.0  # epochs of the first probe; if they take less than so many seconds, the others are longer
+
+
+@dataclass(frozen=True)
+class Probed:
+    """What probes found.
+
+    Attributes:
+        probes: those that told something.
+        cost: seconds charged, those that told nothing included.
+        wall: seconds by the clock.
+        error: why there are none; empty where there are.
+    """
+
+    probes: tuple[Probe, ...] = ()
+    cost: float = 0.0
+    wall: float = 0.0
+    error: str = ""
+
+
+def probe(
+    task: Task,
+    settings: Settings,
+    seed: int,
+    *,
+    seconds: float,
+    data: float,
+    interrupted: Callable[[], bool] = lambda: False,
+    note: Callable[[str], None] = lambda text: None,
+) -> Probed:
+    """Train the default configuration and a few random ones for a moment each, as a run would train them.
+
+    Args:
+        task: what to train.
+        settings: how trials are run.
+        seed: of the run.
+        seconds: to spend in all; some of them are for what is under way when the others are gone.
+        data: fraction of the data to train on.
+        interrupted: whether the user asked to stop.
+        note: is told what the user should know.
+    """
+    grace = min(GRACE, seconds / 2)
+    with tempfile.TemporaryDirectory(prefix="mfbo-probe-") as folder:
+        checkpoints = None if settings.from_scratch else Checkpoints(Path(folder))
+        setting = Setting(seed, settings.device, settings.options, checkpoints)
+        executor = choice.make(
+            task,
+            setting,
+            settings,
+            grace=grace,
+            interrupted=interrupted,
+            note=note,
+            wall=0.0,
+            virtual=False,
+        )
+        try:
+            return _Probing(executor, task, data, seconds - grace, interrupted).run()
+        finally:
+            executor.close()
+
+
+class _Probing:
+    """The probes of one run: as many at a time as there are workers, until `seconds` are gone."""
+
+    def __init__(
+        self, executor: Executor, task: Task, data: float, seconds: float, interrupted: Callable[[], bool]
+    ) -> None:
+        self._executor, self._task, self._data = executor, task, data
+        self._seconds, self._interrupted = seconds, interrupted
+        self._waiting = list(enumerate(_configs(task)))[::-1]
+        self._found: list[Probe] = []
+        self._cost = 0.0
+        self._epochs = SHORT
+        self._error = ""
+
+    def run(self) -> Probed:
+        """All of them."""
+        executor, began = self._executor, self._executor.now
+        while True:
+            while self._goes_on and executor.busy < executor.slots:
+                executor.submit(self._next(), 0)
+            if self._over and not executor.busy:
+                break
+            if ended := executor.wait(Allowance(self._allowance, math.inf)):
+                self._take(*ended)
+        found = _warm(self._found)
+        return Probed(found, self._cost, executor.now - began, "" if found else self._error)
+
+    @property
+    def _over(self) -> bool:
+        return not self._waiting or self._cost >= self._seconds or bool(self._error) or self._interrupted()
+
+    @property
+    def _goes_on(self) -> bool:
+        return not self._over
+
+    @property
+    def _allowance(self) -> float:
+        """Seconds for those in flight together."""
+        if not self._cost:
+            return FIRST * self._seconds
+        busy = max(1, self._executor.busy)
+        return max(0.0, self._seconds - self._cost) * busy / (busy + len(self._waiting))
+
+    def _next(self) -> Trial:
+        number, config = self._waiting.pop()
+        return Trial(number, config, Rung(self._epochs, self._data, self._task.fidelity.work(self._epochs, self._data)))
+
+    def _take(self, trial: Trial, outcome: Outcome) -> None:
+        if outcome.virtual:
+            self._error = "its cost is virtual"
+            return
+        self._cost += outcome.cost
+        pace = outcome.pace
+        if outcome.failed and outcome.status != "diverged":
+            self._error = (
+                f"the probe ended as {outcome.status}: {(outcome.error or 'no reason given').strip().splitlines()[-1]}"
+            )
+        elif pace is None or pace.epochs <= 0:
+            self._error = f"the probe told nothing of its progress in {outcome.cost:.3g}s"
+        else:
+            whole = outcome.status == "ok"
+            closing = outcome.cost - pace.startup - pace.training - pace.evaluation if whole else 0.0
+            self._found.append(Probe(trial.config, outcome.rung, pace, max(0.0, closing)))
+            if whole and outcome.cost < SOON:
+                self._epochs = self._task.fidelity.epoch_range[1]
+
+
+def _warm(found: Sequence[Probe]) -> tuple[Probe, ...]:
+    """With the shortest start of them all: the first in a process waits for libraries and data, later ones do not."""
+    start = min((probe.pace.startup for probe in found), default=0.0)
+    return tuple(replace(probe, pace=probe.pace._replace(startup=start)) for probe in found)
+
+
+def _configs(task: Task) -> list[Config]:
+    """The default configuration and random ones, the same for every seed."""
+    space = deepcopy(task.space)
+    space.seed(0)
+    drawn = [space.get_default_configuration(), *space.sample_configuration(CONFIGS - 1)]
+    return [{name: getattr(value, "item", lambda v=value: v)() for name, value in dict(c).items()} for c in drawn]
