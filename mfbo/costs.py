@@ -34,7 +34,7 @@ MOST = 400  # observations in a fit, the newest
 GROWTH = 1.1  # a fit is done anew when there are so many times as many
 LEAST = 1e-6  # seconds
 START_PENALTY = 1e-3  # of the start: what could be either is training
-PENALTY = 0.1  # of the hyperparameters and rungs in the ridge regression
+PENALTY, RUNG_PENALTY = 0.1, 1.0  # of the hyperparameters and of the rungs in the ridge regression
 PROBE_WEIGHT = 0.25  # of a probe at one rung, where a trial has 1
 
 
@@ -164,6 +164,7 @@ class CostModel:
         columns = np.column_stack([np.ones(len(seen)), features, own])
         penalty = np.full(columns.shape[1], PENALTY)
         penalty[0] = 1e-9
+        penalty[1 + features.shape[1] :] = RUNG_PENALTY
         square = (columns * weights[:, None]).T @ columns + np.diag(penalty)
         found = np.linalg.solve(square, columns.T @ (weights * ratio))
         size = self._encoder.size
