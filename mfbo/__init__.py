@@ -9,15 +9,17 @@ from mfbo.errors import MfboError, TrialStopped
 from mfbo.fidelity import Fidelity
 from mfbo.settings import Settings
 from mfbo.task import Task
-from mfbo.trial import Measurement, Outcome, Rung, Trial
+from mfbo.trial import Config, Measurement, Outcome, Rung, Trial
 
 if TYPE_CHECKING:
+    from mfbo.adapters.sklearn import sklearn_task
     from mfbo.result import Best, TuneResult
     from mfbo.tuning import resume, tune
 
 __version__ = "0.1.0"
 __all__ = [
     "Best",
+    "Config",
     "Context",
     "Fidelity",
     "Measurement",
@@ -31,9 +33,16 @@ __all__ = [
     "TuneResult",
     "__version__",
     "resume",
+    "sklearn_task",
     "tune",
 ]
-_LAZY = {"tune": "mfbo.tuning", "resume": "mfbo.tuning", "Best": "mfbo.result", "TuneResult": "mfbo.result"}
+_LAZY = {
+    "Best": "mfbo.result",
+    "TuneResult": "mfbo.result",
+    "resume": "mfbo.tuning",
+    "sklearn_task": "mfbo.adapters.sklearn",
+    "tune": "mfbo.tuning",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -11,6 +11,7 @@
     ├── BadSpace              a space that cannot be read or has no hyperparameters
     ├── BadData               data that is missing, cut short or of the wrong form
     ├── MissingExtra          a library that this task or command needs is not installed
+    ├── TrialFailed           a command whose training ended with an error, or said no loss
     ├── NoCluster             a Dask cluster that does not answer, or whose workers cannot be used
     └── RunError              something about a run folder
         ├── RunNotFound       no ledger there
@@ -73,6 +74,10 @@ class BadData(MfboError):
 
 class MissingExtra(MfboError):
     """A library is missing; the text says what to install."""
+
+
+class TrialFailed(MfboError):
+    """A trial that came to no result; its text is all that there is to say of it."""
 
 
 class NoCluster(MfboError):

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from mfbo.errors import RunChanged
-from mfbo.task import user_file
+from mfbo.task import own_file
 
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
@@ -28,8 +28,8 @@ def digest(value: object) -> str:
 
 
 def source_hash(name: str) -> str:
-    """Of the user's own file in ``path/file.py:task``; empty for tasks that are installed."""
-    file = user_file(name)
+    """Of the user's own file in ``path/file.py:task``, or the script in a command; empty where there is none."""
+    file = own_file(name)
     return hashlib.sha256(file.read_bytes()).hexdigest()[:16] if file is not None and file.is_file() else ""
 
 
@@ -71,7 +71,7 @@ def check_unchanged(header: Header, task: Task) -> None:
 
 
 def _file_of(header: Header) -> str:
-    return f"the file {header.task.rpartition(':')[0]!r}"
+    return f"the file {str(own_file(header.task) or header.task)!r}"
 
 
 def _refuse(header: Header, changes: list[str]) -> None:

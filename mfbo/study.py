@@ -23,7 +23,8 @@ from mfbo.plan import Plan
 from mfbo.price import in_time
 from mfbo.result import TuneResult, result_of
 from mfbo.settings import Settings
-from mfbo.task import load
+from mfbo.task import is_command, load
+from mfbo.trial import config_key
 from mfbo.tuning import resume, tune
 
 STUDY = "study.yaml"
@@ -261,5 +262,7 @@ def _cost(study: Study, entry: Entry) -> str:
 
 def file_name(task: str) -> str:
     """A task's name as a folder's; of a task in a file, the names of both."""
+    if is_command(task):
+        return f"{load(task).name}-{config_key({'command': task})[:6]}"
     path, _, name = task.rpartition(":")
     return f"{Path(path).stem}-{name}" if path else name

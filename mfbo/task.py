@@ -1,13 +1,15 @@
 """Tasks: what is tuned, and how a name leads to one.
 
-A name is one of the built-in tasks, one that an installed package offers in the entry-point group ``mfbo.tasks``, or
-``path/to/file.py:name``.
+A name is one of the built-in tasks, one that an installed package offers in the entry-point group ``mfbo.tasks``,
+``path/to/file.py:name``, or a command line with placeholders, such as ``python train.py --lr {lr}``.
 """
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
+import re
+import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 Train: TypeAlias = Callable[[Config, Rung, Context], "Measurement | float"]
 GROUP = "mfbo.tasks"
+PLACEHOLDER = re.compile(r"\{([^{}\s\"']+)\}")  # of a command: {lr}, {epochs:1-27}
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,7 @@ class Task:
         """This task with another space.
 
         Args:
-            name: ``default``, a name in `spaces`, or a YAML file in ConfigSpace's format.
+            name: ``default``, a name in `spaces`, or a YAML file (see `read_space`).
 
         Raises:
             UnknownName: no such space.
@@ -122,7 +125,7 @@ class Task:
 
 
 def read_space(path: Path) -> ConfigurationSpace:
-    """The space in a YAML file of ConfigSpace's format; nothing in it is executed.
+    """The space in a YAML file, in ConfigSpace's format or the short one; nothing in it is executed.
 
     Raises:
         BadSpace: no such file, or not a space.
@@ -140,7 +143,15 @@ def read_space(path: Path) -> ConfigurationSpace:
     if not path.is_file():
         raise BadSpace(f"space file {str(path)!r} does not exist")
     try:
-        space = ConfigurationSpace.from_serialized_dict(Loader(path.read_text(encoding="utf-8")).get_single_data())
+        found = Loader(path.read_text(encoding="utf-8")).get_single_data()
+        if isinstance(found, dict) and "hyperparameters" not in found:
+            from mfbo.short_space import short_space
+
+            space = short_space(found)
+        else:
+            space = ConfigurationSpace.from_serialized_dict(found)
+    except BadSpace as error:
+        raise BadSpace(f"space file {str(path)!r}: {error}") from error
     except Exception as error:  # whatever a damaged file makes of the reader
         raise BadSpace(f"space file {str(path)!r} is not in ConfigSpace's format: {_reason(error)}") from error
     if len(space) == 0:
@@ -174,13 +185,31 @@ def names() -> dict[str, str]:
 
 
 def user_file(name: str) -> Path | None:
-    """The file of the user's that `load` runs for that name; None for tasks that are installed."""
+    """The file of the user's that `load` runs for that name; None for other tasks."""
     path, colon, _ = name.rpartition(":")
-    return Path(path) if colon and ".py" in name else None
+    return Path(path) if colon and ".py" in name and not is_command(name) else None
+
+
+def is_command(name: str) -> bool:
+    """Whether it is a command line: it has a placeholder."""
+    return PLACEHOLDER.search(name) is not None
+
+
+def own_file(name: str) -> Path | None:
+    """The file of the user's that results depend on: `user_file`, or the script in a command; None if there is none."""
+    if not is_command(name):
+        return user_file(name)
+    try:
+        words = shlex.split(name)
+    except ValueError:
+        return None
+    return next((Path(word) for word in words if Path(word).is_file()), None)
 
 
 def own_code(name: str) -> str | None:
-    """What is to be said before `load` runs a file of the user's for that name; None where it runs none."""
+    """What is to be said before the user's own code is run for that name; None where none is."""
+    if is_command(name):
+        return f"running your own command: {name}"
     file = user_file(name)
     return None if file is None else f"running your own code: {file}"
 
@@ -193,6 +222,10 @@ def load(name: str) -> Task:
         BadTask: its file or package does not import, or holds no task under that name.
         MissingExtra: a library that it needs is not installed.
     """
+    if is_command(name):
+        from mfbo.adapters.command import command_task
+
+        return command_task(name)
     if (file := user_file(name)) is not None:
         return replace(_task_of(_import_file(file), name.rpartition(":")[2], name), source=name)
     if name in BUILTIN:
@@ -208,6 +241,8 @@ def load(name: str) -> Task:
     hint = (
         f"a task of your own is named {name}:NAME" if name.endswith(".py") else "or name your own as path/file.py:NAME"
     )
+    if any(map(str.isspace, name)):
+        hint = "a command has a placeholder for each hyperparameter, such as {lr}"
     raise UnknownName("task", name, names(), hint)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mfbo import checks, identity, planning
+from mfbo.adapters import typed
 from mfbo.checkpoint import Checkpoints
 from mfbo.configs import prior_of
 from mfbo.environment import hardware, versions
@@ -119,6 +120,7 @@ def tune(
     observer.planned(planned)
     known = _known(warm_start, task, rungs, optimizer, observer)
     chosen = make(optimizer, task, rungs, seed, known, prior=believed, eta=eta)
+    typed.remember(task.source)
     header = _header(
         task=task,
         optimizer=optimizer,
@@ -235,6 +237,7 @@ def resume(
         checks.settings(settings)
         if task is None:
             if not accept_changes:
+                typed.check(header.task)
                 identity.check_file(header)
             _say_whose(header.task, observer)
             task = load(header.task)

@@ -10,9 +10,11 @@ import click
 
 from mfbo import __version__
 from mfbo.cli.compare import compare
+from mfbo.cli.completion import completion
 from mfbo.cli.data import data
 from mfbo.cli.export import export
 from mfbo.cli.final import best, validate
+from mfbo.cli.init import init
 from mfbo.cli.look import optimizers, plot, replay, show, space, tasks
 from mfbo.cli.narrow import narrow
 from mfbo.cli.plan import plan
@@ -71,6 +73,7 @@ def main() -> None:
 
 
 for command in (
+    init,
     tune,
     plan,
     resume,
@@ -90,5 +93,6 @@ for command in (
     space,
     optimizers,
     data,
+    completion,
 ):
     main.add_command(command)

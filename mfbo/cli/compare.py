@@ -70,6 +70,7 @@ def _study(
     what: tuple[str, ...], *, max_cost: str | None, optimizers: str, seeds: int, fidelity: str | None, **rest: Any
 ) -> Study:
     from mfbo.study import Study, read_study
+    from mfbo.task import is_command
 
     if any(name.endswith((".yaml", ".yml")) for name in what):
         if len(what) > 1:
@@ -79,6 +80,8 @@ def _study(
             raise BadValue(
                 f"study {what[0]!r} names a scheduler; a file may come from anywhere: type its options instead"
             )
+        if commands := [task for task in study.tasks if is_command(task)]:
+            raise BadValue(f"study {what[0]!r} would execute {commands[0]!r}; a file may come from anywhere: type it")
         return study
     if max_cost is None:
         raise BadValue("no cost given; say what each run may cost with --max-cost 30m, or 20x")

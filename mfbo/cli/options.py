@@ -66,6 +66,9 @@ running = options(
     click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps."),
     click.option("--model", metavar="NAME", help="Pretrained model: a local folder or a name on the hub."),
     data_dir,
+    click.option(
+        "--metric", metavar="NAME", help="Of a command: what stands before its loss, or a regular expression."
+    ),
     where,
     click.option("--max-trial-time", metavar="TIME", help="Kill a trial that takes longer."),
     click.option("--max-trial-memory", type=float, metavar="GIB", help="Kill a trial that holds more."),
@@ -97,13 +100,14 @@ def settings_of(
     scheduler: str | None = None,
     model: str | None,
     data_dir: str | None,
+    metric: str | None,
     extra: tuple[str, ...],
     **rest: Any,
 ) -> Settings:
     """The options of `running` in one."""
     from mfbo.settings import Settings
 
-    options = {"model": model, "data_dir": data_dir}
+    options = {"model": model, "data_dir": data_dir, "metric": metric}
     for pair in extra:
         key, equals, value = pair.partition("=")
         if not (key and equals):

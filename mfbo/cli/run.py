@@ -53,7 +53,8 @@ def tune(
 ) -> None:
     """Search for the best configuration of TASK.
 
-    TASK is a name from `mfbo tasks`, or path/to/file.py:NAME for a task of your own.
+    TASK is a name from `mfbo tasks`, path/to/file.py:NAME for a task of your own (see `mfbo init`), or a command with
+    placeholders that prints a loss: "python train.py --lr {lr} --epochs {epochs:1-27}", with --space FILE.yaml.
     """
     from mfbo.optimizers import DEFAULT
     from mfbo.task import load

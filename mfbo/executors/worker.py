@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -150,6 +151,8 @@ def warm_up(content: bytes, folder: Path, options: Mapping[str, str] | None) -> 
         task = unpacked(content, folder)
         if options is not None and task.prepare:
             task.prepare(options)
+        if torch := sys.modules.get("torch"):
+            torch.optim.SGD([torch.zeros(1)], lr=0.0)  # at the first optimizer, PyTorch imports a good deal more
 
 
 def work(job: Job) -> Outcome:

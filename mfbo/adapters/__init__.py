@@ -1,0 +1,1 @@
+"""Tasks made of what people have already: an estimator, a Trainer, a Lightning module, a command line."""

@@ -1,0 +1,104 @@
+"""For trials that train with Lightning.
+
+::
+
+    def train(config, fidelity, context):
+        return fit(trainer(fidelity, context), MyModule(**config), context, train_dataloaders=..., val_dataloaders=...)
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from mfbo.errors import BadTask, MissingExtra
+from mfbo.trial import Measurement
+
+try:
+    import lightning
+except ModuleNotFoundError as error:
+    raise MissingExtra(f"{error.name} is not installed; get it with: pip install 'mfbo[lightning]'") from error
+
+if TYPE_CHECKING:
+    from mfbo.context import Context
+    from mfbo.trial import Rung
+
+MONITOR = "val_loss"
+FILE = "lightning.ckpt"
+
+
+class ReportCallback(lightning.Callback):
+    """Reports each validation, and ends the training when the trial's time is up.
+
+    Args:
+        context: of the trial.
+        monitor: what the module logs as its loss; lower is better.
+    """
+
+    def __init__(self, context: Context, monitor: str = MONITOR) -> None:
+        self.context, self.monitor = context, monitor
+
+    def on_train_batch_end(self, *args: Any, **more: Any) -> None:
+        """End a trial whose time is up within an epoch."""
+        self.context.poll()
+
+    def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
+        """Report it."""
+        if trainer.sanity_checking:
+            return
+        if self.monitor not in trainer.callback_metrics:
+            logged = ", ".join(trainer.callback_metrics) or "nothing"
+            raise BadTask(f"the module logs no {self.monitor!r} in its validation step; it logs {logged}")
+        self.context.report(float(trainer.callback_metrics[self.monitor]), epoch=trainer.current_epoch + 1)
+
+
+def trainer(rung: Rung, context: Context, **more: Any) -> Any:
+    """A Lightning trainer for a trial: its epochs, seed and device, no output.
+
+    Args:
+        rung: of the trial.
+        context: of the trial.
+        more: arguments of your own; they come first.
+    """
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)  # what it says of the hardware, for each trial
+    warnings.filterwarnings("ignore", module=r"lightning\.")  # its advice on loaders, the same
+    lightning.seed_everything(context.seed, verbose=False)
+    given = {
+        "max_epochs": rung.epochs,
+        "accelerator": {"cuda": "gpu"}.get(context.device, context.device),
+        "devices": 1,
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "num_sanity_val_steps": 0,
+    }
+    return lightning.Trainer(**{**given, **more})
+
+
+def fit(trainer: Any, module: Any, context: Context, monitor: str = MONITOR, **data: Any) -> Measurement:
+    """Train, from the checkpoint of an earlier rung if there is one, and measure.
+
+    Args:
+        trainer: see `trainer`.
+        module: which logs `monitor` in its validation step.
+        context: of the trial.
+        monitor: the loss, lower is better; what else the module logs is kept beside it.
+        data: as ``Trainer.fit`` takes it: ``train_dataloaders`` and ``val_dataloaders``, or a ``datamodule``.
+
+    Raises:
+        BadTask: the module does not log that.
+        TrialStopped: the trial's time is up.
+    """
+    trainer.callbacks.append(ReportCallback(context, monitor))
+    found = str(context.checkpoint / FILE) if context.checkpoint else None
+    trainer.fit(module, ckpt_path=found, weights_only=True, **data)
+    metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+    if monitor not in metrics:
+        raise BadTask(f"the module logs no {monitor!r} in its validation step; it logs {', '.join(metrics)}")
+    if context.keeps_checkpoints:
+        with context.save(trainer.current_epoch) as folder:
+            trainer.save_checkpoint(folder / FILE)
+    return Measurement(metrics.pop(monitor), metrics)

@@ -1,0 +1,235 @@
+"""A task made of a scikit-learn estimator and data.
+
+What makes an evaluation cheaper is, beside a part of the training data:
+
+- ``partial_fit``, where the estimator has it: an epoch is one call, in an order that the seed gives. A promoted
+  configuration goes on from its checkpoint.
+- `size`, where it is given: a parameter such as ``n_estimators`` stands for the epochs. Ensembles grow with
+  ``warm_start``, so that partial results are seen.
+"""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.base import clone, is_classifier
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import get_scorer, get_scorer_names
+
+from mfbo.adapters import sklearn_state
+from mfbo.errors import BadData, BadTask, UnknownName
+from mfbo.fidelity import Fidelity
+from mfbo.task import Task
+from mfbo.tasks.splits import Indices, nested_subset, stratified_split
+from mfbo.trial import Config, Measurement, Rung
+
+if TYPE_CHECKING:
+    from ConfigSpace import ConfigurationSpace
+
+    from mfbo.context import Context
+
+DATA = (0.1, 1.0)
+EPOCHS = (1, 27)
+STEP = 3  # an ensemble is looked at whenever it has so many times as many members
+FILE = "estimator.npz"
+_TEST_SEED = 0  # the test split is the same for every run
+_ORDER = 4  # stream of the run's seed, beside those of the splits
+
+
+def sklearn_task(
+    name: str,
+    estimator: Any | Callable[[Config], Any],
+    space: ConfigurationSpace,
+    x: Any,
+    y: Any,
+    *,
+    size: str | None = None,
+    fidelity: Fidelity | None = None,
+    scoring: str | None = None,
+    validation: float = 0.25,
+    test: float = 0.2,
+) -> Task:
+    """Tune an estimator.
+
+    Args:
+        name: of the task.
+        estimator: whose parameters the space names, pipelines included (``svc__C``); or a function from a
+            configuration to an estimator.
+        space: the hyperparameters.
+        x: (n, ...) array, sparse matrix or data frame.
+        y: (n,), classes or numbers.
+        size: the parameter that an evaluation is cut down by, such as ``n_estimators``.
+        fidelity: ranges; by default 1 to 27 epochs of ``partial_fit``, or a 27th of `size` to what the estimator has,
+            and a tenth of the training data to all of it.
+        scoring: one of scikit-learn's scorers; by default accuracy or R². The loss is 1 - score, and -score for those
+            that are negative losses (``neg_...``).
+        validation: of what the test split leaves, the part that measures; stratified, told apart by the run's seed.
+        test: part that ``mfbo validate`` alone measures on; stratified, the same for every seed. 0 for none.
+
+    Raises:
+        BadTask: what is given does not fit together.
+        BadData: `x` and `y` have different lengths, or none.
+        UnknownName: no such parameter or scorer.
+    """
+    x, y = x if hasattr(x, "shape") else np.asarray(x), np.asarray(y)
+    if x.shape[0] != len(y) or len(y) == 0:
+        raise BadData(f"x has {x.shape[0]} rows, y has {len(y)}; give one y for each row of x")
+    if scoring is not None and scoring not in get_scorer_names():
+        raise UnknownName("scoring", scoring, get_scorer_names())
+    first = dict(space.get_default_configuration())
+    prototype = _new(estimator, {} if hasattr(estimator, "get_params") else first)
+    parameters = prototype.get_params()
+    for key in (*(space if hasattr(estimator, "get_params") else ()), *([size] if size else [])):
+        if key not in parameters:
+            raise UnknownName(f"parameter of {type(prototype).__name__}", key, parameters)
+    if size is not None and size in space:
+        raise BadTask(f"size {size!r} is a hyperparameter of the space too; take it out, as it stands for the epochs")
+    training = _Training(estimator, x, y, size, scoring, validation, test, is_classifier(prototype))
+    return Task(
+        name=name,
+        space=space,
+        train=training.train,
+        validate=training.validate if test else None,
+        fidelity=fidelity or _fidelity(prototype, size),
+        description=f"{type(prototype).__name__} on {len(y)} samples",
+    )
+
+
+def _fidelity(prototype: Any, size: str | None) -> Fidelity:
+    if size is not None:
+        full = prototype.get_params()[size]
+        if isinstance(full, bool) or not isinstance(full, int) or full < 1:
+            raise BadTask(f"size {size!r} is {full!r} by default; give fidelity=mfbo.Fidelity(epochs=(lowest, full))")
+        return Fidelity(epochs=(max(1, full // EPOCHS[1]), full), data=DATA)
+    return Fidelity(epochs=EPOCHS, data=DATA) if hasattr(prototype, "partial_fit") else Fidelity(data=DATA)
+
+
+def _new(estimator: Any, config: Config) -> Any:
+    return clone(estimator).set_params(**config) if hasattr(estimator, "get_params") else estimator(config)
+
+
+@dataclass(frozen=True)
+class _Training:
+    """What `sklearn_task` was given."""
+
+    estimator: Any
+    x: Any
+    y: Any
+    size: str | None
+    scoring: str | None
+    validation: float
+    test: float
+    classes: bool
+
+    def train(self, config: Config, rung: Rung, context: Context) -> Measurement:
+        """Fit to the training part, measure on the validation part."""
+        learn, judge, _ = self._split(context.seed)
+        return self._fit(config, rung, context, learn, judge)
+
+    def validate(self, config: Config, rung: Rung, context: Context) -> Measurement:
+        """Fit to training and validation part, measure on the test part."""
+        learn, also, judge = self._split(context.seed)
+        return self._fit(config, rung, context, np.sort(np.concatenate([learn, also])), judge)
+
+    @property
+    def _labels(self) -> Any:
+        """What splits are stratified by: the classes; numbers are all of one kind."""
+        return self.y if self.classes else np.zeros(len(self.y), dtype=int)
+
+    def _split(self, seed: int) -> tuple[Indices, Indices, Indices]:
+        rest, test = np.arange(len(self.y)), np.arange(0)
+        if self.test:
+            rest, test = stratified_split(self._labels, self.test, _TEST_SEED)
+        kept, held = stratified_split(self._labels[rest], self.validation, seed)
+        return rest[kept], rest[held], test
+
+    def _fit(self, config: Config, rung: Rung, context: Context, learn: Indices, judge: Indices) -> Measurement:
+        rows = learn[nested_subset(self._labels[learn], rung.data, context.seed)]
+        model = _new(self.estimator, config)
+        seeds = [name for name in model.get_params() if name.rpartition("__")[2] == "random_state"]
+        model.set_params(**dict.fromkeys(seeds, context.seed))
+        with warnings.catch_warnings(), np.errstate(all="ignore"):  # what diverges shows in the loss
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            if self.size is not None:
+                found = self._grow(model, rung, context, rows, judge)
+            elif hasattr(model, "partial_fit"):
+                found = self._pass_by_pass(model, rung, context, rows, judge)
+            else:
+                found = self._measure(model.fit(_rows(self.x, rows), self.y[rows]), context, judge)
+        return found
+
+    def _grow(self, model: Any, rung: Rung, context: Context, rows: Indices, judge: Indices) -> Measurement:
+        """Fit with `size` as the epochs are, in steps where the estimator keeps what it has."""
+        assert self.size is not None
+        steps, flag = [rung.epochs], _warm_start(model, self.size)
+        if flag is not None:
+            model.set_params(**{flag: True})
+            while steps[0] > STEP:
+                steps.insert(0, steps[0] // STEP)
+        for step in steps:
+            model.set_params(**{self.size: step}).fit(_rows(self.x, rows), self.y[rows])
+            found = self._measure(model, context, judge)
+            context.report(found.loss, epoch=step)
+        return found
+
+    def _pass_by_pass(self, model: Any, rung: Rung, context: Context, rows: Indices, judge: Indices) -> Measurement:
+        """One `partial_fit` an epoch, from the checkpoint on."""
+        start = 0
+        if context.checkpoint:
+            start = context.start_epoch
+            self._pass(model, rows, context.seed, 0)  # builds what is filled now
+            sklearn_state.load(model, context.checkpoint / FILE)
+        for epoch in range(start, rung.epochs):
+            self._pass(model, rows, context.seed, epoch)
+            found = self._measure(model, context, judge)
+            context.report(found.loss, epoch=epoch + 1)
+        if context.keeps_checkpoints and self._restorable(model, rows, judge):
+            with context.save(rung.epochs) as folder:
+                sklearn_state.save(model, folder / FILE)
+        return found
+
+    def _pass(self, model: Any, rows: Indices, seed: int, epoch: int) -> None:
+        order = rows[np.random.default_rng([seed, _ORDER, epoch]).permutation(len(rows))]
+        takes = "classes" in inspect.signature(model.partial_fit).parameters
+        more = {"classes": np.unique(self.y)} if takes else {}
+        model.partial_fit(_rows(self.x, order), self.y[order], **more)
+
+    def _restorable(self, model: Any, rows: Indices, judge: Indices) -> bool:
+        """Whether a checkpoint brings this kind of model back: one that holds what is no data would start anew."""
+        again = clone(model)
+        self._pass(again, rows[:: max(1, len(rows) // 200)], 0, 0)
+        with TemporaryDirectory(prefix="mfbo-sklearn-") as folder:
+            sklearn_state.save(model, Path(folder) / FILE)
+            sklearn_state.load(again, Path(folder) / FILE)
+        there, here = (one.predict(_rows(self.x, judge)) for one in (model, again))
+        return bool(np.array_equal(there, here))
+
+    def _measure(self, model: Any, context: Context, judge: Indices) -> Measurement:
+        with context.evaluating():
+            x, y = _rows(self.x, judge), self.y[judge]
+            score = float(model.score(x, y) if self.scoring is None else get_scorer(self.scoring)(model, x, y))
+        name = self.scoring or ("accuracy" if self.classes else "r2")
+        return Measurement(-score if name.startswith("neg_") else 1 - score, {name: score})
+
+
+def _rows(x: Any, rows: Indices) -> Any:
+    return x.iloc[rows] if hasattr(x, "iloc") else x[rows]
+
+
+def _warm_start(model: Any, size: str) -> str | None:
+    """The switch by which `fit` adds to what is there up to `size`, and does not start over; None without one.
+
+    Iterations of a solver are no members of an ensemble: ``max_iter`` more of them would be done each time.
+    """
+    step, separator, name = size.rpartition("__")
+    owner = model.get_params()[step] if step else model
+    counts = name == "n_estimators" or type(owner).__name__.startswith("HistGradientBoosting")
+    flag = f"{step}{separator}warm_start"
+    return flag if counts and flag in model.get_params() else None

@@ -1,0 +1,142 @@
+"""For trials that train with the Trainer of Hugging Face's transformers.
+
+::
+
+    def train(config, fidelity, context):
+        args = arguments(fidelity, context, learning_rate=config["learning_rate"])
+        return fit(Trainer(model=..., args=args, train_dataset=..., eval_dataset=...), context)
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import tempfile
+from importlib.util import find_spec
+from numbers import Real
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mfbo.errors import BadTask, MissingExtra
+from mfbo.trial import Measurement
+
+for _name in ("torch", "transformers", "accelerate"):  # what a Trainer needs
+    if find_spec(_name) is None:
+        raise MissingExtra(f"{_name} is not installed; get it with: pip install 'mfbo[trainer]'")
+import torch  # noqa: E402
+from transformers import PrinterCallback, TrainerCallback, TrainingArguments  # noqa: E402
+
+if TYPE_CHECKING:
+    from mfbo.context import Context
+    from mfbo.trial import Rung
+
+LOSS = "eval_loss"
+_SCRATCH = "mfbo-trainer-"
+
+
+class ReportCallback(TrainerCallback):
+    """Reports each evaluation, ends the training when the trial's time is up, and leaves a checkpoint at its end.
+
+    Args:
+        context: of the trial.
+        metric: of the evaluation, the loss; lower is better.
+    """
+
+    def __init__(self, context: Context, metric: str = LOSS) -> None:
+        self.context, self.metric = context, metric
+        self.measured: dict[str, float] = {}
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
+        """End a trial whose time is up within an epoch."""
+        self.context.poll()
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any = None, **more: Any) -> None:
+        """Report it."""
+        self.measured = {name: float(value) for name, value in (metrics or {}).items() if isinstance(value, Real)}
+        if self.metric not in self.measured:
+            raise BadTask(f"the evaluation has no {self.metric!r}; it has {', '.join(self.measured) or 'nothing'}")
+        self.context.report(self.measured[self.metric], epoch=round(state.epoch))
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
+        """Have the last epoch saved, after its evaluation."""
+        if self.context.keeps_checkpoints and round(state.epoch) >= args.num_train_epochs:
+            control.should_save = True
+
+    def on_save(self, args: Any, state: Any, control: Any, **more: Any) -> None:
+        """Keep it for a higher rung."""
+        if not self.context.keeps_checkpoints or round(state.epoch) < args.num_train_epochs:
+            return
+        with self.context.save(round(state.epoch)) as folder:
+            shutil.copytree(Path(args.output_dir) / f"checkpoint-{state.global_step}", folder, dirs_exist_ok=True)
+            (folder / "training_args.bin").unlink(missing_ok=True)  # a pickle, and read by nobody
+
+
+def arguments(rung: Rung, context: Context, **more: Any) -> Any:
+    """TrainingArguments for a trial: its epochs, seed and device, an evaluation each epoch, no output.
+
+    Args:
+        rung: of the trial.
+        context: of the trial.
+        more: arguments of your own, such as ``learning_rate``; they come first.
+    """
+    given = {
+        "output_dir": str(Path(tempfile.gettempdir()) / f"{_SCRATCH}{os.getpid()}"),
+        "num_train_epochs": rung.epochs,
+        "seed": context.seed,
+        "eval_strategy": "epoch",
+        "save_strategy": "no",
+        "logging_strategy": "no",
+        "report_to": "none",
+        "disable_tqdm": True,
+        "use_cpu": context.device == "cpu",
+        "dataloader_pin_memory": torch.cuda.is_available(),  # else it warns, each trial
+    }
+    return TrainingArguments(**{**given, **more})
+
+
+def fit(trainer: Any, context: Context, metric: str = LOSS) -> Measurement:
+    """Train, from the checkpoint of an earlier rung if there is one, and measure.
+
+    The Trainer counts in steps: where the earlier rung had another part of the data, it begins anew.
+
+    Args:
+        trainer: with an evaluation set.
+        context: of the trial.
+        metric: the loss, lower is better; what else the evaluation measures is kept beside it.
+
+    Raises:
+        BadTask: the evaluation has no such metric.
+        TrialStopped: the trial's time is up.
+    """
+    callback = ReportCallback(context, metric)
+    trainer.add_callback(callback)
+    trainer.remove_callback(PrinterCallback)  # what it would print goes into the run's display
+    try:
+        trainer.train(resume_from_checkpoint=_checkpoint(trainer, context))
+        if not callback.measured:
+            trainer.evaluate()
+    finally:
+        output = Path(trainer.args.output_dir)
+        if output.name.startswith(_SCRATCH):
+            shutil.rmtree(output, ignore_errors=True)
+    others = {name: value for name, value in callback.measured.items() if name != metric and _is_quality(name)}
+    return Measurement(callback.measured[metric], {name.removeprefix("eval_"): value for name, value in others.items()})
+
+
+def _is_quality(name: str) -> bool:
+    return name.startswith("eval_") and not name.endswith(("_runtime", "_per_second"))
+
+
+def _checkpoint(trainer: Any, context: Context) -> str | None:
+    """The folder to go on from, if its steps are epochs as they are counted now."""
+    if context.checkpoint is None:
+        return None
+    then = json.loads((context.checkpoint / "trainer_state.json").read_text(encoding="utf-8"))["global_step"]
+    batches = len(trainer.get_train_dataloader())
+    steps = max(1, math.ceil(batches / trainer.args.gradient_accumulation_steps))
+    if then != steps * context.start_epoch:
+        context.start_epoch = 0
+        return None
+    return str(context.checkpoint)
