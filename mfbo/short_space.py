@@ -42,7 +42,7 @@ def short_space(values: Mapping[Any, Any]) -> ConfigurationSpace:
         except BadSpace:
             raise
         except Exception as error:  # of ConfigSpace: a range that is reversed, a name or a choice that comes twice
-            raise BadSpace(f"{name}: {value!r:.100}: {' '.join(str(error).split())[:160]}") from error
+            raise BadSpace(f"{str(name)!r}: {value!r:.100}: {' '.join(str(error).split())[:160]}") from error
     return space
 
 
@@ -52,12 +52,12 @@ def _hyperparameter(name: str, value: Any) -> Any:
     if isinstance(value, Mapping) and list(value) == ["choices"] and isinstance(value["choices"], list):
         return Categorical(name, value["choices"])
     if not isinstance(value, list) or not value:
-        raise BadSpace(f"{name}: {value!r:.100} is no range; {FORMS}")
+        raise BadSpace(f"{str(name)!r}: {value!r:.100} is no range; {FORMS}")
     ends, rest = [_number(end) for end in value[:2]], value[2:]
     if all(isinstance(word, str) for word in value) and None in ends:
         return Categorical(name, value)
     if len(ends) < 2 or None in ends or rest not in ([], ["log"]):
-        raise BadSpace(f"{name}: {value!r:.100} is no range; {FORMS}")
+        raise BadSpace(f"{str(name)!r}: {value!r:.100} is no range; {FORMS}")
     kind = Integer if all(isinstance(end, int) for end in ends) else Float
     return kind(name, tuple(ends), log=bool(rest))
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 Train: TypeAlias = Callable[[Config, Rung, Context], "Measurement | float"]
 GROUP = "mfbo.tasks"
 PLACEHOLDER = re.compile(r"\{([^{}\s\"']+)\}")  # of a command: {lr}, {epochs:1-27}
+SCRIPTS = (".py", ".sh", ".R", ".jl", ".js", ".lua", ".pl", ".rb")
 
 
 @dataclass(frozen=True)
@@ -203,7 +204,8 @@ def own_file(name: str) -> Path | None:
         words = shlex.split(name)
     except ValueError:
         return None
-    return next((Path(word) for word in words if Path(word).is_file()), None)
+    scripts = [word for word in words if word.endswith(SCRIPTS) or (word is words[0] and word.startswith("."))]
+    return next((Path(word) for word in scripts if Path(word).is_file()), None)
 
 
 def own_code(name: str) -> str | None:

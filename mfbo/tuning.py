@@ -31,7 +31,7 @@ from mfbo.replay import rebuild
 from mfbo.result import TuneResult, result_of
 from mfbo.retention import Retention
 from mfbo.settings import Settings, resumed
-from mfbo.task import Task, kept_space, load, own_code
+from mfbo.task import Task, is_command, kept_space, load, own_code
 from mfbo.warm import known_of
 
 if TYPE_CHECKING:
@@ -354,7 +354,7 @@ def _say_whose(name: str, observer: Observer) -> None:
 
 def _with_space(task: Task, name: str, header: Header) -> Task:
     """The task with the space of the run; one that came from a file is in the ledger."""
-    if not name.endswith((".yaml", ".yml")):
+    if not (name.endswith((".yaml", ".yml")) or is_command(header.task)):
         return task.with_space(name)
     return task.on(kept_space(header.space))
 

@@ -48,8 +48,8 @@ class CommandTask(Task):
     """A task whose space is told apart from it, in a file; it must have what the command's placeholders name."""
 
     def with_space(self, name: str) -> Task:
-        """As that of `Task`; the command has no space of its own."""
-        if name == "default":
+        """As that of `Task`; the command has no space of its own, but what `on` gave it."""
+        if name == "default" and len(self.space) == 0:
             raise BadSpace(f"the command has the placeholders {_listed(hyperparameters(self.source))}; {MEND}")
         return super().with_space(name)
 

@@ -171,7 +171,7 @@ class _Training:
         steps, flag = [rung.epochs], _warm_start(model, self.size)
         if flag is not None:
             model.set_params(**{flag: True})
-            while steps[0] > STEP:
+            while steps[0] >= STEP:
                 steps.insert(0, steps[0] // STEP)
         for step in steps:
             model.set_params(**{self.size: step}).fit(_rows(self.x, rows), self.y[rows])
