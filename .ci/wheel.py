@@ -1,12 +1,14 @@
-"""Build the wheel and the source archive; they must hold what the tree holds, nothing else, and the wheel must run."""
+"""Build the wheel and the source archive: they hold what the tree holds, nothing else; the wheel runs, and is typed."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
+import venv
 import zipfile
 from pathlib import Path
 
@@ -50,6 +52,25 @@ def check_it_runs(wheel: Path, work: Path) -> None:
     subprocess.run(tune, cwd=work, env=environment, check=True)
 
 
+def check_its_types(wheel: Path, work: Path) -> None:
+    """Have mypy check a user's code against the wheel where it is installed, which is where ``py.typed`` counts."""
+    environment = work / "consumer"
+    venv.create(environment, with_pip=False)
+    (site,) = environment.glob("lib/python*/site-packages")
+    zipfile.ZipFile(wheel).extractall(site)
+    others = [path for path in sys.path if Path(path).name == "site-packages"]
+    (site / "others.pth").write_text("\n".join(others))  # what the wheel depends on
+    code = shutil.copy(ROOT / "tests" / "typed_consumer.py", work)
+    python = ["--python-executable", str(environment / "bin" / "python")]
+    wrong = work / "wrong.py"
+    wrong.write_text("import mfbo\n\nmfbo.tune(3)\n")
+    for file, expected_code in ((code, 0), (wrong, 1)):
+        check = [sys.executable, "-m", "mypy", "--strict", "--config-file", os.devnull, *python, str(file)]
+        done = subprocess.run(check, cwd=work, check=False, capture_output=True, text=True)
+        if done.returncode != expected_code:
+            raise SystemExit(f"the types that users see: {done.stdout}{done.stderr}")
+
+
 def main() -> None:
     """Build, check, say so."""
     with tempfile.TemporaryDirectory() as folder:
@@ -64,6 +85,7 @@ def main() -> None:
         if not {"mfbo", "spaces", "analysis", "pyproject.toml", "LICENSE", "README.md"} <= tops:
             raise SystemExit(f"the source archive lacks files: it has {sorted(tops)}")
         check_it_runs(wheel, work)
+        check_its_types(wheel, work)
     print("wheel and source archive hold what the tree holds")
 
 

@@ -76,6 +76,12 @@ def test_everything_public_has_a_docstring_and_its_types(module):
     assert [name for name, node in functions if node.returns is None] == []
 
 
+def test_the_code_of_a_user_with_types_runs():
+    import typed_consumer  # whose types .ci/wheel.py checks
+
+    assert -5 <= typed_consumer.main() <= 5
+
+
 def test_the_package_says_that_it_is_typed():
     assert (ROOTS["mfbo"] / "py.typed").is_file()
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -85,10 +86,82 @@ def test_the_commands_on_one_run_work_in_the_order_in_which_they_stand(tmp_path,
         assert result.exit_code == 0, result.output
 
 
+def test_the_script_and_its_space_are_tuned_by_the_commands_that_stand_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MFBO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:/usr/bin:/bin")
+    Path("space.yaml").write_text(block("file: space.yaml"), encoding="utf-8")
+    first, second, third = [shlex.split(line, comments=True)[1:] for line in block("script").splitlines()]
+    assert second[-2:] == ["--max-cost", "20s"]
+    for words in (first, [*second[:-2], "--max-cost", "1.5x", "--workers", "0", "--quiet"], third):
+        result = CliRunner().invoke(main, words, catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+    assert re.fullmatch(r"--l2=\S+ --lr=\S+\n", result.output)
+
+
+# what runs the blocks, by their markers or, without one, their languages
+RUN_BY = {
+    "install": "a person, as it needs a network",
+    "test": ".ci/run",
+    "file: mine.py": "here",
+    "file: space.yaml": "here",
+    "script": "here",
+    "map": "here, as it stands for the tree",
+    "python": "here",
+    "console": "here, the command of it",
+    "bash": "here: all commands are parsed, and those on one run are run",
+}
+
+
+def test_there_is_no_code_that_nothing_runs():
+    assert {name or language for name, language, _ in BLOCKS} == set(RUN_BY)
+
+
 def test_every_command_is_documented():
     used = {words[0] for words in commands() if words}
     mentioned = set(re.findall(r"mfbo ([a-z]+)", README))
     assert set(main.commands) <= used | mentioned
+
+
+def every_command():
+    """(words, command) of all commands, those of groups included."""
+    for name, command in main.commands.items():
+        yield name, command
+        yield from ((f"{name} {inner}", found) for inner, found in getattr(command, "commands", {}).items())
+
+
+@pytest.mark.parametrize(("words", "command"), list(every_command()), ids=lambda value: str(value)[:20])
+def test_the_help_of_a_command_says_what_it_does_and_what_each_option_is(words, command):
+    said = " ".join(command.get_help(command.make_context(words, [], resilient_parsing=True)).split())
+    assert (command.help or "").strip()
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, f"{words}: {parameter.opts}"
+            assert parameter.opts[0] in said
+        else:
+            shown = re.search(r"[A-Z]+", parameter.metavar or parameter.name.upper())[0]
+            assert shown in command.help, f"{words}: {shown}"
+
+
+def test_completion_offers_commands_and_options_in_bash(tmp_path):
+    script = CliRunner().invoke(main, ["completion", "bash"]).output
+    program = Path(sys.executable).parent / "mfbo"
+    tried = f"""
+eval "$1"
+offer() {{ COMPREPLY=(); COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _mfbo_completion "$1"; echo "${{COMPREPLY[@]}}"; }}
+offer {shlex.quote(str(program))} val
+offer {shlex.quote(str(program))} tune branin --max-c
+offer {shlex.quote(str(program))} init --template li
+"""
+    done = subprocess.run(["bash", "-c", tried, "bash", script], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["validate", "--max-cost", "lightning"], done.stderr
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_completion_is_there_for_other_shells(shell):
+    result = CliRunner().invoke(main, ["completion", shell])
+    assert result.exit_code == 0
+    assert "_MFBO_COMPLETE" in result.output
 
 
 def test_the_map_names_every_module_and_nothing_else():
@@ -103,7 +176,8 @@ def test_the_map_names_every_module_and_nothing_else():
 
 
 def test_links_and_pictures_are_there():
-    for target in re.findall(r"\]\(([^)]+)\)", README):
-        assert target.startswith("http") or (ROOT / target).exists(), target
-    for name in re.findall(r"`((?:mfbo|experiments|spaces|analysis)/[\w./-]+)`", README):
-        assert (ROOT / name).exists(), name
+    for text in (README, *((ROOT / name).read_text(encoding="utf-8") for name in ("CONTRIBUTING.md", "CHANGELOG.md"))):
+        for target in re.findall(r"\]\(([^)]+)\)", text):
+            assert target.startswith("http") or (ROOT / target).exists(), target
+        for name in re.findall(r"`((?:mfbo|experiments|spaces|analysis|tests|\.ci)/[\w./-]+)`", text):
+            assert (ROOT / name).exists(), name

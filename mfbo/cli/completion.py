@@ -10,8 +10,8 @@ import click
 def completion(shell: str) -> None:
     """Print what lets SHELL complete commands.
 
-    For bash and zsh, add the line eval "$(mfbo completion SHELL)" to ~/.bashrc or ~/.zshrc; for fish, mfbo completion
-    fish | source to its configuration.
+    bash: put the line eval "$(mfbo completion bash)" into ~/.bashrc. zsh: the same with zsh, into ~/.zshrc. fish: put
+    mfbo completion fish | source into ~/.config/fish/config.fish.
     """
     from click.shell_completion import get_completion_class
 

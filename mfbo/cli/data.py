@@ -15,7 +15,7 @@ def data() -> None:
 @data.command()
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 def get(names: tuple[str, ...]) -> None:
-    """Download cifar10, ag_news or imdb from the hub."""
+    """Download each NAME from the hub: cifar10, ag_news or imdb."""
     from mfbo.data import get as download
 
     for name in names:

@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("run")
 @click.option(
-    "--format", "form", default="yaml", show_default=True, type=click.Choice(["yaml", "json", "args", "command"])
+    "--format",
+    "form",
+    default="yaml",
+    show_default=True,
+    type=click.Choice(["yaml", "json", "args", "command"]),
+    help="What to print; command: the line that trains it again.",
 )
 @click.option("--export", "folder", metavar="DIR", help="Write its model there instead, without training anew.")
 def best(run: str, form: str, folder: str | None) -> None:

@@ -31,7 +31,7 @@ def train(
 ) -> None:  # fmt: skip
     """Train one configuration of TASK, from scratch.
 
-    It is a file, such as `mfbo best` prints, or words behind --, as `mfbo best --format args` prints them; what is
+    CONFIG.yaml is what `mfbo best` prints; or give words behind --, as `mfbo best --format args` prints them; what is
     missing is the space's default. `mfbo best RUN --format command` prints the whole line.
     """
     from mfbo.configs import of_words, read

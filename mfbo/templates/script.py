@@ -20,7 +20,7 @@ parser.add_argument("--lr", type=float, default=0.1)
 parser.add_argument("--l2", type=float, default=1e-4)
 parser.add_argument("--epochs", type=int, default=27, help="train until so many are done")
 parser.add_argument("--data", type=float, default=1.0, help="part of the training data")
-parser.add_argument("--checkpoint", type=Path, default=Path(), help="folder to go on from, and to leave a state in")
+parser.add_argument("--checkpoint", type=Path, help="folder to go on from, and to leave a state in")
 
 
 def main() -> None:
@@ -34,8 +34,8 @@ def main() -> None:
     inputs, targets = x_train[:n], np.eye(10)[y_train[:n]]
 
     weights, start = np.zeros((30, 10)), 0
-    state = given.checkpoint / "state.npz"
-    if state.exists():  # of a lower rung of the same configuration
+    state = given.checkpoint and given.checkpoint / "state.npz"
+    if state and state.exists():  # of a lower rung of the same configuration
         with np.load(state, allow_pickle=False) as saved:
             weights, start = saved["weights"], int(saved["epochs"])
 
@@ -46,7 +46,8 @@ def main() -> None:
             weights -= given.lr * (slope + given.l2 * weights)
         error = np.mean((x_valid @ weights).argmax(axis=1) != y_valid)
         print(f"epoch {epoch + 1}/{given.epochs} loss: {error:.4f}")
-    np.savez(state, weights=weights, epochs=given.epochs)
+    if state:
+        np.savez(state, weights=weights, epochs=given.epochs)
 
 
 if __name__ == "__main__":
