@@ -23,7 +23,13 @@ INTERRUPTED = 130
 @click.command()
 @click.argument("what", metavar="TASK...|STUDY.yaml", nargs=-1, required=True)
 @click.option("--max-cost", metavar="COST", help="Of each run: 45s, 90m, 2h, or full evaluations: 20x.")
-@click.option("--optimizers", default="smac,hyperband,random,grid", show_default=True, metavar="NAMES", help="See `mfbo optimizers`.")
+@click.option(
+    "--optimizers",
+    default="smac,hyperband,random,grid",
+    show_default=True,
+    metavar="NAMES",
+    help="See `mfbo optimizers`.",
+)
 @click.option("--seeds", type=int, default=5, show_default=True, metavar="N", help="Seeds 0 to N-1, the same for all.")
 @click.option("--fidelity", metavar="PATH", help="What low rungs cut down: epochs, data or joint.")
 @click.option("--out", metavar="DIR", help="Folder of the study; default: runs/TASK-study.")

@@ -29,6 +29,9 @@ def options(*given: Callable[[F], F]) -> Callable[[F], F]:
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
 data_dir = click.option("--data-dir", metavar="DIR", help="Folder with NAME/train.parquet and NAME/test.parquet.")
+metric = click.option(
+    "--metric", metavar="NAME", help="Of a command: what stands before its loss, or a regular expression."
+)
 space = click.option("--space", default="default", show_default=True, help="default, wide, or FILE.yaml.")
 
 limits = options(
@@ -59,6 +62,7 @@ training = options(
     click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps."),
     click.option("--model", metavar="NAME", help="Pretrained model: a local folder or a name on the hub."),
     data_dir,
+    metric,
     click.option("--option", "extra", multiple=True, metavar="KEY=VALUE", help="A further setting of the task."),
 )
 running = options(
@@ -66,9 +70,7 @@ running = options(
     click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps."),
     click.option("--model", metavar="NAME", help="Pretrained model: a local folder or a name on the hub."),
     data_dir,
-    click.option(
-        "--metric", metavar="NAME", help="Of a command: what stands before its loss, or a regular expression."
-    ),
+    metric,
     where,
     click.option("--max-trial-time", metavar="TIME", help="Kill a trial that takes longer."),
     click.option("--max-trial-memory", type=float, metavar="GIB", help="Kill a trial that holds more."),

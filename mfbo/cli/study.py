@@ -18,7 +18,9 @@ INTERRUPTED = 130
 @click.command()
 @click.argument("task")
 @click.option("--max-cost", metavar="COST", help="Of all three phases together: 45s, 90m, 4h, or 60x.")
-@click.option("--optimizers", default="smac,random,grid", show_default=True, metavar="NAMES", help="See `mfbo optimizers`.")
+@click.option(
+    "--optimizers", default="smac,random,grid", show_default=True, metavar="NAMES", help="See `mfbo optimizers`."
+)
 @click.option("--seed", default=0, show_default=True, metavar="N", help="Of all runs.")
 @click.option("--seeds", default=3, show_default=True, metavar="N", help="Trainings of each final validation.")
 @click.option("--out", metavar="DIR", help="Folder of the study; default: runs/TASK-phases.")
