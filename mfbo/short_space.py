@@ -49,8 +49,10 @@ def short_space(values: Mapping[Any, Any]) -> ConfigurationSpace:
 def _hyperparameter(name: str, value: Any) -> Any:
     from ConfigSpace import Categorical, Float, Integer
 
-    if isinstance(value, Mapping) and list(value) == ["choices"] and isinstance(value["choices"], list):
-        return Categorical(name, value["choices"])
+    if isinstance(value, Mapping) and list(value) == ["choices"]:
+        choices = value["choices"]
+        if isinstance(choices, list) and choices and all(isinstance(one, bool | int | float | str) for one in choices):
+            return Categorical(name, choices)
     if not isinstance(value, list) or not value:
         raise BadSpace(f"{str(name)!r}: {value!r:.100} is no range; {FORMS}")
     ends, rest = [_number(end) for end in value[:2]], value[2:]
