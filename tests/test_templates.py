@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import shlex
 import sys
@@ -164,7 +165,8 @@ def test_a_file_of_another_kind_is_refused():
 
 
 def test_what_is_not_installed_is_named(monkeypatch):
-    monkeypatch.setattr("mfbo.cli.init.find_spec", lambda name: None)
+    module = importlib.import_module("mfbo.cli.init")  # the package has the command under that name
+    monkeypatch.setattr(module, "find_spec", lambda name: None)
     assert (
         "it needs lightning, which is not installed: pip install 'mfbo[lightning]'"
         in init("own.py", "--template", "lightning").output
