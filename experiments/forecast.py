@@ -63,7 +63,8 @@ def main() -> None:
     name, cost, *pairs = sys.argv[1:] or ("", "")
     runs = [(name, cost, dict(pair.split("=", 1) for pair in pairs))] if name else RUNS
     for one in runs:
-        print(f"\nmedian of all: {100 * statistics.median(show(*one)):.0f}%")
+        off = show(*one)
+        print(f"\nmedian of all: {100 * statistics.median(off):.0f}%" if off else "\nno trial ended")
     print(hardware())
 
 

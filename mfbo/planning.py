@@ -92,9 +92,10 @@ def plan(
     if budget.amount == math.inf:
         return replace(none, note="no limit of cost or time"), usual
     seconds = min(MOST, SHARE * budget.amount)
-    if seconds < LEAST and like is None:
+    measured = like is not None and bool(like.probes)
+    if seconds < LEAST and not measured:
         return replace(none, budget=budget.amount, note=f"{budget} is too little for a probe"), usual
-    if like is not None and like.steps:
+    if like is not None and measured:
         bounds = replace(bounds, high=like.steps[-1].rung.work)
         found = Probed(like.probes, like.spent, like.wall)
     else:
