@@ -20,6 +20,7 @@ KINDS = {
     "learning": "learning curves",
     "scatter": "loss against each hyperparameter",
     "importance": "which hyperparameters matter",
+    "pareto": "loss against other objectives, and the front",
 }
 
 
@@ -54,7 +55,7 @@ def save(kind: str, material: Material, output: Path) -> None:
     Raises:
         BadValue: as `draw`.
     """
-    from mfbo.analysis import compared, style, tried
+    from mfbo.analysis import compared, fronts, style, tried
 
     figures = {
         "anytime": compared.anytime,
@@ -65,6 +66,7 @@ def save(kind: str, material: Material, output: Path) -> None:
         "learning": tried.learning,
         "scatter": tried.scatter,
         "importance": tried.importance,
+        "pareto": fronts.pareto,
     }
     with style.drawing():
         style.save(figures[kind](material), output)

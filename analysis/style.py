@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
 from mfbo.errors import BadValue
@@ -19,7 +20,7 @@ from mfbo.errors import BadValue
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
-    from matplotlib.lines import Line2D
+
 
 WIDTH, HEIGHT = 3.4, 2.25  # inches, without a legend; the width is one column of the usual two-column paper
 LINE = 46  # letters that have room over the axes
@@ -150,6 +151,18 @@ def framed(title: str, handles: list[Line2D], heading: str) -> tuple[Figure, Axe
     axes.set_title(title)
     figure.legend(handles=handles, loc="outside lower center", ncols=columns, title=heading or None)
     return figure, axes
+
+
+def key_line(name: str, look: Look) -> Line2D:
+    """What a legend shows of an optimizer."""
+    return Line2D([], [], color=look.colour, marker=look.marker, label=plain(name, 34))
+
+
+def wide_log(scale: Callable[[str], None], axis: Axis, values: Sequence[float]) -> None:
+    """Make an axis logarithmic where values above 0 span a decade."""
+    if values and min(values) > 0 and max(values) >= 10 * min(values):
+        scale("log")
+        log_ticks(axis, min(values), max(values))
 
 
 def log_ticks(axis: Axis, low: float, high: float) -> None:

@@ -6,6 +6,7 @@
     ├── UnknownName           no such task, optimizer, rung path ...; names the nearest
     ├── BadValue              a number, cost, seed or option outside what is allowed
     │   ├── NothingToShow     runs that have nothing for such a figure
+    │   ├── NoObjective       an objective that the task does not report
     │   └── BadCost           a cost that cannot be read, or that buys nothing
     ├── BadTask               a task file that does not import, or a task that is no task
     ├── BadSpace              a space that cannot be read or has no hyperparameters
@@ -54,6 +55,10 @@ class BadValue(MfboError):
 
 class NothingToShow(BadValue):
     """A figure of runs that have nothing to show in it."""
+
+
+class NoObjective(BadValue):
+    """An objective that the task does not report."""
 
 
 class BadCost(BadValue):

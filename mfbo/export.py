@@ -35,12 +35,13 @@ FINAL = "the test split"
 _STATE = ("state.safetensors", "state.json", MEASUREMENT)  # of a checkpoint, and no part of a model
 
 
-def export(run: Run | Path | str, out: Path | str) -> Path:
+def export(run: Run | Path | str, out: Path | str, trial: int | None = None) -> Path:
     """Copy the incumbent's model, as it was measured on the validation part; nothing is trained.
 
     Args:
         run: folder of a run, or a run as read.
         out: a folder that is not there yet, or empty.
+        trial: number of the one whose model it is; None for the incumbent.
 
     Returns:
         `out`.
@@ -50,14 +51,14 @@ def export(run: Run | Path | str, out: Path | str) -> Path:
         BadValue: `out` has something in it.
     """
     run = read(run) if not isinstance(run, Run) else run
-    best = best_of(run)
+    best = best_of(run) if trial is None else _result_of(run, trial)
     epochs = best.outcome.rung.epochs
     root = run.folder / "checkpoints" if run.folder else None
     found = Checkpoints(root).find(best.trial.key, below=epochs + 1) if root else None
     if found is None or found[0] != epochs:
         raise RunError(
-            f"run {str(run.folder)!r} keeps no model of its incumbent (trial {best.trial.id}): the trial was stopped, "
-            "or checkpoints were off; train it with 'mfbo validate'"
+            f"run {str(run.folder)!r} keeps no model of trial {best.trial.id}: it was stopped, another was better, or "
+            f"checkpoints were off; train it again: {_again(run, best)}"
         )
     measured = _read_measurement(found[1])
     facts = {
@@ -66,6 +67,18 @@ def export(run: Run | Path | str, out: Path | str) -> Path:
         "confusion": measured.get("confusion"),
     }
     return write_model(run, best, Path(out), found[1], rung=best.outcome.rung, seed=run.header.seed, facts=facts)
+
+
+def _result_of(run: Run, trial: int) -> Result:
+    """The last result of a trial that has a loss."""
+    found = [result for result in run.results if result.trial.id == trial and result.outcome.loss is not None]
+    if not found:
+        raise BadValue(f"trial {trial} of {str(run.folder)!r} has no loss, or is none; `mfbo show` names some")
+    return found[-1]
+
+
+def _again(run: Run, best: Result) -> str:
+    return f"mfbo best {run.folder} --trial {best.trial.id} --format command"
 
 
 def best_of(run: Run) -> Result:

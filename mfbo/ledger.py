@@ -73,6 +73,7 @@ class Header:
         settings: device and options given on the command line.
         known: results of an earlier run that the optimizer began with.
         prior: a configuration believed in, which the optimizer began with.
+        objectives: names of several; none where there is but the loss.
         versions: of Python, mfbo and the libraries that results depend on.
         hardware: machine, cores, memory, accelerator.
         command: what the user typed.
@@ -96,6 +97,7 @@ class Header:
     settings: Mapping[str, Any] = field(default_factory=dict)
     known: tuple[Known, ...] = ()
     prior: Config | None = None
+    objectives: tuple[str, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     hardware: Mapping[str, Any] = field(default_factory=dict)
     command: str = ""
@@ -268,6 +270,7 @@ def _begin(record: Record, where: str) -> Run:
         values["plan"] = plan_of(values.get("plan"))
         values["known"] = tuple(known_of(known) for known in values.get("known", ()))
         values["prior"] = None if values.get("prior") is None else config_of(values["prior"])
+        values["objectives"] = tuple(values.get("objectives", ()))
         header = Header(**values)
         _check(header)
     except DAMAGE as error:
@@ -294,7 +297,15 @@ def _check(header: Header) -> None:
     for value in (header.full_cost, header.optimum):
         if value is not None:
             number(value)
-    texts = (header.task, header.optimizer, header.space_hash, header.source_hash, header.command, header.created)
+    texts = (
+        *header.objectives,
+        header.task,
+        header.optimizer,
+        header.space_hash,
+        header.source_hash,
+        header.command,
+        header.created,
+    )
     maps = (header.grid or {}, header.fidelity, header.space, header.settings, header.versions, header.hardware)
     for kind, values in ((str, texts), (dict, maps)):
         if wrong := [value for value in values if not isinstance(value, kind)]:

@@ -101,7 +101,16 @@ def _optimizer(run: Run) -> Optimizer:
 
     header = run.header
     task = Task("replayed", kept_space(header.space), _never, grid=header.grid)
-    return make(header.optimizer, task, header.rungs, header.seed, header.known, prior=header.prior, eta=header.eta)
+    return make(
+        header.optimizer,
+        task,
+        header.rungs,
+        header.seed,
+        header.known,
+        prior=header.prior,
+        eta=header.eta,
+        objectives=header.objectives,
+    )
 
 
 def _never(*arguments: object) -> float:

@@ -53,6 +53,9 @@ def tell(
     values = config if isinstance(config, Mapping) else configs.read(config)
     with Ledger.reopen(Path(run)) as ledger:
         header = ledger.run.header
+        if header.objectives:
+            names = ", ".join(header.objectives)
+            raise BadValue(f"this run has several objectives ({names}); a loss alone tells it nothing")
         fitted = configs.fitted(values, kept_space(header.space), where)
         known = Known(fitted, _rung(header, epochs, data), float(loss))
         ledger.told(known, at=datetime.now(timezone.utc).isoformat(timespec="seconds"), command=command)

@@ -15,7 +15,7 @@ from mfbo.adapters import typed
 from mfbo.checkpoint import Checkpoints
 from mfbo.configs import prior_of
 from mfbo.environment import hardware, versions
-from mfbo.errors import BadCost, BadValue
+from mfbo.errors import BadCost, BadValue, NoObjective
 from mfbo.executors import choice
 from mfbo.executors.evaluate import Setting
 from mfbo.fidelity import ETA
@@ -23,6 +23,7 @@ from mfbo.interrupt import Interrupt
 from mfbo.ledger import Header, Ledger, Limits, Run, read
 from mfbo.loop import Loop
 from mfbo.meter import Meter
+from mfbo.objectives import checked
 from mfbo.observer import Observer
 from mfbo.optimizers import BELIEVERS, DEFAULT, LEARNERS, make
 from mfbo.planner import Bounds
@@ -35,7 +36,7 @@ from mfbo.task import Task, is_command, kept_space, load, own_code
 from mfbo.warm import known_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from mfbo.plan import Plan
     from mfbo.trial import Config, Known, Rung
@@ -60,6 +61,7 @@ def tune(
     min_fidelity: float = 0.0,
     eta: int = ETA,
     like: Plan | None = None,
+    objectives: Sequence[str] = (),
 ) -> TuneResult:
     """Search for the best configuration of `task` within the limits; at least one of them is needed.
 
@@ -86,6 +88,7 @@ def tune(
         eta: factor between rungs; one of so many configurations is promoted.
         like: the plan of another run of this task, to be compared with: what it measured is taken and charged instead
             of measuring anew, and the top rung is the same.
+        objectives: several to be low at once, ``loss`` among them; see `mfbo.objectives`.
 
     Raises:
         MfboError: a mistake that a person can mend; nothing was written.
@@ -100,7 +103,8 @@ def tune(
     bounds = Bounds(fidelity, eta, min_fidelity, max_fidelity)
     usual = planning.rungs(task, optimizer, bounds)
     believed = _prior(prior, task, optimizer, observer)
-    make(optimizer, task, usual, seed, prior=believed, eta=eta)
+    objectives = _objectives(objectives, warm_start)
+    make(optimizer, task, usual, seed, prior=believed, eta=eta, objectives=objectives)
     checks.affordable(limits, task, usual, optimizer)
     _prepare(task, settings)
     with Interrupt() as interrupt:
@@ -119,7 +123,7 @@ def tune(
         raise KeyboardInterrupt
     observer.planned(planned)
     known = _known(warm_start, task, rungs, optimizer, observer)
-    chosen = make(optimizer, task, rungs, seed, known, prior=believed, eta=eta)
+    chosen = make(optimizer, task, rungs, seed, known, prior=believed, eta=eta, objectives=objectives)
     typed.remember(task.source)
     header = _header(
         task=task,
@@ -131,6 +135,7 @@ def tune(
         settings=settings,
         known=known,
         prior=believed,
+        objectives=objectives,
         command=command,
         eta=eta,
         plan=planned,
@@ -138,7 +143,12 @@ def tune(
     folder = Path(out) if out is not None else None
     new = folder is not None and not folder.exists()
     with Ledger.create(header, folder) as ledger:
-        status = _run(task, chosen, ledger, settings, observer)
+        try:
+            status = _run(task, chosen, ledger, settings, observer)
+        except NoObjective:
+            if folder is not None:
+                _remove(folder, whole=new)
+            raise
     if status == "budget" and checks.nothing_learned(ledger.run):
         if folder is not None:
             _remove(folder, whole=new)
@@ -249,8 +259,7 @@ def resume(
         changes = {name: value for name, value in new.items() if value is not None}
         checks.limits(replace(known.limits, **changes), header.seed)
         checks.same_unit(known.limits, changes)
-        name, rungs, prior = header.optimizer, header.rungs, header.prior
-        chosen = make(name, task, rungs, header.seed, header.known, prior=prior, eta=header.eta)
+        chosen = _remade(task, header)
         rebuild(chosen, known)
         _prepare(task, settings)
         if changes:
@@ -325,6 +334,28 @@ def _known(
     return found
 
 
+def _objectives(names: Sequence[str], warm_start: object) -> tuple[str, ...]:
+    """Those of the run; results of an earlier one have a loss only."""
+    found = checked(names)
+    if found and warm_start is not None:
+        raise BadValue("a warm start has losses only, and there are several objectives; leave one of the two")
+    return found
+
+
+def _remade(task: Task, header: Header) -> Any:
+    """The optimizer of a run at its beginning."""
+    return make(
+        header.optimizer,
+        task,
+        header.rungs,
+        header.seed,
+        header.known,
+        prior=header.prior,
+        eta=header.eta,
+        objectives=header.objectives,
+    )
+
+
 def _prior(
     source: Mapping[str, Any] | Path | str | None, task: Task, optimizer: str, observer: Observer
 ) -> Config | None:
@@ -370,6 +401,7 @@ def _header(
     settings: Settings,
     known: tuple[Known, ...],
     prior: Config | None,
+    objectives: Sequence[str],
     command: str,
     eta: int,
     plan: Plan,
@@ -391,6 +423,7 @@ def _header(
         settings=dict(vars(settings)),
         known=known,
         prior=prior,
+        objectives=tuple(objectives),
         versions=versions(),
         hardware=hardware(),
         command=command,

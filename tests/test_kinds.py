@@ -41,7 +41,14 @@ def study(tmp_path_factory):
             if optimizer == "smac":
                 trials = [(4.0 - number, LOW, 0.1, configs[number]) for number in range(3)] + trials
             folders.append(folder / f"{optimizer}{seed}")
-            made_run(*trials, optimizer=optimizer, seed=seed, folder=folders[-1], space=space_dict(made))
+            made_run(
+                *trials,
+                optimizer=optimizer,
+                seed=seed,
+                folder=folders[-1],
+                space=space_dict(made),
+                objectives=("loss", "cost"),
+            )
     return folders
 
 
@@ -154,7 +161,7 @@ def test_names_out_of_a_ledger_are_drawn_as_they_are(tmp_path):
         folders.append(tmp_path / f"{len(folders)}")
         trials = [(1 / (1 + x), rung, 1, {HOSTILE: x}) for rung in (LOW, FULL) for x in range(4)]
         made_run(*trials, seed=seed, optimizer=optimizer, task=HOSTILE, folder=folders[-1])
-    for kind in set(KINDS) - {"importance"}:
+    for kind in set(KINDS) - {"importance", "pareto"}:
         said = call(*folders, "--kind", kind, "-o", tmp_path / "a.png")
         assert said.exit_code == 0, said.output
 
@@ -169,6 +176,7 @@ def test_names_out_of_a_ledger_are_drawn_as_they_are(tmp_path):
         ("correlation", "no three configurations"),
         ("learning", "no learning curves"),
         ("importance", "20 complete trials"),
+        ("pareto", "have one objective, so there is no front"),
     ],
 )
 def test_a_figure_that_would_show_nothing_is_refused_in_one_line(tmp_path, kind, word):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING, Any
 
+from mfbo.analysis import fronts
 from mfbo.analysis.report import cells, tables, words
 from mfbo.analysis.report.sections import best, cards, escaped, table, verdict
 from mfbo.display.text import PATH, clean
@@ -63,6 +64,7 @@ def part(key: str, part: Part, there: set[str], panels: int, *, titled: bool) ->
                 for name in shown
             ),
         ),
+        _section(f"{key}-front", "Pareto front", *pareto(key, part, there)),
         _section(f"{key}-rungs", "What low fidelity foretold", rungs(part), *(_captioned(key, name) for name in cheap)),
         _section(f"{key}-forecast", "The forecast, and what came of it", forecasts(part)),
         _section(f"{key}-matters", "Hyperparameters", matters(key, part, there, panels)),
@@ -179,6 +181,22 @@ def trials(key: str, part: Part) -> str:
         "<noscript><p>It needs JavaScript; <code>mfbo report --format csv</code> has the same rows.</p></noscript>"
         "</div>"
     )
+
+
+def pareto(key: str, part: Part, there: set[str]) -> list[str]:
+    """A figure for each objective beside the loss, and the members of the front; nothing for the loss alone."""
+    head, rows = fronts.rows(part)
+    if not rows:
+        return []
+    caption = (
+        "Lower and further left is better. Large: the front, of which no other configuration is as good in every "
+        "objective and better in one; faint: what it dominates. Only results at the highest rung are compared."
+    )
+    places = [f"{key}-{name}" for name in sorted(there) if name.startswith("pareto")]
+    return [
+        *(figure(place, "Loss against another objective", caption) for place in places),
+        table(head, rows, kind="data"),
+    ]
 
 
 def told(part: Part) -> str:

@@ -13,6 +13,7 @@ import math
 from importlib.resources import files
 from typing import Any
 
+from mfbo.analysis import fronts
 from mfbo.analysis.report import details, plots, plots_trials, sections, words
 from mfbo.analysis.report.material import Material, Part
 from mfbo.analysis.report.sections import escaped
@@ -76,6 +77,7 @@ def _part(key: str, part: Part, material: Material, look: dict[str, Any], figure
     drawn["correlation"] = plots.correlation(part, look)
     drawn["learning"] = plots_trials.learning(part, found, look)
     drawn["importance"] = plots_trials.importance(part.importances) if part.importances else None
+    drawn |= {f"pareto{index}": plot for index, plot in enumerate(fronts.plots(part, look).values())}
     panels = plots_trials.panels(part, found, look, plots_trials.tuned(part))
     drawn |= {f"panel{index}": panel for index, panel in enumerate(panels.values())}
     figures |= {f"{key}-{name}": figure for name, figure in drawn.items() if figure}

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from mfbo.analysis import fronts
 from mfbo.analysis.report import cells, repeat, tables, words
 from mfbo.display.text import PATH, clean
 from mfbo.exports.table import harmless, rows
@@ -78,6 +79,9 @@ def _part(part: Part, *, titled: bool) -> list[str]:
         rows = [[row.name, f"{100 * row.alone:.0f}%", f"{100 * row.total:.0f}%"] for row in part.importances.rows]
         lines += ["### Importance", "", *table(["hyperparameter", "by itself", "with its interactions"], rows)]
         lines += [plain(cells.trust(part.importances), 1000), ""]
+    names, members = fronts.rows(part)
+    if members:
+        lines += ["### Pareto front", "", *table(names, members)]
     head, told = cells.told(part)
     if told:
         lines += ["### Told from elsewhere", "", cells.TOLD, "", *table(head, told)]

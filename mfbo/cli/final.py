@@ -13,7 +13,6 @@ from mfbo.errors import BadValue
 
 if TYPE_CHECKING:
     from mfbo.ledger import Run
-    from mfbo.result import Best
     from mfbo.trial import Config
     from mfbo.validate import Score
 
@@ -28,8 +27,9 @@ if TYPE_CHECKING:
     type=click.Choice(["yaml", "json", "args", "command"]),
     help="What to print; command: the line that trains it again.",
 )
+@click.option("--trial", type=int, metavar="N", help="Of that trial instead, such as one of the Pareto front.")
 @click.option("--export", "folder", metavar="DIR", help="Write its model there instead, without training anew.")
-def best(run: str, form: str, folder: str | None) -> None:
+def best(run: str, form: str, trial: int | None, folder: str | None) -> None:
     """Print the best configuration of RUN, the command that trains it again, or export its model."""
     from mfbo.ledger import read
     from mfbo.result import result_of
@@ -38,12 +38,15 @@ def best(run: str, form: str, folder: str | None) -> None:
     if folder is not None:
         from mfbo.export import export
 
-        click.echo(str(export(ledger, folder)))
+        click.echo(str(export(ledger, folder, trial)))
         return
-    found = result_of(ledger).best
+    if trial is not None and trial not in ledger.asks:
+        raise BadValue(f"{run!r} has no trial {trial}; `mfbo show {run}` names some")
+    found = ledger.asks[trial] if trial is not None else result_of(ledger).best
     if found is None:
         raise BadValue(f"{run!r} has no result yet; `mfbo show {run}` says why")
-    click.echo(_command(ledger, found) if form == "command" else _written(found.config, form))
+    config = found.config
+    click.echo(_command(ledger, config) if form == "command" else _written(config, form))
 
 
 @click.command()
@@ -77,7 +80,7 @@ def validate(run: str, seeds: int, out: str | None, device: str | None, as_json:
     Console().print(scores(found))
 
 
-def _command(run: Run, best: Best) -> str:
+def _command(run: Run, config: Config) -> str:
     """The one line that trains it again, at full fidelity."""
     from mfbo.display.text import PATH, clean
     from mfbo.export import again
@@ -86,7 +89,7 @@ def _command(run: Run, best: Best) -> str:
     trained = {"seed": run.header.seed, "work": 1.0}
     options, space = dict(settings.get("options", {})), settings.get("space", "default")
     described = {"task": run.header.task, "trained": trained, "options": options, "space": space}
-    return clean(again({**described, "hyperparameters": best.config}, ""), PATH)
+    return clean(again({**described, "hyperparameters": config}, ""), PATH)
 
 
 def _written(config: Config, form: str) -> str:

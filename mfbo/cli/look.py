@@ -9,7 +9,7 @@ import click
 
 from mfbo.cli import options
 
-KINDS = "anytime, quality, ranks, critical, correlation, learning, scatter or importance."
+KINDS = "anytime, quality, ranks, critical, correlation, learning, scatter, importance or pareto."
 
 
 @click.command()

@@ -27,6 +27,9 @@ FAILED, INTERRUPTED = 1, 130
 @options.ladder
 @click.option("--warm-start", metavar="RUN", help="Begin with the results of an earlier run of TASK.")
 @click.option("--prior", metavar="FILE.yaml", help="A configuration to try first and look near to; or: default.")
+@click.option(
+    "--objectives", metavar="NAMES", help="Several to be low at once, such as loss,size or loss,cost,latency."
+)
 @click.option("--out", metavar="DIR", help="Run folder; default: runs/TASK-OPTIMIZER-sSEED.")
 @options.running
 @options.logs
@@ -45,6 +48,7 @@ def tune(
     eta: int,
     warm_start: str | None,
     prior: str | None,
+    objectives: str | None,
     out: str | None,
     logs: tuple[str, ...],
     quiet: bool,
@@ -78,6 +82,7 @@ def tune(
             eta=eta,
             warm_start=warm_start,
             prior=prior,
+            objectives=objectives.split(",") if objectives else (),
             settings=options.settings_of(**settings),
             observer=observer,
             command=typed(),

@@ -22,6 +22,7 @@ from mfbo.display.text import (
     rung_words,
     seconds,
 )
+from mfbo.pareto import front_of
 from mfbo.price import of_run
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from mfbo.ledger import Result, Run
+    from mfbo.pareto import Front
 
 MOST = 20
 """So many improvements and kinds of failure are shown."""
@@ -49,6 +51,8 @@ def summary(run: Run) -> RenderableType:
         parts += [Text(), rung_table(tally, best.outcome.rung if best else None)]
     if best:
         parts += [Text(), _incumbent(best, unit, run.header.optimum)]
+    if found := front_of(run):
+        parts += [Text(), front_table(found)]
     if run.told:
         parts += [Text(), told_table(run, best)]
     if len(better) > 1:
@@ -78,6 +82,7 @@ def _facts(run: Run, tally: Tally) -> Table:
         "wall": f"{seconds(run.wall)} of {clean(run.limits.max_wall)}" if run.limits.max_wall else "",
         "options": pairs(options),
         "prior": pairs(header.prior or {}),
+        "objectives": clean(", ".join(header.objectives)),
         "begun": clean(header.created),
         "command": clean(header.command, PATH),
         "machine": _values(header.hardware),
@@ -139,6 +144,19 @@ def _incumbent(best: Result, unit: str, optimum: float | None) -> Group:
 def _exact(value: object) -> str:
     """A hyperparameter in full, to be used again."""
     return clean(repr(value) if isinstance(value, float) else value, PATH)
+
+
+def front_table(found: Front) -> Group:
+    """The Pareto front: the values of each member, and which trial it was."""
+    many = len(found.members) + len(found.others)
+    text = Text(f"Pareto front: {len(found.members)} of {many} configurations at {rung_words(found.rung)}; ")
+    text.append("one of them: mfbo best RUN --trial N", "dim")
+    table = plain_table("trial", *(clean(name, 40) for name in found.names), "configuration")
+    for result, values in found.members[:MOST]:
+        figures = [Text(str(result.trial.id)), *(Text(number(value)) for value in values)]
+        table.add_row(*figures, one_line(pairs(result.trial.config)))
+    more = len(found.members) - MOST
+    return Group(text, table, *([Text(f"and {more} more", "dim")] if more > 0 else []))
 
 
 def told_table(run: Run, best: Result | None) -> Group:

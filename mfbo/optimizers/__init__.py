@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from mfbo.errors import UnknownName
+from mfbo.errors import BadValue, UnknownName
 from mfbo.fidelity import ETA
 from mfbo.trial import Rung
 
@@ -31,6 +31,8 @@ LEARNERS = ("smac", "smac-stock")
 """Those that can begin with results of an earlier run."""
 BELIEVERS = ("smac", "smac-stock", "hyperband", "asha")
 """Those that can begin with a prior, and draw near it."""
+SCALARISED = ("smac", "smac-stock", "hyperband", "asha", "random", "random-2x", "grid")
+"""Those that can be told several objectives as one loss."""
 SHARE = {"random-2x": 2.0}
 """Cost that an optimizer is given where others are given 1."""
 
@@ -58,6 +60,14 @@ class Optimizer(Protocol):
 
 
 @runtime_checkable
+class Reteller(Protocol):
+    """One that can be told several objectives: their weights change, and with them what was told."""
+
+    def retell(self, losses: Sequence[float | None]) -> None:
+        """All that was told comes to these losses instead, in the order in which it was told."""
+
+
+@runtime_checkable
 class Hearer(Protocol):
     """One of `LEARNERS`."""
 
@@ -74,6 +84,7 @@ def make(
     *,
     prior: Config | None = None,
     eta: int = ETA,
+    objectives: Sequence[str] = (),
 ) -> Optimizer:
     """The optimizer of that name.
 
@@ -85,11 +96,19 @@ def make(
         known: results of an earlier run; those in `LEARNERS` make use of them.
         prior: a configuration believed in; those in `BELIEVERS` make use of it.
         eta: one of so many configurations of a rung is promoted.
+        objectives: names of several; none for the loss alone. For those in `SCALARISED`.
 
     Raises:
         UnknownName: no such optimizer.
         BadSpace: the space has nothing to tune, or choices that a ledger cannot hold.
+        BadValue: several objectives, for an optimizer that can be told but one.
     """
+    if objectives:
+        if name not in SCALARISED:
+            raise BadValue(f"{name} can be told one objective only; several: {', '.join(SCALARISED)}")
+        from mfbo.optimizers.parego import Scalarised
+
+        return Scalarised(make(name, task, rungs, seed, known, prior=prior, eta=eta), objectives, seed)
     if name not in OPTIMIZERS:
         raise UnknownName("optimizer", name, OPTIMIZERS)
     from mfbo.optimizers.sampling import check_space

@@ -32,6 +32,7 @@ class Asha:
         self._results: list[list[tuple[float, int]]] = [[] for _ in rungs]  # of a rung: (loss, trial), best first
         self._promoted: list[set[int]] = [set() for _ in rungs]
         self._configs: list[Config] = []
+        self._told: list[Trial] = []
 
     def ask(self) -> Trial | None:
         """A promotion, or a new configuration; None where there is neither until more is told."""
@@ -44,10 +45,22 @@ class Asha:
 
     def tell(self, trial: Trial, outcome: Outcome) -> None:
         """Note the loss at that rung; what failed is worse than anything, and goes no further."""
-        level = self._level[trial.rung]
-        insort(self._results[level], (math.inf if outcome.loss is None else outcome.loss, trial.id))
+        self._told.append(trial)
+        self._note(trial, outcome.loss)
+
+    def retell(self, losses: Sequence[float | None]) -> None:
+        """See `mfbo.optimizers.Reteller`."""
+        self._results = [[] for _ in self._rungs]
         if self._prior:
-            self._prior.told(trial.config, level, outcome.loss)
+            self._prior.forget()
+        for trial, loss in zip(self._told, losses, strict=True):
+            self._note(trial, loss)
+
+    def _note(self, trial: Trial, loss: float | None) -> None:
+        level = self._level[trial.rung]
+        insort(self._results[level], (math.inf if loss is None else loss, trial.id))
+        if self._prior:
+            self._prior.told(trial.config, level, loss)
 
     def pending(self) -> None:
         """Whatever was told may be among the best of its rung one day."""

@@ -51,6 +51,7 @@ class BracketOptimizer:
         self._budgets = budgets
         self._running: dict[int, TrialInfo] = {}
         self._surrogate = surrogate
+        self._told: list[tuple[Trial, TrialInfo]] = []
         self._asked = 0
         if surrogate:
             self._facade.learn([(result.config, self._budget(result.rung), result.loss) for result in known])
@@ -71,13 +72,25 @@ class BracketOptimizer:
 
     def tell(self, trial: Trial, outcome: Outcome) -> None:
         """Hand the loss on; what has none is told as a failure."""
-        self._facade.told(self._running.pop(trial.id), outcome.loss)
+        info = self._running.pop(trial.id)
+        self._told.append((trial, info))
+        self._facade.told(info, outcome.loss)
         if self._prior:
             self._prior.told(trial.config, self._rungs.index(trial.rung), outcome.loss)
 
     def _budget(self, rung: Rung) -> float:
         """That of the highest rung whose work `rung` has done."""
         return max(b for b, own in zip(self._budgets, self._rungs, strict=True) if own.work <= rung.work + 1e-9)
+
+    def retell(self, losses: Sequence[float | None]) -> None:
+        """See `mfbo.optimizers.Reteller`."""
+        if self._prior:
+            self._prior.forget()
+        for (trial, info), loss in zip(self._told, losses, strict=True):
+            if loss is not None:
+                self._facade.retold(info, loss)
+            if self._prior:
+                self._prior.told(trial.config, self._rungs.index(trial.rung), loss)
 
     def hear(self, known: Known) -> None:
         """See `mfbo.optimizers.Hearer`; random configurations learn nothing."""

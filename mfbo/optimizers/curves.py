@@ -105,6 +105,7 @@ class CurveOptimizer:
         self._running: dict[int, TrialInfo] = {}
         self._asked = 0
         self._costs: list[float] = []  # seconds of trials on a real clock
+        self._told: list[TrialInfo] = []
         # small matrices gain nothing from more threads; they would lose much on a busy machine, and the last digits
         # would depend on their number
         self._threads = ThreadpoolController()
@@ -133,12 +134,20 @@ class CurveOptimizer:
         status = StatusType.CRASHED if loss is None else StatusType.SUCCESS
         value = TrialValue(cost=cost, time=outcome.cost, status=status)
         self._facade.tell(info, value, save=False)
+        self._told.append(info)
         self._facade.promotions.told(info, math.inf if loss is None else loss)
         self._facade.selector.ended(trial.id, trial.key, loss, self._price(trial.rung, outcome))
         if not outcome.virtual:
             self._costs.append(outcome.cost)
             cheap = usual_thinking(len(self._costs)) > THINKING * fmean(self._costs[-20:])
             self._facade.selector.effort = LESS if cheap else 1.0
+
+    def retell(self, losses: Sequence[float | None]) -> None:
+        """See `mfbo.optimizers.Reteller`; there are no results of an earlier run then."""
+        self._facade.promotions.forget()
+        for info, loss in zip(self._told, losses, strict=True):
+            self._facade.promotions.told(info, math.inf if loss is None else loss)
+        self._facade.selector.retell(losses)
 
     def hear(self, known: Known) -> None:
         """See `mfbo.optimizers.Hearer`."""

@@ -65,6 +65,12 @@ class CurveEncoder(AbstractRunHistoryEncoder):
             self._priced.append(row)
             self._prices.append(math.log(price))
 
+    def forget(self) -> None:
+        """All results, for they will be told again."""
+        self._counts = [0] * len(self._counts)
+        for kept in (self._rows, self._losses, self._priced, self._prices):
+            kept.clear()
+
     def at(self, rows: Floats, level: int | Sequence[int]) -> Floats:
         """Rows of configurations with the column of the fidelity: (n, size + 1)."""
         levels = [level] * len(rows) if isinstance(level, int) else level

@@ -59,6 +59,11 @@ class Prior:
             self._rows.append(row)
             insort(self._results.setdefault(level, []), (loss, len(self._rows) - 1))
 
+    def forget(self) -> None:
+        """All that was told, for it will be told again."""
+        self._results.clear()
+        self._rows.clear()
+
     def shares(self, level: int = 0) -> tuple[float, float]:
         """(near the prior, near the incumbent): parts of the configurations that begin at `level`."""
         informed = ETA**level / (1 + ETA**level)

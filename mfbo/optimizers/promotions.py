@@ -84,6 +84,10 @@ class Promotions(AbstractIntensifier):
             else:
                 fraction = 1  # all are known: what is left is spent on knowing them better
 
+    def forget(self) -> None:
+        """All results, for they will be told again; what was promoted stays so."""
+        self._results = [[] for _ in self._budgets]
+
     def told(self, info: TrialInfo, loss: float) -> None:
         """`info` came to `loss`; infinity where it failed."""
         insort(self._results[self.level_of(info)], (loss, self._index[info.config]))

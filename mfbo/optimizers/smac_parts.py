@@ -273,6 +273,12 @@ class Brackets(Hyperband):
                 bracket.losses[info.config] = loss
                 return
 
+    def retold(self, info: TrialInfo, loss: float) -> None:
+        """`info` comes to `loss` instead; what has been promoted stays so."""
+        for bracket in self._open:
+            if info.config in bracket.losses and self._budgets_in_stage[bracket.number][bracket.stage] == info.budget:
+                bracket.losses[info.config] = loss
+
     def configs(self) -> list[Configuration]:
         """Those that may still go on."""
         return [config for bracket in self._open for config in bracket.configs]
@@ -400,6 +406,11 @@ class Facade(MultiFidelityFacade):
         if beats(cost, budget, known):
             self._config_selector.hear(config)
         history.add(config, cost=cost, seed=0, budget=budget, force_update=True)
+
+    def retold(self, info: TrialInfo, loss: float) -> None:
+        """What was told of `info` comes to `loss` instead."""
+        self._runhistory.add(info.config, cost=loss, seed=info.seed, budget=info.budget, force_update=True)
+        self._intensifier.retold(info, loss)
 
     def told(self, info: TrialInfo, loss: float | None) -> None:
         """Tell the runhistory, the bracket and, of a failure, the selector; `loss` is None for a failure."""

@@ -86,7 +86,7 @@ def train(config: Config, rung: Rung, context: Context) -> Measurement:
     and leaves a checkpoint at its end.
 
     Returns:
-        Validation error in [0, 1], with the metrics accuracy and macro_f1.
+        Validation error in [0, 1], with the metrics accuracy, macro_f1 and size (weights and biases).
 
     Raises:
         BadData: the checkpoint is damaged, or that of another network.
@@ -100,7 +100,7 @@ def validate(config: Config, rung: Rung, context: Context) -> Measurement:
     """Train from scratch on training and validation part, measure on the test part.
 
     Returns:
-        Test error in [0, 1], with the metrics accuracy and macro_f1; the model is left as a checkpoint.
+        Test error in [0, 1], with the metrics of `train`; the model is left as a checkpoint.
     """
     first, second, judge = split(context.seed)
     learn = Images(np.concatenate([first.x, second.x]), np.concatenate([first.y, second.y]))
@@ -139,7 +139,8 @@ def _run(config: Config, rung: Rung, context: Context, learn: Images, judge: Ima
         with context.evaluating():
             predicted = model.predict(judge.x)
             macro_f1 = f1_score(judge.y, predicted, average="macro", zero_division=0)
-    metrics = {"accuracy": 1 - error, "macro_f1": float(macro_f1)}
+    size = sum(weights.size for weights in [*model.coefs_, *model.intercepts_])
+    metrics = {"accuracy": 1 - error, "macro_f1": float(macro_f1), "size": float(size)}
     if context.keeps_checkpoints:
         with context.save(rung.epochs) as folder:
             save_state(model, folder / FILE)

@@ -143,8 +143,8 @@ def fit(job: Job, rung: Rung, context: Context) -> Measurement:
     """Train to the end of `rung`, from the context's checkpoint where it has one; leave a checkpoint.
 
     Returns:
-        Validation error in [0, 1], with the metrics accuracy, macro_f1, cross_entropy (nats) and samples (seen in this
-        trial, so without those before its checkpoint).
+        Validation error in [0, 1], with the metrics accuracy, macro_f1, cross_entropy (nats), samples (seen in this
+        trial, so without those before its checkpoint) and size (parameters of the model).
 
     Raises:
         BadData: the checkpoint is damaged.
@@ -185,7 +185,7 @@ def _fit(job: Job, rung: Rung, context: Context) -> Measurement:
                 _note(done, scores.loss)
                 plan = plan.cut(done.step) if job.patience and done.stale >= job.patience else plan
     assert scores is not None
-    found = _measurement(scores, seen)
+    found = _measurement(scores, seen, sum(parameter.numel() for parameter in job.model.parameters()))
     if context.keeps_checkpoints:
         with writing(), context.save(rung.epochs) as folder:
             if stable := stable or _snapshot(job, context, done):
@@ -302,6 +302,6 @@ def _snapshot(job: Job, context: Context, done: Progress) -> Snapshot | None:
     return Snapshot.take(job.model, job.optimizer, done) if context.keeps_checkpoints and not job.final else None
 
 
-def _measurement(scores: Scores, seen: int) -> Measurement:
+def _measurement(scores: Scores, seen: int, size: int) -> Measurement:
     metrics = {"accuracy": scores.accuracy, "macro_f1": scores.macro_f1, "cross_entropy": scores.cross_entropy}
-    return Measurement(scores.loss, {**metrics, "samples": float(seen)})
+    return Measurement(scores.loss, {**metrics, "samples": float(seen), "size": float(size)})

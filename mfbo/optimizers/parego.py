@@ -1,0 +1,96 @@
+"""Several objectives as one: ParEGO, around an optimizer that knows of one loss only.
+
+Knowles 2006 (IEEE Trans. Evol. Comput. 10:1), as SMAC3 has it: the augmented Chebyshev norm of the scaled objectives,
+under weights that change. Here they change after every `EVERY` results, and then all earlier results are told again
+under the new weights, so that an optimizer never compares what was weighed differently.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from statistics import median
+from typing import TYPE_CHECKING
+
+from ConfigSpace import ConfigurationSpace
+from smac import Scenario
+from smac.multi_objective.parego import ParEGO
+from smac.utils.multi_objective import normalize_costs
+
+from mfbo.errors import NoObjective
+from mfbo.objectives import SCALES, missing, values
+from mfbo.optimizers import Reteller
+
+if TYPE_CHECKING:
+    from mfbo.optimizers import Optimizer
+    from mfbo.trial import Config, Outcome, Trial
+
+EVERY = 4  # results under the same weights
+ENOUGH = 8  # results at a rung, before it sets the scales alone
+TINY = 1e-12
+
+
+class Scalarised:
+    """Tells an optimizer one loss in place of several objectives.
+
+    Args:
+        inner: the optimizer; where it learns from losses it must know `retell`.
+        names: of the objectives.
+        seed: of the run; the weights follow from it and from the number of results.
+    """
+
+    def __init__(self, inner: Optimizer, names: Sequence[str], seed: int) -> None:
+        self._inner, self._names = inner, tuple(names)
+        scenario = Scenario(ConfigurationSpace({"x": (0.0, 1.0)}), objectives=list(names), seed=seed)
+        self._weigh = ParEGO(scenario, seed=seed)
+        self._weigh.update_on_iteration_start()
+        self._told: list[tuple[float, tuple[float, ...] | None]] = []  # (work, scaled values), None for a failure
+
+    def ask(self) -> Trial | None:
+        """What the optimizer asks."""
+        return self._inner.ask()
+
+    def tell(self, trial: Trial, outcome: Outcome) -> None:
+        """Tell what the outcome comes to under the present weights.
+
+        Raises:
+            NoObjective: it lacks an objective, and so did all before it.
+        """
+        found = values(outcome, self._names)
+        if found is None and outcome.loss is not None and all(known is None for _, known in self._told):
+            raise NoObjective(missing(outcome, self._names))
+        scaled = None if found is None else tuple(map(_scaled, self._names, found))
+        self._told.append((trial.rung.work, scaled))
+        losses = self._losses()
+        self._inner.tell(trial, replace(outcome, loss=losses[-1]))
+        if len(self._told) % EVERY == 0:
+            self._weigh.update_on_iteration_start()
+            if isinstance(self._inner, Reteller):
+                self._inner.retell(self._losses())
+
+    def pending(self) -> Collection[str] | None:
+        """What the optimizer may ask again."""
+        return self._inner.pending()
+
+    def remember(self, configs: Sequence[Config]) -> None:
+        """See `Optimizer.remember`."""
+        self._inner.remember(configs)
+
+    def _losses(self) -> list[float | None]:
+        """All that was told, in order, under the present weights and scales."""
+        bounds = self._bounds()
+        return [None if v is None else float(self._weigh(normalize_costs(list(v), bounds))) for _, v in self._told]
+
+    def _bounds(self) -> list[tuple[float, float]]:
+        """For each objective the best value and the median: one unit of it. At the highest rung that has enough."""
+        known = [(work, found) for work, found in self._told if found is not None]
+        works = sorted({work for work, _ in known}, reverse=True)
+        enough = [work for work in works if sum(at == work for at, _ in known) >= ENOUGH]
+        chosen = [found for work, found in known if not enough or work == enough[0]]
+        return [(min(column), median(column)) for column in zip(*chosen, strict=True)]
+
+
+def _scaled(name: str, found: float) -> float:
+    """A value on the scale on which it is compared."""
+    return math.log(max(found, TINY)) if name in SCALES else found

@@ -1,0 +1,207 @@
+"""Several objectives: their values, the front by hand, a run that replays, and one objective that is as it was."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+
+import pytest
+from click.testing import CliRunner
+from ConfigSpace import ConfigurationSpace, Float
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+import mfbo
+from mfbo.analysis.report import write
+from mfbo.cli import main
+from mfbo.display import summary
+from mfbo.errors import BadLedger, BadValue, NoObjective
+from mfbo.ledger import FILE, parse, read
+from mfbo.objectives import checked, value, values
+from mfbo.optimizers import SCALARISED
+from mfbo.optimizers.parego import Scalarised
+from mfbo.pareto import front, front_of, hypervolume
+from mfbo.replay import replay
+from mfbo.tell import tell
+from mfbo.trial import Outcome, Report, Rung, Trial
+
+FULL = Rung(27, 1.0, 1.0)
+
+
+def train(config, fidelity, context):
+    """Loss falls with x and size rises with it; y is better low for both, so the front is y = 0."""
+    loss = 1 - config["x"] + config["y"] + 0.1 / fidelity.epochs
+    return mfbo.Measurement(loss, {"size": 10 ** (config["x"] + config["y"])}, cost=fidelity.epochs / 27)
+
+
+def made():
+    space = ConfigurationSpace()
+    space.add(Float("x", (0.0, 1.0)), Float("y", (0.0, 1.0)))
+    return mfbo.Task("made", space, train, mfbo.Fidelity(epochs=(1, 27)), stateless=True, full_cost=1.0)
+
+
+def test_a_front_worked_by_hand():
+    assert front([]) == []
+    assert front([(1, 1)]) == [0]
+    assert front([(2, 2), (1, 3), (3, 1), (2, 3), (3, 3)]) == [1, 0, 2]
+    assert front([(1, 1), (1, 1), (1, 2)]) == [0]
+    assert front([(1, 5, 5), (5, 1, 5), (5, 5, 1), (5, 5, 5)]) == [0, 1, 2]
+
+
+def test_hypervolumes_worked_by_hand():
+    assert hypervolume([], (1, 1)) == 0
+    assert hypervolume([(0, 0)], (2, 3)) == 6
+    assert hypervolume([(1, 3), (2, 1)], (4, 4)) == 3 * 1 + 2 * 3 - 2 * 1
+    assert hypervolume([(0, 0, 0)], (2, 3, 4)) == 24
+    assert hypervolume([(0, 1, 1), (1, 0, 1)], (2, 2, 2)) == 3
+    assert hypervolume([(5, 0)], (4, 4)) == 0
+
+
+@given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6), st.integers(0, 6)), max_size=12))
+def test_none_on_the_front_is_dominated_and_all_others_are(points):
+    kept = front(points)
+
+    def beats(a, b):
+        return all(x <= y for x, y in zip(a, b, strict=True)) and a != b
+
+    for i, point in enumerate(points):
+        dominated = any(beats(other, point) for other in points)
+        again = point in points[:i]
+        assert (i in kept) == (not dominated and not again)
+    assert hypervolume([points[i] for i in kept], (7, 7, 7)) == pytest.approx(hypervolume(points, (7, 7, 7)))
+
+
+def test_values_of_an_outcome():
+    reports = (Report(10, 0.5, 1.0), Report(27, 0.4, 2.0))
+    outcome = Outcome(
+        "ok", 0.4, FULL, train=17.0, evaluation=4.0, metrics={"size": 7.0}, reports=reports, start_epoch=10
+    )
+    assert value(outcome, "loss") == 0.4
+    assert value(outcome, "size") == 7.0
+    assert value(outcome, "cost") == pytest.approx(27.0)  # 17 of 27 epochs took 17 seconds
+    assert value(outcome, "latency") == 2.0
+    assert value(outcome, "nothing") is None
+    assert value(replace(outcome, metrics={"latency": 0.1}), "latency") == 0.1
+    assert values(outcome, ("loss", "size")) == (0.4, 7.0)
+    assert values(replace(outcome, status="stopped"), ("loss", "size")) is None
+    assert values(outcome, ("loss", "nothing")) is None
+
+
+def test_names():
+    assert checked([]) == checked(["loss"]) == ()
+    assert checked(["loss", " size"]) == ("loss", "size")
+    for names, text in ((["size"], "'loss' must be one"), (["loss", "loss"], "each once"), (["loss", ""], "each once")):
+        with pytest.raises(BadValue, match=text):
+            checked(names)
+
+
+@pytest.mark.parametrize("optimizer", SCALARISED)
+def test_a_run_is_replayed_and_resumed_exactly(optimizer, tmp_path):
+    names = ("loss", "size")
+    whole = mfbo.tune(made(), "3x", optimizer=optimizer, objectives=names, out=tmp_path / "whole").ledger
+    assert read(tmp_path / "whole").header.objectives == names
+    assert replay(read(tmp_path / "whole")).mismatch is None
+    lines = (tmp_path / "whole" / FILE).read_bytes().splitlines(keepends=True)
+    (tmp_path / "cut").mkdir()
+    (tmp_path / "cut" / FILE).write_bytes(b"".join(lines[: len(lines) // 2]))
+    again = mfbo.resume(tmp_path / "cut", task=made()).ledger
+    assert again.results == whole.results
+    assert front_of(again).members == front_of(whole).members
+
+
+def test_one_objective_is_as_before():
+    alone, named = (mfbo.tune(made(), "2x", objectives=names).ledger for names in ((), ("loss",)))
+    assert alone.results == named.results
+    assert front_of(alone) is None
+
+
+@pytest.mark.parametrize("optimizer", ["smac", "asha"])
+def test_the_front_is_wider_than_that_of_the_loss_alone(optimizer):
+    volumes = []
+    for names in (("loss", "size"), ()):
+        run = mfbo.tune(made(), "12x", optimizer=optimizer, objectives=names, seed=1).ledger
+        found = [values(r.outcome, ("loss", "size")) for r in run.results if r.outcome.rung.work == 1]
+        volumes.append(hypervolume([one for one in found if one], (2.0, 100.0)))
+    assert volumes[0] > volumes[1]
+
+
+class Inner:
+    """Keeps what it is told."""
+
+    def __init__(self):
+        self.told, self.again = [], []
+
+    def tell(self, trial, outcome):
+        self.told.append(outcome.loss)
+
+    def retell(self, losses):
+        self.again.append(list(losses))
+
+
+def test_an_optimizer_is_told_all_again_under_new_weights():
+    inner = Inner()
+    wrapped = Scalarised(inner, ("loss", "size"), seed=0)
+    outcomes = [Outcome("ok", 1 - i / 10, FULL, train=1.0, metrics={"size": 10.0**i}) for i in range(8)]
+    for i, outcome in enumerate(outcomes):
+        wrapped.tell(
+            Trial(i, {"x": i}, FULL), outcome if i != 5 else Outcome("failed", None, FULL, train=1.0, error="x")
+        )
+    first, second = inner.again
+    assert (len(first), len(second)) == (4, 8)
+    assert first != second[:4]
+    assert second[5] is None
+    assert all(loss is not None and loss >= 0 for i, loss in enumerate(second) if i != 5)
+
+
+def test_an_objective_that_nobody_reports_is_told_at_once_and_nothing_is_kept(tmp_path):
+    with pytest.raises(
+        NoObjective, match="objective 'speed': the task reports no such metric; choose from: loss, cost, size"
+    ):
+        mfbo.tune(made(), "3x", optimizer="random", objectives=("loss", "speed"), out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_knows_a_loss_only_is_refused(tmp_path):
+    names = ("loss", "size")
+    with pytest.raises(BadValue, match="one-epoch can be told one objective only"):
+        mfbo.tune(made(), "2x", optimizer="one-epoch", objectives=names)
+    mfbo.tune(made(), "2x", optimizer="random", objectives=names, out=tmp_path / "run")
+    with pytest.raises(BadValue, match="several objectives"):
+        tell(tmp_path / "run", {"x": 0.5, "y": 0.5}, 0.1)
+    with pytest.raises(BadValue, match="a warm start has losses only"):
+        mfbo.tune(made(), "2x", objectives=names, warm_start=tmp_path / "run")
+
+
+def test_a_damaged_list_of_objectives_is_refused(tmp_path):
+    mfbo.tune(made(), "2x", optimizer="random", objectives=("loss", "size"), out=tmp_path)
+    content = (tmp_path / FILE).read_bytes()
+    for other in (b'["loss",7]', b"7", b'[["loss"]]'):
+        with pytest.raises(BadLedger):
+            parse(content.replace(b'["loss","size"]', other))
+    lines = content.splitlines(keepends=True)
+    header = json.loads(lines[0])
+    del header["objectives"], header["prior"]  # a ledger from before
+    assert parse(b"".join([json.dumps(header).encode() + b"\n", *lines[1:]])).header.objectives == ()
+
+
+def test_show_plot_and_report_have_the_front_and_best_takes_one_of_it(tmp_path):
+    folder = tmp_path / "run"
+    run = mfbo.tune(made(), "8x", optimizer="random", objectives=("loss", "size", "cost"), out=folder).ledger
+    found = front_of(run)
+    assert len(found.members) > 1
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(summary(read(folder)))
+    shown = console.export_text()
+    assert f"Pareto front: {len(found.members)} of 8 configurations at all data, 27 epochs" in shown
+    for suffix in ("md", "html"):
+        assert "Pareto front" in write([folder], tmp_path / f"r.{suffix}").read_text(encoding="utf-8")
+    drawn = CliRunner().invoke(main, ["plot", str(folder), "--kind", "pareto", "-o", str(tmp_path / "p.svg")])
+    assert drawn.exit_code == 0, drawn.output
+    last = found.members[-1][0].trial
+    printed = CliRunner().invoke(main, ["best", str(folder), "--trial", str(last.id), "--format", "json"])
+    assert json.loads(printed.stdout) == last.config
+    refused = CliRunner().invoke(main, ["best", str(folder), "--trial", "99"])
+    assert refused.exit_code == 2
+    assert "has no trial 99" in refused.output
