@@ -4,7 +4,7 @@
 
 Command lines are made of all commands and options that there are, with values that suit them, values that nearly do
 and junk, and run in this process, among good, broken, torn and empty runs, task files and spaces. Left out is what
-needs a network, serves until Ctrl-C or starts a logger of another tool. Ledgers of five kinds of run are cut, changed
+needs a network, serves until Ctrl-C or starts a logger of another tool. Ledgers of seven kinds of run are cut, changed
 byte by byte, line by line and value by value; then shown, replayed and resumed. Damage is any change to a ledger that
 was not asked for, or to what a resumed one held before. Five minutes.
 
@@ -41,6 +41,7 @@ import mfbo
 from mfbo.cli import main as mfbo_cli
 from mfbo.errors import MfboError
 from mfbo.ledger import FILE, read
+from mfbo.tell import tell
 
 TIMES = 5000  # command lines, and ledgers
 SECONDS = 60  # that one may take
@@ -63,7 +64,7 @@ VALUES: dict[str, list[str]] = {
     "run": ["run", "failed", "empty", "torn", "run/ledger.jsonl", "nothing", "broken.py"],
     "runs": ["run", "run", "torn", "failed", "nothing"],
     "what": ["branin", "hartmann3", "mine.py:task", "study.yaml", "broken.yaml"],
-    "max_cost": ["2x", "0.5x", "3s", "1.5s", "0x", "-1h", "1h1h", "2 x", "0.001x", "1e2x"],
+    "max_cost": ["2x", "0.5x", "3s", "1.5s", "0x", "-1h", "1h1h", "2 x", "0.001x", "1e2x", "0.001USD"],
     "max_trials": ["1", "3", "0", "-3", "1.5"],
     "max_wall": ["2s", "1x", "0s", "1ms"],
     "optimizer": ["random", "asha", "hyperband", "grid", "one-epoch", "smac", "smacc"],
@@ -82,9 +83,17 @@ VALUES: dict[str, list[str]] = {
     "extra": ["a=b", "=", "a", "a=", "patience=x"],
     "logs": ["tensorboard=logs", "mlflow=", "=", "nothing=here"],
     "warm_start": ["run", "torn", "failed", "nothing"],
+    "prior": ["default", "known.yaml", "broken.yaml", "nothing.yaml", "study.yaml"],
+    "config": ["known.yaml", "known.yaml", "broken.yaml", "study.yaml", "--x1=0", "run"],
+    "loss": ["0.1", "1", "nan", "-1e308"],
+    "data": ["1", "0.5", "0", "2"],
+    "epochs": ["1", "3", "0", "99"],
+    "trial": ["0", "1", "99", "-1"],
+    "objectives": ["loss,cost", "loss", "loss,size", "size", ","],
+    "price": ["0.9/h", "1EUR/h", "$2/h", "0/h", "1"],
     "out": ["new", "run", "broken.py", "new/er"],
     "output": ["out.svg", "out.bmp", "run", "nothing/out.png", "out.yaml"],
-    "form": ["yaml", "json", "args", "csv", "optuna", "nothing"],
+    "form": ["yaml", "json", "args", "command", "csv", "optuna", "nothing"],
     "folder": ["exported", "run"],
     "name": ["cifar10", "nothing"],
 }  # fmt: skip
@@ -136,6 +145,7 @@ def furnish(folder: Path) -> None:
     (folder / "broken.py").write_text("1 / 0\n")
     (folder / "study.yaml").write_text("tasks: [branin]\noptimizers: [random, grid]\nseeds: 2\nmax_cost: 2x\n")
     (folder / "broken.yaml").write_text("hyperparameters: [{\n")
+    (folder / "known.yaml").write_text("x1: 1.0\nx2: 2.0\n")
     mfbo.tune("branin", "3x", optimizer="hyperband", out=folder / "run")
     from mfbo.task import load
 
@@ -270,7 +280,7 @@ DAMAGES: tuple[Damage, ...] = (cut, flip, shuffle, insert, change)
 
 
 def originals(folder: Path) -> list[bytes]:
-    """Ledgers of several kinds of run: finished, in mid-flight, with failures, of a grid, of several workers."""
+    """Ledgers of several kinds of run: finished, in mid-flight, of a grid, of several workers, with priors and more."""
     made = []
     for number, (task, optimizer) in enumerate(
         [("branin", "hyperband"), ("mixed", "random"), ("forrester", "grid"), ("counting-ones", "asha")]
@@ -278,6 +288,10 @@ def originals(folder: Path) -> list[bytes]:
         how = mfbo.Settings(workers=number + 1)
         mfbo.tune(task, max_trials=7, optimizer=optimizer, out=folder / str(number), settings=how)
         made.append((folder / str(number) / FILE).read_bytes())
+    mfbo.tune("branin", max_trials=7, optimizer="asha", out=folder / "4", prior="default", objectives=("loss", "cost"))
+    mfbo.tune("branin", max_trials=5, optimizer="asha", out=folder / "5", settings=mfbo.Settings(price="1/h"))
+    tell(folder / "5", {"x1": 1.0, "x2": 2.0}, 3.0)
+    made += [(folder / name / FILE).read_bytes() for name in ("4", "5")]
     lines = made[0].splitlines(keepends=True)
     return [*made, b"".join(lines[:-3])]
 
