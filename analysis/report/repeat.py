@@ -39,6 +39,7 @@ def _tune(run: Run) -> str:
     given |= {"fidelity": header.fidelity.get("path")}
     for name, value in given.items():
         words += [f"--{name.replace('_', '-')}", str(value)] if value is not None else []
+    words += ["--objectives", ",".join(header.objectives)] if header.objectives else []
     return clean(shlex.join([*words, *_setting_words(header.settings)]), PATH)
 
 
