@@ -8,7 +8,15 @@ import random
 
 import numpy as np
 import pytest
-from ConfigSpace import Categorical, ConfigurationSpace, Constant, Float, Integer, Ordinal
+from ConfigSpace import (
+    Categorical,
+    ConfigurationSpace,
+    Constant,
+    EqualsCondition,
+    Float,
+    Integer,
+    OrdinalHyperparameter,
+)
 from peer_base import Dice, Peer, decoded, refuse, single
 
 from mfbo.errors import BadSpace
@@ -97,7 +105,7 @@ def test_listed_values_come_back_by_their_index():
         Float("lr", (0.0, 1.0)),
         Integer("n", (1, 9)),
         Categorical("kind", ["a", "b"]),
-        Ordinal("width", [16, 32, 64]),
+        OrdinalHyperparameter("width", [16, 32, 64]),
         Constant("fixed", "yes"),
     )
     assert [name for name, each in space.items() if single(each)] == ["fixed"]
@@ -112,7 +120,9 @@ def test_a_space_that_a_library_has_no_words_for_is_refused():
         refuse("Known", mixed, conditions=True)
     flat = load("counting-ones").space
     refuse("Known", flat, conditions=False)
-    conditional = load("digits").space
-    if conditional.conditions:
-        with pytest.raises(BadSpace, match="knows no conditions"):
-            refuse("Known", conditional, conditions=False)
+    conditional = ConfigurationSpace(name="trees")
+    conditional.add(Categorical("kind", ["a", "b"]), Float("rate", (0.0, 1.0)))
+    conditional.add(EqualsCondition(conditional["rate"], conditional["kind"], "a"))
+    refuse("Known", conditional, conditions=True)
+    with pytest.raises(BadSpace, match="Known knows no conditions, and 'trees' has some; leave this task out"):
+        refuse("Known", conditional, conditions=False)
