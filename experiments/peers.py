@@ -1,20 +1,20 @@
-"""Peers of `smac` on the suite's clock, space, seeds and rungs, each in its own best documented setting.
+r"""Peers of `smac` on the suite's clock, space, seeds and rungs, each in its own best documented setting.
 
     MFBO_DATA=... python experiments/suite.py --tasks lcbench --seeds 3 --cost 32 --optimizers peers:dehb
 
 None of them is a dependency of mfbo, and each has an environment of its own. From the folder of the repository::
 
-    python -m venv dehb && dehb/bin/pip install uv && echo 'numpy<2' > override.txt && \
-        dehb/bin/uv pip install --python dehb --override override.txt -e '.[lcbench]' dehb==0.1.2
-    python -m venv syne && syne/bin/pip install -e '.[lcbench]' syne-tune==0.16.0 huggingface_hub fastparquet
-    python -m venv neps && neps/bin/pip install -e '.[lcbench]' neural-pipeline-search==0.17.0
+    uv venv dehb && echo 'numpy<2' > override.txt && \
+        VIRTUAL_ENV=dehb uv pip install --override override.txt -e '.[lcbench]' dehb==0.1.2
+    uv venv syne && VIRTUAL_ENV=syne uv pip install -e '.[lcbench]' syne-tune==0.16.0 huggingface_hub fastparquet
+    uv venv neps && VIRTUAL_ENV=neps uv pip install -e '.[lcbench]' neural-pipeline-search==0.17.0
 
 DEHB 0.1.2 asks for NumPy below 2 and mfbo for 2 or above; the override gives DEHB what it asks for, and what mfbo needs
 for the suite works there. Syne Tune imports huggingface_hub for its `ASHACQR` without requiring it.
 
 All are driven by their own ask and tell, or as their own tuner would drive them. Levels of the ladder are given to them
 as resources 1, 3, 9, 27 with a factor of 3, which makes their rungs the suite's whatever the task rounds its epochs to.
-What their ask takes is not on the clock. `peer_checks.py` checks each adapter in the peer's environment. A peer refuses
+What their ask takes is not on the clock. `peer_checks.py` checks an adapter in the peer's environment. A peer refuses
 a space that it has no words for: forbidden clauses all, conditions Syne Tune and NePS.
 
 Left out, with the reason: NePS's ifBO loads the weights of its surrogate from the network when it starts; Syne Tune's
