@@ -119,8 +119,6 @@ def tune(
             note=observer.note,
             like=like,
         )
-    if interrupt():
-        raise KeyboardInterrupt
     observer.planned(planned)
     known = _known(warm_start, task, rungs, optimizer, observer)
     chosen = make(optimizer, task, rungs, seed, known, prior=believed, eta=eta, objectives=objectives)
@@ -144,7 +142,7 @@ def tune(
     new = folder is not None and not folder.exists()
     with Ledger.create(header, folder) as ledger:
         try:
-            status = _run(task, chosen, ledger, settings, observer)
+            status = _run(task, chosen, ledger, settings, observer, stopped=interrupt())
         except NoObjective:
             if folder is not None:
                 _remove(folder, whole=new)
@@ -271,13 +269,16 @@ def resume(
     return result_of(ledger.run)
 
 
-def _run(task: Task, optimizer: Any, ledger: Ledger, settings: Settings, observer: Observer) -> str:
-    """Run the loop of an open ledger to its end; the status."""
+def _run(
+    task: Task, optimizer: Any, ledger: Ledger, settings: Settings, observer: Observer, *, stopped: bool = False
+) -> str:
+    """Run the loop of an open ledger to its end; the status. With `stopped` that is at once: the user asked before."""
     run = ledger.run
     meter = Meter(task, run.limits)
     meter.read(run)
     with ExitStack() as stack:
         interrupt = stack.enter_context(Interrupt())
+        interrupt.asked = stopped
         checkpoints = retention = None
         if not (settings.from_scratch or task.stateless):
             root = run.folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mfbo-")))
