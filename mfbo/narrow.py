@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 KEEP = 0.2  # of each rung
 TRIM = 0.05  # of the promising values, at either end
-LEAST = 20  # configurations, below which nothing is narrowed
+LEAST = 15  # configurations, below which nothing is narrowed
 FEW = 5  # promising values, below which a hyperparameter is not narrowed
 ALPHA = 0.05
 MARGIN = 2.0  # mean distances between promising values, to either side

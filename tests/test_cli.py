@@ -40,12 +40,17 @@ def succeed(*args):
     return result.stdout
 
 
+def written():
+    """What lies here, but for what Python itself keeps of the user's module."""
+    return sorted(path for path in Path().rglob("*") if "__pycache__" not in path.parts)
+
+
 def refused(*args):
     """What is said about a mistake: one line on standard error, exit code 2, nothing written."""
-    before = sorted(os.walk("."))
+    before = written()
     result = mfbo_cli(*args)
     assert (result.exit_code, result.stdout) == (2, ""), result.output
-    assert sorted(os.walk(".")) == before
+    assert written() == before
     (line,) = result.stderr.splitlines()
     assert line.startswith("mfbo: ")
     return line

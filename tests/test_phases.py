@@ -66,7 +66,7 @@ def test_the_best_of_each_optimizer_is_measured_on_unseen_data(tmp_path):
         assert line.test["accuracy"] == pytest.approx(1 - line.test["loss"])
         assert 0 < line.test["macro_f1"] <= 1
         assert line.iterations <= line.trials
-    assert "configurations; 20 are needed" in found.narrowed[0]
+    assert "configurations; 15 are needed" in found.narrowed[0]
 
 
 def test_an_interrupted_study_goes_on(tmp_path, monkeypatch):

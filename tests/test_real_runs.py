@@ -113,7 +113,7 @@ def test_of_checkpoints_that_of_the_incumbent_is_kept(ran):
 
 def test_nothing_in_a_run_folder_would_be_executed_but_its_script(ran):
     kinds = {path.suffix for path in ran.run.rglob("*") if path.is_file()}
-    assert kinds <= {".safetensors", ".json", ".jsonl", ".md", ".py", ".txt", ".lock"}
+    assert kinds <= {".safetensors", ".json", ".jsonl", ".yaml", ".md", ".py", ".txt", ".lock"}
     assert [path.name for path in ran.run.rglob("*.py")] == ["predict.py"]
 
 
@@ -136,7 +136,9 @@ def predicted(folder, ran):
 def test_the_validated_model_works_alone_as_it_was_measured(ran):
     folder = Path(ran.validated["folder"])
     assert folder == ran.run / "best"
-    assert {"README.md", "config.json", "model", "predict.py"} == {path.name for path in folder.iterdir()}
+    assert {"README.md", "config.json", "config.yaml", "model", "predict.py"} == {
+        path.name for path in folder.iterdir()
+    }
     found, truth = predicted(folder, ran)
     from mfbo.data.sources import DATASETS
 
