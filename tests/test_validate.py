@@ -81,7 +81,7 @@ def test_export_leaves_what_is_there_alone(run, tmp_path):
 def test_a_run_without_checkpoints_has_no_model_to_export(tmp_path):
     settings = Settings(workers=0, from_scratch=True)
     mfbo.tune("digits", None, optimizer="random", max_trials=1, out=tmp_path / "run", settings=settings)
-    with pytest.raises(RunError, match=r"keeps no model of its incumbent.*mfbo validate"):
+    with pytest.raises(RunError, match=r"keeps no model of trial 0.*train it again: mfbo best .* --trial 0"):
         export(tmp_path / "run", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
