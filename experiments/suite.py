@@ -59,7 +59,7 @@ def main(
     if "random" in names and against != "random":
         print("\n" + speed_up(out, against, "random", chosen, seeds))
     if figure:
-        draw(out, names, chosen, seeds, figure)
+        draw(out, names, chosen, seeds, bold=against, output=figure)
     print(f"\n{len(chosen)} tasks x {seeds} seeds, {time.perf_counter() - began:.0f} s")
 
 

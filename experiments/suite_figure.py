@@ -16,7 +16,7 @@ from mfbo.statistics import average_ranks
 COSTS = np.geomspace(0.25, CHECKPOINTS[-1], 120)
 
 
-def draw(folder: Path, names: Sequence[str], tasks: Sequence[str], seeds: int, output: Path) -> None:
+def draw(folder: Path, names: Sequence[str], tasks: Sequence[str], seeds: int, *, bold: str, output: Path) -> None:
     """Regret above, ranks below, one line an optimizer; ranks over the seeds that all of them have."""
     values = {name: regrets(folder, name, tasks, seeds, COSTS.tolist()) for name in names}
     shared = ~np.isnan(np.array(list(values.values()))).all(axis=(1, 3)).any(axis=0)
@@ -27,7 +27,12 @@ def draw(folder: Path, names: Sequence[str], tasks: Sequence[str], seeds: int, o
         figure = Figure(figsize=(WIDTH, 2 * HEIGHT + 0.16 * -(-len(names) // 3)))
         above, below = figure.subplots(2, 1, sharex=True)
         for place, (name, look) in enumerate(zip(names, looks(list(names)), strict=True)):
-            style = {"color": look.colour, "marker": look.marker, "markevery": 20, "linewidth": 2 if place == 0 else 1}
+            style = {
+                "color": look.colour,
+                "marker": look.marker,
+                "markevery": 20,
+                "linewidth": 2 if name == bold else 1,
+            }
             above.plot(COSTS, geometric(values[name]), **style)
             below.plot(COSTS, ranks[place], **style)
             handles.append(Line2D([], [], label=name.rpartition(":")[2], **(style | {"markevery": 1})))
