@@ -125,4 +125,6 @@ class _Lines:
         money = f" ({price.of(result.ledger.seconds)})" if price else ""
         best = f"best loss {number(result.best.loss)} ({result.best.fidelity})" if result.best else "no result"
         where = f"[{self._count}/{self._total}] {entry.task} {entry.optimizer} seed {entry.seed}"
-        click.echo(f"{where}: {best}, {result.trials} trials, cost {amount(result.cost, result.unit)}{money}", err=True)
+        click.echo(
+            f"{where}: {best}, trials: {result.trials}, cost {amount(result.cost, result.unit)}{money}", err=True
+        )

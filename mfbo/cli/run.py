@@ -206,4 +206,5 @@ def _say(result: TuneResult, folder: str) -> None:
     limit = f" of {Budget(result.max_cost, 'x' if result.unit == 'x' else 's')}" if result.max_cost else ""
     click.echo(f"best loss {number(best.loss)} ({best.fidelity}){f': {pairs(best.metrics)}' if best.metrics else ''}")
     click.echo(f"  {pairs(best.config)}")
-    click.echo(f"  {result.trials} trials, cost {spent}{limit}{money}; look at it: mfbo show {folder}")
+    trials = "1 trial" if result.trials == 1 else f"{result.trials} trials"
+    click.echo(f"  {trials}, cost {spent}{limit}{money}; look at it: mfbo show {folder}")
