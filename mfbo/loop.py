@@ -58,6 +58,7 @@ class Loop:
         self._asks: deque[float] = deque(maxlen=10)
         self._virtual = task.simulated
         self._failures = 0
+        self._gone = ""  # the limit at which a trial was stopped
         self._incumbent = Incumbent(ledger.run.header.rungs)
         self._levels = _levels(task, ledger.run)
         self._done: dict[str, int] = defaultdict(int)
@@ -89,6 +90,8 @@ class Loop:
 
     def _fill(self) -> str:
         """Start trials on all free slots; why no more can be started, if there is a reason."""
+        if self._gone:
+            return self._gone
         while not (reason := self._meter.over(self._executor.now, self.thinking)):
             if self._executor.busy >= self._executor.slots:
                 return ""
@@ -155,6 +158,8 @@ class Loop:
         self._virtual = outcome.virtual
         thinking = self.thinking
         self._thinking = 0.0
+        if outcome.status == "stopped":  # what is in flight beside it will be charged, and pays for no more
+            self._gone = "wall" if self._meter.wall_left(self._executor.now) <= 0 else "budget"
         if ran.rung != trial.rung and outcome.status == "ok":
             outcome = _lowered(outcome)
         if outcome.status == "lost":

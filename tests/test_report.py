@@ -439,13 +439,18 @@ def fetched(address, **headers):
         return error.code, error.read().decode()
 
 
+def heeds_ctrl_c():
+    """In a child: what a shell has started in the background would ignore it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextmanager
 def watched(folder):
     """The address of the page that ``mfbo report --watch`` serves; how it ended is checked."""
     command = [sys.executable, "-m", "mfbo", "report", str(folder), "--watch"]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, preexec_fn=heeds_ctrl_c
     ) as server:
         try:
             address = server.stdout.readline().split()[0]

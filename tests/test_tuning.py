@@ -264,3 +264,20 @@ def test_the_rest_of_a_budget_is_not_spent_on_thinking(monkeypatch):
     assert result.status == "budget"
     assert result.ledger.seconds <= 0.9 + 0.1
     assert len(asked) == len(result.ledger.asks)
+
+
+def test_what_is_in_flight_pays_for_no_new_trials_once_one_is_stopped():
+    """Three of four workers are taken by trials that cost far more than was foretold; the fourth must end with them."""
+    calls = []
+
+    def train(config, fidelity, context):
+        calls.append(config)
+        seconds = 1e4 if len(calls) in (20, 21, 22) else fidelity.epochs
+        context.report(config["x"] ** 2, cost=seconds)
+        return mfbo.Measurement(config["x"] ** 2, cost=seconds)
+
+    uneven = mfbo.Task("uneven", quadratic_space(), train, mfbo.Fidelity(epochs=(1, 27)), stateless=True, full_cost=27)
+    result = mfbo.tune(uneven, "20x", optimizer="asha", settings=mfbo.Settings(workers=4))
+    assert (result.status, result.cost) == ("budget", pytest.approx(20))
+    assert len(result.ledger.asks) == len({result.trial.id for result in result.ledger.results})
+    assert [result.outcome.status for result in result.ledger.results].count("stopped") <= 4
