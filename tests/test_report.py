@@ -450,7 +450,12 @@ def watched(folder):
     command = [sys.executable, "-m", "mfbo", "report", str(folder), "--watch"]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, preexec_fn=heeds_ctrl_c
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        preexec_fn=heeds_ctrl_c,  # noqa: PLW1509 - no other thread of the tests holds a lock here
     ) as server:
         try:
             address = server.stdout.readline().split()[0]
