@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from typing import TYPE_CHECKING, TypeAlias
 
+from mfbo.optimizers import SINGLE
 from mfbo.plan import Step
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ Price: TypeAlias = Callable[["Rung", int], float]
 
 MOST = 3000  # trials that are followed; a larger budget buys the same in proportion
 FULL_RESULTS, UPPER = 2, 5  # behind `smac`: after so many full results, two of so many configurations begin high up
-SINGLE = ("random", "random-2x", "grid")
 
 
 def bought(optimizer: str, rungs: Sequence[Rung], price: Price, budget: float, eta: int) -> tuple[Step, ...]:

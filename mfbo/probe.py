@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from mfbo.checkpoint import Checkpoints
 from mfbo.executors import Allowance, choice
 from mfbo.executors.evaluate import Setting
+from mfbo.optimizers.sampling import plain
 from mfbo.plan import Probe
 from mfbo.trial import Rung, Trial
 
@@ -168,4 +169,4 @@ def _configs(task: Task) -> list[Config]:
     space = deepcopy(task.space)
     space.seed(0)
     drawn = [space.get_default_configuration(), *space.sample_configuration(CONFIGS - 1)]
-    return [{name: getattr(value, "item", lambda v=value: v)() for name, value in dict(c).items()} for c in drawn]
+    return [plain(config) for config in drawn]

@@ -12,8 +12,9 @@ from mfbo.optimizers import Hearer
 from mfbo.trial import config_key
 
 if TYPE_CHECKING:
-    from mfbo.ledger import Run
+    from mfbo.ledger import Header, Run
     from mfbo.optimizers import Optimizer
+    from mfbo.task import Task
     from mfbo.trial import Trial
 
 
@@ -94,13 +95,10 @@ def _next(optimizer: Optimizer, run: Run, kind: str, index: int) -> Trial | None
     return None
 
 
-def _optimizer(run: Run) -> Optimizer:
-    """The run's optimizer at its beginning; of the task it needs the space and the grid, which the ledger keeps."""
+def begun(task: Task, header: Header) -> Optimizer:
+    """The optimizer of a run at its beginning."""
     from mfbo.optimizers import make
-    from mfbo.task import Task, kept_space
 
-    header = run.header
-    task = Task("replayed", kept_space(header.space), _never, grid=header.grid)
     return make(
         header.optimizer,
         task,
@@ -111,6 +109,13 @@ def _optimizer(run: Run) -> Optimizer:
         eta=header.eta,
         objectives=header.objectives,
     )
+
+
+def _optimizer(run: Run) -> Optimizer:
+    """The run's optimizer at its beginning; of the task it needs the space and the grid, which the ledger keeps."""
+    from mfbo.task import Task, kept_space
+
+    return begun(Task("replayed", kept_space(run.header.space), _never, grid=run.header.grid), run.header)
 
 
 def _never(*arguments: object) -> float:

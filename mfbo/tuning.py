@@ -28,7 +28,7 @@ from mfbo.observer import Observer
 from mfbo.optimizers import BELIEVERS, DEFAULT, LEARNERS, make
 from mfbo.planner import Bounds
 from mfbo.price import in_time
-from mfbo.replay import rebuild
+from mfbo.replay import begun, rebuild
 from mfbo.result import TuneResult, result_of
 from mfbo.retention import Retention
 from mfbo.settings import Settings, resumed
@@ -95,11 +95,8 @@ def tune(
     """
     settings, observer = settings or Settings(), observer or Observer()
     task = (load(task) if isinstance(task, str) else task).with_space(settings.space)
-    _say_whose(task.source, observer)
-    max_cost, settings = in_time(max_cost, settings)
-    limits = Limits(checks.cost_text(max_cost), max_trials, max_wall)
-    checks.limits(limits, seed)
-    checks.settings(settings)
+    _say_whose(task.source, observer.note)
+    limits, settings = _limits(max_cost, max_trials, max_wall, seed=seed, settings=settings)
     bounds = Bounds(fidelity, eta, min_fidelity, max_fidelity)
     usual = planning.rungs(task, optimizer, bounds)
     believed = _prior(prior, task, optimizer, observer)
@@ -180,14 +177,10 @@ def plan(
     Raises:
         MfboError: as `tune`.
     """
-    max_cost, settings = in_time(max_cost, settings or Settings())
-    bounds = bounds or Bounds()
+    settings, bounds = settings or Settings(), bounds or Bounds()
     task = (load(task) if isinstance(task, str) else task).with_space(settings.space)
-    if said := own_code(task.source):
-        note(said)
-    limits = Limits(checks.cost_text(max_cost), None, max_wall)
-    checks.limits(limits, seed)
-    checks.settings(settings)
+    _say_whose(task.source, note)
+    limits, settings = _limits(max_cost, None, max_wall, seed=seed, settings=settings)
     usual = planning.rungs(task, optimizer, bounds)
     checks.affordable(limits, task, usual, optimizer)
     _prepare(task, settings)
@@ -247,7 +240,7 @@ def resume(
             if not accept_changes:
                 typed.check(header.task)
                 identity.check_file(header)
-            _say_whose(header.task, observer)
+            _say_whose(header.task, observer.note)
             task = load(header.task)
         task = _with_space(task, settings.space, header)
         if not accept_changes:
@@ -257,7 +250,7 @@ def resume(
         changes = {name: value for name, value in new.items() if value is not None}
         checks.limits(replace(known.limits, **changes), header.seed)
         checks.same_unit(known.limits, changes)
-        chosen = _remade(task, header)
+        chosen = begun(task, header)
         rebuild(chosen, known)
         _prepare(task, settings)
         if changes:
@@ -343,20 +336,6 @@ def _objectives(names: Sequence[str], warm_start: object) -> tuple[str, ...]:
     return found
 
 
-def _remade(task: Task, header: Header) -> Any:
-    """The optimizer of a run at its beginning."""
-    return make(
-        header.optimizer,
-        task,
-        header.rungs,
-        header.seed,
-        header.known,
-        prior=header.prior,
-        eta=header.eta,
-        objectives=header.objectives,
-    )
-
-
 def _prior(
     source: Mapping[str, Any] | Path | str | None, task: Task, optimizer: str, observer: Observer
 ) -> Config | None:
@@ -378,10 +357,21 @@ def _prepare(task: Task, settings: Settings) -> None:
     choice.check(task, settings)
 
 
-def _say_whose(name: str, observer: Observer) -> None:
+def _limits(
+    max_cost: str | float | None, max_trials: int | None, max_wall: str | None, *, seed: int, settings: Settings
+) -> tuple[Limits, Settings]:
+    """The limits of a new run, money as time, and its settings; both as they are allowed."""
+    max_cost, settings = in_time(max_cost, settings)
+    limits = Limits(checks.cost_text(max_cost), max_trials, max_wall)
+    checks.limits(limits, seed)
+    checks.settings(settings)
+    return limits, settings
+
+
+def _say_whose(name: str, note: Callable[[str], None]) -> None:
     """Say which file of the user's it is that the task `name` runs, if it is one."""
     if said := own_code(name):
-        observer.note(said)
+        note(said)
 
 
 def _with_space(task: Task, name: str, header: Header) -> Task:

@@ -24,6 +24,18 @@ def quadratic(config, fidelity, context):
     )
 
 
+def _bowl(config, fidelity, context):
+    loss = (config["x"] - 0.3) ** 2 + (config["y"] - 0.7) ** 2 + 0.1 / fidelity.epochs
+    return mfbo.Measurement(loss, cost=fidelity.epochs / 27)
+
+
+def bowl():
+    """A virtual task whose best configuration is x = 0.3, y = 0.7."""
+    space = ConfigurationSpace()
+    space.add(Float("x", (0.0, 1.0)), Float("y", (0.0, 1.0)))
+    return mfbo.Task("made", space, _bowl, mfbo.Fidelity(epochs=(1, 27)), stateless=True, full_cost=1.0)
+
+
 @pytest.fixture
 def task():
     return mfbo.Task(

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from ConfigSpace import Categorical, ConfigurationSpace, Float, Integer
 from ConfigSpace.conditions import EqualsCondition
+from conftest import bowl
 from priors import regrets
 
 import mfbo
@@ -23,17 +24,6 @@ from mfbo.replay import replay
 from mfbo.task import load
 
 
-def train(config, fidelity, context):
-    loss = (config["x"] - 0.3) ** 2 + (config["y"] - 0.7) ** 2 + 0.1 / fidelity.epochs
-    return mfbo.Measurement(loss, cost=fidelity.epochs / 27)
-
-
-def made():
-    space = ConfigurationSpace()
-    space.add(Float("x", (0.0, 1.0)), Float("y", (0.0, 1.0)))
-    return mfbo.Task("made", space, train, mfbo.Fidelity(epochs=(1, 27)), stateless=True, full_cost=1.0)
-
-
 def wide():
     kind = Categorical("kind", ["a", "b"], default="a")
     only = Float("only", (0.0, 1.0), default=0.5)
@@ -46,14 +36,14 @@ def wide():
 @pytest.mark.parametrize("optimizer", BELIEVERS)
 def test_it_is_asked_first_and_the_run_resumes_and_replays_exactly(optimizer, tmp_path):
     prior = {"x": 0.25, "y": 0.75}
-    whole = mfbo.tune(made(), "3x", optimizer=optimizer, prior=prior, out=tmp_path / "whole")
+    whole = mfbo.tune(bowl(), "3x", optimizer=optimizer, prior=prior, out=tmp_path / "whole")
     assert whole.ledger.asks[0].config == prior
     assert read_ledger(tmp_path / "whole").header.prior == prior
     assert replay(whole.ledger).mismatch is None
     lines = (tmp_path / "whole" / FILE).read_bytes().splitlines(keepends=True)
     (tmp_path / "cut").mkdir()
     (tmp_path / "cut" / FILE).write_bytes(b"".join(lines[: len(lines) // 2]))
-    assert mfbo.resume(tmp_path / "cut", task=made()).ledger.results == whole.ledger.results
+    assert mfbo.resume(tmp_path / "cut", task=bowl()).ledger.results == whole.ledger.results
 
 
 def test_an_optimizer_that_makes_no_use_of_it_says_so():
@@ -62,7 +52,7 @@ def test_an_optimizer_that_makes_no_use_of_it_says_so():
             said.append(text)
 
     said = []
-    run = mfbo.tune(made(), "1x", optimizer="random", prior="default", observer=Notes()).ledger
+    run = mfbo.tune(bowl(), "1x", optimizer="random", prior="default", observer=Notes()).ledger
     assert said == ["random makes no use of a prior; smac, smac-stock, hyperband, asha would"]
     assert run.header.prior is None
     assert set(BELIEVERS) <= set(OPTIMIZERS)
@@ -85,7 +75,7 @@ def test_a_bad_one_is_shaken_off(optimizer):
 
 
 def test_trust_is_whole_at_first_and_gone_where_the_best_lie_elsewhere():
-    far, close = (Prior(made().space, {"x": x, "y": 0.5}, 0) for x in (0.9, 0.15))
+    far, close = (Prior(bowl().space, {"x": x, "y": 0.5}, 0) for x in (0.9, 0.15))
     assert far.trust == close.trust == 1.0
     assert far.shares(0) == (0.5, 0.0)
     assert far.shares(1) == (0.75, 0.0)
@@ -95,7 +85,7 @@ def test_trust_is_whole_at_first_and_gone_where_the_best_lie_elsewhere():
     assert far.trust < 0.02
     assert 0.3 < close.trust <= 0.5
     assert sum(far.shares(0)) == pytest.approx(0.5)
-    higher = Prior(made().space, {"x": 0.9, "y": 0.5}, 0)
+    higher = Prior(bowl().space, {"x": 0.9, "y": 0.5}, 0)
     for place in range(9):
         higher.told({"x": 0.1, "y": 0.5}, 0, place / 10)
         higher.told({"x": 0.9, "y": 0.4 + place / 100}, 1, place / 10)

@@ -8,7 +8,7 @@ import json
 import pytest
 import yaml
 from click.testing import CliRunner
-from ConfigSpace import ConfigurationSpace, Float
+from conftest import bowl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
@@ -27,21 +27,10 @@ BEST = {"x": 0.3, "y": 0.7}
 BAD = {"x": 1.0, "y": 0.0}
 
 
-def train(config, fidelity, context):
-    loss = (config["x"] - 0.3) ** 2 + (config["y"] - 0.7) ** 2 + 0.1 / fidelity.epochs
-    return mfbo.Measurement(loss, cost=fidelity.epochs / 27)
-
-
-def made():
-    space = ConfigurationSpace()
-    space.add(Float("x", (0.0, 1.0)), Float("y", (0.0, 1.0)))
-    return mfbo.Task("made", space, train, mfbo.Fidelity(epochs=(1, 27)), stateless=True, full_cost=1.0)
-
-
 @pytest.fixture(params=["smac", "smac-stock", "hyperband", "random"])
 def run(request, tmp_path):
     folder = tmp_path / "run"
-    mfbo.tune(made(), "2x", optimizer=request.param, seed=1, out=folder)
+    mfbo.tune(bowl(), "2x", optimizer=request.param, seed=1, out=folder)
     return folder
 
 
@@ -58,24 +47,24 @@ def test_it_costs_nothing_and_is_not_the_incumbent(run):
 def test_the_run_goes_on_and_replays_exactly_as_if_it_had_not_been_cut(run, tmp_path):
     tell(run, BEST, 0.001)
     tell(run, BAD, 0.7, epochs=read(run).header.rungs[0].epochs)
-    whole = mfbo.resume(run, max_cost="4x", task=made()).ledger
+    whole = mfbo.resume(run, max_cost="4x", task=bowl()).ledger
     assert whole.asks == read(run).asks
     assert replay(read(run)).mismatch is None
     content = (run / FILE).read_bytes()
     cut = content[: content.rindex(b'{"record":"ask"')]
     (tmp_path / "cut").mkdir()
     (tmp_path / "cut" / FILE).write_bytes(cut)
-    assert mfbo.resume(tmp_path / "cut", task=made()).ledger.results == whole.results
+    assert mfbo.resume(tmp_path / "cut", task=bowl()).ledger.results == whole.results
 
 
 @pytest.mark.parametrize("optimizer", ["smac", "smac-stock"])
 def test_what_beats_all_is_asked_next_and_what_does_not_is_not(optimizer, tmp_path):
     asked = []
     for folder, config, loss in ((tmp_path / "good", BEST, 0.001), (tmp_path / "bad", BAD, 1.6)):
-        mfbo.tune(made(), "2x", optimizer=optimizer, seed=1, out=folder)
+        mfbo.tune(bowl(), "2x", optimizer=optimizer, seed=1, out=folder)
         before = len(read(folder).asks)
         tell(folder, config, loss)
-        after = mfbo.resume(folder, max_cost="5x", task=made()).ledger
+        after = mfbo.resume(folder, max_cost="5x", task=bowl()).ledger
         asked.append(config in [trial.config for trial in list(after.asks.values())[before:]])
     assert asked == [True, False]
 
@@ -84,12 +73,12 @@ def test_the_surrogate_learns_from_it(tmp_path):
     """The valley of the losses is told, far from where the short run has looked; draws after that are in it."""
     folders = [tmp_path / "told", tmp_path / "not"]
     for folder in folders:
-        mfbo.tune(made(), max_trials=6, seed=3, out=folder)
+        mfbo.tune(bowl(), max_trials=6, seed=3, out=folder)
     for x in range(10):
         for y in range(10):
             config = {"x": x / 9, "y": y / 9}
-            tell(folders[0], config, train(config, mfbo.Fidelity(27).full, None).loss)
-    ends = [mfbo.resume(folder, max_trials=16, task=made()).ledger for folder in folders]
+            tell(folders[0], config, bowl().train(config, mfbo.Fidelity(27).full, None).loss)
+    ends = [mfbo.resume(folder, max_trials=16, task=bowl()).ledger for folder in folders]
     off = [min((t.config["x"] - 0.3) ** 2 + (t.config["y"] - 0.7) ** 2 for t in end.asks.values()) for end in ends]
     assert off[0] < 0.003 < off[1]
 
@@ -110,7 +99,7 @@ def test_the_command_reads_what_best_prints_and_says_what_becomes_of_it(run, tmp
 
 def test_show_and_report_name_it_as_told(tmp_path):
     folder = tmp_path / "run"
-    mfbo.tune(made(), "2x", optimizer="random", out=folder)
+    mfbo.tune(bowl(), "2x", optimizer="random", out=folder)
     tell(folder, BEST, 0.001)
     tell(folder, BAD, 0.9)
     console = Console(width=100, record=True, file=io.StringIO())
@@ -138,7 +127,7 @@ def test_show_and_report_name_it_as_told(tmp_path):
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line_and_nothing_is_written(config, loss, how, text, tmp_path):
-    mfbo.tune(made(), "1x", optimizer="random", out=tmp_path / "run")
+    mfbo.tune(bowl(), "1x", optimizer="random", out=tmp_path / "run")
     before = (tmp_path / "run" / FILE).read_bytes()
     with pytest.raises((BadValue, UnknownName), match=text) as caught:
         tell(tmp_path / "run", config, loss, **how)
@@ -147,7 +136,7 @@ def test_what_cannot_be_is_refused_in_one_line_and_nothing_is_written(config, lo
 
 
 def test_a_run_that_goes_on_elsewhere_is_refused(tmp_path):
-    mfbo.tune(made(), "1x", optimizer="random", out=tmp_path / "run")
+    mfbo.tune(bowl(), "1x", optimizer="random", out=tmp_path / "run")
     with Ledger.reopen(tmp_path / "run"), pytest.raises(RunLocked):
         tell(tmp_path / "run", BEST, 0.1)
 
@@ -155,7 +144,7 @@ def test_a_run_that_goes_on_elsewhere_is_refused(tmp_path):
 @pytest.fixture(scope="module")
 def told_ledger(tmp_path_factory):
     folder = tmp_path_factory.mktemp("told") / "run"
-    mfbo.tune(made(), max_trials=2, optimizer="random", out=folder)
+    mfbo.tune(bowl(), max_trials=2, optimizer="random", out=folder)
     tell(folder, BEST, 0.1)
     return (folder / FILE).read_bytes()
 

@@ -57,18 +57,21 @@ output = options(click.option("--quiet", "-q", is_flag=True, help="No display wh
 logs = click.option(
     "--log", "logs", multiple=True, metavar="TOOL=PLACE", help="Log live: mlflow=FILE.db (or a URI), tensorboard=DIR."
 )
+device = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+model = click.option("--model", metavar="NAME", help="Pretrained model: a local folder or a name on the hub.")
+extra = click.option("--option", "extra", multiple=True, metavar="KEY=VALUE", help="A further setting of the task.")
 training = options(
     space,
-    click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps."),
-    click.option("--model", metavar="NAME", help="Pretrained model: a local folder or a name on the hub."),
+    device,
+    model,
     data_dir,
     metric,
-    click.option("--option", "extra", multiple=True, metavar="KEY=VALUE", help="A further setting of the task."),
+    extra,
 )
 running = options(
     space,
-    click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps."),
-    click.option("--model", metavar="NAME", help="Pretrained model: a local folder or a name on the hub."),
+    device,
+    model,
     data_dir,
     metric,
     where,
@@ -79,7 +82,7 @@ running = options(
     ),
     click.option("--from-scratch", is_flag=True, help="Train every rung anew instead of going on."),
     click.option("--max-disk", type=float, metavar="GIB", help="Most that checkpoints may take."),
-    click.option("--option", "extra", multiple=True, metavar="KEY=VALUE", help="A further setting of the task."),
+    extra,
 )
 
 

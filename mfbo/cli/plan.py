@@ -9,8 +9,7 @@ from typing import Any
 import click
 
 from mfbo.cli import options
-
-INTERRUPTED = 130
+from mfbo.cli.run import INTERRUPTED
 
 
 @click.command()

@@ -31,7 +31,9 @@ LEARNERS = ("smac", "smac-stock")
 """Those that can begin with results of an earlier run."""
 BELIEVERS = ("smac", "smac-stock", "hyperband", "asha")
 """Those that can begin with a prior, and draw near it."""
-SCALARISED = ("smac", "smac-stock", "hyperband", "asha", "random", "random-2x", "grid")
+SINGLE = ("random", "random-2x", "grid")
+"""Those that evaluate in full alone."""
+SCALARISED = ("smac", "smac-stock", "hyperband", "asha", *SINGLE)
 """Those that can be told several objectives as one loss."""
 SHARE = {"random-2x": 2.0}
 """Cost that an optimizer is given where others are given 1."""
@@ -161,7 +163,7 @@ def ladder_of(name: str, fidelity: Fidelity, path: str | None) -> list[Rung]:
 
 def rungs_of(name: str, ladder: Sequence[Rung], fidelity: Fidelity) -> list[Rung]:
     """Of a ladder, the rungs that optimizer `name` evaluates at."""
-    if name in ("random", "random-2x", "grid"):
+    if name in SINGLE:
         return list(ladder[-1:])
     if name != "one-epoch":
         return list(ladder)
