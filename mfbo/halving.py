@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from typing import TYPE_CHECKING, TypeAlias
 
-from mfbo.optimizers import SINGLE
 from mfbo.plan import Step
 
 if TYPE_CHECKING:
@@ -18,6 +17,8 @@ if TYPE_CHECKING:
 Price: TypeAlias = Callable[["Rung", int], float]
 """(rung, first epoch) -> cost of a trial, in the unit of the budget."""
 
+SINGLE = ("random", "random-2x", "grid")
+"""Optimizers that evaluate in full alone."""
 MOST = 3000  # trials that are followed; a larger budget buys the same in proportion
 FULL_RESULTS, UPPER = 2, 5  # behind `smac`: after so many full results, two of so many configurations begin high up
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from mfbo.budget import Budget
 from mfbo.costs import CostModel
 from mfbo.errors import BadValue
-from mfbo.halving import bought
-from mfbo.optimizers import LEARNERS, SINGLE, rungs_of
+from mfbo.halving import SINGLE, bought
+from mfbo.optimizers import LEARNERS, rungs_of
 from mfbo.plan import Plan
 from mfbo.planner import choose
 from mfbo.probe import LEAST, MOST, SHARE, Probed, probe

@@ -31,8 +31,6 @@ LEARNERS = ("smac", "smac-stock")
 """Those that can begin with results of an earlier run."""
 BELIEVERS = ("smac", "smac-stock", "hyperband", "asha")
 """Those that can begin with a prior, and draw near it."""
-SINGLE = ("random", "random-2x", "grid")
-"""Those that evaluate in full alone."""
 SCALARISED = ("smac", "smac-stock", "hyperband", "asha", *SINGLE)
 """Those that can be told several objectives as one loss."""
 SHARE = {"random-2x": 2.0}
