@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from mfbo.errors import BadValue, UnknownName
 from mfbo.fidelity import ETA
+from mfbo.halving import SINGLE
 from mfbo.trial import Rung
 
 if TYPE_CHECKING:
