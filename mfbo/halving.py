@@ -17,10 +17,9 @@ if TYPE_CHECKING:
 Price: TypeAlias = Callable[["Rung", int], float]
 """(rung, first epoch) -> cost of a trial, in the unit of the budget."""
 
-SINGLE = ("random", "random-2x", "grid")
-"""Optimizers that evaluate in full alone."""
 MOST = 3000  # trials that are followed; a larger budget buys the same in proportion
 FULL_RESULTS, UPPER = 2, 5  # behind `smac`: after so many full results, two of so many configurations begin high up
+SINGLE = ("random", "random-2x", "grid")
 
 
 def bought(optimizer: str, rungs: Sequence[Rung], price: Price, budget: float, eta: int) -> tuple[Step, ...]:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from mfbo.errors import BadValue, UnknownName
 from mfbo.fidelity import ETA
-from mfbo.halving import SINGLE
 from mfbo.trial import Rung
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ LEARNERS = ("smac", "smac-stock")
 """Those that can begin with results of an earlier run."""
 BELIEVERS = ("smac", "smac-stock", "hyperband", "asha")
 """Those that can begin with a prior, and draw near it."""
-SCALARISED = ("smac", "smac-stock", "hyperband", "asha", *SINGLE)
+SCALARISED = ("smac", "smac-stock", "hyperband", "asha", "random", "random-2x", "grid")
 """Those that can be told several objectives as one loss."""
 SHARE = {"random-2x": 2.0}
 """Cost that an optimizer is given where others are given 1."""
@@ -162,7 +161,7 @@ def ladder_of(name: str, fidelity: Fidelity, path: str | None) -> list[Rung]:
 
 def rungs_of(name: str, ladder: Sequence[Rung], fidelity: Fidelity) -> list[Rung]:
     """Of a ladder, the rungs that optimizer `name` evaluates at."""
-    if name in SINGLE:
+    if name in ("random", "random-2x", "grid"):
         return list(ladder[-1:])
     if name != "one-epoch":
         return list(ladder)
