@@ -60,6 +60,7 @@ class Plan:
         probes: what they found.
         workers: trials at a time.
         note: why nothing was measured, or why the budget is too small; empty where there is nothing to say.
+        bound: whether costs are lower bounds, because the probe was stopped before it told of its progress.
     """
 
     steps: tuple[Step, ...]
@@ -73,6 +74,7 @@ class Plan:
     probes: tuple[Probe, ...] = ()
     workers: int = 1
     note: str = ""
+    bound: bool = False
 
     @property
     def lowered(self) -> bool:
@@ -106,6 +108,7 @@ def plan_of(record: Mapping[str, Any] | None) -> Plan | None:
         probes=tuple(_probe(probe) for probe in record["probes"]),
         workers=whole(record["workers"], 1),
         note=str(record["note"]),
+        bound=bool(record.get("bound", False)),
     )
 
 

@@ -97,7 +97,7 @@ def plan(
         return replace(none, budget=budget.amount, note=f"{budget} is too little for a probe"), usual
     if like is not None and measured:
         bounds = replace(bounds, high=like.steps[-1].rung.work)
-        found = Probed(like.probes, like.spent, like.wall)
+        found = Probed(like.probes, like.spent, like.wall, bound=like.bound)
     else:
         data = bounds.data or task.fidelity.data_range[0]
         found = probe(task, settings, seed, seconds=seconds, data=data, interrupted=interrupted, note=note)
@@ -146,6 +146,8 @@ def _by_probes(
     left = budget.amount - found.cost
     steps, note = choose(task.fidelity, bounds, optimizer, price, left)
     twice, _ = choose(task.fidelity, bounds, optimizer, price, left + budget.amount)
+    if note and task.cheaper:
+        note += f"; give more, or add {task.cheaper}"
     return Plan(
         steps=steps,
         budget=budget.amount,
@@ -157,4 +159,5 @@ def _by_probes(
         wall=found.wall,
         probes=found.probes,
         note=note,
+        bound=found.bound,
     )

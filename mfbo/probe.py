@@ -14,7 +14,7 @@ from mfbo.executors import Allowance, choice
 from mfbo.executors.evaluate import Setting
 from mfbo.optimizers.sampling import plain
 from mfbo.plan import Probe
-from mfbo.trial import Rung, Trial
+from mfbo.trial import Pace, Rung, Trial
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,7 +29,7 @@ MOST = 60.0  # seconds of probes, however large the budget
 LEAST = 1.0  # seconds; with less, nothing can be measured
 CONFIGS = 6  # the default and random ones
 FIRST = 0.6  # of the time, for the first probe
-GRACE = 10.0  # seconds to stop, or half of the time if that is less
+GRACE, GRACES = 10.0, 2.0  # seconds to stop, or so many times the seconds of all probes if that is less
 SHORT, SOON = 2, 1.0  # epochs of the first probe; if they take less than so many seconds, the others are longer
 
 
@@ -42,12 +42,14 @@ class Probed:
         cost: seconds charged, those that told nothing included.
         wall: seconds by the clock.
         error: why there are none; empty where there are.
+        bound: whether what they cost is a lower bound: the only one was stopped before it told of its progress.
     """
 
     probes: tuple[Probe, ...] = ()
     cost: float = 0.0
     wall: float = 0.0
     error: str = ""
+    bound: bool = False
 
 
 def probe(
@@ -66,12 +68,13 @@ def probe(
         task: what to train.
         settings: how trials are run.
         seed: of the run.
-        seconds: to spend in all; some of them are for what is under way when the others are gone.
+        seconds: to spend in all, half of them on what is under way when the others are gone; more only where a task
+            needs longer to take a first step, since what tells nothing is wasted.
         data: fraction of the data to train on.
         interrupted: whether the user asked to stop.
         note: is told what the user should know.
     """
-    grace = min(GRACE, seconds / 2)
+    grace = min(GRACE, GRACES * seconds)
     with tempfile.TemporaryDirectory(prefix="mfbo-probe-") as folder:
         checkpoints = None if settings.from_scratch else Checkpoints(Path(folder))
         setting = Setting(seed, settings.device, settings.options, checkpoints)
@@ -86,7 +89,7 @@ def probe(
             virtual=False,
         )
         try:
-            return _Probing(executor, task, data, seconds - grace, interrupted).run()
+            return _Probing(executor, task, data, seconds - min(grace, seconds / 2), interrupted).run()
         finally:
             executor.close()
 
@@ -104,6 +107,7 @@ class _Probing:
         self._cost = 0.0
         self._epochs = SHORT
         self._error = ""
+        self._bound: Probe | None = None
 
     def run(self) -> Probed:
         """All of them."""
@@ -115,8 +119,10 @@ class _Probing:
                 break
             if ended := executor.wait(Allowance(self._allowance, math.inf)):
                 self._take(*ended)
-        found = _warm(self._found)
-        return Probed(found, self._cost, executor.now - began, "" if found else self._error)
+        found, wall = _warm(self._found), executor.now - began
+        if not found and self._bound:
+            return Probed((self._bound,), self._cost, wall, bound=True)
+        return Probed(found, self._cost, wall, "" if found else self._error)
 
     @property
     def _over(self) -> bool:
@@ -150,6 +156,9 @@ class _Probing:
             )
         elif pace is None or pace.epochs <= 0:
             self._error = f"the probe told nothing of its progress in {outcome.cost:.3g}s"
+            if outcome.status == "stopped" and not self._interrupted():
+                pace = Pace(0.0, trial.rung.epochs, outcome.cost, 0.0, 0.0)
+                self._bound = Probe(trial.config, trial.rung, pace)
         else:
             whole = outcome.status == "ok"
             closing = outcome.cost - pace.startup - pace.training - pace.evaluation if whole else 0.0

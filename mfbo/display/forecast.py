@@ -71,6 +71,8 @@ def lines(plan: Plan, now: datetime | None = None) -> list[str]:
             "  " + "  ".join([f"{name:{widths[0]}}", *(f"{c:>{w}}" for c, w in zip(figures, widths[1:], strict=True))])
         )
     words += [f"  {text}" for text in (_end(plan, now), _twice(plan)) if text]
+    if plan.bound:
+        words.append(f"  costs are lower bounds: the probe told nothing of its progress in {seconds(plan.spent)}")
     if plan.note:
         words.append(f"  {clean(plan.note)}")
     return words
@@ -80,8 +82,10 @@ def headline(plan: Plan) -> str:
     """``30 epochs on all data would take 13h here; 2h buys 19 configurations at 0.5% of that ... and 2 at 4%``."""
     budget, verb = amount(plan.budget, plan.unit), "would take" if plan.lowered else "take"
     epochs = f"{plan.epochs} epoch{'' if plan.epochs == 1 else 's'} on all data"
-    here = " here" if plan.unit == "s" else ""
-    return f"{epochs} {verb} {about(plan.full, plan.unit)}{here}; {budget} buys {_bought(plan.steps)}"
+    here = " here" if plan.probes else ""
+    full = f"at least {about(plan.full, plan.unit)}" if plan.bound else about(plan.full, plan.unit)
+    most = "at most " if plan.bound else ""
+    return f"{epochs} {verb} {full}{here}; {budget} buys {most}{_bought(plan.steps)}"
 
 
 def about(value: float, unit: str) -> str:
@@ -112,13 +116,12 @@ def _bought(steps: Sequence[Step]) -> str:
 
 
 def _end(plan: Plan, now: datetime | None) -> str:
-    if plan.unit != "s":
+    if not plan.probes:  # in full evaluations, or on a virtual clock
         return ""
     left = (plan.budget - plan.spent) / plan.workers
     end = (now or datetime.now().astimezone()) + timedelta(seconds=min(left, 1e9))
     day = f"{end:%H:%M}" if left < 20 * 3600 else f"{end:%Y-%m-%d %H:%M}"
-    probes = f"; the probe took {seconds(plan.spent)} of it" if plan.spent else ""
-    return f"expected to end about {day}{probes}"
+    return f"expected to end about {day}; the probe took {seconds(plan.spent)} of it"
 
 
 def _twice(plan: Plan) -> str:
