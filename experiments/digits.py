@@ -31,5 +31,5 @@ from mfbo.study import Study
 
 if __name__ == "__main__":
     optimizers = ("smac", "hyperband", "random", "grid")
-    study = Study(("digits",), optimizers, seeds=8, max_cost="20x", settings=Settings(workers=0))
+    study = Study(("digits",), optimizers, seeds=10, max_cost="20x", settings=Settings(workers=0))
     answer(study, Path("runs") / "digits-study", picture="digits.png")

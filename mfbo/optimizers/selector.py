@@ -208,8 +208,9 @@ class CurveSelector(ConfigSelector):
         surrogate, both = self._fit().correlation(self._encoder.lack[level]), self._pairs(level)
         if len(both) < PAIRS:
             return surrogate >= ALONE
-        ranks = float(spearmanr(*zip(*both, strict=True)).statistic)
-        return surrogate + (0.0 if math.isnan(ranks) else ranks) >= 2 * TRUST
+        low, next_up = zip(*both, strict=True)
+        ranks = float(spearmanr(low, next_up).statistic) if min(len(set(low)), len(set(next_up))) > 1 else 0.0
+        return surrogate + ranks >= 2 * TRUST
 
     def _pairs(self, level: int) -> list[tuple[float, float]]:
         """Losses of the configurations that were seen at a level and the next."""
