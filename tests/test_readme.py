@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 import mfbo
 from mfbo.cli import main
+from mfbo.ledger import FILE
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -143,7 +144,7 @@ def test_the_help_of_a_command_says_what_it_does_and_what_each_option_is(words, 
             assert shown in command.help, f"{words}: {shown}"
 
 
-def test_completion_offers_commands_and_options_in_bash(tmp_path):
+def test_completion_offers_commands_options_and_names_in_bash(tmp_path):
     script = CliRunner().invoke(main, ["completion", "bash"]).output
     program = Path(sys.executable).parent / "mfbo"
     tried = f"""
@@ -152,9 +153,16 @@ offer() {{ COMPREPLY=(); COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _mfbo_comple
 offer {shlex.quote(str(program))} val
 offer {shlex.quote(str(program))} tune branin --max-c
 offer {shlex.quote(str(program))} init --template li
+offer {shlex.quote(str(program))} tune dig
+offer {shlex.quote(str(program))} plan digits --optimizer smac-
+offer {shlex.quote(str(program))} show runs/m
 """
-    done = subprocess.run(["bash", "-c", tried, "bash", script], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == ["validate", "--max-cost", "lightning"], done.stderr
+    (tmp_path / "runs" / "mine").mkdir(parents=True)
+    (tmp_path / "runs" / "mine" / FILE).touch()
+    command = ["bash", "-c", tried, "bash", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+    offered = ["validate", "--max-cost", "lightning", "digits", "smac-stock", "runs/mine"]
+    assert done.stdout.splitlines() == offered, done.stderr
 
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])

@@ -21,7 +21,7 @@ INTERRUPTED = 130
 
 
 @click.command()
-@click.argument("what", metavar="TASK...|STUDY.yaml", nargs=-1, required=True)
+@click.argument("what", metavar="TASK...|STUDY.yaml", nargs=-1, required=True, shell_complete=options.complete_task)
 @click.option("--max-cost", metavar="COST", help="Of each run: 45s, 90m, 2h, or full evaluations: 20x.")
 @click.option(
     "--optimizers",

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import click
 
+from mfbo.cli import options
+
 
 @click.command(name="export")
-@click.argument("run")
+@options.run
 @click.option("--to", "form", required=True, metavar="FORMAT", help="csv, parquet, optuna, smac, mlflow, tensorboard.")
 @click.option("--output", "-o", required=True, metavar="PATH", help="A new file, or a new folder.")
 def export(run: str, form: str, output: str) -> None:

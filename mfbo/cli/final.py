@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("run")
+@options.run
 @click.option(
     "--format",
     "form",
@@ -50,7 +50,7 @@ def best(run: str, form: str, trial: int | None, folder: str | None) -> None:
 
 
 @click.command()
-@click.argument("run")
+@options.run
 @click.option("--seeds", type=int, default=3, show_default=True, metavar="N", help="Trainings, each with its own seed.")
 @click.option("--out", metavar="DIR", help="Folder for the model of the first; default: RUN/best.")
 @click.option("--device", metavar="NAME", help="auto, cpu, cuda or mps; default: that of the run.")

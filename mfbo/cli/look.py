@@ -13,7 +13,7 @@ KINDS = "anytime, quality, ranks, critical, correlation, learning, scatter, impo
 
 
 @click.command()
-@click.argument("run")
+@options.run
 def show(run: str) -> None:
     """Show what RUN has found and what it cost."""
     from rich.console import Console
@@ -25,7 +25,7 @@ def show(run: str) -> None:
 
 
 @click.command()
-@click.argument("run")
+@options.run
 def replay(run: str) -> None:
     """Ask for the trials of RUN again, and compare.
 
@@ -43,7 +43,7 @@ def replay(run: str) -> None:
 
 
 @click.command()
-@click.argument("runs", metavar="RUN|STUDY...", nargs=-1, required=True)
+@options.runs
 @click.option("--output", "-o", default="curve.png", show_default=True, help="A .png, .svg or .pdf file.")
 @click.option("--kind", default="anytime", show_default=True, metavar="KIND", help=KINDS)
 def plot(runs: tuple[str, ...], output: str, kind: str) -> None:
@@ -74,7 +74,7 @@ def optimizers() -> None:
 
 
 @click.command()
-@click.argument("task")
+@options.task
 @options.space
 def space(task: str, space: str) -> None:
     """Show the hyperparameters of TASK, and its rungs."""

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
+from mfbo.cli import options
 from mfbo.errors import BadValue
 
 
 @click.command()
-@click.argument("run")
+@options.run
 @click.option("--output", "-o", default="narrowed.yaml", show_default=True, help="A space file, new.")
 def narrow(run: str, output: str) -> None:
     """Narrow the space of RUN to what was promising in it.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from mfbo.errors import BadValue
 
@@ -27,6 +29,36 @@ def options(*given: Callable[[F], F]) -> Callable[[F], F]:
     return add
 
 
+def complete_task(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Names of tasks that begin so; where there is none, it is a file."""
+    from mfbo.task import names
+
+    return _begin(names(), begun) or [CompletionItem(begun, type="file")]
+
+
+def _optimizers(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Names of optimizers that begin so."""
+    from mfbo.optimizers import OPTIMIZERS
+
+    return _begin(OPTIMIZERS, begun)
+
+
+def _runs(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Runs and studies below ``runs`` that begin so; where there is none, it is a folder."""
+    found = [str(path.parent) for name in ("ledger.jsonl", "study.yaml") for path in Path("runs").glob(f"*/{name}")]
+    return _begin(sorted(found), begun) or [CompletionItem(begun, type="dir")]
+
+
+def _begin(names: Iterable[str], begun: str) -> list[CompletionItem]:
+    return [CompletionItem(name) for name in names if name.startswith(begun)]
+
+
+task = click.argument("task", shell_complete=complete_task)
+run = click.argument("run", shell_complete=_runs)
+runs = click.argument("runs", metavar="RUN|STUDY...", nargs=-1, required=True, shell_complete=_runs)
+optimizer = click.option(
+    "--optimizer", default=None, help="See `mfbo optimizers`; the default is smac.", shell_complete=_optimizers
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
 data_dir = click.option("--data-dir", metavar="DIR", help="Folder with NAME/train.parquet and NAME/test.parquet.")
 metric = click.option(

@@ -13,10 +13,10 @@ from mfbo.cli.run import INTERRUPTED
 
 
 @click.command()
-@click.argument("task")
+@options.task
 @click.option("--max-cost", metavar="COST", help="45s, 90m, 2h, 1h30m, 1d, or full evaluations: 20x.")
 @click.option("--max-wall", metavar="TIME", help="So much time by the clock.")
-@click.option("--optimizer", default=None, help="See `mfbo optimizers`; the default is smac.")
+@options.optimizer
 @click.option("--seed", default=0, show_default=True, metavar="N", help="Of the run that is planned.")
 @options.ladder
 @options.running

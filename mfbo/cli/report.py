@@ -6,9 +6,11 @@ from pathlib import Path
 
 import click
 
+from mfbo.cli import options
+
 
 @click.command()
-@click.argument("runs", metavar="RUN|STUDY...", nargs=-1, required=True)
+@options.runs
 @click.option("--output", "-o", metavar="FILE", help="Default: report.html, .md or .csv in the first folder.")
 @click.option("--format", "form", metavar="html|md|csv", help="Default: what the name of FILE says, else html.")
 @click.option("--figures", is_flag=True, help="For md: figures as PNG files beside it, and links to them.")

@@ -20,9 +20,9 @@ FAILED, INTERRUPTED = 1, 130
 
 
 @click.command()
-@click.argument("task")
+@options.task
 @options.limits
-@click.option("--optimizer", default=None, help="See `mfbo optimizers`; the default is smac.")
+@options.optimizer
 @click.option("--seed", default=0, show_default=True, metavar="N", help="The same seed asks the same.")
 @options.ladder
 @click.option("--warm-start", metavar="RUN", help="Begin with the results of an earlier run of TASK.")
@@ -95,7 +95,7 @@ def tune(
 
 
 @click.command()
-@click.argument("run")
+@options.run
 @options.limits
 @options.where
 @click.option("--accept-changes", is_flag=True, help="Go on although the task has changed since.")

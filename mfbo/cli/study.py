@@ -16,7 +16,7 @@ INTERRUPTED = 130
 
 
 @click.command()
-@click.argument("task")
+@options.task
 @click.option("--max-cost", metavar="COST", help="Of all three phases together: 45s, 90m, 4h, or 60x.")
 @click.option(
     "--optimizers", default="smac,random,grid", show_default=True, metavar="NAMES", help="See `mfbo optimizers`."

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import click
 
+from mfbo.cli import options
+
 
 @click.command()
-@click.argument("run")
+@options.run
 @click.argument("config", metavar="CONFIG.yaml")
 @click.option("--loss", type=float, required=True, metavar="L", help="Its validation loss, as TASK measures it.")
 @click.option("--epochs", type=int, metavar="N", help="Epochs that it was trained for; default: a full evaluation's.")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("task")
+@options.task
 @click.argument("config", nargs=-1, metavar="[CONFIG.yaml] [-- --NAME=VALUE...]")
 @click.option("--seed", default=0, show_default=True, metavar="N", help="Of the training.")
 @click.option("--epochs", type=int, metavar="N", help="Default: those of a full evaluation.")
