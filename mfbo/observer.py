@@ -16,8 +16,8 @@ class Observer:
     `run` is the same object from `began` to `ended`, and grows as the run goes on.
     """
 
-    def planned(self, plan: Plan) -> None:
-        """What a new run is expected to buy, before it begins."""
+    def planned(self, plan: Plan, price: str | None) -> None:
+        """What a new run is expected to buy, before it begins; `price` is that of an hour, if there is one."""
 
     def began(self, run: Run) -> None:
         """The run begins, or is taken up again (`run` then has results already)."""
@@ -41,10 +41,10 @@ class Several(Observer):
     def __init__(self, *observers: Observer) -> None:
         self._observers = observers
 
-    def planned(self, plan: Plan) -> None:
+    def planned(self, plan: Plan, price: str | None) -> None:
         """To each."""
         for observer in self._observers:
-            observer.planned(plan)
+            observer.planned(plan, price)
 
     def began(self, run: Run) -> None:
         """To each."""

@@ -116,7 +116,7 @@ def tune(
             note=observer.note,
             like=like,
         )
-    observer.planned(planned)
+    observer.planned(planned, settings.price)
     known = _known(warm_start, task, rungs, optimizer, observer)
     chosen = make(optimizer, task, rungs, seed, known, prior=believed, eta=eta, objectives=objectives)
     typed.remember(task.source)

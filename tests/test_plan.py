@@ -171,6 +171,23 @@ def test_a_probe_of_a_task_that_fails_says_so_and_the_run_has_all_rungs():
     assert (plan.steps, rungs) == ((), task.fidelity.ladder())
 
 
+def test_a_task_that_tells_nothing_during_the_probe_is_planned_from_a_lower_bound():
+    def train(config, rung, context):
+        time.sleep(3600)
+
+    task = replace(clocked(), train=train)
+    plan, rungs = planning.plan(
+        task, "smac", limits=Limits("20s"), settings=mfbo.Settings(), seed=0, bounds=Bounds(), note=pytest.fail
+    )
+    assert plan.bound
+    assert 0 < plan.spent < 20
+    assert plan.full > plan.spent
+    assert plan.lowered
+    assert rungs == [step.rung for step in plan.steps]
+    assert "would take at least" in headline(plan)
+    assert any("lower bounds" in line for line in lines(plan))
+
+
 def test_what_cannot_be_paid_for_lowers_the_top():
     task = clocked(0.05)
     limits = Limits("20s")
@@ -262,8 +279,9 @@ def test_a_damaged_plan_is_no_plan(change):
 def test_the_plan_in_words_and_numbers():
     words = headline(made_plan())
     assert words == "30 epochs on all data would take 13h here; 2h buys 19 configurations at 2%, 6 at 8% and 2 at 21%"
-    said = lines(made_plan(workers=2), datetime(2026, 1, 1, 12, 0))
+    said = lines(made_plan(workers=2), "0.9USD/h", datetime(2026, 1, 1, 12, 0))
     assert said[0] == words
+    assert said[-3] == "  at 0.9USD/h the budget is 1.80 USD, and a full evaluation 11.70 USD"
     assert "expected to end about 12:59; the probe took 12s of it" in said[-2]
     assert "4h would buy 6 configurations at 8% and 2 at 21%" in said[-1]
 

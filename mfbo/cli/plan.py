@@ -14,7 +14,7 @@ from mfbo.cli.run import INTERRUPTED
 
 @click.command()
 @options.task
-@click.option("--max-cost", metavar="COST", help="45s, 90m, 2h, 1h30m, 1d, or full evaluations: 20x.")
+@click.option("--max-cost", metavar="COST", help="45s, 90m, 2h, 1h30m, 1d, or full evaluations: 20x; money: 5USD.")
 @click.option("--max-wall", metavar="TIME", help="So much time by the clock.")
 @options.optimizer
 @click.option("--seed", default=0, show_default=True, metavar="N", help="Of the run that is planned.")
@@ -42,19 +42,21 @@ def plan(
     from mfbo.display.forecast import lines, to_dict
     from mfbo.optimizers import DEFAULT
     from mfbo.planner import Bounds
+    from mfbo.price import in_time
     from mfbo.tuning import plan as make
 
+    cost, chosen = in_time(max_cost, options.settings_of(**settings))
     found = make(
         task,
-        max_cost,
+        cost,
         max_wall=max_wall,
         optimizer=optimizer or DEFAULT,
         seed=seed,
         bounds=Bounds(fidelity, eta, min_fidelity, max_fidelity),
-        settings=options.settings_of(**settings),
+        settings=chosen,
         note=lambda text: click.echo(text, err=True),
     )
     if found is None:
         click.echo("mfbo: stopped", err=True)
         sys.exit(INTERRUPTED)
-    click.echo(json.dumps(to_dict(found)) if as_json else "\n".join(lines(found)))
+    click.echo(json.dumps(to_dict(found)) if as_json else "\n".join(lines(found, chosen.price)))

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mfbo.display.text import amount, clean, rung_words, seconds
+from mfbo.price import Price
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,11 +51,12 @@ def compared(run: Run) -> list[Line]:
     ]
 
 
-def lines(plan: Plan, now: datetime | None = None) -> list[str]:
+def lines(plan: Plan, price: str | None = None, now: datetime | None = None) -> list[str]:
     """The plan for a terminal or a log.
 
     Args:
         plan: to say.
+        price: of an hour, to say money beside time.
         now: when the run begins, for tests.
     """
     if not plan.steps:
@@ -70,7 +72,7 @@ def lines(plan: Plan, now: datetime | None = None) -> list[str]:
         words.append(
             "  " + "  ".join([f"{name:{widths[0]}}", *(f"{c:>{w}}" for c, w in zip(figures, widths[1:], strict=True))])
         )
-    words += [f"  {text}" for text in (_end(plan, now), _twice(plan)) if text]
+    words += [f"  {text}" for text in (_money(plan, price), _end(plan, now), _twice(plan)) if text]
     if plan.bound:
         words.append(f"  costs are lower bounds: the probe told nothing of its progress in {seconds(plan.spent)}")
     if plan.note:
@@ -113,6 +115,13 @@ def _bought(steps: Sequence[Step]) -> str:
     many = f"{steps[0].trials} configuration{'' if steps[0].trials == 1 else 's'} at"
     parts[0] = parts[0].replace(f"{steps[0].trials} at", many, 1) if steps[0].trials else parts[0]
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
+def _money(plan: Plan, price: str | None) -> str:
+    if price is None or plan.unit != "s":
+        return ""
+    paid = Price.parse(price)
+    return f"at {paid} the budget is {paid.of(plan.budget)}, and a full evaluation {paid.of(plan.full)}"
 
 
 def _end(plan: Plan, now: datetime | None) -> str:

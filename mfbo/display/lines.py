@@ -66,9 +66,9 @@ class LineDisplay(NoteDisplay):
         self._written = 0
         self._wrote = self._share = 0.0
 
-    def planned(self, plan: Plan) -> None:
+    def planned(self, plan: Plan, price: str | None) -> None:
         """What the budget is expected to buy."""
-        for line in lines(plan) if plan.unit == "s" else []:
+        for line in lines(plan, price) if plan.unit == "s" else []:
             self._write(line)
 
     def began(self, run: Run) -> None:

@@ -51,9 +51,9 @@ class LiveDisplay(Observer):
         self._status: str | None = None
         self._lock = threading.RLock()  # the drawing thread reads what the run's thread writes
 
-    def planned(self, plan: Plan) -> None:
+    def planned(self, plan: Plan, price: str | None) -> None:
         """Above the display: what the budget is expected to buy."""
-        for line in lines(plan) if plan.unit == "s" else []:
+        for line in lines(plan, price) if plan.unit == "s" else []:
             with suppress(OSError):
                 self.console.print(Text(line))
 
