@@ -102,17 +102,17 @@ class Fidelity:
         data = min(high_data, max(low_data, high_data * (work * high_epochs / epochs)))
         return Rung(epochs, data, self.work(epochs, data))
 
-    def ladder(self, path: str | None = None, eta: int = ETA, most: int = MAX_RUNGS) -> list[Rung]:
-        """Rungs from low to full, work growing `eta`-fold, each a different one.
+    def ladder(self, path: str | None = None, eta: int = ETA, most: int = MAX_RUNGS, top: float = 1.0) -> list[Rung]:
+        """Rungs from low to `top`, work growing `eta`-fold, each a different one.
 
         Args:
             path: ``epochs``, ``data`` or ``joint``; the default is `default_path`.
             eta: factor between rungs, 2 or more.
-            most: at most so many rungs; 1 gives the full evaluation alone.
+            most: at most so many rungs; 1 gives the top alone.
+            top: work of the highest rung, as a fraction of a full evaluation.
         """
-        lowest = self.lowest_work(path)
-        steps = min(most - 1, math.floor(math.log(1 / lowest) / math.log(eta) + 1e-9))
-        rungs = [self.rung(float(eta) ** -k, path) for k in range(steps, -1, -1)]
+        steps = min(most - 1, math.floor(math.log(max(1.0, top / self.lowest_work(path))) / math.log(eta) + 1e-9))
+        rungs = [self.rung(top * float(eta) ** -k, path) for k in range(steps, -1, -1)]
         return [rung for i, rung in enumerate(rungs) if i == len(rungs) - 1 or rung.work < rungs[i + 1].work]
 
     def _check(self, path: str | None) -> str:

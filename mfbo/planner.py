@@ -73,12 +73,9 @@ class Bounds:
 
 
 def ladder(fidelity: Fidelity, bounds: Bounds, top: float, most: int = MAX_RUNGS) -> list[Rung]:
-    """At most so many rungs below and with `top`, within `bounds`, work growing `eta`-fold, each a different one."""
-    low = max(bounds.low, fidelity.lowest_work(bounds.path))
-    works = [top / bounds.eta**k for k in range(most - 1, -1, -1)]
-    rungs = [fidelity.rung(work, bounds.path) for work in works if work >= low * (1 - 1e-9)]
-    rungs = [rung for rung in rungs if rung.data >= bounds.data * (1 - 1e-9)]
-    return [rung for i, rung in enumerate(rungs) if i == len(rungs) - 1 or rung.work < 0.999 * rungs[i + 1].work]
+    """At most so many rungs below and with `top`, of those within `bounds`."""
+    rungs = fidelity.ladder(bounds.path, bounds.eta, most, top)
+    return [rung for rung in rungs if rung.work >= bounds.low * (1 - 1e-9) and rung.data >= bounds.data * (1 - 1e-9)]
 
 
 def choose(
