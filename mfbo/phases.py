@@ -151,7 +151,7 @@ def study(
     )
     narrowed, smaller = _narrow(explored, folder, settings)
     found: list[TuneResult] = [explored]
-    like: Plan | None = None  # of the first optimizer: what is compared has the same top rung
+    like: Plan | None = None  # of the first run whose probe told something: what is compared has the same top rung
     for optimizer in optimizers if explored.status != "interrupted" else ():
         result = run(
             folder / OPTIMIZE / optimizer,
@@ -165,7 +165,8 @@ def study(
             warm_start=folder / EXPLORE,
             like=like,
         )
-        like = like or result.ledger.header.plan
+        if like is None and (plan := result.ledger.header.plan) is not None and plan.probes:
+            like = plan
         found.append(result)
         if result.status == "interrupted":
             break
