@@ -21,8 +21,8 @@ from mfbo.study import Study
 
 TASKS: dict[str, tuple[str, dict[str, str]]] = {
     "cifar10": ("6m", {}),
-    "agnews": ("4m", {"samples": "1000"}),
-    "imdb": ("4m", {"samples": "2000"}),
+    "agnews": ("3m", {"samples": "1000"}),
+    "imdb": ("3m", {"samples": "2000"}),
 }
 """Cost of a run and options. Of the texts, so many stand for all: the validation part costs as much as the training."""
 OPTIMIZERS = ("smac", "hyperband", "random", "grid")

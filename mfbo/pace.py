@@ -6,7 +6,7 @@ from mfbo.trial import Pace
 
 
 class Clock:
-    """Keeps the first and the last mark of a training, and counts evaluations."""
+    """Keeps the first two marks of a training and the last, and counts evaluations."""
 
     def __init__(self) -> None:
         self._marks: list[tuple[float, float]] = []
@@ -17,8 +17,8 @@ class Clock:
         """So many epochs are trained after so many seconds, evaluations left out."""
         if self._marks and epochs <= self._marks[-1][0]:
             return
-        self._marks[1:] = [(epochs, seconds)] if self._marks else []
-        self._marks = self._marks or [(epochs, seconds)]
+        self._marks[2:] = []
+        self._marks.append((epochs, seconds))
 
     def evaluated(self, fraction: float) -> None:
         """Of an evaluation, such a fraction is done; 1 ends it."""
@@ -30,14 +30,17 @@ class Clock:
     def pace(self, evaluation: float) -> Pace | None:
         """What the marks tell, with so many seconds of evaluation; None where they tell nothing.
 
-        Where nobody said when the first step began, the epochs after the first mark tell how long those before it took.
+        What follows the first step tells how long that took; its rest, when libraries wake up, belongs to the start.
         """
         marks = self._marks
         if len(marks) < 2 and not (marks and marks[0][0] > 0):
             return None
-        (first, began), (last, end) = marks[0], marks[-1]
+        last, end = marks[-1]
+        first, began = marks[0]
+        if first == 0 and last >= 2 * marks[1][0]:
+            first, began = marks[1]
         if first > 0:
             rate = (end - began) / (last - first) if last > first else began / first
-            first, began = 0.0, max(0.0, began - first * rate)
-        evaluations = self._whole + self._part
-        return Pace(max(0.0, began), last - first, max(0.0, end - began), evaluations, evaluation)
+            began -= first * rate
+        began = min(max(0.0, began), end)
+        return Pace(began, last, end - began, self._whole + self._part, evaluation)

@@ -99,7 +99,7 @@ def plan(
         bounds = replace(bounds, high=like.steps[-1].rung.work)
         found = Probed(like.probes, like.spent, like.wall, bound=like.bound)
     else:
-        data = bounds.data or task.fidelity.data_range[0]
+        data = bounds.data or task.fidelity.data_range[0], usual[0].data
         found = probe(task, settings, seed, seconds=seconds, data=data, interrupted=interrupted, note=note)
     if not found.probes:
         why = found.error or "the probe was interrupted"

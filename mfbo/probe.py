@@ -58,7 +58,7 @@ def probe(
     seed: int,
     *,
     seconds: float,
-    data: float,
+    data: tuple[float, float],
     interrupted: Callable[[], bool] = lambda: False,
     note: Callable[[str], None] = lambda text: None,
 ) -> Probed:
@@ -68,9 +68,10 @@ def probe(
         task: what to train.
         settings: how trials are run.
         seed: of the run.
-        seconds: to spend in all, half of them on what is under way when the others are gone; more only where a task
-            needs longer to take a first step, since what tells nothing is wasted.
-        data: fraction of the data to train on.
+        seconds: to spend in all; more only where a task needs longer to take a first step, since what tells nothing is
+            wasted.
+        data: fractions of the data to train on: of the first probe, which is to come to an evaluation, and of the
+            others, which are to train as a run will: with little data, batches are small and slow.
         interrupted: whether the user asked to stop.
         note: is told what the user should know.
     """
@@ -89,19 +90,28 @@ def probe(
             virtual=False,
         )
         try:
-            return _Probing(executor, task, data, seconds - min(grace, seconds / 2), interrupted).run()
+            return _Probing(executor, task, data, seconds, interrupted).run()
         finally:
             executor.close()
 
 
 class _Probing:
-    """The probes of one run: as many at a time as there are workers, until `seconds` are gone."""
+    """The probes of one run: as many at a time as there are workers, until `seconds` are gone.
+
+    Half of them are kept for what is under way then, until a probe has shown that it stops when it is asked to.
+    """
 
     def __init__(
-        self, executor: Executor, task: Task, data: float, seconds: float, interrupted: Callable[[], bool]
+        self,
+        executor: Executor,
+        task: Task,
+        data: tuple[float, float],
+        seconds: float,
+        interrupted: Callable[[], bool],
     ) -> None:
         self._executor, self._task, self._data = executor, task, data
-        self._seconds, self._interrupted = seconds, interrupted
+        self._most, self._interrupted = seconds, interrupted
+        self._seconds = seconds - min(GRACE, seconds / 2)
         self._waiting = list(enumerate(_configs(task)))[::-1]
         self._found: list[Probe] = []
         self._cost = 0.0
@@ -142,7 +152,8 @@ class _Probing:
 
     def _next(self) -> Trial:
         number, config = self._waiting.pop()
-        return Trial(number, config, Rung(self._epochs, self._data, self._task.fidelity.work(self._epochs, self._data)))
+        data = self._data[min(number, 1)]
+        return Trial(number, config, Rung(self._epochs, data, self._task.fidelity.work(self._epochs, data)))
 
     def _take(self, trial: Trial, outcome: Outcome) -> None:
         if outcome.virtual:
@@ -163,6 +174,7 @@ class _Probing:
             whole = outcome.status == "ok"
             closing = outcome.cost - pace.startup - pace.training - pace.evaluation if whole else 0.0
             self._found.append(Probe(trial.config, outcome.rung, pace, max(0.0, closing)))
+            self._seconds = self._most  # it stops when it is asked to, so nothing need be kept for it
             if whole and outcome.cost < SOON:
                 self._epochs = self._task.fidelity.epoch_range[1]
 

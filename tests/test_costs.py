@@ -179,6 +179,13 @@ def test_a_clock_that_was_told_when_the_first_step_began():
     assert clock.pace(2.5) == Pace(3.0, 1.0, 4.0, 1.25, 2.5)
 
 
+def test_what_a_first_step_takes_longer_belongs_to_the_start():
+    clock = Clock()
+    for epochs, seconds in ((0, 3.0), (0.5, 8.0), (1.0, 9.0), (1.5, 10.0)):
+        clock.trained(epochs, seconds)
+    assert clock.pace(0.0) == Pace(7.0, 1.5, 3.0, 0.0, 0.0)
+
+
 def test_a_clock_that_hears_of_whole_epochs_alone():
     clock = Clock()
     for epochs, seconds in ((1, 5.0), (2, 7.0), (3, 9.0)):

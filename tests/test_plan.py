@@ -153,7 +153,7 @@ def test_the_min_fidelity_that_a_refusal_names_is_accepted():
 
 
 def test_a_probe_tells_what_an_epoch_costs():
-    found = probe(clocked(0.02), HERE, 0, seconds=2.0, data=1.0)
+    found = probe(clocked(0.02), HERE, 0, seconds=2.0, data=(1.0, 1.0))
     assert found.probes
     assert 0 < found.cost <= 3
     paces = [one.pace for one in found.probes]
