@@ -7,6 +7,7 @@ import tempfile
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median_low
 from typing import TYPE_CHECKING
 
 from mfbo.checkpoint import Checkpoints
@@ -180,8 +181,10 @@ class _Probing:
 
 
 def _warm(found: Sequence[Probe]) -> tuple[Probe, ...]:
-    """With the shortest start of them all: the first in a process waits for libraries and data, later ones do not."""
-    start = min((probe.pace.startup for probe in found), default=0.0)
+    """With the median start of them all: the first in a process waits for libraries and data, later ones do not."""
+    if not found:
+        return ()
+    start = median_low(probe.pace.startup for probe in found)
     return tuple(replace(probe, pace=probe.pace._replace(startup=start)) for probe in found)
 
 
