@@ -27,6 +27,7 @@ for _name in ("torch", "transformers", "accelerate"):  # what a Trainer needs
         raise MissingExtra(f"{_name} is not installed; get it with: pip install 'mfbo[trainer]'")
 import torch  # noqa: E402
 from transformers import PrinterCallback, TrainerCallback, TrainingArguments  # noqa: E402
+from transformers.utils import logging  # noqa: E402
 
 if TYPE_CHECKING:
     from mfbo.context import Context
@@ -113,6 +114,8 @@ def fit(trainer: Any, context: Context, metric: str = LOSS) -> Measurement:
     callback = ReportCallback(context, metric)
     trainer.add_callback(callback)
     trainer.remove_callback(PrinterCallback)  # what it would print goes into the run's display
+    if trainer.args.disable_tqdm:
+        logging.disable_progress_bar()  # of saving, which knows nothing of that argument
     try:
         trainer.train(resume_from_checkpoint=_checkpoint(trainer, context))
         if not callback.measured:
