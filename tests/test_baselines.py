@@ -53,13 +53,17 @@ def test_asha_promotes_only_from_the_best_third_and_nothing_twice(losses, worker
         asha.tell(trial, outcome(trial, loss))
 
 
-def test_asha_never_waits_and_a_used_up_space_ends_it():
-    asha, asked = Asha(configs(9), RUNGS), []
+@pytest.mark.parametrize("many", [2, 9])
+def test_asha_never_waits_and_comes_to_know_a_used_up_space_in_full(many):
+    asha, asked = Asha(configs(many), RUNGS), []
     while trial := asha.ask():
         asked.append(trial)
-        asha.tell(trial, outcome(trial, trial.config["x"] / 9))
-    assert Counter(RUNGS.index(trial.rung) for trial in asked) == {0: 9, 1: 3, 2: 1}
-    assert [trial.id for trial in asked] == list(range(13))
+        asha.tell(trial, outcome(trial, trial.config["x"] / many))
+    assert Counter(RUNGS.index(trial.rung) for trial in asked) == dict.fromkeys(range(len(RUNGS)), many)
+    assert [trial.id for trial in asked] == list(range(many * len(RUNGS)))
+    drawn = max(trial.id for trial in asked if trial.rung == RUNGS[0])
+    before = Counter(RUNGS.index(trial.rung) for trial in asked[: drawn + 1])
+    assert before == ({0: 2} if many == 2 else {0: 9, 1: 2})
 
 
 def test_one_epoch_spends_half_of_its_cost_on_the_best_in_full():

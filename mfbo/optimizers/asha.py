@@ -36,12 +36,11 @@ class Asha:
 
     def ask(self) -> Trial | None:
         """A promotion, or a new configuration; None where there is neither until more is told."""
-        for level in range(len(self._rungs) - 2, -1, -1):
-            if (best := self._promotable(level)) is not None:
-                self._promoted[level].add(best)
-                return self._trial(self._configs[best], level + 1)
-        config = next(self._source, None)
-        return None if config is None else self._trial(config, 0)
+        if promotion := self._promotion(self._eta):
+            return promotion
+        if (config := next(self._source, None)) is not None:
+            return self._trial(config, 0)
+        return self._promotion(1)  # all are known: what is left is spent on knowing them better
 
     def tell(self, trial: Trial, outcome: Outcome) -> None:
         """Note the loss at that rung; what failed is worse than anything, and goes no further."""
@@ -68,12 +67,16 @@ class Asha:
     def remember(self, configs: Sequence[Config]) -> None:
         """Drawing them again costs nothing."""
 
-    def _promotable(self, level: int) -> int | None:
-        results, gone = self._results[level], self._promoted[level]
-        if len(results) // self._eta <= len(gone):
-            return None
-        best = results[: len(results) // self._eta]
-        return next((trial for loss, trial in best if trial not in gone and loss < math.inf), None)
+    def _promotion(self, eta: int) -> Trial | None:
+        """The best that is among one of `eta` of its rung and has not gone on, highest rung first."""
+        for level in range(len(self._rungs) - 2, -1, -1):
+            results, gone = self._results[level], self._promoted[level]
+            many = len(results) // eta
+            for loss, trial in results[:many] if many > len(gone) else ():
+                if trial not in gone and loss < math.inf:
+                    gone.add(trial)
+                    return self._trial(self._configs[trial], level + 1)
+        return None
 
     def _trial(self, config: Config, level: int) -> Trial:
         self._configs.append(config)
