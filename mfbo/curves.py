@@ -108,7 +108,7 @@ class Curve:
     @property
     def full_from(self) -> float:
         """The cost from which on the incumbent was measured at full fidelity; infinite if it never was."""
-        return first_cost(self.costs, self.works >= FULL)
+        return cost_for_good(self.costs, self.works >= FULL)
 
 
 def anytime(run: Run, worth: Worth | None = None) -> Curve:
@@ -134,14 +134,19 @@ def anytime(run: Run, worth: Worth | None = None) -> Curve:
     return Curve(costs[last], losses[last], works[last], max(run.spent, limit))
 
 
-def first_cost(costs: Floats, reached: NDArray[np.bool_]) -> float:
-    """The first of `costs` at which `reached` holds; infinite if it nowhere does."""
-    return float(costs[np.argmax(reached)]) if reached.any() else math.inf
+def cost_for_good(costs: Floats, reached: NDArray[np.bool_]) -> float:
+    """The first of `costs` from which on `reached` holds to the end; infinite if it does not hold at the last."""
+    lost = np.flatnonzero(~reached)
+    first = lost[-1] + 1 if len(lost) else 0
+    return float(costs[first]) if first < len(costs) else math.inf
 
 
 def cost_to_quality(curve: Curve, quality: float) -> float:
-    """The cost at which `curve` first came to a loss of `quality` or less; infinite if it did not before its end."""
-    return first_cost(curve.costs, curve.losses <= quality)
+    """The cost at which `curve` came to a loss of `quality` or less for good; infinite if it did not before its end.
+
+    Where a higher rung takes over, the loss may rise again: a quality that is lost then was a low rung's luck.
+    """
+    return cost_for_good(curve.costs, curve.losses <= quality)
 
 
 def common_costs(curves: Sequence[Curve]) -> Floats:

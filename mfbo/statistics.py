@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from mfbo.curves import Curve, Floats, common_costs, first_cost, on
+from mfbo.curves import Curve, Floats, common_costs, cost_for_good, on
 
 if TYPE_CHECKING:
     from mfbo.ledger import Run
@@ -80,7 +80,7 @@ def speed_up(
     paired: bool = False,
     seed: int = 0,
 ) -> SpeedUp:
-    """The cost at which the baseline's mean came to its final loss, over that at which the optimizer's mean did.
+    """The cost at which the baseline's mean came to its final loss for good, over that at which the optimizer's did.
 
     The interval is a percentile bootstrap over seeds (Efron & Tibshirani 1993); each resample has its own final loss.
     Means are taken where every seed has a value.
@@ -100,8 +100,8 @@ def speed_up(
 
     def factor(i: Indices, j: Indices) -> float:
         mean = theirs[1][j].mean(axis=0)
-        cost = first_cost(theirs[0], mean <= mean[-1])
-        return cost / first_cost(ours[0], ours[1][i].mean(axis=0) <= mean[-1])
+        cost = cost_for_good(theirs[0], mean <= mean[-1])
+        return cost / cost_for_good(ours[0], ours[1][i].mean(axis=0) <= mean[-1])
 
     i, j = np.arange(len(curves)), np.arange(len(baseline))
     found = stats.bootstrap(

@@ -156,9 +156,10 @@ def test_a_common_grid_begins_where_all_have_a_value_and_ends_with_the_first():
     assert len(curves.common_costs([])) == 0
 
 
-def test_cost_to_quality_is_infinite_where_it_is_never_reached():
-    found = curve([(1, 9), (4, 5), (6, 7)], 10)
-    assert [curves.cost_to_quality(found, quality) for quality in (9, 8, 5, 4.9)] == [1, 4, 4, math.inf]
+def test_cost_to_quality_is_that_at_which_it_is_reached_for_good():
+    found = curve([(1, 9), (4, 5), (6, 7), (8, 6)], 10)
+    assert [curves.cost_to_quality(found, quality) for quality in (9, 8, 6.5, 6, 5)] == [1, 4, 8, 8, math.inf]
+    assert curves.cost_for_good(np.array([]), np.array([], dtype=bool)) == math.inf
 
 
 def test_regret_is_normalised_to_the_reference():

@@ -28,7 +28,8 @@ CAPTIONS = {
     ),
     "quality": (
         "Cost to reach the baseline's final quality",
-        "One mark a seed, further left is cheaper; a cross behind the dotted line is a seed that never got there.",
+        "One mark a seed, where it got there for good; further left is cheaper; a cross behind the dotted line is a "
+        "seed that did not.",
     ),
     "ranks": (
         "Average rank",

@@ -31,7 +31,9 @@ def comparison(found: Evidence) -> RenderableType:
         table.add_row(*(Text(cell) for cell in [clean(name), *_cells(standing, found.baseline, unit)]))
     notes = [*_money(found), _loss_words(found), "to 1%: trials until within 1% of the final best, median"]
     if found.baseline:
-        notes.append(f"reached: seeds that came to the final mean of {clean(found.baseline)}, and at what median cost")
+        notes.append(
+            f"reached: seeds that came to the final mean of {clean(found.baseline)} for good, and at what median cost"
+        )
         notes.append("speed-up: over it, 95% bootstrap interval; p: Wilcoxon over paired seeds, Holm-adjusted")
     return Group(Text(head, "bold"), table, *(Text(note, "dim") for note in notes))
 
