@@ -37,6 +37,7 @@ class Bounds:
         low: least work of a rung; 0 for no bound.
         high: most work of a rung.
         data: least data fraction of a rung, that leaves each class enough samples.
+        work: least work of a rung that is chosen, so that it moves a model.
     """
 
     path: str | None = None
@@ -44,6 +45,7 @@ class Bounds:
     low: float = 0.0
     high: float = 1.0
     data: float = 0.0
+    work: float = 0.0
 
     def check(self, fidelity: Fidelity) -> None:
         """Refuse what leaves no ladder.
@@ -74,8 +76,8 @@ class Bounds:
 
 def ladder(fidelity: Fidelity, bounds: Bounds, top: float, most: int = MAX_RUNGS) -> list[Rung]:
     """At most so many rungs below and with `top`, of those within `bounds`."""
-    rungs = fidelity.ladder(bounds.path, bounds.eta, most, top)
-    return [rung for rung in rungs if rung.work >= bounds.low * (1 - 1e-9) and rung.data >= bounds.data * (1 - 1e-9)]
+    rungs, low = fidelity.ladder(bounds.path, bounds.eta, most, top), max(bounds.low, bounds.work)
+    return [rung for rung in rungs if rung.work >= low * (1 - 1e-9) and rung.data >= bounds.data * (1 - 1e-9)]
 
 
 def choose(

@@ -81,8 +81,9 @@ def plan(
     Raises:
         BadValue: as `rungs`.
     """
-    if task.least_data:
-        bounds = replace(bounds, data=task.least_data(settings.options))
+    if task.least:
+        least, work = task.least(settings.options)
+        bounds = replace(bounds, data=least, work=0.0 if bounds.low else work)
     usual = rungs(task, optimizer, bounds)
     budget = budget_of(limits, settings)
     workers = max(1, settings.workers or 1)

@@ -55,7 +55,8 @@ class Task:
         optimum: loss of the best configuration at full fidelity, where it is known.
         true_loss: configuration -> what it is worth at full fidelity without noise, where it is known.
         repeated: part of the epochs behind a checkpoint that going on from it trains again, in [0, 1).
-        least_data: options -> the smallest data fraction that leaves each class enough samples; called after `prepare`.
+        least: options -> (data, work) of the lowest rung that tells anything: the smallest data fraction that leaves
+            each class enough samples, and the least work that moves a model; called after `prepare`.
         cheaper: what to add to a command whose budget buys no trial, such as ``--option samples=1000``.
     """
 
@@ -74,7 +75,7 @@ class Task:
     optimum: float | None = None
     true_loss: Callable[[Config], float] | None = None
     repeated: float = 0.0
-    least_data: Callable[[Mapping[str, str]], float] | None = None
+    least: Callable[[Mapping[str, str]], tuple[float, float]] | None = None
     cheaper: str = ""
 
     def __post_init__(self) -> None:

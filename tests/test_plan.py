@@ -81,6 +81,17 @@ def test_a_chosen_ladder_rises_within_its_bounds_and_the_budget_pays_for_it(budg
     assert note or (guide[0].trials >= ENOUGH and guide[-1].trials >= ON_TOP)
 
 
+def test_no_rung_is_chosen_that_moves_no_model_but_where_a_user_asks_for_it():
+    steps, _ = choose(FIDELITY, Bounds(work=0.1), "asha", price, 6.0)
+    assert [step.rung.work >= 0.1 for step in steps] == [True] * len(steps)
+    least = replace(clocked(), least=lambda options: (0.1, 0.2))
+    for low, expected in ((0.0, 0.2), (0.05, 0.05)):
+        _, rungs = planning.plan(
+            least, "asha", limits=Limits("1h"), settings=HERE, seed=0, bounds=Bounds(low=low, high=0.7)
+        )
+        assert expected * 0.999 <= rungs[0].work < 3 * expected
+
+
 @given(st.floats(0.3, 10))
 @settings(max_examples=30, deadline=None)
 def test_a_larger_budget_never_lowers_the_top(budget):

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mfbo.errors import BadData, BadValue
-from mfbo.tasks.splits import nested_subset, stratified_split
-from mfbo.tasks.training_setup import everything, parts
+from mfbo.tasks.splits import LEAST, nested_subset, stratified_split
+from mfbo.tasks.training_setup import STEPS, everything, least, parts
 
 seeds = st.integers(0, 2**40)
 fractions = st.floats(0.001, 1.0)
@@ -127,3 +127,13 @@ def test_holding_out_everything_is_refused():
 def test_labels_that_are_no_list_of_classes_are_refused(y):
     with pytest.raises(BadData, match="shape"):
         nested_subset(y, 0.5, seed=0)
+
+
+@given(many=st.integers(200, 2000), samples=st.none() | st.integers(100, 3000), batch=st.sampled_from([16, 128]))
+def test_the_lowest_rung_has_enough_of_each_class_and_takes_enough_steps(many, samples, batch):
+    y = np.arange(many) % 4
+    data, work = least(y, samples, batch=batch, epochs=10)
+    learn, *_ = parts(y, data, 0, samples)
+    assert np.bincount(y[learn], minlength=4).min() >= min(LEAST, len(parts(y, 1.0, 0, samples)[0]) // 4 - 1)
+    full = 10 * 0.9 * min(many, samples or many)  # nine tenths are for training
+    assert work == pytest.approx(min(1.0, STEPS * batch / full))

@@ -55,7 +55,7 @@ def task() -> Task:
         description="AG News, DistilBERT or another transformer (extra: text)",
         grid=spaces.GRID,
         repeated=DECAY,
-        least_data=least_data,
+        least=least,
         cheaper="--option samples=2000",
     )
 
@@ -78,10 +78,10 @@ def prepare(options: Mapping[str, str]) -> None:
     import_all()
 
 
-def least_data(options: Mapping[str, str]) -> float:
-    """The smallest data fraction that leaves each class enough samples."""
-    given = Options.read(options, _OPTIONS)
-    return setup.least_data(_tokens(given, _tokenizer(given))["train"].labels, given.samples)
+def least(options: Mapping[str, str]) -> tuple[float, float]:
+    """(data, work) of the lowest rung that tells anything; see `training_setup.least`."""
+    given, batch = Options.read(options, _OPTIONS), spaces.space()["batch_size"].default_value
+    return setup.least(_tokens(given, _tokenizer(given))["train"].labels, given.samples, batch=batch, epochs=EPOCHS)
 
 
 def train(config: Config, rung: Rung, context: Context) -> Measurement:

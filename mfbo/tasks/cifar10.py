@@ -51,7 +51,7 @@ def task() -> Task:
         description="CIFAR-10, ResNet-18 (extra: vision)",
         grid=spaces.GRID,
         repeated=DECAY,
-        least_data=least_data,
+        least=least,
         cheaper="--option samples=1000",
     )
 
@@ -70,10 +70,10 @@ def prepare(options: Mapping[str, str]) -> None:
     import_all()
 
 
-def least_data(options: Mapping[str, str]) -> float:
-    """The smallest data fraction that leaves each class enough samples."""
-    given = Options.read(options, _OPTIONS)
-    return setup.least_data(_images(given).train_labels, given.samples)
+def least(options: Mapping[str, str]) -> tuple[float, float]:
+    """(data, work) of the lowest rung that tells anything; see `training_setup.least`."""
+    given, batch = Options.read(options, _OPTIONS), spaces.space()["batch_size"].default_value
+    return setup.least(_images(given).train_labels, given.samples, batch=batch, epochs=EPOCHS)
 
 
 def train(config: Config, rung: Rung, context: Context) -> Measurement:

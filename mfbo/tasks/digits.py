@@ -64,7 +64,7 @@ def task() -> Task:
         train=train,
         validate=validate,
         fidelity=Fidelity(epochs=(1, 27), data=(LEAST_DATA, 1.0)),
-        least_data=lambda options: LEAST_DATA,
+        least=lambda options: (LEAST_DATA, 0.0),
         description="scikit-learn's 1,797 handwritten digits, an MLP (real data, offline)",
         grid={
             "learning_rate": [1e-3, 1e-2, 1e-1],

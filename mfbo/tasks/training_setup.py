@@ -16,6 +16,7 @@ from mfbo.tasks.splits import LEAST, Indices, nested_subset, stratified_split
 
 VALIDATION = 0.1  # of the training split
 DECAY = 0.2  # of a rung's steps: what a promoted configuration trains again
+STEPS = 10  # of a rung, at least
 MODEL, MEASUREMENT = "model", "measurement.json"  # what a checkpoint holds of the model that was measured
 _WHAT = {
     "data_dir": "a folder",
@@ -87,16 +88,22 @@ def everything(labels: NDArray[np.int64], data: float, seed: int, samples: int |
     return used[nested_subset(labels[used], data, seed)]
 
 
-def least_data(labels: NDArray[np.int64], samples: int | None = None) -> float:
-    """The smallest data fraction whose subset needs no more than its share of any class; see `splits.LEAST`.
+def least(labels: NDArray[np.int64], samples: int | None = None, *, batch: int, epochs: int) -> tuple[float, float]:
+    """(data, work) of the lowest rung that tells anything.
+
+    Its subset needs no more than its share of any class (see `splits.LEAST`), and it takes `STEPS` steps: after fewer,
+    a model has hardly left where it began, and all configurations look alike.
 
     Args:
         labels: (n,), of the whole training split.
         samples: so many of them stand for all; None for all.
+        batch: samples a step, the default configuration's.
+        epochs: of a full evaluation.
     """
     training = min(1.0, (samples or len(labels)) / len(labels)) * (1 - VALIDATION)
     rarest = float(np.unique(labels, return_counts=True)[1].min()) * training
-    return min(1.0, (LEAST - 0.5) / rarest)  # `nested_subset` rounds
+    data = min(1.0, (LEAST - 0.5) / rarest)  # `nested_subset` rounds
+    return data, min(1.0, STEPS * batch / (epochs * training * len(labels)))
 
 
 def write_measurement(folder: Path, loss: float, metrics: Mapping[str, float], confusion: NDArray[np.int64]) -> None:
