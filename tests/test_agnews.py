@@ -133,6 +133,15 @@ def test_a_cut_text_keeps_its_end_mark(models):
         assert (mask.sum(1) == lengths).all()
 
 
+def test_progress_within_an_epoch_counts_tokens_with_their_padding(models):
+    tokens = agnews._tokens(agnews.Options(), tokenizer_of(models["distilbert"]))["train"]
+    from mfbo.tasks.training_batches import TextBatches
+
+    epoch = TextBatches(tokens, np.arange(20), 64, torch.device("cpu")).epoch(6, np.random.default_rng(0))
+    cells = np.array([epoch[i].inputs[0].numel() for i in range(4)])
+    assert [epoch.done(i) for i in range(4)] == pytest.approx(cells.cumsum() / cells.sum())
+
+
 def test_empty_and_very_long_texts_train(tmp_path, options):
     texts = ["", "goal " * 100_000, " \n ", "shares \U0001f680 日本"] * 20
     for split in ("train", "test"):

@@ -105,6 +105,7 @@ def test_each_image_comes_once_an_epoch():
     seen = [epoch[i].labels.tolist() for i in range(4)]
     assert sorted(label for labels in seen for label in labels) == list(range(n))
     assert [len(labels) for labels in seen] == [16, 16, 16, 2]
+    assert [epoch.done(i) for i in range(4)] == [0.32, 0.64, 0.96, 1.0]
 
 
 def test_prepare_says_what_is_missing(tmp_path):

@@ -175,7 +175,7 @@ def _fit(job: Job, rung: Rung, context: Context) -> Measurement:
         batch = epoch[place]
         loss = stepper.step(batch, done.step, plan.factor(done.step))
         done.step += 1
-        watch.look(loss, epochs=number + min(1.0, (place + 1) * size / len(job.learn)))
+        watch.look(loss, epochs=number + epoch.done(place))
         seen += len(batch)
         last = done.step == plan.total
         if last or (done.step % per_epoch == 0 and _pays(job, done.step // per_epoch)):

@@ -48,6 +48,9 @@ class Epoch(Protocol):
 
     def __getitem__(self, i: int) -> Batch: ...
 
+    def done(self, i: int) -> float:
+        """The part of the pass that is done after batch i, by what the batches cost."""
+
 
 class Batches(Protocol):
     """Samples with labels, to learn from or to judge by."""
@@ -134,6 +137,9 @@ class _ImageEpoch:
         part = slice(i * self._size, (i + 1) * self._size)
         return self._of.cut(*(array[part] for array in self._drawn))
 
+    def done(self, i: int) -> float:
+        return min(1.0, (i + 1) * self._size / len(self._of))
+
 
 class TextBatches:
     """Texts as (ids, mask, lengths): (b, longest) int64 and bool on the device, (b,) int64 on the CPU.
@@ -181,7 +187,9 @@ class TextBatches:
         pools = [order[start : start + _POOL * size] for start in range(0, len(order), _POOL * size)]
         ordered = [pool[np.argsort(-self._lengths[pool], kind="stable")] for pool in pools]
         groups = [pool[start : start + size] for pool in ordered for start in range(0, len(pool), size)]
-        return _TextEpoch(self, [groups[i] for i in rng.permutation(len(groups))])
+        groups = [groups[i] for i in rng.permutation(len(groups))]
+        cells = np.cumsum([len(group) * max(1, self._lengths[group[0]]) for group in groups])  # the padded ones too
+        return _TextEpoch(self, groups, cells / cells[-1])
 
     def ordered(self, size: int) -> Iterator[Batch]:
         """All texts, longest first."""
@@ -202,8 +210,11 @@ class TextBatches:
 
 
 class _TextEpoch:
-    def __init__(self, of: TextBatches, groups: list[Indices]) -> None:
-        self._of, self._groups = of, groups
+    def __init__(self, of: TextBatches, groups: list[Indices], done: NDArray[np.float64]) -> None:
+        self._of, self._groups, self._done = of, groups, done
 
     def __getitem__(self, i: int) -> Batch:
         return self._of.batch(self._groups[i])
+
+    def done(self, i: int) -> float:
+        return float(self._done[i])
