@@ -124,7 +124,7 @@ class _Probing:
         """All of them."""
         executor, began = self._executor, self._executor.now
         while True:
-            while self._goes_on and executor.busy < executor.slots:
+            while not self._over and executor.busy < executor.slots:
                 executor.submit(self._next(), 0)
             if self._over and not executor.busy:
                 break
@@ -138,10 +138,6 @@ class _Probing:
     @property
     def _over(self) -> bool:
         return not self._waiting or self._cost >= self._seconds or bool(self._error) or self._interrupted()
-
-    @property
-    def _goes_on(self) -> bool:
-        return not self._over
 
     @property
     def _allowance(self) -> float:

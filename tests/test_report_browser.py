@@ -62,25 +62,44 @@ def script(chrome, text):
     return chrome.execute_script(f"return {text}")
 
 
+# what follows is one script each: a live page may draw itself anew between two
+
+
 def column(chrome, name):
     """What stands in a column of the table of trials, on the page of it that is shown."""
-    names = [cell.text for cell in chrome.find_elements("css selector", ".trials th button")]
-    return [
-        row.find_elements("tag name", "td")[names.index(name)].text
-        for row in chrome.find_elements("css selector", ".trials tbody tr")
-    ]
+    return chrome.execute_script(
+        """
+        const text = (one) => one.innerText.trim(), all = (selector) => [...document.querySelectorAll(selector)]
+        const place = all(".trials th button").map(text).indexOf(arguments[0])
+        return all(".trials tbody tr").map((row) => text(row.querySelectorAll("td")[place]))
+        """,
+        name,
+    )
 
 
 def click(chrome, selector, text=None):
-    found = chrome.find_elements("css selector", selector)
-    (target,) = [one for one in found if text is None or one.text == text]
-    chrome.execute_script("arguments[0].scrollIntoView({block: 'center'}); arguments[0].click()", target)
+    chrome.execute_script(
+        """
+        const [selector, text] = arguments, all = [...document.querySelectorAll(selector)]
+        const found = all.filter((one) => text === null || one.innerText.trim() === text)
+        if (found.length !== 1) throw Error(`${found.length} elements are ${selector} ${text}`)
+        found[0].scrollIntoView({block: "center"})
+        found[0].click()
+        """,
+        selector,
+        text,
+    )
 
 
 def filtered(chrome, words):
-    search = chrome.find_element("css selector", ".trials input")
-    search.clear()
-    search.send_keys(words)
+    chrome.execute_script(
+        """
+        const search = document.querySelector(".trials input")
+        search.value = arguments[0]
+        search.dispatchEvent(new Event("input", {bubbles: true}))
+        """,
+        words,
+    )
 
 
 @pytest.mark.parametrize("width", [1280, 400])
