@@ -17,6 +17,7 @@ from mfbo.cli.final import best, validate
 from mfbo.cli.init import init
 from mfbo.cli.look import optimizers, plot, replay, show, space, tasks
 from mfbo.cli.narrow import narrow
+from mfbo.cli.options import INTERRUPTED
 from mfbo.cli.plan import plan
 from mfbo.cli.report import report
 from mfbo.cli.run import resume, tune
@@ -25,7 +26,7 @@ from mfbo.cli.tell import tell
 from mfbo.cli.train import train
 from mfbo.errors import MfboError
 
-MISTAKE, INTERRUPTED = 2, 130
+MISTAKE = 2
 
 
 class Commands(click.Group):

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from mfbo.result import TuneResult
     from mfbo.study import Entry, Study
 
-INTERRUPTED = 130
-
 
 @click.command()
 @click.argument("what", metavar="TASK...|STUDY.yaml", nargs=-1, required=True, shell_complete=options.complete_task)
@@ -58,7 +56,7 @@ def compare(*, what: tuple[str, ...], out: str | None, quiet: bool, as_json: boo
     results = run(study, folder, began=display.began, told=display.told, command=typed())
     if results[-1].status == "interrupted":
         click.echo("mfbo: interrupted; the same command goes on", err=True)
-        sys.exit(INTERRUPTED)
+        sys.exit(options.INTERRUPTED)
     found = evidence(folders(folder))
     if as_json:
         click.echo(json.dumps({"study": str(folder), "tasks": [task.to_dict() for task in found]}))

@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from click.shell_completion import CompletionItem
 
 from mfbo.errors import BadValue
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from mfbo.observer import Observer
     from mfbo.settings import Settings
 
+INTERRUPTED = 130  # exit code after Ctrl-C
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -33,24 +35,31 @@ def complete_task(context: click.Context, parameter: click.Parameter, begun: str
     """Names of tasks that begin so; where there is none, it is a file."""
     from mfbo.task import names
 
-    return _begin(names(), begun) or [CompletionItem(begun, type="file")]
+    return _begin(names(), begun, "file")
 
 
 def _optimizers(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
     """Names of optimizers that begin so."""
     from mfbo.optimizers import OPTIMIZERS
 
-    return _begin(OPTIMIZERS, begun)
+    return _begin(OPTIMIZERS, begun, "plain")
 
 
 def _runs(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
     """Runs and studies below ``runs`` that begin so; where there is none, it is a folder."""
-    found = [str(path.parent) for name in ("ledger.jsonl", "study.yaml") for path in Path("runs").glob(f"*/{name}")]
-    return _begin(sorted(found), begun) or [CompletionItem(begun, type="dir")]
+    from mfbo.ledger import FILE
+
+    markers = FILE, "study.yaml"  # `mfbo.study` has a name for it, and takes too long to import while a shell waits
+    found = [str(path.parent) for name in markers for path in Path("runs").glob(f"*/{name}")]
+    return _begin(sorted(found), begun, "dir")
 
 
-def _begin(names: Iterable[str], begun: str) -> list[CompletionItem]:
-    return [CompletionItem(name) for name in names if name.startswith(begun)]
+def _begin(names: Iterable[str], begun: str, kind: str) -> list[CompletionItem]:
+    """Those of `names` that begin so; where there are none, what the shell knows of that kind."""
+    from click.shell_completion import CompletionItem  # only a shell that completes needs it
+
+    found = [CompletionItem(name) for name in names if name.startswith(begun)]
+    return found or ([] if kind == "plain" else [CompletionItem(begun, type=kind)])
 
 
 task = click.argument("task", shell_complete=complete_task)

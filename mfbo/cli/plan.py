@@ -9,7 +9,6 @@ from typing import Any
 import click
 
 from mfbo.cli import options
-from mfbo.cli.run import INTERRUPTED
 
 
 @click.command()
@@ -58,5 +57,5 @@ def plan(
     )
     if found is None:
         click.echo("mfbo: stopped", err=True)
-        sys.exit(INTERRUPTED)
+        sys.exit(options.INTERRUPTED)
     click.echo(json.dumps(to_dict(found)) if as_json else "\n".join(lines(found, chosen.price)))

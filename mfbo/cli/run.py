@@ -16,7 +16,7 @@ from mfbo.cli import options
 if TYPE_CHECKING:
     from mfbo.result import TuneResult
 
-FAILED, INTERRUPTED = 1, 130
+FAILED = 1
 
 
 @click.command()
@@ -171,7 +171,7 @@ def _watched(
         how = f"go on with: mfbo resume {shlex.quote(str(folder))}"
         begun = (folder / FILE).exists()
         click.echo(f"mfbo: stopped at once; {how if begun else 'nothing was written'}", err=True)
-        sys.exit(INTERRUPTED)
+        sys.exit(options.INTERRUPTED)
 
 
 def _finish(result: TuneResult, *, as_json: bool) -> None:
@@ -183,7 +183,7 @@ def _finish(result: TuneResult, *, as_json: bool) -> None:
         _say(result, folder)
     if result.status == "interrupted":
         click.echo(f"mfbo: interrupted; go on with: mfbo resume {folder}", err=True)
-        sys.exit(INTERRUPTED)
+        sys.exit(options.INTERRUPTED)
     if result.status == "failed" or (result.best is None and result.trials):
         error = next(entry.outcome.error for entry in result.ledger.results if entry.outcome.error)
         from mfbo.display.text import clean_lines

@@ -12,8 +12,6 @@ import click
 from mfbo.cli import options
 from mfbo.errors import BadValue
 
-INTERRUPTED = 130
-
 
 @click.command()
 @options.task
@@ -70,7 +68,7 @@ def study(
     )
     if found.interrupted:
         click.echo("mfbo: interrupted; the same command goes on", err=True)
-        sys.exit(INTERRUPTED)
+        sys.exit(options.INTERRUPTED)
     if as_json:
         click.echo(json.dumps(found.to_dict()))
         return
