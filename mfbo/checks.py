@@ -105,9 +105,8 @@ def nothing_learned(run: Run) -> bool:
     return all(not result.outcome.final and result.outcome.loss is None for result in run.results)
 
 
-def too_little(run: Run, cheaper: str = "") -> str:
-    """What to say where `nothing_learned` within the budget; `cheaper` is that of the task."""
+def too_little(run: Run, remedy: str) -> str:
+    """What to say where `nothing_learned` within the budget; `remedy` is what a user can do."""
     spent = sum(result.outcome.cost for result in run.results)
     cheapest = f"the cheapest trial ({run.header.rungs[0]}) made no report in {spent:.3g}s"
-    fix = f"give more, or add {cheaper}" if cheaper else "give more"
-    return f"max cost {run.limits.max_cost!r} buys nothing here: {cheapest}; {fix}. Nothing was kept"
+    return f"max cost {run.limits.max_cost!r} buys nothing here: {cheapest}; {remedy}. Nothing was kept"

@@ -47,6 +47,11 @@ class Bounds:
     data: float = 0.0
     work: float = 0.0
 
+    @property
+    def least(self) -> float:
+        """Least work of a rung, by both."""
+        return max(self.low, self.work)
+
     def check(self, fidelity: Fidelity) -> None:
         """Refuse what leaves no ladder.
 
@@ -76,7 +81,7 @@ class Bounds:
 
 def ladder(fidelity: Fidelity, bounds: Bounds, top: float, most: int = MAX_RUNGS) -> list[Rung]:
     """At most so many rungs below and with `top`, of those within `bounds`."""
-    rungs, low = fidelity.ladder(bounds.path, bounds.eta, most, top), max(bounds.low, bounds.work)
+    rungs, low = fidelity.ladder(bounds.path, bounds.eta, most, top), bounds.least
     return [rung for rung in rungs if rung.work >= low * (1 - 1e-9) and rung.data >= bounds.data * (1 - 1e-9)]
 
 
@@ -101,9 +106,9 @@ def choose(
             least = rungs
             steps = bought(GUIDE, rungs, price, budget, bounds.eta)
             if steps[-1].trials >= ON_TOP and steps[0].trials >= ENOUGH:
-                return bought(optimizer, _own(optimizer, rungs, fidelity), price, budget, bounds.eta), ""
+                return bought(optimizer, _own(optimizer, rungs, fidelity, bounds), price, budget, bounds.eta), ""
     rungs = least or [fidelity.rung(bounds.high, bounds.path)]
-    steps = bought(optimizer, _own(optimizer, rungs, fidelity), price, budget, bounds.eta)
+    steps = bought(optimizer, _own(optimizer, rungs, fidelity, bounds), price, budget, bounds.eta)
     return steps, _short(steps) if len(rungs) > 1 else ""
 
 
@@ -117,11 +122,11 @@ def _tops(fidelity: Fidelity, bounds: Bounds) -> list[float]:
     return found or [low]
 
 
-def _own(optimizer: str, rungs: Sequence[Rung], fidelity: Fidelity) -> list[Rung]:
+def _own(optimizer: str, rungs: Sequence[Rung], fidelity: Fidelity, bounds: Bounds) -> list[Rung]:
     """Of a ladder, what the optimizer evaluates at; see `mfbo.optimizers.ladder_of`."""
     from mfbo.optimizers import rungs_of
 
-    return rungs_of(optimizer, rungs, fidelity)
+    return rungs_of(optimizer, rungs, fidelity, bounds.least)
 
 
 def _short(steps: Sequence[Step]) -> str:

@@ -47,7 +47,7 @@ def rungs(task: Task, optimizer: str, bounds: Bounds) -> list[Rung]:
             f"eta {bounds.eta} with min fidelity {bounds.low:.3g} and max fidelity {bounds.high:.3g} leaves one rung, "
             f"{kept[0]}, which is no ladder; give a wider range or a smaller eta, or take --optimizer random"
         )
-    return rungs_of(optimizer, kept, task.fidelity)
+    return rungs_of(optimizer, kept, task.fidelity, bounds.least)
 
 
 def plan(
@@ -106,6 +106,8 @@ def plan(
         why = found.error or "the probe was interrupted"
         return replace(none, budget=budget.amount, spent=found.cost, wall=found.wall, note=why), usual
     made = _by_probes(task, optimizer, budget=budget, bounds=bounds, found=found, usual=usual)
+    if made.note:
+        made = replace(made, note=f"{made.note}; {task.remedy(settings.options)}")
     return replace(made, workers=workers), [step.rung for step in made.steps]
 
 
@@ -147,8 +149,6 @@ def _by_probes(
     left = budget.amount - found.cost
     steps, note = choose(task.fidelity, bounds, optimizer, price, left)
     twice, _ = choose(task.fidelity, bounds, optimizer, price, left + budget.amount)
-    if note and task.cheaper:
-        note += f"; give more, or add {task.cheaper}"
     return Plan(
         steps=steps,
         budget=budget.amount,

@@ -57,7 +57,7 @@ class Task:
         repeated: part of the epochs behind a checkpoint that going on from it trains again, in [0, 1).
         least: options -> (data, work) of the lowest rung that tells anything: the smallest data fraction that leaves
             each class enough samples, and the least work that moves a model; called after `prepare`.
-        cheaper: what to add to a command whose budget buys no trial, such as ``--option samples=1000``.
+        cheaper: an option that makes trials cheaper, such as ``samples=1000``, for a user whose budget is too small.
     """
 
     name: str
@@ -93,6 +93,11 @@ class Task:
     def trained(self, rung: Rung, start_epoch: int) -> float:
         """Epochs that going from `start_epoch` to the end of `rung` trains, what is repeated included."""
         return max(0.0, rung.epochs - start_epoch) + self.repeated * min(start_epoch, rung.epochs)
+
+    def remedy(self, options: Mapping[str, str]) -> str:
+        """What a user can do whose budget is too small; `options` are those of the run."""
+        known = self.cheaper and self.cheaper.partition("=")[0] not in options
+        return f"give more, or add --option {self.cheaper}" if known else "give more"
 
     @property
     def simulated(self) -> bool:

@@ -147,7 +147,7 @@ def tune(
     if status == "budget" and checks.nothing_learned(ledger.run):
         if folder is not None:
             _remove(folder, whole=new)
-        raise BadCost(checks.too_little(ledger.run, task.cheaper))
+        raise BadCost(checks.too_little(ledger.run, task.remedy(settings.options)))
     return result_of(ledger.run)
 
 

@@ -12,7 +12,7 @@ from itertools import pairwise
 import pytest
 from click.testing import CliRunner
 from conftest import quadratic, quadratic_space
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from made_runs import RUNGS as MADE
 from made_runs import made_run
@@ -68,13 +68,14 @@ def test_a_large_budget_leaves_the_ladder_as_it_is():
     optimizer=st.sampled_from(sorted(OPTIMIZERS)),
     path=st.sampled_from(["joint", "epochs", "data"]),
 )
+@example(0.125, "one-epoch", "joint")
 @settings(max_examples=60, deadline=None)
 def test_a_chosen_ladder_rises_within_its_bounds_and_the_budget_pays_for_it(budget, optimizer, path):
     bounds = Bounds(path, low=0.01, high=0.9, data=0.12)
     steps, note = choose(FIDELITY, bounds, optimizer, price, budget)
     rungs = [step.rung for step in steps]
     assert all(low.work < high.work for low, high in pairwise(rungs))
-    assert all(0.01 * 0.9 <= rung.work <= 0.9 * 1.1 and rung.data >= 0.12 - 1e-9 for rung in rungs)
+    assert all(0.01 * (1 - 1e-9) <= rung.work <= 0.9 * (1 + 1e-9) and rung.data >= 0.12 - 1e-9 for rung in rungs)
     assert sum(step.cost * step.trials for step in steps) <= budget * (1 + 1e-9)
     guide, _ = choose(FIDELITY, bounds, "asha", price, budget)
     assert rungs[-1] == guide[-1].rung
@@ -97,6 +98,17 @@ def test_no_rung_is_chosen_that_moves_no_model_but_where_a_user_asks_for_it():
 def test_a_larger_budget_never_lowers_the_top(budget):
     less, more = (choose(FIDELITY, Bounds(), "asha", price, budget * factor)[0] for factor in (1, 1.5))
     assert less[-1].rung.work <= more[-1].rung.work + 1e-9
+
+
+def test_a_plan_of_too_small_a_budget_names_the_option_that_is_not_yet_given():
+    task = replace(clocked(), cheaper="samples=9")
+    full, pace = task.fidelity.full, Pace(0.1, 9, 9.0, 9, 0.1)
+    like = Plan((Step(full, 9.0, 1),), 3.0, "s", 9.0, 9, probes=(Probe({"x": 1.0}, full, pace),))
+    for options, expected in (({}, "give more, or add --option samples=9"), ({"samples": "3"}, "give more")):
+        settings = replace(HERE, options=options)
+        limits = Limits("3s")
+        found, _ = planning.plan(task, "asha", limits=limits, settings=settings, seed=0, bounds=Bounds(), like=like)
+        assert found.note.endswith(f"and 2; {expected}")
 
 
 def test_a_budget_that_is_too_small_says_so():

@@ -246,7 +246,7 @@ def test_a_budget_that_buys_nothing_is_told_with_what_makes_trials_cheaper(revie
     assert found.stderr.strip().endswith("; give more, or add --option samples=2000. Nothing was kept")
     assert not (reviews / "run").exists()
     for task in (import_module(f"mfbo.tasks.{name}") for name in FOLDERS):
-        option, value = task.task().cheaper.removeprefix("--option ").split("=")
+        option, value = task.task().cheaper.split("=")
         assert task.Options.read({option: value}, task._OPTIONS).samples == int(value)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from mfbo.errors import BadValue, UnknownName
@@ -159,13 +160,21 @@ def ladder_of(name: str, fidelity: Fidelity, path: str | None) -> list[Rung]:
     return rungs_of(name, fidelity.ladder(path), fidelity)
 
 
-def rungs_of(name: str, ladder: Sequence[Rung], fidelity: Fidelity) -> list[Rung]:
-    """Of a ladder, the rungs that optimizer `name` evaluates at."""
+def rungs_of(name: str, ladder: Sequence[Rung], fidelity: Fidelity, low: float = 0.0) -> list[Rung]:
+    """Of a ladder, the rungs that optimizer `name` evaluates at.
+
+    Args:
+        name: one of `OPTIMIZERS`.
+        ladder: low to high.
+        fidelity: of the task.
+        low: least work of a rung that is not of the ladder: `one-epoch` then trains for as many epochs as that takes.
+    """
     if name in ("random", "random-2x", "grid"):
         return list(ladder[-1:])
     if name != "one-epoch":
         return list(ladder)
-    (least, _), data = fidelity.epoch_range, ladder[-1].data
-    one = Rung(least, data, fidelity.work(least, data))
-    lowest = one if one.work < ladder[-1].work else ladder[0]
+    data = ladder[-1].data
+    epochs = max(fidelity.epoch_range[0], math.ceil(low / fidelity.work(1, data) * (1 - 1e-9)))
+    first = Rung(epochs, data, fidelity.work(epochs, data))
+    lowest = first if first.work < ladder[-1].work else ladder[0]
     return [lowest, ladder[-1]] if lowest.work < ladder[-1].work else list(ladder)

@@ -52,7 +52,7 @@ def task() -> Task:
         grid=spaces.GRID,
         repeated=DECAY,
         least=least,
-        cheaper="--option samples=1000",
+        cheaper="samples=1000",
     )
 
 

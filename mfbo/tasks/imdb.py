@@ -56,7 +56,7 @@ def task() -> Task:
         grid=spaces.GRID,
         repeated=DECAY,
         least=least,
-        cheaper="--option samples=2000",
+        cheaper="samples=2000",
     )
 
 
