@@ -5,8 +5,9 @@ A trial takes a start, an evaluation an epoch, and training in proportion to its
     seconds = start + evaluation * epochs + training * work
 
 fitted by least squares of relative errors. What is left over, as a logarithm, is explained by a ridge regression on the
-hyperparameters (a larger network is slower) and on the rung (no formula knows all of a task). The mean of the remaining
-ratios brings it back from a logarithm (Duan 1983, doi:10.1080/01621459.1983.10478017).
+hyperparameters (a larger network is slower), on the rung (no formula knows all of a task), and on whether it was a
+probe: what is short may be slower or faster throughout, and trials then say what the level is. The mean of the
+remaining ratios brings it back from a logarithm (Duan 1983, doi:10.1080/01621459.1983.10478017).
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ GROWTH = 1.1  # a fit is done anew when there are so many times as many
 LEAST = 1e-6  # seconds
 START_PENALTY = 1e-3  # of the start: what could be either is training
 PENALTY, RUNG_PENALTY = 0.1, 1.0  # of the hyperparameters and of the rungs in the ridge regression
+PROBE_PENALTY = 0.03  # of what all probes have in common
 PROBE_WEIGHT = 0.25  # of a probe at one rung, where a trial has 1
 
 
@@ -155,24 +157,26 @@ class CostModel:
         self._start, self._training = _line(1 / total, work, training, weights)
 
     def _fit_rest(self, seen: list[Seen], weights: Floats) -> Floats:
-        """What configurations and rungs have to do with what is left over; the factor of each configuration."""
+        """What configurations, rungs and probing have to do with what is left over; the factor of each observation."""
         base = self._base(np.array([one.epochs for one in seen]), np.array([one.work for one in seen]))
         ratio = np.log(np.array([one.seconds for one in seen]) / base)
         features = np.array([one.features for one in seen])
         places = sorted({one.place for one in seen if one.place is not None})
         own = np.array([[float(one.place == place) for place in places] for one in seen]).reshape(len(seen), -1)
-        columns = np.column_stack([np.ones(len(seen)), features, own])
+        probed = np.array([float(number < len(self._probes)) for number in range(len(seen))])
+        columns = np.column_stack([np.ones(len(seen)), features, own, probed])
         penalty = np.full(columns.shape[1], PENALTY)
         penalty[0] = 1e-9
-        penalty[1 + features.shape[1] :] = RUNG_PENALTY
+        penalty[1 + features.shape[1] : -1] = RUNG_PENALTY
+        penalty[-1] = PROBE_PENALTY
         square = (columns * weights[:, None]).T @ columns + np.diag(penalty)
         found = np.linalg.solve(square, columns.T @ (weights * ratio))
         size = self._encoder.size
         self._weights = found[1 : 1 + size]
-        self._rungs = dict(zip(places, found[1 + size :].tolist(), strict=True))
+        self._rungs = dict(zip(places, found[1 + size : -1].tolist(), strict=True))
         left = np.exp(ratio - columns[:, 1:] @ found[1:])
         self._level = float((weights * left).sum() / weights.sum())
-        factors: Floats = np.exp(features @ self._weights)
+        factors: Floats = np.exp(features @ self._weights + found[-1] * probed)
         return factors
 
 

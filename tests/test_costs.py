@@ -139,6 +139,14 @@ def test_a_probe_that_was_stopped_before_its_evaluation_takes_that_of_the_others
     assert model.seconds(RUNGS[0]) == pytest.approx(sum(parts(RUNGS[0])), rel=0.02)
 
 
+def test_the_first_trial_tells_that_all_probes_were_too_slow_for_rungs_never_seen_too():
+    model = CostModel(task())
+    model.probed([probe(config, 3.0) for config in configs(6)], [RUNGS[0], FIDELITY.full])
+    assert model.seconds(RUNGS[2]) > 2.5 * sum(parts(RUNGS[2]))
+    model.add(configs(7)[6], outcome(RUNGS[0], *parts(RUNGS[0])))
+    assert sum(parts(RUNGS[2])) < model.seconds(RUNGS[2]) < 2 * sum(parts(RUNGS[2]))
+
+
 def test_trials_outweigh_probes_that_were_wrong():
     model = CostModel(task())
     model.probed([probe(config, factor=3.0) for config in configs(4)], [RUNGS[0], FIDELITY.full])
