@@ -165,7 +165,7 @@ def study(
             warm_start=folder / EXPLORE,
             like=like,
         )
-        if like is None and (plan := result.ledger.header.plan) is not None and plan.probes:
+        if like is None and (plan := result.ledger.header.plan) is not None and plan.measured:
             like = plan
         found.append(result)
         if result.status == "interrupted":

@@ -77,6 +77,11 @@ class Plan:
     bound: bool = False
 
     @property
+    def measured(self) -> bool:
+        """Whether its costs were measured, so that another run here can be planned by them."""
+        return bool(self.probes)
+
+    @property
     def lowered(self) -> bool:
         """Whether the highest rung is less than a full evaluation."""
         return bool(self.steps) and self.steps[-1].rung.work < 1 - 1e-9

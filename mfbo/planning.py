@@ -10,16 +10,16 @@ from mfbo.budget import Budget
 from mfbo.costs import CostModel
 from mfbo.errors import BadValue
 from mfbo.halving import SINGLE, bought
+from mfbo.ladders import choose, ladder
 from mfbo.optimizers import LEARNERS, rungs_of
 from mfbo.plan import Plan
-from mfbo.planner import choose
 from mfbo.probe import LEAST, MOST, SHARE, Probed, probe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from mfbo.ladders import Bounds
     from mfbo.ledger import Limits
-    from mfbo.planner import Bounds
     from mfbo.settings import Settings
     from mfbo.task import Task
     from mfbo.trial import Rung
@@ -93,14 +93,16 @@ def plan(
     if budget.amount == math.inf:
         return replace(none, note="no limit of cost or time"), usual
     seconds = min(MOST, SHARE * budget.amount)
-    measured = like is not None and bool(like.probes)
-    if seconds < LEAST and not measured:
+    if like is not None and not like.measured:
+        like = None
+    if seconds < LEAST and like is None:
         return replace(none, budget=budget.amount, note=f"{budget} is too little for a probe"), usual
-    if like is not None and measured:
+    if like is not None:
         bounds = replace(bounds, high=like.steps[-1].rung.work)
         found = Probed(like.probes, like.spent, like.wall, bound=like.bound)
     else:
-        data = bounds.data or task.fidelity.data_range[0], usual[0].data
+        lowest = next(iter(ladder(task.fidelity, bounds, bounds.high)), usual[0])
+        data = bounds.data or task.fidelity.data_range[0], lowest.data
         found = probe(task, settings, seed, seconds=seconds, data=data, interrupted=interrupted, note=note)
     if not found.probes:
         why = found.error or "the probe was interrupted"

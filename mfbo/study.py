@@ -148,7 +148,7 @@ def compare(
             settings=study.settings,
             like=plans.get(entry.task),
         )
-        if (plan := result.ledger.header.plan) is not None and plan.probes:
+        if (plan := result.ledger.header.plan) is not None and plan.measured:
             plans.setdefault(entry.task, plan)
         found.append(result)
         told(entry, result)

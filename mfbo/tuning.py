@@ -20,13 +20,13 @@ from mfbo.executors import choice
 from mfbo.executors.evaluate import Setting
 from mfbo.fidelity import ETA
 from mfbo.interrupt import Interrupt
+from mfbo.ladders import Bounds
 from mfbo.ledger import Header, Ledger, Limits, Run, read
 from mfbo.loop import Loop
 from mfbo.meter import Meter
 from mfbo.objectives import checked
 from mfbo.observer import Observer
 from mfbo.optimizers import BELIEVERS, DEFAULT, LEARNERS, make
-from mfbo.planner import Bounds
 from mfbo.price import in_time
 from mfbo.replay import begun, rebuild
 from mfbo.result import TuneResult, result_of

@@ -23,10 +23,10 @@ from mfbo.cli import main
 from mfbo.display.forecast import compared, headline, lines
 from mfbo.errors import BadValue
 from mfbo.halving import bought
+from mfbo.ladders import ENOUGH, ON_TOP, Bounds, choose, ladder
 from mfbo.ledger import FILE, Limits, read
 from mfbo.optimizers import OPTIMIZERS, make
 from mfbo.plan import Plan, Probe, Step, plan_of
-from mfbo.planner import ENOUGH, ON_TOP, Bounds, choose, ladder
 from mfbo.probe import probe
 from mfbo.replay import replay
 from mfbo.trial import Outcome, Pace, Rung
@@ -98,6 +98,15 @@ def test_no_rung_is_chosen_that_moves_no_model_but_where_a_user_asks_for_it():
 def test_a_larger_budget_never_lowers_the_top(budget):
     less, more = (choose(FIDELITY, Bounds(), "asha", price, budget * factor)[0] for factor in (1, 1.5))
     assert less[-1].rung.work <= more[-1].rung.work + 1e-9
+
+
+def test_probes_train_at_the_lowest_rung_that_the_run_may_have(monkeypatch):
+    asked = []
+    monkeypatch.setattr(planning, "probe", lambda *given, **facts: asked.append(facts["data"]) or planning.Probed())
+    task = replace(clocked(), fidelity=FIDELITY, least=lambda options: (0.4, 0.1))
+    planning.plan(task, "asha", limits=Limits("1h"), settings=HERE, seed=0, bounds=Bounds())
+    lowest = next(rung for rung in FIDELITY.ladder() if rung.data >= 0.4 and rung.work >= 0.1)
+    assert asked == [(0.4, lowest.data)]
 
 
 def test_a_plan_of_too_small_a_budget_names_the_option_that_is_not_yet_given():

@@ -39,8 +39,8 @@ def plan(
     A few seconds of training measure what things cost here; then the rungs are chosen. `mfbo tune` does the same.
     """
     from mfbo.display.forecast import lines, to_dict
+    from mfbo.ladders import Bounds
     from mfbo.optimizers import DEFAULT
-    from mfbo.planner import Bounds
     from mfbo.price import in_time
     from mfbo.tuning import plan as make
 

@@ -84,7 +84,7 @@ def headline(plan: Plan) -> str:
     """``30 epochs on all data would take 13h here; 2h buys 19 configurations at 0.5% of that ... and 2 at 4%``."""
     budget, verb = amount(plan.budget, plan.unit), "would take" if plan.lowered else "take"
     epochs = f"{plan.epochs} epoch{'' if plan.epochs == 1 else 's'} on all data"
-    here = " here" if plan.probes else ""
+    here = " here" if plan.measured else ""
     full = f"at least {about(plan.full, plan.unit)}" if plan.bound else about(plan.full, plan.unit)
     most = "at most " if plan.bound else ""
     return f"{epochs} {verb} {full}{here}; {budget} buys {most}{_bought(plan.steps)}"
@@ -125,7 +125,7 @@ def _money(plan: Plan, price: str | None) -> str:
 
 
 def _end(plan: Plan, now: datetime | None) -> str:
-    if not plan.probes:  # in full evaluations, or on a virtual clock
+    if not plan.measured:  # in full evaluations, or on a virtual clock
         return ""
     left = (plan.budget - plan.spent) / plan.workers
     end = (now or datetime.now().astimezone()) + timedelta(seconds=min(left, 1e9))

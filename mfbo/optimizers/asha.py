@@ -5,12 +5,11 @@ Li et al. 2020 (MLSys, arXiv:1810.05934), with random configurations that all be
 
 from __future__ import annotations
 
-import math
-from bisect import insort
 from collections.abc import Iterator, Sequence
 
 from mfbo.fidelity import ETA
 from mfbo.optimizers.priors import Prior
+from mfbo.optimizers.rungs import Rungs
 from mfbo.trial import Config, Outcome, Rung, Trial
 
 
@@ -29,8 +28,7 @@ class Asha:
     ) -> None:
         self._source, self._rungs, self._prior, self._eta = source, list(rungs), prior, eta
         self._level = {rung: level for level, rung in enumerate(self._rungs)}
-        self._results: list[list[tuple[float, int]]] = [[] for _ in rungs]  # of a rung: (loss, trial), best first
-        self._promoted: list[set[int]] = [set() for _ in rungs]
+        self._known = Rungs(len(self._rungs))
         self._configs: list[Config] = []
         self._told: list[Trial] = []
 
@@ -49,7 +47,7 @@ class Asha:
 
     def retell(self, losses: Sequence[float | None]) -> None:
         """See `mfbo.optimizers.Reteller`."""
-        self._results = [[] for _ in self._rungs]
+        self._known.forget()
         if self._prior:
             self._prior.forget()
         for trial, loss in zip(self._told, losses, strict=True):
@@ -57,7 +55,7 @@ class Asha:
 
     def _note(self, trial: Trial, loss: float | None) -> None:
         level = self._level[trial.rung]
-        insort(self._results[level], (math.inf if loss is None else loss, trial.id))
+        self._known.told(level, trial.id, loss)
         if self._prior:
             self._prior.told(trial.config, level, loss)
 
@@ -68,15 +66,8 @@ class Asha:
         """Drawing them again costs nothing."""
 
     def _promotion(self, eta: int) -> Trial | None:
-        """The best that is among one of `eta` of its rung and has not gone on, highest rung first."""
-        for level in range(len(self._rungs) - 2, -1, -1):
-            results, gone = self._results[level], self._promoted[level]
-            many = len(results) // eta
-            for loss, trial in results[:many] if many > len(gone) else ():
-                if trial not in gone and loss < math.inf:
-                    gone.add(trial)
-                    return self._trial(self._configs[trial], level + 1)
-        return None
+        found = self._known.promote(eta)
+        return self._trial(self._configs[found[0]], found[1]) if found else None
 
     def _trial(self, config: Config, level: int) -> Trial:
         self._configs.append(config)

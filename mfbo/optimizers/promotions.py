@@ -8,8 +8,6 @@ suggests begin in the upper half: low rungs have told what they can of the best 
 
 from __future__ import annotations
 
-import math
-from bisect import insort
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -19,6 +17,7 @@ from smac.intensifier.abstract_intensifier import AbstractIntensifier
 from smac.runhistory import TrialInfo
 
 from mfbo.fidelity import ETA
+from mfbo.optimizers.rungs import Rungs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +38,7 @@ class Promotions(AbstractIntensifier):
     """
 
     def __init__(self, scenario: Scenario, budgets: Sequence[float], eta: int = ETA) -> None:
-        self._fraction = 1 / eta
+        self._eta = eta
         self._budgets = list(budgets)
         super().__init__(scenario)
 
@@ -47,8 +46,7 @@ class Promotions(AbstractIntensifier):
         """Begin anew."""
         super().reset()
         self._configs: list[Configuration] = []
-        self._results: list[list[tuple[float, int]]] = [[] for _ in self._budgets]  # (loss, configuration), best first
-        self._promoted: list[set[int]] = [set() for _ in self._budgets]
+        self._known = Rungs(len(self._budgets))
         self._index: dict[Configuration, int] = {}
 
     @property
@@ -73,41 +71,28 @@ class Promotions(AbstractIntensifier):
 
     def __iter__(self) -> Iterator[TrialInfo | None]:
         """Trials; None where there is none until more is told, or ever."""
-        draws, fraction = iter(self.config_generator), self._fraction
+        draws, eta = iter(self.config_generator), self._eta
         while True:
-            if found := self._promotion(fraction):
-                yield found
+            if found := self._known.promote(eta):
+                yield self._trial(self._configs[found[0]], found[1])
             elif config := next(draws, None):
                 yield self._begin(config)
-            elif fraction == 1:
+            elif eta == 1:
                 yield None
             else:
-                fraction = 1  # all are known: what is left is spent on knowing them better
+                eta = 1  # all are known: what is left is spent on knowing them better
 
     def forget(self) -> None:
         """All results, for they will be told again; what was promoted stays so."""
-        self._results = [[] for _ in self._budgets]
+        self._known.forget()
 
     def told(self, info: TrialInfo, loss: float) -> None:
         """`info` came to `loss`; infinity where it failed."""
-        insort(self._results[self.level_of(info)], (loss, self._index[info.config]))
+        self._known.told(self.level_of(info), self._index[info.config], loss)
 
     def level_of(self, info: TrialInfo) -> int:
         """The level of a trial's budget."""
         return self._budgets.index(info.budget)
-
-    def _promotion(self, fraction: float) -> TrialInfo | None:
-        """The best one that has a result, is in that fraction of its rung, and has not gone on; highest rung first."""
-        for level in range(len(self._budgets) - 2, -1, -1):
-            results, gone = self._results[level], self._promoted[level]
-            first = int(len(results) * fraction + 1e-9)
-            if first <= len(gone):
-                continue
-            for loss, config in results[:first]:
-                if config not in gone and loss < math.inf:
-                    gone.add(config)
-                    return self._trial(self._configs[config], level + 1)
-        return None
 
     def _begin(self, config: Configuration) -> TrialInfo:
         number = len(self._configs)
@@ -119,7 +104,7 @@ class Promotions(AbstractIntensifier):
         """Where the configuration of that number begins."""
         top, selector = len(self._budgets) - 1, self.config_selector
         low = int(selector.trusted())
-        known = len(self._results[top]) >= FULL_RESULTS or selector.warm
+        known = self._known.known(top) >= FULL_RESULTS or selector.warm
         if not selector.suggested or not (known or low):
             return low
         u = float(np.random.RandomState(np.random.SeedSequence([self._seed, number, 1]).generate_state(1)).rand())
