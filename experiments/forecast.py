@@ -32,7 +32,8 @@ import mfbo
 from mfbo.costs import CostModel
 from mfbo.display.forecast import compared, headline
 from mfbo.environment import hardware
-from mfbo.ledger import Run, read
+from mfbo.ledger import read
+from mfbo.run import Run
 from mfbo.task import Task, load
 
 RUNS = (("digits", "60s", {}), ("cifar10", "5m", {"samples": "500"}), ("imdb", "5m", {}), ("agnews", "5m", {}))

@@ -28,9 +28,9 @@ from table import Table, footer, judged
 
 import mfbo
 from mfbo.errors import BadCost
-from mfbo.ledger import Limits
 from mfbo.meter import Meter
 from mfbo.observer import Observer
+from mfbo.run import Limits
 from mfbo.trial import Config, Rung
 
 SHORTEST, LONGEST, EVERY = 0.1, 5.0, 0.05  # seconds: a trial, a report

@@ -21,7 +21,7 @@ from ConfigSpace.exceptions import (
 )
 from suite_runs import optimizer_of, run
 
-from mfbo.ledger import Run
+from mfbo.run import Run
 from mfbo.task import Task, load
 from mfbo.trial import Outcome
 

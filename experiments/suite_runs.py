@@ -11,11 +11,12 @@ from typing import Any
 from mfbo.curves import anytime, improvements
 from mfbo.executors.evaluate import Setting
 from mfbo.executors.inline import InlineExecutor
-from mfbo.ledger import Header, Ledger, Limits, Run
+from mfbo.ledger import Ledger
 from mfbo.loop import Loop
 from mfbo.meter import Meter
 from mfbo.observer import Observer
 from mfbo.optimizers import SHARE, Optimizer, ladder_of, make
+from mfbo.run import Header, Limits, Run
 from mfbo.task import Task, load
 from mfbo.tasks import LCBENCH
 

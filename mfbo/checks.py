@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from mfbo.budget import Budget, duration
 from mfbo.errors import BadCost, BadValue, UnknownName
-from mfbo.ledger import Limits
 from mfbo.price import Price
+from mfbo.run import Limits
 
 if TYPE_CHECKING:
-    from mfbo.ledger import Run
+    from mfbo.run import Run
     from mfbo.settings import Settings
     from mfbo.task import Task
     from mfbo.trial import Rung

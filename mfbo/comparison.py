@@ -16,7 +16,7 @@ from mfbo.optimizers import SHARE
 from mfbo.task import load, names
 
 if TYPE_CHECKING:
-    from mfbo.ledger import Header, Run
+    from mfbo.run import Header, Run
     from mfbo.trial import Config
 
 UNCOMPARED = ("space", "max_disk", "scheduler")  # settings that are checked elsewhere, or that change no result

@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from mfbo.budget import Budget
 
 if TYPE_CHECKING:
-    from mfbo.ledger import Result, Run
+    from mfbo.run import Result, Run
     from mfbo.trial import Config, Rung
 
 Floats: TypeAlias = NDArray[np.float64]

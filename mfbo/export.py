@@ -24,11 +24,12 @@ from mfbo import tasks
 from mfbo.checkpoint import Checkpoints
 from mfbo.curves import incumbent
 from mfbo.errors import BadValue, RunError
-from mfbo.ledger import Run, read
+from mfbo.ledger import read
+from mfbo.run import Run
 from mfbo.tasks.training_setup import MEASUREMENT, MODEL, write_json
 
 if TYPE_CHECKING:
-    from mfbo.ledger import Result
+    from mfbo.run import Result
     from mfbo.trial import Rung
 
 FINAL = "the test split"

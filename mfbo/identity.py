@@ -13,7 +13,7 @@ from mfbo.task import own_file
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
 
-    from mfbo.ledger import Header
+    from mfbo.run import Header
     from mfbo.task import Task
 
 

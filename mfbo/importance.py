@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mfbo.curves import Floats
-    from mfbo.ledger import Result, Run
+    from mfbo.run import Result, Run
 
 FEWEST, MOST = 20, 2000  # trials: below the first a forest tells nothing, above the second it learns little more
 FORESTS, TREES = 8, 20

@@ -13,11 +13,12 @@ from mfbo.executors import Allowance
 
 if TYPE_CHECKING:
     from mfbo.executors import Executor
-    from mfbo.ledger import Ledger, Result, Run
+    from mfbo.ledger import Ledger
     from mfbo.meter import Meter
     from mfbo.observer import Observer
     from mfbo.optimizers import Optimizer
     from mfbo.retention import Retention
+    from mfbo.run import Result, Run
     from mfbo.task import Task
     from mfbo.trial import Outcome, Rung, Trial
 

@@ -12,7 +12,7 @@ from mfbo.trial import Config, Outcome, Rung
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mfbo.ledger import Limits, Result, Run
+    from mfbo.run import Limits, Result, Run
     from mfbo.task import Task
 
 

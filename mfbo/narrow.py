@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
     from ConfigSpace.hyperparameters import Hyperparameter
 
-    from mfbo.ledger import Run
+    from mfbo.run import Run
     from mfbo.trial import Config, Value
 
 KEEP = 0.2  # of each rung

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mfbo.ledger import Result, Run
     from mfbo.plan import Plan
+    from mfbo.run import Result, Run
     from mfbo.trial import Trial
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mfbo.objectives import values
 
 if TYPE_CHECKING:
-    from mfbo.ledger import Result, Run
+    from mfbo.run import Result, Run
     from mfbo.trial import Rung
 
 Point = Sequence[float]

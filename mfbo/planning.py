@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from mfbo.ladders import Bounds
-    from mfbo.ledger import Limits
+    from mfbo.run import Limits
     from mfbo.settings import Settings
     from mfbo.task import Task
     from mfbo.trial import Rung

@@ -17,7 +17,7 @@ from mfbo.budget import SECONDS, Budget, duration
 from mfbo.errors import BadCost, BadValue
 
 if TYPE_CHECKING:
-    from mfbo.ledger import Run
+    from mfbo.run import Run
     from mfbo.settings import Settings
 
 _SIGNS = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY"}

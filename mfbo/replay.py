@@ -12,8 +12,8 @@ from mfbo.optimizers import Hearer
 from mfbo.trial import config_key
 
 if TYPE_CHECKING:
-    from mfbo.ledger import Header, Run
     from mfbo.optimizers import Optimizer
+    from mfbo.run import Header, Run
     from mfbo.task import Task
     from mfbo.trial import Trial
 

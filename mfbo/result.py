@@ -12,7 +12,7 @@ from mfbo.curves import incumbent
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mfbo.ledger import Run
+    from mfbo.run import Run
     from mfbo.trial import Config, Rung
 
 

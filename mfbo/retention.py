@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from mfbo.checkpoint import Checkpoints
-    from mfbo.ledger import Result, Run
+    from mfbo.run import Result, Run
     from mfbo.trial import Trial
 
 

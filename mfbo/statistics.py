@@ -16,7 +16,7 @@ from scipy import stats
 from mfbo.curves import Curve, Floats, common_costs, cost_for_good, on
 
 if TYPE_CHECKING:
-    from mfbo.ledger import Run
+    from mfbo.run import Run
     from mfbo.trial import Rung
 
 Indices: TypeAlias = NDArray[np.intp]

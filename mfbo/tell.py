@@ -16,7 +16,7 @@ from mfbo.task import kept_space
 from mfbo.trial import Known, Rung
 
 if TYPE_CHECKING:
-    from mfbo.ledger import Header
+    from mfbo.run import Header
 
 
 def tell(

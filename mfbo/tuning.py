@@ -21,7 +21,7 @@ from mfbo.executors.evaluate import Setting
 from mfbo.fidelity import ETA
 from mfbo.interrupt import Interrupt
 from mfbo.ladders import Bounds
-from mfbo.ledger import Header, Ledger, Limits, Run, read
+from mfbo.ledger import Ledger, read
 from mfbo.loop import Loop
 from mfbo.meter import Meter
 from mfbo.objectives import checked
@@ -31,6 +31,7 @@ from mfbo.price import in_time
 from mfbo.replay import begun, rebuild
 from mfbo.result import TuneResult, result_of
 from mfbo.retention import Retention
+from mfbo.run import Header, Limits, Run
 from mfbo.settings import Settings, resumed
 from mfbo.task import Task, is_command, kept_space, load, own_code
 from mfbo.warm import known_of

@@ -16,8 +16,9 @@ from mfbo.checkpoint import Checkpoints
 from mfbo.errors import BadTask, BadValue, RunError
 from mfbo.executors.evaluate import Setting, evaluate
 from mfbo.export import FINAL, best_of, write_model
-from mfbo.ledger import DAMAGE, Run, read
+from mfbo.ledger import DAMAGE, read
 from mfbo.records import number, rung_of
+from mfbo.run import Run
 from mfbo.task import Task, load
 from mfbo.tasks.training_setup import MEASUREMENT
 from mfbo.trial import Config, Rung, Trial

@@ -12,7 +12,7 @@ from mfbo.trial import Known, Rung
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
 
-    from mfbo.ledger import Run
+    from mfbo.run import Run
     from mfbo.trial import Config
 
 MOST = 2000  # results that are taken over, the last ones

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import pytest
 from ConfigSpace import Categorical, ConfigurationSpace, Float, Integer
+from hypothesis import HealthCheck, settings
 
 import mfbo
+
+settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared machine")
 
 
 def quadratic_space(seed=0):

@@ -34,7 +34,7 @@ def outcome(trial, loss):
 
 
 @given(losses=st.lists(st.one_of(st.none(), st.floats(0, 1)), min_size=30, max_size=120), workers=st.integers(1, 5))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_asha_promotes_only_from_the_best_third_and_nothing_twice(losses, workers):
     asha, flying, done = Asha(configs(), RUNGS), [], {}
     for loss in losses:

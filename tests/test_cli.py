@@ -253,7 +253,7 @@ WORDS = st.sampled_from([*TYPED.split(" "), ""])
 
 
 @given(typed=st.lists(WORDS, max_size=7))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_no_command_line_ends_in_a_traceback(typed):
     assert mfbo_cli(*typed).exit_code in (0, 1, 2)
 

@@ -158,7 +158,7 @@ def test_trials_outweigh_probes_that_were_wrong():
 @given(
     st.lists(st.tuples(st.sampled_from(RUNGS), st.floats(0, 1e6), st.floats(0, 1e6), st.integers(0, 19)), max_size=30)
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_whatever_trials_cost_a_forecast_is_finite_and_not_negative(seen):
     model, known = CostModel(task()), configs(20)
     for rung, training, evaluation, config in seen:

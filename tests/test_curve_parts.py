@@ -46,7 +46,7 @@ def process(space, n, seed=0, loss=lambda x: (x**2).sum(axis=1)):
 
 
 @given(space=spaces(), seed=st.integers(0, 99), width=st.floats(0.001, 1))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_row_drawn_or_varied_is_a_configuration(space, seed, width):
     points, rng = Points(space), np.random.RandomState(seed)
     drawn = points.draw(20, rng)
@@ -138,7 +138,7 @@ def test_low_rungs_tell_of_the_full_one_where_they_agree():
 
 
 @given(n=st.integers(1, 400), most=st.integers(12, 100), seed=st.integers(0, 9))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_those_that_stand_for_all_hold_the_best_and_are_no_more_than_allowed(n, most, seed):
     rng = np.random.RandomState(seed)
     y, lack = rng.rand(n), rng.randint(0, 3, n) / 2
@@ -156,7 +156,6 @@ def encoder():
 
 
 @given(losses=st.lists(FINITE, min_size=1, max_size=30), fails=st.lists(st.booleans(), min_size=30, max_size=30))
-@settings(deadline=None)
 def test_losses_keep_their_order_and_failures_are_never_better(losses, fails):
     y = np.array([math.nan if fail else loss for loss, fail in zip(losses, fails, strict=False)])
     found = encoder().transform_response_values(y)
@@ -172,7 +171,6 @@ def test_losses_keep_their_order_and_failures_are_never_better(losses, fails):
     scale=st.sampled_from([1e-3, 1.0, 64.0]),
     shift=st.integers(-1000, 1000),
 )
-@settings(deadline=None)
 def test_neither_the_unit_of_a_loss_nor_its_zero_matters(losses, scale, shift):
     y = np.array(losses, dtype=float)
     one, other = (encoder().transform_response_values(values) for values in (y, scale * (y + shift)))

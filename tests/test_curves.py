@@ -14,7 +14,7 @@ from scipy import stats
 
 from mfbo import curves, statistics
 from mfbo.curves import Curve, Incumbent, anytime, improvements, incumbent
-from mfbo.ledger import Limits
+from mfbo.run import Limits
 from mfbo.trial import Rung
 
 LOW, MIDDLE = RUNGS[1], RUNGS[2]

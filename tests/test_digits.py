@@ -44,7 +44,7 @@ def trained(config, rung, root=None, seed=0):
 
 
 @given(st.integers(0, 2**40))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_parts_are_disjoint_and_complete_and_the_test_part_is_the_same_for_any_seed(seed):
     everything = digits.images()
     numbered = digits.Images(np.arange(len(everything.y))[:, None].astype(float), everything.y)

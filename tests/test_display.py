@@ -16,8 +16,9 @@ from mfbo.curves import Incumbent, improvements
 from mfbo.display import LineDisplay, LiveDisplay, NoteDisplay, make, summary
 from mfbo.display.tables import aligned
 from mfbo.display.text import clean, headline, number, seconds
-from mfbo.ledger import Header, Ledger, Limits, Run
+from mfbo.ledger import Ledger
 from mfbo.observer import Observer
+from mfbo.run import Header, Limits, Run
 from mfbo.trial import Outcome, Rung, Trial
 
 RUNGS = (Rung(1, 0.25, 0.0093), Rung(3, 0.43, 0.048), Rung(9, 0.64, 0.21), Rung(27, 1.0, 1.0))

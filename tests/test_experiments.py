@@ -11,9 +11,9 @@ import pytest
 import twin
 
 import mfbo
-from mfbo.ledger import Limits
 from mfbo.loop import Loop
 from mfbo.meter import Meter
+from mfbo.run import Limits
 
 pytestmark = pytest.mark.slow
 

@@ -96,7 +96,7 @@ def test_a_text_is_encoded_alone_as_in_training():
     layers=st.integers(1, 3),
     bidirectional=st.booleans(),
 )
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_reading_padded_texts_gives_the_outputs_and_gradients_of_packed_ones(lengths, layers, bidirectional):
     torch.manual_seed(0)
     model = predict_imdb.ReviewLSTM(

@@ -17,7 +17,8 @@ from strategies import SECONDS, outcomes, trials
 
 import mfbo.ledger
 from mfbo.errors import BadLedger, RunError, RunExists, RunLocked, RunNotFound
-from mfbo.ledger import FILE, FORMAT, Header, Ledger, Limits, parse, read
+from mfbo.ledger import FILE, FORMAT, Ledger, parse, read
+from mfbo.run import Header, Limits
 from mfbo.trial import Outcome, Report, Rung, Trial
 
 RUNGS = (Rung(1, 0.5, 0.1), Rung(9, 1.0, 1.0))
@@ -82,7 +83,7 @@ parts = st.lists(st.tuples(outcomes, SECONDS, SECONDS, SECONDS), min_size=1, max
 
 
 @given(parts.flatmap(lambda some: st.tuples(st.just(some), st.tuples(*(trials(i) for i in range(len(some)))))))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_every_trial_and_outcome_comes_back_as_it_was(tmp_path_factory, given_parts):
     folder = tmp_path_factory.mktemp("runs") / "run"
     with Ledger.create(HEADER, folder) as ledger:
@@ -176,7 +177,6 @@ def test_an_ask_with_an_impossible_part_is_damage(written, key, value):
 
 
 @given(st.integers(0, 10**6), st.binary(min_size=1, max_size=6))
-@settings(deadline=None)
 def test_whatever_overwrites_a_ledger_it_is_read_or_refused_in_a_line(tmp_path_factory, at, garbage):
     content = bytearray(BYTES)
     at %= len(content)

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import mfbo
-from mfbo.ledger import Header, Limits, Result, Run
 from mfbo.meter import Meter
+from mfbo.run import Header, Limits, Result, Run
 from mfbo.trial import Outcome, Report, Rung, Trial
 
 FIDELITY = mfbo.Fidelity(epochs=(1, 27))

@@ -81,7 +81,7 @@ class Driver:
 
 @pytest.mark.parametrize("name", NAMES)
 @given(space=spaces(most=4), seed=st.integers(0, 2**32 - 1), workers=st.integers(1, 4), fails=st.sampled_from([0, 0.3]))
-@settings(deadline=None, max_examples=6)
+@settings(max_examples=6)
 def test_it_stays_inside_its_space_and_on_its_ladder_and_asks_nothing_twice(name, space, seed, workers, fails):
     rungs = ladder_of(name, FIDELITY, None)
     before = space.random.get_state()[1].tolist()
@@ -97,7 +97,7 @@ def test_it_stays_inside_its_space_and_on_its_ladder_and_asks_nothing_twice(name
 
 @pytest.mark.parametrize("name", NAMES)
 @given(seed=st.integers(0, 1000), workers=st.integers(1, 4), told=st.integers(0, 30), fails=st.sampled_from([0, 0.3]))
-@settings(deadline=None, max_examples=5)
+@settings(max_examples=5)
 def test_replayed_it_asks_the_same_and_goes_on_the_same_whether_it_remembers_or_not(name, seed, workers, told, fails):
     space = quadratic_space()
     first = Driver(make_for(name, space, seed), workers, fails, seed).run(told)

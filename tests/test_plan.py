@@ -24,11 +24,12 @@ from mfbo.display.forecast import compared, headline, lines
 from mfbo.errors import BadValue
 from mfbo.halving import bought
 from mfbo.ladders import ENOUGH, ON_TOP, Bounds, choose, ladder
-from mfbo.ledger import FILE, Limits, read
+from mfbo.ledger import FILE, read
 from mfbo.optimizers import OPTIMIZERS, make
 from mfbo.plan import Plan, Probe, Step, plan_of
 from mfbo.probe import probe
 from mfbo.replay import replay
+from mfbo.run import Limits
 from mfbo.trial import Outcome, Pace, Rung
 
 FIDELITY = mfbo.Fidelity(epochs=(1, 30), data=(0.1, 1.0))
@@ -69,7 +70,7 @@ def test_a_large_budget_leaves_the_ladder_as_it_is():
     path=st.sampled_from(["joint", "epochs", "data"]),
 )
 @example(0.125, "one-epoch", "joint")
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_chosen_ladder_rises_within_its_bounds_and_the_budget_pays_for_it(budget, optimizer, path):
     bounds = Bounds(path, low=0.01, high=0.9, data=0.12)
     steps, note = choose(FIDELITY, bounds, optimizer, price, budget)
@@ -94,7 +95,7 @@ def test_no_rung_is_chosen_that_moves_no_model_but_where_a_user_asks_for_it():
 
 
 @given(st.floats(0.3, 10))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_a_larger_budget_never_lowers_the_top(budget):
     less, more = (choose(FIDELITY, Bounds(), "asha", price, budget * factor)[0] for factor in (1, 1.5))
     assert less[-1].rung.work <= more[-1].rung.work + 1e-9

@@ -21,8 +21,9 @@ from mfbo.analysis.runs import anytime, anytime_figure
 from mfbo.cli import main
 from mfbo.comparison import compare, worth_of
 from mfbo.errors import BadValue, RunError
-from mfbo.ledger import FILE, Limits, read
+from mfbo.ledger import FILE, read
 from mfbo.optimizers import OPTIMIZERS
+from mfbo.run import Limits
 from mfbo.task import load
 from mfbo.trial import Rung
 

@@ -21,7 +21,7 @@ from html.parser import HTMLParser
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from made_runs import FULL, HEADER, RUNGS, made_run
 
@@ -32,10 +32,11 @@ from mfbo.analysis.report.page import as_json, page
 from mfbo.analysis.report.plots import SYMBOLS
 from mfbo.analysis.report.serve import Source
 from mfbo.cli import main
-from mfbo.ledger import FILE, Ledger, Limits
+from mfbo.ledger import FILE, Ledger
 from mfbo.phases import PHASES
 from mfbo.phases import kept as kept_phases
 from mfbo.phases import study as three_phases
+from mfbo.run import Limits
 from mfbo.settings import Settings
 from mfbo.study import STUDY
 from mfbo.trial import Outcome, Trial
@@ -350,7 +351,6 @@ def test_no_text_ends_the_element_that_holds_the_data(text):
 
 
 @given(st.text(min_size=1))
-@settings(suppress_health_check=[HealthCheck.too_slow])
 def test_no_text_opens_markup_or_a_cell_in_markdown(text):
     (line,) = texts.table(["a", "b"], [[text, "x"]])[2:3]
     assert len(re.findall(r"(?<!\\)\|", line.replace("\\\\", ""))) == 3

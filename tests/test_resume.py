@@ -50,7 +50,7 @@ def whole(tmp_path_factory):
 
 
 @given(size=st.floats(0, 1), second=st.floats(0, 1))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_two_kills_are_no_worse_than_one(whole, tmp_path_factory, size, second):
     task, result = whole
     folder = tmp_path_factory.mktemp("runs")

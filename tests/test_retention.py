@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from mfbo.checkpoint import Checkpoints
-from mfbo.ledger import Header, Limits, Result, Run
 from mfbo.optimizers import OPTIMIZERS, ladder_of, make
 from mfbo.retention import Retention
+from mfbo.run import Header, Limits, Result, Run
 from mfbo.trial import Outcome, Rung, Trial
 
 RUNGS = (Rung(1, 1.0, 1 / 9), Rung(3, 1.0, 1 / 3), Rung(9, 1.0, 1.0))

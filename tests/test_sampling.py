@@ -58,7 +58,7 @@ SOURCES = {"random": random_configs, "grid": lambda space, seed: grid_configs(sp
 
 @pytest.mark.parametrize("source", SOURCES)
 @given(space=spaces(), seed=st.integers(0, 2**32 - 1))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_configurations_lie_inside_the_space_and_are_all_different(source, space, seed):
     before = space.random.get_state()[1].tolist()
     found = list(islice(SOURCES[source](space, seed), 50))
@@ -86,7 +86,7 @@ def test_random_configurations_are_uniform_on_their_scales():
 
 
 @given(space=spaces(most=2))
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 def test_another_seed_visits_the_same_grid_in_another_order(space):
     one, other = (list(grid_configs(space, {}, seed)) for seed in (1, 2))
     assert sorted(map(config_key, one)) == sorted(map(config_key, other))
@@ -121,7 +121,7 @@ def test_numbers_are_spread_over_their_range_and_lists_are_taken_whole(hyperpara
 
 
 @given(space=spaces())
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_every_value_of_a_grid_is_legal(space):
     assert all(space[name].legal_value(value) for name, values in grid_axes(space, {}).items() for value in values)
 

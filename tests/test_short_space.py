@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from ConfigSpace import Categorical, ConfigurationSpace, Float, Integer
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mfbo.errors import BadSpace
@@ -67,7 +67,6 @@ VALUES = st.recursive(LEAVES, lambda parts: st.lists(parts, max_size=3) | st.dic
 
 
 @given(st.dictionaries(st.text(min_size=1), VALUES))
-@settings(deadline=None)
 def test_whatever_is_there_is_a_space_or_is_refused(tmp_path_factory, values):
     import yaml
 

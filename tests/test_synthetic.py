@@ -221,7 +221,7 @@ def test_low_fidelity_misleads_forrester():
 
 
 @given(st.integers(0, 10**6))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_branin_at_low_fidelity_has_the_published_coefficients(seed):
     config = sample("branin", 50)[seed % 50]
     x1, x2 = config["x1"], config["x2"]
@@ -293,7 +293,6 @@ def test_the_noise_of_mixed_is_a_hundredth_at_full_fidelity_and_more_below():
 
 
 @given(st.integers(0, 2**32), st.integers(1, 60), st.integers(1, 60))
-@settings(deadline=None)
 def test_a_longer_curve_begins_with_the_shorter(seed, first, second):
     config, (low, high) = {"x": 0.5}, sorted([first, second])
     assert np.array_equal(normals(config, Rung(low), seed), normals(config, Rung(high), seed)[:low])

@@ -203,7 +203,7 @@ def test_what_a_task_says_is_missing_reaches_the_user_as_it_is(monkeypatch, tmp_
 
 
 @given(spaces())
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_a_space_in_a_file_is_the_space_that_was_written(tmp_path_factory, space):
     path = tmp_path_factory.mktemp("spaces") / "space.yaml"
     space.to_yaml(path)
@@ -267,7 +267,6 @@ def test_a_space_file_that_is_none_is_named(tmp_path, task):
 
 
 @given(st.text(max_size=60) | st.binary(max_size=60).map(lambda raw: raw.decode("latin-1")))
-@settings(deadline=None)
 def test_garbage_in_a_space_file_is_refused(tmp_path_factory, text):
     path = tmp_path_factory.getbasetemp() / "garbage.yaml"
     path.write_text(text, encoding="utf-8")

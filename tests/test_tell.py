@@ -149,7 +149,7 @@ def told_ledger(tmp_path_factory):
     return (folder / FILE).read_bytes()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_a_damaged_line_is_refused_not_believed(told_ledger, data):
     lines = told_ledger.splitlines(keepends=True)

@@ -108,7 +108,7 @@ def test_a_schedule_rises_stays_and_falls_and_only_its_end_depends_on_the_rung(t
     seed=st.integers(0, 3),
     optimizer=st.sampled_from(["adamw", "sgd"]),
 )
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_going_up_any_ladder_gives_the_weights_of_going_straight_to_its_top(
     tmp_path_factory, rungs, n, seed, optimizer
 ):

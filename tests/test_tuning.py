@@ -53,7 +53,7 @@ def test_the_same_seed_gives_the_same_run(task, optimizer):
 
 
 @given(cost=st.floats(0.05, 12), optimizer=st.sampled_from(["hyperband", "random"]), workers=st.integers(1, 5))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_no_run_is_charged_more_than_its_limit(cost, optimizer, workers):
     task = mfbo.Task("q", quadratic_space(), quadratic, mfbo.Fidelity(epochs=(1, 27)), stateless=True, full_cost=2.7)
     try:

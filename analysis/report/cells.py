@@ -14,8 +14,8 @@ from mfbo.display.text import amount, clean, number, pairs, rung_words, seconds
 if TYPE_CHECKING:
     from mfbo.analysis.report.material import Part
     from mfbo.importance import Importances
-    from mfbo.ledger import Run
     from mfbo.phases import Line, Phases
+    from mfbo.run import Run
     from mfbo.trial import Config
 
 NONE = "-"

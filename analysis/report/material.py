@@ -23,10 +23,10 @@ from mfbo.validate import kept
 if TYPE_CHECKING:
     from mfbo.evidence import Evidence
     from mfbo.importance import Importances
-    from mfbo.ledger import Result, Run
     from mfbo.payoff import Payoff
     from mfbo.phases import Phases
     from mfbo.ranking import Ranking
+    from mfbo.run import Result, Run
     from mfbo.validate import Validation
 
 

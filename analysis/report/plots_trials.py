@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mfbo.analysis.report.material import Part
     from mfbo.analysis.style import Look
     from mfbo.importance import Importances
-    from mfbo.ledger import Result, Run
+    from mfbo.run import Result, Run
 
 BEST, OTHERS = 300, 300
 """Configurations that are drawn: so many of the best, and so many drawn by lot from the rest."""

@@ -13,7 +13,7 @@ from mfbo.study import STUDY, read_study
 
 if TYPE_CHECKING:
     from mfbo.analysis.report.material import Material
-    from mfbo.ledger import Run
+    from mfbo.run import Run
 
 
 def command(material: Material) -> str:

@@ -13,7 +13,7 @@ from mfbo.price import of_run
 if TYPE_CHECKING:
     from mfbo.analysis.report.material import Material, Part
     from mfbo.analysis.style import Look
-    from mfbo.ledger import Result, Run
+    from mfbo.run import Result, Run
 
 
 ASKED = "Did multi-fidelity pay off here?"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mfbo.analysis.report.material import Part
-    from mfbo.ledger import Run
+    from mfbo.run import Run
 
 Cell: TypeAlias = str | float | int | bool | None
 LINES = 60  # of a traceback, the last

@@ -14,8 +14,8 @@ from mfbo.statistics import rung_correlations
 
 if TYPE_CHECKING:
     from mfbo.analysis.report.material import Material, Part
-    from mfbo.ledger import Result, Run
     from mfbo.payoff import Payoff
+    from mfbo.run import Result, Run
     from mfbo.statistics import SpeedUp
     from mfbo.validate import Validation
 

@@ -12,7 +12,7 @@ from mfbo.cli import options
 from mfbo.errors import BadValue
 
 if TYPE_CHECKING:
-    from mfbo.ledger import Run
+    from mfbo.run import Run
     from mfbo.trial import Config
     from mfbo.validate import Score
 

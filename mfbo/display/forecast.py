@@ -12,8 +12,8 @@ from mfbo.price import Price
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mfbo.ledger import Run
     from mfbo.plan import Plan, Step
+    from mfbo.run import Run
     from mfbo.trial import Rung
 
 

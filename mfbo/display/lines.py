@@ -15,8 +15,8 @@ from mfbo.observer import Observer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mfbo.ledger import Result, Run
     from mfbo.plan import Plan
+    from mfbo.run import Result, Run
 
 FREE = 20  # lines on improvements and failures before they are rationed
 STEP = 0.1  # of the budget, from one line on the progress to the next

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from mfbo.ledger import Result, Run
     from mfbo.plan import Plan
+    from mfbo.run import Result, Run
     from mfbo.trial import Trial
 
 REFRESHES = 4

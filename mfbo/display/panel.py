@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
     from mfbo.display.watch import Watch
-    from mfbo.ledger import Result
+    from mfbo.run import Result
     from mfbo.trial import Trial
 
 BAR_WIDTH = 30

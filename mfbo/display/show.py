@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
-    from mfbo.ledger import Result, Run
     from mfbo.pareto import Front
+    from mfbo.run import Result, Run
 
 MOST = 20
 """So many improvements and kinds of failure are shown."""

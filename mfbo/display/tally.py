@@ -14,8 +14,8 @@ from mfbo.display.text import headline, number, rung_words, seconds, short_rung
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from mfbo.ledger import Result, Run
     from mfbo.plan import Plan, Step
+    from mfbo.run import Result, Run
     from mfbo.trial import Rung
 
 COLUMNS = ("rung", "done", "stopped", "failed", "best loss", "spent")

@@ -16,7 +16,7 @@ from mfbo.price import of_run
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mfbo.ledger import Result, Run
+    from mfbo.run import Result, Run
     from mfbo.trial import Trial
 
 LAST = 8

@@ -14,8 +14,8 @@ from mfbo.curves import Incumbent
 from mfbo.errors import BadValue, MissingExtra, UnknownName
 
 if TYPE_CHECKING:
-    from mfbo.ledger import Run
     from mfbo.observer import Observer
+    from mfbo.run import Run
 
 FORMATS = {
     "csv": "a table, one row a trial",

@@ -16,7 +16,7 @@ from mfbo.exports import needed
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mfbo.ledger import Result, Run
+    from mfbo.run import Result, Run
 
 
 def write(run: Run, out: Path) -> None:

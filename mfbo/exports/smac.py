@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mfbo.ledger import Run
+    from mfbo.run import Run
 
 
 def write(run: Run, out: Path) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mfbo.exports import needed
 
 if TYPE_CHECKING:
-    from mfbo.ledger import Result, Run
+    from mfbo.run import Result, Run
 
 Row = dict[str, Any]
 

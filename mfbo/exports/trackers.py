@@ -14,7 +14,7 @@ from mfbo.exports import needed
 from mfbo.observer import Observer
 
 if TYPE_CHECKING:
-    from mfbo.ledger import Result, Run
+    from mfbo.run import Result, Run
 
 
 class Careful(Observer):
