@@ -29,7 +29,7 @@ SHARE = 0.05  # of a budget, for probes
 MOST = 60.0  # seconds of probes, however large the budget
 LEAST = 1.0  # seconds; with less, nothing can be measured
 CONFIGS = 6  # the default and random ones
-FIRST = 0.6  # of the time, for the first probe
+FIRST = 0.7  # of the time, for the first probe, which is to come to an evaluation
 GRACE, GRACES = 10.0, 2.0  # seconds to stop, or so many times the seconds of all probes if that is less
 SHORT, SOON = 2, 1.0  # epochs of the first probe; if they take less than so many seconds, the others are longer
 
