@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import math
+import statistics
+from collections import defaultdict
 from pathlib import Path
 
 from rich.console import Console
 
 from mfbo.analysis.runs import anytime
+from mfbo.curves import incumbent
 from mfbo.display.evidence import comparison
 from mfbo.environment import hardware, versions
 from mfbo.evidence import evidence
+from mfbo.ledger import read
 from mfbo.result import TuneResult
+from mfbo.statistics import wilcoxon
 from mfbo.study import Entry, Study, compare, folders
+from mfbo.validate import kept, validate
 
 HERE = Path(__file__).parent
 
@@ -24,7 +31,7 @@ def answer(study: Study, folder: Path, picture: str | None = None) -> None:
             f"{entry.task} {entry.optimizer} seed {entry.seed}: {result.best.loss if result.best else None}", flush=True
         )
 
-    compare(study, folder, told=told)
+    compare(study, folder, told=told, failed=print)
     found = evidence(folders(folder))
     for task in found:
         Console(width=100).print(comparison(task))
@@ -32,3 +39,17 @@ def answer(study: Study, folder: Path, picture: str | None = None) -> None:
     if picture:
         first = found[0].comparison.task
         anytime([run for run in folders(folder) if run.parts[-3] == first], HERE / picture)
+
+
+def unseen(folder: Path, seeds: int = 3) -> None:
+    """Print what the incumbents of a study's runs do on the test split, each trained anew `seeds` times in full."""
+    losses: dict[str, list[float]] = defaultdict(list)
+    for run in map(read, folders(folder)):
+        best = incumbent(run)
+        assert best is not None
+        found = kept(run, best.trial.config) or validate(run, seeds)
+        losses[run.header.optimizer].append(found.mean("loss"))
+    for optimizer, all_seeds in losses.items():
+        error = statistics.stdev(all_seeds) / len(all_seeds) ** 0.5
+        versus = wilcoxon(all_seeds, losses["random"]) if "random" in losses else math.nan
+        print(f"{optimizer}: test loss {statistics.mean(all_seeds):.4f} ± {error:.4f}, against random p = {versus:.2g}")

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from answers import answer
+from answers import answer, unseen
 
 from mfbo.settings import Settings
 from mfbo.study import Study
@@ -34,3 +34,4 @@ if __name__ == "__main__":
     optimizers = ("smac", "hyperband", "random", "grid")
     study = Study(("digits",), optimizers, seeds=10, max_cost="20x", settings=Settings(workers=0))
     answer(study, Path("runs") / "digits-study", picture="digits.png")
+    unseen(Path("runs") / "digits-study")

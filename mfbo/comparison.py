@@ -108,6 +108,35 @@ def side_by_side(runs: Sequence[Run]) -> Comparison:
     )
 
 
+def sort_out(runs: Sequence[Run]) -> tuple[list[Run], list[tuple[Run, str]]]:
+    """Runs that can stand side by side, and those that cannot, each with the reason.
+
+    A run that was not brought to its end would cut all others to its own cost; it counts only where no run was.
+    """
+    reasons = [unfit(run) for run in runs]
+    fit = [run for run, reason in zip(runs, reasons, strict=True) if not reason]
+    whole = [run for run in fit if finished(run)]
+    left_out = [(run, reason) for run, reason in zip(runs, reasons, strict=True) if reason]
+    if whole and len(whole) < len(fit):
+        left_out += [(run, "it has not come to its end") for run in fit if not finished(run)]
+        fit = whole
+    return fit, left_out
+
+
+def finished(run: Run) -> bool:
+    """Whether the run came to its end; it has not while it goes on, or where it was interrupted or killed."""
+    return run.ended not in (None, "interrupted")
+
+
+def unfit(run: Run) -> str:
+    """Why a run cannot stand beside others; empty if it can."""
+    if not run.results:
+        return "no result yet"
+    if incumbent(run) is None:
+        return f"none of its {len(run.results)} trials came to a loss; `mfbo show` says why"
+    return "" if run.spent > 0 else "it has cost nothing"
+
+
 def worth_of(header: Header) -> Worth | None:
     """What configurations are worth at full fidelity: `Task.true_loss` of an installed task that is still the run's.
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mfbo.comparison import Comparison, Group, compare
+from mfbo.comparison import Comparison, Group, side_by_side, sort_out
 from mfbo.curves import Curve, common_costs, cost_to_quality, iterations_to_best, on
 from mfbo.ledger import read
 from mfbo.statistics import SpeedUp, holm, mean_sem, speed_up, wilcoxon
+
+if TYPE_CHECKING:
+    from mfbo.run import Run
 
 BASELINES = ("random", "grid", "random-2x")  # the first that is there is compared with
 
@@ -59,12 +62,14 @@ class Evidence:
         end: cost at which final losses are read: where the first run ends.
         baseline: name of what the others are compared with; None where no baseline was run.
         standings: best final loss first.
+        left_out: runs that are not counted, and why.
     """
 
     comparison: Comparison
     end: float
     baseline: str | None
     standings: tuple[Standing, ...]
+    left_out: tuple[tuple[Run, str], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """For ``--json``; what is infinite or unknown is null."""
@@ -77,12 +82,20 @@ def evidence(folders: Sequence[Path | str]) -> list[Evidence]:
     """What runs show, task by task.
 
     Args:
-        folders: of runs that have a result; those of one task must be comparable, see `mfbo.comparison.compare`.
+        folders: of runs; those of one task must be comparable, see `mfbo.comparison.compare`. What cannot stand beside
+            the others is left out, see `mfbo.comparison.sort_out`.
+
+    Raises:
+        MfboError: as `mfbo.comparison.compare`; of a task of which no run has a success.
     """
-    by_task: dict[str, list[Path | str]] = {}
-    for folder in folders:
-        by_task.setdefault(read(folder).header.task, []).append(folder)
-    return [of(compare(those)) for those in by_task.values()]
+    by_task: dict[str, list[Run]] = {}
+    for run in map(read, folders):
+        by_task.setdefault(run.header.task, []).append(run)
+    found = []
+    for runs in by_task.values():
+        fit, left_out = sort_out(runs)
+        found.append(replace(of(side_by_side(fit or runs)), left_out=tuple(left_out)))
+    return found
 
 
 def of(comparison: Comparison) -> Evidence:
@@ -145,14 +158,11 @@ def _cut(curve: Curve, end: float) -> Curve:
 
 def _pvalues(groups: Sequence[Group], base: Group | None, end: float) -> list[float | None]:
     """Against the baseline, for each group; None where there is nothing to test."""
-    tested = [group for group in groups if base and group is not base and _paired(group, base)]
-    raw = [wilcoxon(*_pairs(group, base, end)) for group in tested if base]
+    pairs = {group.name: _pairs(group, base, end) for group in groups if base and group is not base}
+    tested = [group for group in groups if group.name in pairs and len(pairs[group.name][0]) > 1]
+    raw = [wilcoxon(*pairs[group.name]) for group in tested]
     adjusted = dict(zip([group.name for group in tested], holm(raw) if raw else [], strict=True))
     return [float(adjusted[group.name]) if group.name in adjusted else None for group in groups]
-
-
-def _paired(group: Group, base: Group) -> bool:
-    return len(set(group.seeds) & set(base.seeds)) > 1
 
 
 def _pairs(group: Group, base: Group, end: float) -> tuple[Any, Any]:

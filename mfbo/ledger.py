@@ -139,7 +139,7 @@ def _check(header: Header) -> None:
     whole(header.eta, 2)
     if not header.rungs:
         raise ValueError("no rungs")
-    for value in (header.full_cost, header.optimum):
+    for value in (header.full_cost, header.optimum, *header.bounds.values()):
         if value is not None:
             number(value)
     texts = (

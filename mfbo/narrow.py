@@ -2,9 +2,10 @@
 
 Promising is the best fifth of each rung. A hyperparameter is narrowed only where the promising values differ from the
 others by more than chance: two-sided Kolmogorov-Smirnov test for numbers (on their log scale where they have one),
-hypergeometric test for the absence of a choice. The region is that of the promising values without the outermost
-twentieth at either end, and a margin. Of k promising values drawn alike, t of them trimmed at either end, the next one
-lies outside with a chance of 2 (t + 1) / (k + 1): so sure is a region, before its margin.
+hypergeometric test for the absence of a choice; with Holm's correction for the number of hyperparameters. The region is
+that of the promising values without the outermost twentieth at either end, and a margin. Of k promising values drawn
+alike, t of them trimmed at either end, the next one lies outside with a chance of 2 (t + 1) / (k + 1): so sure is a
+region, before its margin.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from scipy import stats
 
 from mfbo.errors import RunError
+from mfbo.statistics import holm
 
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
     from mfbo.run import Run
     from mfbo.trial import Config, Value
+
+_Found: TypeAlias = "tuple[dict[str, Any], dict[str, Any], Bound]"  # before, after, and what was done
 
 KEEP = 0.2  # of each rung
 TRIM = 0.05  # of the promising values, at either end
@@ -90,6 +94,7 @@ class Narrowed:
         import yaml
 
         lines = [f"# narrowed to what holds the {self.promising} promising of {self.tried} configurations"]
+        lines.append("# p, and how sure: as if they had been drawn independently, which an optimizer's are not quite")
         lines += [f"# {bound.words}" for bound in self.bounds]
         text = "\n".join("".join(char if char.isprintable() else " " for char in line) for line in lines)
         return f"{text}\n{yaml.safe_dump(dict(self.space), sort_keys=False)}"
@@ -114,11 +119,29 @@ def narrow(run: Run) -> Narrowed:
     plain = dict(copy.deepcopy(run.header.space))
     space = ConfigurationSpace.from_serialized_dict(copy.deepcopy(plain))
     bounds = []
-    for entry in list(plain["hyperparameters"]):
-        changed, bound = _narrowed(entry, space, good, others)
-        plain, bound = _kept(plain, entry, changed, bound)
+    found = [(entry, *_narrowed(entry, space, good, others)) for entry in plain["hyperparameters"]]
+    for entry, changed, wanted in _corrected(found):
+        plain, bound = _kept(plain, entry, changed, wanted)
         bounds.append(bound)
     return Narrowed(plain, tuple(bounds), len(good), tried)
+
+
+def _corrected(found: Sequence[_Found]) -> list[_Found]:
+    """The same, where what may be chance among so many hyperparameters is left as it was."""
+    tested = [place for place, (_, _, bound) in enumerate(found) if bound.pvalue is not None]
+    adjusted = dict(zip(tested, holm([found[place][2].pvalue or 0.0 for place in tested]), strict=True))
+    return [
+        (entry, dict(entry), _left(bound, len(tested))) if adjusted.get(place, 0.0) > ALPHA else (entry, changed, bound)
+        for place, (entry, changed, bound) in enumerate(found)
+    ]
+
+
+def _left(bound: Bound, tested: int) -> Bound:
+    """Of what was found, but not surely enough among so many that were `tested`."""
+    if not bound.narrowed:
+        return bound
+    why = f"left as it is: among {tested} hyperparameters it may be chance (p = {bound.pvalue:.2g})"
+    return Bound(bound.name, bound.before, bound.before, why, bound.pvalue)
 
 
 def split(run: Run) -> tuple[list[Config], list[Config]]:

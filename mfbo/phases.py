@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 EXPLORE, NARROWED, OPTIMIZE, PHASES = "explore", "narrowed.yaml", "optimize", "phases.json"
 SHARES = {"exploration": 0.2, "optimization": 0.6}
+SEEDS = 3  # trainings of a final validation
 BELOW = 0.5  # of a full evaluation: exploration goes no higher
 
 
@@ -86,6 +87,8 @@ class Phases:
         unit: ``s`` or ``x``.
         costs: charged by phase.
         price: of an hour, as `mfbo.price.Price` writes it; empty where there is none.
+        seeds: trainings that each final validation was to have.
+        settings: how the trials of the exploration were run.
         narrowed: a line a hyperparameter: what was cut down and why; empty where nothing could be told.
         lines: best on unseen data first, else by validation loss.
         interrupted: whether the user stopped it.
@@ -99,6 +102,8 @@ class Phases:
     lines: tuple[Line, ...]
     interrupted: bool = False
     price: str = ""
+    seeds: int = SEEDS
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """For ``--json`` and ``phases.json``."""
@@ -112,7 +117,7 @@ def study(
     *,
     optimizers: Sequence[str] = ("smac", "random", "grid"),
     seed: int = 0,
-    seeds: int = 3,
+    seeds: int = SEEDS,
     settings: Settings | None = None,
     began: Callable[[str], Observer] = lambda phase: Observer(),
     command: str = "",
@@ -171,8 +176,8 @@ def study(
         if result.status == "interrupted":
             break
     if found[-1].status == "interrupted":
-        return _phases(name, budget, found, narrowed)
-    phases = _phases(name, budget, found, narrowed, *_validated(task, budget, found, seeds))
+        return _phases(name, budget, found, narrowed, seeds)
+    phases = _phases(name, budget, found, narrowed, seeds, *_validated(task, budget, found, seeds))
     (folder / PHASES).write_text(json.dumps(phases.to_dict(), indent=1) + "\n", encoding="utf-8")
     return phases
 
@@ -184,8 +189,17 @@ def kept(folder: Path | str) -> Phases | None:
         lines = tuple(_kept_line(line) for line in found["lines"])
         costs = {str(name): number(cost, 0) for name, cost in found["costs"].items()}
         words = tuple(map(str, found["narrowed"]))
-        price = str(found.get("price", ""))
-        return Phases(str(found["task"]), str(found["max_cost"]), str(found["unit"]), costs, words, lines, price=price)
+        return Phases(
+            task=str(found["task"]),
+            max_cost=str(found["max_cost"]),
+            unit=str(found["unit"]),
+            costs=costs,
+            narrowed=words,
+            lines=lines,
+            price=str(found.get("price", "")),
+            seeds=whole(found.get("seeds", SEEDS), 1),
+            settings=dict(found.get("settings", {})),
+        )
     except (OSError, *DAMAGE):
         return None
 
@@ -311,10 +325,10 @@ def _line(result: TuneResult, validation: Validation | None, note: str) -> Line:
 
 
 def _phases(
-    name: str, budget: Budget, found: Sequence[TuneResult], narrowed: tuple[str, ...], *validated: Any
+    name: str, budget: Budget, found: Sequence[TuneResult], narrowed: tuple[str, ...], seeds: int, *validated: Any
 ) -> Phases:
     lines, spent = validated or ([], 0.0)
-    optimization = sum(result.cost for result in found[1:])
+    optimization, settings = sum(result.cost for result in found[1:]), found[0].ledger.header.settings
     return Phases(
         task=name,
         max_cost=str(budget),
@@ -323,5 +337,7 @@ def _phases(
         narrowed=narrowed,
         lines=tuple(sorted(lines, key=lambda line: (line.test.get("loss", math.inf), line.loss or 0.0))),
         interrupted=found[-1].status == "interrupted",
-        price=str(found[0].ledger.header.settings.get("price") or ""),
+        price=str(settings.get("price") or ""),
+        seeds=seeds,
+        settings=settings,
     )

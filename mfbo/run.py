@@ -53,6 +53,7 @@ class Header:
         command: what the user typed.
         created: date and time, ISO 8601 with time zone.
         eta: one of so many configurations of a rung is promoted.
+        bounds: ``min_fidelity`` and ``max_fidelity``, where they were given.
         plan: what the limits were expected to buy, and what was spent to find out; None where nobody asked.
     """
 
@@ -77,6 +78,7 @@ class Header:
     command: str = ""
     created: str = ""
     eta: int = ETA
+    bounds: Mapping[str, float] = field(default_factory=dict)
     plan: Plan | None = None
 
 

@@ -54,7 +54,7 @@ def resumed(kept: Mapping[str, Any], workers: int | None, scheduler: str | None)
         BadLedger: what is kept are no settings of this mfbo.
         BadValue: the run was on a cluster, and `scheduler` does not say whether to go on there.
     """
-    wrong = [name for name, value in kept.items() if not _possible(name, value)]
+    wrong = [name for name, value in kept.items() if not possible(name, value)]
     if wrong:
         raise BadLedger(f"the ledger has a setting {wrong[0]!r} = {kept[wrong[0]]!r}, which this mfbo does not know")
     settings = Settings(**kept)
@@ -66,7 +66,8 @@ def resumed(kept: Mapping[str, Any], workers: int | None, scheduler: str | None)
     return settings if workers is None else replace(settings, workers=workers)
 
 
-def _possible(name: str, value: object) -> bool:
+def possible(name: str, value: object) -> bool:
+    """Whether there is such a setting, and it can have a value of that kind."""
     if name == "options":
         return isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
     kinds = _KINDS.get(name)

@@ -11,24 +11,31 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mfbo import checks
+from mfbo import checks, identity
 from mfbo.budget import Budget
-from mfbo.errors import BadValue, RunExists, UnknownName
+from mfbo.errors import BadCost, BadValue, RunExists, UnknownName
+from mfbo.executors.share import automatic
 from mfbo.ledger import FILE, read
 from mfbo.observer import Observer
 from mfbo.optimizers import OPTIMIZERS, SHARE
 from mfbo.plan import Plan
 from mfbo.price import in_time
 from mfbo.result import TuneResult, result_of
-from mfbo.settings import Settings
+from mfbo.settings import Settings, possible
 from mfbo.task import is_command, load
 from mfbo.trial import config_key
 from mfbo.tuning import resume, tune
 
+if TYPE_CHECKING:
+    from mfbo.run import Run
+    from mfbo.task import Task
+
 STUDY = "study.yaml"
 _LISTS = ("tasks", "optimizers")
+_OPTIONS = ("model", "data_dir", "metric")  # options of a task that the command line has by name
+_FREE = ("max_disk", "price", "scheduler")  # settings that change no result
 
 
 @dataclass(frozen=True)
@@ -111,50 +118,90 @@ def compare(
     *,
     began: Callable[[Entry], Observer] = lambda entry: Observer(),
     told: Callable[[Entry, TuneResult], None] = lambda entry, result: None,
+    failed: Callable[[Entry, BadCost], None] = lambda entry, error: None,
     command: str = "",
 ) -> list[TuneResult]:
-    """Run what is missing of `study`, and read the rest.
+    """Run what is missing of `study`, and read the rest; what is there beside it is part of it, see `extended`.
 
     Args:
         study: what to compare.
         out: its folder.
         began: is told of each run that starts or goes on; what it returns watches the run.
         told: is given the result of each run, those that were there already included.
+        failed: is given the error of a run whose cost buys nothing.
         command: what the user typed, for the ledgers.
 
     Returns:
-        The results in the order of `Study.entries`; fewer where the user interrupted one.
+        The results in the order of `Study.entries`; fewer where the user interrupted one, or one bought nothing.
 
     Raises:
         RunExists: the folder holds a study of other tasks or settings.
+        BadCost: the cost buys nothing in any run.
         MfboError: as `mfbo.tune`, `mfbo.resume`.
     """
-    study.check()
-    study = study.in_time()
-    folder = Path(out)
+    study, folder = extended(study, out), Path(out)
     _claim(study, folder)
     found: list[TuneResult] = []
+    problem: BadCost | None = None
     plans: dict[str, Plan] = {}  # of the first run of each task: what is compared has the same top rung
     for entry in study.entries():
-        result = run(
-            folder / entry.folder,
-            _cost(study, entry),
-            entry.task,
-            began=partial(began, entry),
-            command=command,
-            optimizer=entry.optimizer,
-            seed=entry.seed,
-            fidelity=study.fidelity,
-            settings=study.settings,
-            like=plans.get(entry.task),
-        )
+        try:
+            result = run(
+                folder / entry.folder,
+                _cost(study, entry),
+                entry.task,
+                began=partial(began, entry),
+                command=command,
+                optimizer=entry.optimizer,
+                seed=entry.seed,
+                fidelity=study.fidelity,
+                settings=study.settings,
+                like=plans.get(entry.task),
+            )
+        except BadCost as error:
+            problem = error
+            failed(entry, error)
+            continue
         if (plan := result.ledger.header.plan) is not None and plan.measured:
             plans.setdefault(entry.task, plan)
         found.append(result)
         told(entry, result)
         if result.status == "interrupted":
             break
+    if problem and not found:
+        raise problem
     return found
+
+
+def extended(study: Study, out: Path | str) -> Study:
+    """`study` with the optimizers and seeds that the one in `out` has beside its own, if there is one.
+
+    Raises:
+        RunExists: the folder holds a study of other tasks or settings.
+        MfboError: as `Study.check`.
+    """
+    study.check()
+    study = study.in_time()
+    path = Path(out) / STUDY
+    if not path.exists():
+        return study
+    there = read_study(path)
+    for name, one, other in (
+        ("tasks", there.tasks, study.tasks),
+        ("fidelity", there.fidelity, study.fidelity),
+        *((name, value, vars(study.settings)[name]) for name, value in vars(there.settings).items()),
+    ):
+        if one != other and name not in _FREE:
+            raise RunExists(
+                f"{str(out)!r} holds another study: its {name.replace('_', ' ')} is {_said(one)}, not {_said(other)} "
+                f"(see its {STUDY}); give another --out"
+            )
+    optimizers = tuple(dict.fromkeys((*there.optimizers, *study.optimizers)))
+    return replace(study, optimizers=optimizers, seeds=max(there.seeds, study.seeds))
+
+
+def _said(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def folders(out: Path | str) -> list[Path]:
@@ -188,7 +235,7 @@ def read_study(path: Path) -> Study:
 
 def _keys() -> tuple[str, ...]:
     own = tuple(item.name for item in fields(Study) if item.name != "settings")
-    return (*own, *(item.name for item in fields(Settings)))
+    return (*own, *_OPTIONS, *(item.name for item in fields(Settings)))
 
 
 def _study_of(values: dict[str, Any], where: str) -> Study:
@@ -204,7 +251,15 @@ def _study_of(values: dict[str, Any], where: str) -> Study:
     options = values.get("options") or {}
     if not isinstance(options, Mapping):
         raise BadValue(f"study {where!r}: options is {options!r}; give names and values")
-    values["options"] = {str(key): str(value) for key, value in options.items()}
+    options = {str(key): str(value) for key, value in options.items()}
+    values["options"] = options | {key: str(own.pop(key)) for key in _OPTIONS if key in own}
+    if values.get("workers") == "auto":
+        values["workers"] = None if values.get("scheduler") else automatic()
+    wrong = {key: value for key, value in values.items() if not possible(key, value)}
+    if not isinstance(own.get("fidelity"), str | None):
+        wrong["fidelity"] = own["fidelity"]
+    for key, value in wrong.items():
+        raise BadValue(f"study {where!r}: {key} is {value!r}; give it as `mfbo tune` takes it")
     cost = own.pop("max_cost")
     return Study(
         **{"seeds": 5, **own}, max_cost=cost if isinstance(cost, str) else f"{cost}s", settings=Settings(**values)
@@ -212,14 +267,10 @@ def _study_of(values: dict[str, Any], where: str) -> Study:
 
 
 def _claim(study: Study, folder: Path) -> None:
-    """Write down what the study is; one that is there may get more optimizers, seeds or cost."""
+    """Write down what the study is."""
     import yaml
 
     path = folder / STUDY
-    if path.exists():
-        there = read_study(path)
-        if (there.tasks, there.fidelity, there.settings) != (study.tasks, study.fidelity, study.settings):
-            raise RunExists(f"{str(folder)!r} holds another study (see its {STUDY}); give another --out")
     settings = {key: value for key, value in asdict(study.settings).items() if value != getattr(Settings(), key)}
     own = {key: value for key, value in asdict(study).items() if key != "settings" and value is not None}
     own |= {key: list(own[key]) for key in _LISTS}
@@ -237,6 +288,11 @@ def run(
 ) -> TuneResult:
     """The result of one run: as it is if it is finished within that cost, else after it has been.
 
+    Raises:
+        RunExists: the folder holds another run.
+        RunChanged: its task has changed since.
+        MfboError: as `mfbo.tune`, `mfbo.resume`.
+
     Args:
         folder: of the run.
         max_cost: as its ledger has it.
@@ -248,10 +304,26 @@ def run(
     if not (folder / FILE).is_file():
         return tune(task, max_cost, out=folder, observer=began(), command=command, **new)
     there = read(folder)
+    settings: Settings = new.get("settings") or Settings()
+    _check_same(there, load(task).with_space(settings.space), settings, optimizer=new["optimizer"], seed=new["seed"])
     if there.ended not in (None, "interrupted") and there.limits.max_cost == max_cost:
         return result_of(there)
-    settings: Settings = new.get("settings") or Settings()
     return resume(folder, max_cost=max_cost, observer=began(), command=command, scheduler=settings.scheduler)
+
+
+def _check_same(there: Run, task: Task, settings: Settings, **facts: Any) -> None:
+    """Refuse a run that is another one than was asked for."""
+    header = there.header
+    facts["task"] = task.source or task.name
+    kept = {**vars(header), **{name: value for name, value in header.settings.items() if name != "space"}}
+    facts |= {name: value for name, value in vars(settings).items() if name in header.settings and name != "space"}
+    for name, value in facts.items():
+        if kept[name] != value and name not in _FREE:
+            raise RunExists(
+                f"{str(there.folder)!r} holds another run: its {name.replace('_', ' ')} is {kept[name]}, not {value}; "
+                "give another --out"
+            )
+    identity.check_unchanged(header, task)
 
 
 def _cost(study: Study, entry: Entry) -> str:

@@ -133,7 +133,7 @@ def tune(
         prior=believed,
         objectives=objectives,
         command=command,
-        eta=eta,
+        bounds=bounds,
         plan=planned,
     )
     folder = Path(out) if out is not None else None
@@ -395,10 +395,10 @@ def _header(
     prior: Config | None,
     objectives: Sequence[str],
     command: str,
-    eta: int,
+    bounds: Bounds,
     plan: Plan,
 ) -> Header:
-    space = identity.space_dict(task.space)
+    space, ends = identity.space_dict(task.space), {"min_fidelity": bounds.low, "max_fidelity": bounds.high}
     return Header(
         task=task.source or task.name,
         optimizer=optimizer,
@@ -420,7 +420,8 @@ def _header(
         hardware=hardware(),
         command=command,
         created=_now(),
-        eta=eta,
+        eta=bounds.eta,
+        bounds={name: end for name, end in ends.items() if 0 < end < 1},
         plan=plan,
     )
 

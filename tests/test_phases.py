@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from ConfigSpace import Configuration
 
 from mfbo.cli import main
-from mfbo.errors import BadValue, UnknownName
+from mfbo.errors import BadValue, RunExists, UnknownName
 from mfbo.ledger import FILE, read
 from mfbo.phases import EXPLORE, NARROWED, OPTIMIZE, PHASES, study
 from mfbo.settings import Settings
@@ -50,6 +50,12 @@ def test_what_is_finished_is_not_done_again(made):
     before = {path: path.read_bytes() for path in folder.rglob(FILE)}
     assert study("mixed", "30x", folder, optimizers=("hyperband", "random"), seed=1) == found
     assert {path: path.read_bytes() for path in folder.rglob(FILE)} == before
+
+
+def test_a_folder_that_holds_another_study_is_refused(made):
+    folder, _ = made
+    with pytest.raises(RunExists, match="holds another run: its seed is 1, not 5"):
+        study("mixed", "30x", folder, optimizers=("hyperband", "random"), seed=5)
 
 
 def test_a_task_without_unseen_data_says_so(made):

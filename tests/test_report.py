@@ -30,6 +30,7 @@ from mfbo.analysis.report import texts
 from mfbo.analysis.report.material import gather
 from mfbo.analysis.report.page import as_json, page
 from mfbo.analysis.report.plots import SYMBOLS
+from mfbo.analysis.report.repeat import command
 from mfbo.analysis.report.serve import Source
 from mfbo.cli import main
 from mfbo.ledger import FILE, Ledger
@@ -39,7 +40,7 @@ from mfbo.phases import study as three_phases
 from mfbo.run import Limits
 from mfbo.settings import Settings
 from mfbo.study import STUDY
-from mfbo.trial import Outcome, Trial
+from mfbo.trial import Known, Outcome, Trial
 
 LOW = RUNGS[1]
 HOSTILE = (
@@ -210,6 +211,33 @@ def test_the_command_that_repeats_it_is_built_from_what_the_ledger_holds_and_quo
         "mfbo tune made --optimizer random --seed 0 --max-cost 100s --max-trials 7 --fidelity epochs "
         "--option 'model=a b' --from-scratch --workers 2"
     )
+
+
+def test_the_command_has_prior_bounds_and_what_it_began_with(tmp_path):
+    space = {"hyperparameters": [{"name": "x", "default_value": 3}]}
+    known = (Known({"x": 1}, FULL, 0.5),)
+    run = run_at(tmp_path / "run", eta=2, bounds={"max_fidelity": 0.5}, prior={"x": 3}, known=known, space=space)
+    said = command(gather([run]))
+    assert said.endswith("--fidelity epochs --eta 2 --max-fidelity 0.5 --prior default --warm-start EARLIER_RUN")
+    other = run_at(tmp_path / "other", prior={"x": 4}, space=space)
+    assert command(gather([other])).endswith("--prior PRIOR.yaml")
+
+
+def test_the_cost_that_all_have_is_said_even_beside_the_double_one(tmp_path):
+    runs = [
+        run_at(tmp_path / f"{name}{seed}", optimizer=name, seed=seed, limits=Limits(cost))
+        for name, cost in (("random-2x", "200s"), ("random", "100s"))
+        for seed in (0, 1)
+    ]
+    assert "at equal cost (1m40s a run, random-2x twice that)" in parts_of(*runs).text
+
+
+def test_a_run_that_goes_on_does_not_cut_the_others_short(study, tmp_path):
+    short = tmp_path / "short"
+    made_run((0.5, FULL, 1), folder=short, optimizer="smac", seed=7, ended=None)
+    text = parts_of(*study, short).text
+    assert "Left out: smac, seed 7 (it has not come to its end)" in text
+    assert "It cannot be told" not in text
 
 
 def test_a_study_is_repeated_by_one_command(tmp_path):

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import yaml
 from click.testing import CliRunner
+from made_runs import FULL, made_run
+from rich.console import Console
 from scipy import stats
 
+import mfbo
+from mfbo import study
 from mfbo.cli import main
+from mfbo.display.evidence import comparison
 from mfbo.errors import BadCost, BadValue, RunExists, UnknownName
 from mfbo.evidence import evidence
 from mfbo.ledger import FILE, read
+from mfbo.settings import Settings
 from mfbo.study import STUDY, Study, compare, folders, read_study
 
 SMALL = Study(("branin",), ("random", "asha", "random-2x"), 3, "4x")
@@ -111,6 +119,10 @@ def test_a_study_file_is_the_study_that_it_was_written_from(tmp_path):
         ("- branin\n", "list"),
         ("a: [\n", "cannot be read"),
         ("tasks: [branin]\noptimizers: random\nmax_cost: 2x\noptions: 3\n", "options"),
+        ("tasks: [branin]\noptimizers: random\nmax_cost: 2x\nworkers: two\n", "workers is 'two'"),
+        ("tasks: [branin]\noptimizers: random\nmax_cost: 2x\nspace: 3\n", "space is 3"),
+        ("tasks: [branin]\noptimizers: random\nmax_cost: 2x\nprice: 0.9\n", "price is 0.9"),
+        ("tasks: [branin]\noptimizers: random\nmax_cost: 2x\nfidelity: 3\n", "fidelity is 3"),
         ("!!python/object/apply:os.system ['touch hacked']\n", "cannot be read"),
     ],
 )
@@ -150,7 +162,78 @@ def test_the_file_study_is_the_same_study(tmp_path, monkeypatch):
     assert study.seeds == 2
 
 
+def test_what_is_typed_beside_a_study_file_comes_before_what_it_says(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = {"tasks": ["branin"], "optimizers": ["random"], "seeds": 2, "max_cost": "3x", "data_dir": "there"}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(text))
+    typed = ["compare", "mine.yaml", "-q", "--seeds", "1", "--max-cost", "2x", "--workers", "1", "--optimizers", "asha"]
+    said = CliRunner().invoke(main, typed, catch_exceptions=False)
+    assert said.exit_code == 0, said.output
+    settings = Settings(workers=1, options={"data_dir": "there"})
+    assert read_study(tmp_path / "runs" / "mine-study" / STUDY) == Study(
+        ("branin",), ("asha",), 1, "2x", None, settings
+    )
+    assert CliRunner().invoke(main, ["compare", "mine.yaml", "--seeds", "0"]).exit_code == 2
+
+
+def test_optimizers_that_are_there_stay_in_the_study(tmp_path):
+    compare(Study(("branin",), ("random", "asha"), 2, "2x"), tmp_path)
+    compare(Study(("branin",), ("grid",), 1, "2x"), tmp_path)
+    there = read_study(tmp_path / STUDY)
+    assert (there.optimizers, there.seeds) == (("random", "asha", "grid"), 2)
+    assert len(folders(tmp_path)) == 6
+
+
+def test_a_study_goes_on_at_another_price_but_not_with_other_workers(tmp_path):
+    compare(Study(("branin",), ("random",), 1, "2x"), tmp_path)
+    compare(Study(("branin",), ("random",), 1, "2x", settings=Settings(price="1/h")), tmp_path)
+    with pytest.raises(RunExists, match="workers is None, not 2"):
+        compare(Study(("branin",), ("random",), 1, "2x", settings=Settings(workers=2)), tmp_path)
+
+
+def test_a_run_in_the_place_of_another_is_refused(tmp_path):
+    mfbo.tune("hartmann3", "2x", optimizer="random", out=tmp_path / "branin" / "random" / "s0")
+    with pytest.raises(RunExists, match="holds another run: its task is hartmann3, not branin"):
+        compare(Study(("branin",), ("random",), 1, "2x"), tmp_path)
+
+
+def test_a_run_that_buys_nothing_does_not_keep_the_others_from_being_run(tmp_path, monkeypatch):
+    whole, failed = study.tune, []
+
+    def tune(task, max_cost, *, seed, **facts):
+        if seed == 0:
+            raise BadCost("buys nothing")
+        return whole(task, max_cost, seed=seed, **facts)
+
+    monkeypatch.setattr(study, "tune", tune)
+    wanted = Study(("branin",), ("random", "asha"), 2, "2x")
+    found = compare(wanted, tmp_path, failed=lambda entry, error: failed.append((entry.optimizer, entry.seed)))
+    assert failed == [("random", 0), ("asha", 0)]
+    assert [result.seed for result in found] == [1, 1]
+    with pytest.raises(BadCost):
+        compare(replace(wanted, seeds=1), tmp_path / "other")
+
+
 # evidence
+
+
+def test_a_run_cut_short_or_without_success_is_left_out_and_cuts_no_other(tmp_path):
+    for seed in range(3):
+        for name in ("random", "asha"):
+            made_run((0.3, FULL, 50), (0.2, FULL, 50), folder=tmp_path / f"{name}{seed}", optimizer=name, seed=seed)
+    made_run((0.3, FULL, 5), folder=tmp_path / "short", optimizer="asha", seed=3, ended="interrupted")
+    made_run((None, FULL, 50, "failed"), folder=tmp_path / "bad", optimizer="random", seed=3)
+    (found,) = evidence(list(tmp_path.iterdir()))
+    assert found.end == 100
+    assert {standing.seeds for standing in found.standings} == {3}
+    assert sorted(reason for _, reason in found.left_out) == [
+        "it has not come to its end",
+        "none of its 1 trials came to a loss; `mfbo show` says why",
+    ]
+    Console(file=(said := io.StringIO()), width=120).print(comparison(found))
+    assert "left out: asha, seed 3: it has not come to its end" in said.getvalue()
+    (alone,) = evidence([tmp_path / "short"])
+    assert alone.left_out == ()
 
 
 def test_standings_are_those_of_the_curves(tmp_path):

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mfbo import importance, payoff, ranking
-from mfbo.comparison import side_by_side
+from mfbo.comparison import side_by_side, sort_out
 from mfbo.curves import incumbent
-from mfbo.display.text import clean, headline
+from mfbo.display.text import clean
 from mfbo.errors import BadValue, MfboError, RunNotFound
 from mfbo.evidence import of
 from mfbo.ledger import FILE, read
@@ -165,26 +165,14 @@ def runs_in(place: Path) -> list[Path]:
 
 
 def _part(task: str, runs: list[Run]) -> Part:
-    reasons = [(run, _unfit(run)) for run in runs]
-    fit = [run for run, reason in reasons if not reason]
+    fit, left_out = sort_out(runs)
     found, problem = None, ""
     try:
         found = of(side_by_side(fit)) if fit else None
     except MfboError as error:
         problem = str(error)
-    left_out = tuple((run, reason) for run, reason in reasons if reason)
     judged = payoff.payoff(found) if found else None
-    return Part(task, tuple(runs), left_out, found, problem, judged)
-
-
-def _unfit(run: Run) -> str:
-    """Why a run cannot stand beside others; empty if it can."""
-    if not run.results:
-        return "no result yet"
-    if incumbent(run) is None:
-        error = next((headline(result.outcome.error) for result in run.results if result.outcome.error), "")
-        return f"none of its {len(run.results)} trials came to a loss{f': {error}' if error else ''}"
-    return "" if run.spent > 0 else "it has cost nothing"
+    return Part(task, tuple(runs), tuple(left_out), found, problem, judged)
 
 
 def _standing(entry: tuple[Run, Result]) -> tuple[float, float]:

@@ -8,12 +8,13 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from mfbo.display.text import PATH, clean
+from mfbo.fidelity import ETA
 from mfbo.settings import Settings
 from mfbo.study import STUDY, read_study
 
 if TYPE_CHECKING:
     from mfbo.analysis.report.material import Material
-    from mfbo.run import Run
+    from mfbo.run import Header, Run
 
 
 def command(material: Material) -> str:
@@ -22,7 +23,8 @@ def command(material: Material) -> str:
         header = material.parts[0].runs[0].header
         optimizers = ",".join(dict.fromkeys(line.optimizer for line in found.lines))
         words = ["mfbo", "study", found.task, "--max-cost", found.max_cost, "--optimizers", optimizers]
-        return clean(shlex.join([*words, "--seed", str(header.seed)]), PATH)
+        words += ["--seed", str(header.seed), "--seeds", str(found.seeds)]
+        return clean(shlex.join([*words, *_setting_words(found.settings)]), PATH)
     if material.study is not None:
         study = read_study(material.study / STUDY)
         words = ["mfbo", "compare", *study.tasks, "--optimizers", ",".join(study.optimizers)]
@@ -35,12 +37,23 @@ def command(material: Material) -> str:
 def _tune(run: Run) -> str:
     header, limits = run.header, run.limits
     words = ["mfbo", "tune", header.task, "--optimizer", header.optimizer, "--seed", str(header.seed)]
-    given = {"max_cost": limits.max_cost, "max_trials": limits.max_trials, "max_wall": limits.max_wall}
-    given |= {"fidelity": header.fidelity.get("path")}
+    given: dict[str, Any] = {"max_cost": limits.max_cost, "max_trials": limits.max_trials, "max_wall": limits.max_wall}
+    given |= {"fidelity": header.fidelity.get("path"), "eta": header.eta if header.eta != ETA else None}
+    given |= {name: header.bounds.get(name) for name in ("min_fidelity", "max_fidelity")}
+    given |= {"prior": _prior(header), "warm_start": "EARLIER_RUN" if header.known else None}
     for name, value in given.items():
         words += [f"--{name.replace('_', '-')}", str(value)] if value is not None else []
     words += ["--objectives", ",".join(header.objectives)] if header.objectives else []
     return clean(shlex.join([*words, *_setting_words(header.settings)]), PATH)
+
+
+def _prior(header: Header) -> str | None:
+    """What stands for the prior: a file that the user has, where it is not the default configuration."""
+    if header.prior is None:
+        return None
+    defaults = {entry.get("name"): entry.get("default_value") for entry in header.space.get("hyperparameters", [])}
+    usual = all(defaults.get(name) == value for name, value in header.prior.items())
+    return "default" if usual else "PRIOR.yaml"
 
 
 def _setting_words(settings: Mapping[str, Any]) -> list[str]:

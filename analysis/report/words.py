@@ -49,16 +49,30 @@ def question(material: Material) -> str:
     tasks = [part.name for part in material.parts]
     runs = sum(len(part.runs) for part in material.parts)
     return (
-        f"Which optimizer finds the better configuration of {listed(tasks)} at equal cost ({limit_words(run)} a run), "
+        f"Which optimizer finds the better configuration of {listed(tasks)} at equal cost ({equal_cost(material)}), "
         f"and do cheap trials at low fidelity help? {runs} runs of {listed(optimizers)}."
     )
+
+
+def equal_cost(material: Material) -> str:
+    """What a run of the comparison may cost: ``2h a run``, or where they differ the least and the most."""
+    found = [part.found.comparison.limits for part in material.parts if part.found]
+    limits = sorted(set().union(*found), key=lambda budget: budget.amount)
+    ends = list(dict.fromkeys(budget_words(budget) for budget in (limits[:1] + limits[-1:])))
+    double = any(run.header.optimizer == "random-2x" for part in material.parts for run in part.runs)
+    twice = ", random-2x twice that" if double and limits else ""
+    return (" to ".join(ends) + " a run" if ends else "no limit") + twice
 
 
 def limit_words(run: Run) -> str:
     """The cost limit: ``2h``, or ``20 full evaluations``."""
     if not run.limits.max_cost:
         return "no limit"
-    budget = Budget.parse(run.limits.max_cost)
+    return budget_words(Budget.parse(run.limits.max_cost))
+
+
+def budget_words(budget: Budget) -> str:
+    """``2h``, or ``20 full evaluations``."""
     return f"{budget.amount:g} full evaluations" if budget.unit == "x" else str(budget)
 
 
@@ -118,7 +132,9 @@ def _why_unknown(part: Part) -> str:
         return "no optimizer that uses low fidelities was run"
     if judged.baseline is None:
         return "neither random search nor grid search was run"
-    return "one seed is chance; run two or more, better ten"
+    if judged.seeds < 2:
+        return "one seed is chance; run two or more, better ten"
+    return "there is no cost at which all runs have a result; give them more"
 
 
 def _claim(judged: Payoff) -> str:

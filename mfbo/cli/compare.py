@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,22 +14,24 @@ from mfbo.cli import options
 from mfbo.errors import BadValue
 
 if TYPE_CHECKING:
+    from mfbo.errors import BadCost
     from mfbo.observer import Observer
     from mfbo.result import TuneResult
+    from mfbo.settings import Settings
     from mfbo.study import Entry, Study
+
+OPTIMIZERS, SEEDS = "smac,hyperband,random,grid", 5
 
 
 @click.command()
 @click.argument("what", metavar="TASK...|STUDY.yaml", nargs=-1, required=True, shell_complete=options.complete_task)
 @click.option("--max-cost", metavar="COST", help="Of each run: 45s, 90m, 2h, or full evaluations: 20x.")
 @click.option(
-    "--optimizers",
-    default="smac,hyperband,random,grid",
-    show_default=True,
-    metavar="NAMES",
-    help="See `mfbo optimizers`.",
+    "--optimizers", show_default=OPTIMIZERS, metavar="NAMES", help="Names with commas between; see `mfbo optimizers`."
 )
-@click.option("--seeds", type=int, default=5, show_default=True, metavar="N", help="Seeds 0 to N-1, the same for all.")
+@click.option(
+    "--seeds", type=int, show_default=str(SEEDS), metavar="N", help="Seeds 0 to N-1, the same for all optimizers."
+)
 @click.option("--fidelity", metavar="PATH", help="What low rungs cut down: epochs, data or joint.")
 @click.option("--out", metavar="DIR", help="Folder of the study; default: runs/TASK-study.")
 @options.running
@@ -37,14 +40,15 @@ def compare(*, what: tuple[str, ...], out: str | None, quiet: bool, as_json: boo
     """Compare optimizers on TASKs at equal cost.
 
     Every optimizer runs with the same seeds, spaces and cost. What is finished is not run again: the same command goes
-    on after an interruption, and more optimizers, seeds or cost extend what is there. STUDY.yaml has the options as
-    keys: tasks, optimizers, seeds, max_cost, and what `mfbo tune` takes but for the scheduler.
+    on after an interruption, and other optimizers, more seeds or more cost extend what is there. STUDY.yaml has the
+    options as keys: tasks, optimizers, seeds, max_cost, and what `mfbo tune` takes but for the scheduler; options that
+    are typed beside it come before its own.
     """
     from mfbo.cli.run import typed
     from mfbo.display.text import PATH, clean
     from mfbo.evidence import evidence
     from mfbo.study import compare as run
-    from mfbo.study import folders
+    from mfbo.study import extended, folders
     from mfbo.task import own_code
 
     study = _study(what, **given)
@@ -52,8 +56,8 @@ def compare(*, what: tuple[str, ...], out: str | None, quiet: bool, as_json: boo
         click.echo(clean(said, PATH), err=True)
     name = Path(what[0]).stem if len(what) == 1 and what[0].endswith((".yaml", ".yml")) else _file_name(study)
     folder = Path(out) if out else Path("runs") / f"{name}-study"
-    display = _Lines(quiet=quiet or as_json, total=study.size)
-    results = run(study, folder, began=display.began, told=display.told, command=typed())
+    display = _Lines(quiet=quiet or as_json, total=extended(study, folder).size)
+    results = run(study, folder, began=display.began, told=display.told, failed=display.failed, command=typed())
     if results[-1].status == "interrupted":
         click.echo("mfbo: interrupted; the same command goes on", err=True)
         sys.exit(options.INTERRUPTED)
@@ -71,11 +75,19 @@ def compare(*, what: tuple[str, ...], out: str | None, quiet: bool, as_json: boo
 
 
 def _study(
-    what: tuple[str, ...], *, max_cost: str | None, optimizers: str, seeds: int, fidelity: str | None, **rest: Any
+    what: tuple[str, ...],
+    *,
+    max_cost: str | None,
+    optimizers: str | None,
+    seeds: int | None,
+    fidelity: str | None,
+    **rest: Any,
 ) -> Study:
     from mfbo.study import Study, read_study
     from mfbo.task import is_command
 
+    settings = options.settings_of(**rest)
+    names = tuple(name.strip() for name in (optimizers or OPTIMIZERS).split(",") if name.strip())
     if any(name.endswith((".yaml", ".yml")) for name in what):
         if len(what) > 1:
             raise BadValue(f"{len(what)} arguments: give tasks, or one study file")
@@ -86,11 +98,20 @@ def _study(
             )
         if commands := [task for task in study.tasks if is_command(task)]:
             raise BadValue(f"study {what[0]!r} would execute {commands[0]!r}; a file may come from anywhere: type it")
-        return study
+        typed: dict[str, Any] = {"max_cost": max_cost, "seeds": seeds, "fidelity": fidelity}
+        typed["optimizers"] = names if optimizers is not None else None
+        own = {name: value for name, value in typed.items() if value is not None}
+        return replace(study, **own, settings=_with(study.settings, settings))
     if max_cost is None:
         raise BadValue("no cost given; say what each run may cost with --max-cost 30m, or 20x")
-    names = tuple(name.strip() for name in optimizers.split(",") if name.strip())
-    return Study(what, names, seeds, max_cost, fidelity, options.settings_of(**rest))
+    return Study(what, names, SEEDS if seeds is None else seeds, max_cost, fidelity, settings)
+
+
+def _with(settings: Settings, typed: Settings) -> Settings:
+    """Those of a file, with what was typed instead."""
+    usual = type(typed)()
+    changed = {name: value for name, value in vars(typed).items() if value != getattr(usual, name)}
+    return replace(settings, **changed | {"options": {**settings.options, **typed.options}})
 
 
 def _file_name(study: Study) -> str:
@@ -111,18 +132,27 @@ class _Lines:
 
         return Observer()
 
+    def failed(self, entry: Entry, error: BadCost) -> None:
+        """Why there is nothing of it."""
+        from mfbo.display.text import clean
+
+        click.echo(f"{self._next(entry)}: {clean(str(error))}", err=True)
+
+    def _next(self, entry: Entry) -> str:
+        self._count += 1
+        return f"[{self._count}/{self._total}] {entry.task} {entry.optimizer} seed {entry.seed}"
+
     def told(self, entry: Entry, result: TuneResult) -> None:
         """What it found."""
         from mfbo.display.text import amount, number
         from mfbo.price import of_run
 
-        self._count += 1
+        where = self._next(entry)
         if self._quiet:
             return
         price = of_run(result.ledger)
         money = f" ({price.of(result.ledger.seconds)})" if price else ""
         best = f"best loss {number(result.best.loss)} ({result.best.fidelity})" if result.best else "no result"
-        where = f"[{self._count}/{self._total}] {entry.task} {entry.optimizer} seed {entry.seed}"
         click.echo(
             f"{where}: {best}, trials: {result.trials}, cost {amount(result.cost, result.unit)}{money}", err=True
         )

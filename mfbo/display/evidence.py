@@ -35,6 +35,8 @@ def comparison(found: Evidence) -> RenderableType:
             f"reached: seeds that came to the final mean of {clean(found.baseline)} for good, and at what median cost"
         )
         notes.append("speed-up: over it, 95% bootstrap interval; p: Wilcoxon over paired seeds, Holm-adjusted")
+    for run, reason in found.left_out:
+        notes.append(clean(f"left out: {run.header.optimizer}, seed {run.header.seed}: {reason}"))
     return Group(Text(head, "bold"), table, *(Text(note, "dim") for note in notes))
 
 
