@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mfbo.comparison import Comparison, Group, side_by_side, sort_out
-from mfbo.curves import Curve, common_costs, cost_to_quality, iterations_to_best, on
+from mfbo.curves import Curve, area, common_costs, cost_to_quality, iterations_to_best, on
 from mfbo.ledger import read
-from mfbo.statistics import SpeedUp, holm, mean_sem, speed_up, wilcoxon
+from mfbo.statistics import SpeedUp, holm, mean_sem, median_iqr, speed_up, wilcoxon
 
 if TYPE_CHECKING:
     from mfbo.run import Run
@@ -30,6 +30,9 @@ class Standing:
         seeds: how many runs.
         loss: mean over the seeds at the end of the comparison.
         error: standard error of that mean; NaN for one seed.
+        median, low, high: the same losses' median and quartiles.
+        area: mean over the seeds of the area under the anytime curve, see `mfbo.curves.area`, from where all runs of
+            the comparison have a result; NaN where they have none before its end.
         reached: how many seeds came to the baseline's final mean.
         cost: median over the seeds of what that cost; infinite where fewer than half did.
         speed_up: over the baseline; None for itself, without one, or for one seed.
@@ -44,6 +47,10 @@ class Standing:
     seeds: int
     loss: float
     error: float
+    median: float
+    low: float
+    high: float
+    area: float
     reached: int
     cost: float
     speed_up: SpeedUp | None
@@ -105,7 +112,10 @@ def of(comparison: Comparison) -> Evidence:
     base = next((group for name in BASELINES for group in groups if group.optimizer == name), None)
     quality = _final(base, end).mean() if base else None
     pvalues = _pvalues(groups, base, end)
-    standings = [_standing(group, base, quality, pvalue, end) for group, pvalue in zip(groups, pvalues, strict=True)]
+    start = max(float(curve.costs[0]) for group in groups for curve in group.curves)
+    standings = [
+        _standing(group, base, quality, pvalue, (start, end)) for group, pvalue in zip(groups, pvalues, strict=True)
+    ]
     order = sorted(standings, key=lambda standing: (math.isnan(standing.loss), standing.loss))
     return Evidence(comparison, end, base.name if base else None, tuple(order))
 
@@ -115,16 +125,25 @@ def _final(group: Group, end: float) -> Any:
     return on(group.curves, [end])[:, 0]
 
 
-def _standing(group: Group, base: Group | None, quality: float | None, pvalue: float | None, end: float) -> Standing:
-    final = mean_sem(on(group.curves, [end]))
-    costs = [cost_to_quality(curve, quality) for curve in group.curves] if quality is not None else []
-    within = [cost if cost <= end else math.inf for cost in costs]
+def _standing(
+    group: Group, base: Group | None, quality: float | None, pvalue: float | None, costs: tuple[float, float]
+) -> Standing:
+    start, end = costs
+    losses = on(group.curves, [end])
+    final, spread = mean_sem(losses), median_iqr(losses)
+    reached = [cost_to_quality(curve, quality) for curve in group.curves] if quality is not None else []
+    within = [cost if cost <= end else math.inf for cost in reached]
+    areas = [area(curve, start, end) if 0 < start < end else math.nan for curve in group.curves]
     iterations = [iterations_to_best(run, worth=group.worth) for run in group.runs]
     return Standing(
         name=group.name,
         seeds=len(group.seeds),
         loss=float(final.centre[0]),
         error=float(final.high[0] - final.centre[0]),
+        median=float(spread.centre[0]),
+        low=float(spread.low[0]),
+        high=float(spread.high[0]),
+        area=float(np.mean(areas)),
         reached=sum(cost < math.inf for cost in within),
         cost=_median(within),
         speed_up=speed_up_by(group, base, end),

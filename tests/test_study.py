@@ -226,6 +226,7 @@ def test_a_run_cut_short_or_without_success_is_left_out_and_cuts_no_other(tmp_pa
     (found,) = evidence(list(tmp_path.iterdir()))
     assert found.end == 100
     assert {standing.seeds for standing in found.standings} == {3}
+    assert [standing.area for standing in found.standings] == pytest.approx([0.3, 0.3])
     assert sorted(reason for _, reason in found.left_out) == [
         "it has not come to its end",
         "none of its 1 trials came to a loss; `mfbo show` says why",
@@ -247,6 +248,8 @@ def test_standings_are_those_of_the_curves(tmp_path):
     for name, values in losses.items():
         assert by_name[name].loss == pytest.approx(values.mean())
         assert by_name[name].error == pytest.approx(stats.sem(values))
+        spread = (by_name[name].low, by_name[name].median, by_name[name].high)
+        assert spread == pytest.approx(tuple(np.quantile(values, (0.25, 0.5, 0.75))))
     assert by_name["random"].speed_up is None
     raw = [stats.wilcoxon(losses[name], losses["random"]).pvalue for name in ("asha", "grid")]
     low, high = sorted(raw)

@@ -33,7 +33,8 @@ def standings(part: Part) -> tuple[list[str], list[list[str]]]:
     found = part.found
     assert found is not None
     unit = found.comparison.unit
-    head = ["optimizer", "seeds", words.loss_words(part), "trials", "trials to within 1%"]
+    head = ["optimizer", "seeds", words.loss_words(part), "median (quartiles)", "area under the curve"]
+    head += ["trials", "trials to within 1%"]
     if found.baseline:
         head += [f"seeds at {words.full_name(found.baseline)}'s final loss", "median cost of it", "speed-up", "p"]
     rows = []
@@ -42,6 +43,8 @@ def standings(part: Part) -> tuple[list[str], list[list[str]]]:
             row.name,
             str(row.seeds),
             words.spread(row.loss, row.error),
+            NONE if math.isnan(row.median) else f"{number(row.median)} ({number(row.low)} to {number(row.high)})",
+            NONE if math.isnan(row.area) else number(row.area),
             f"{row.trials:.0f}",
             f"{row.iterations:.0f}",
         ]
@@ -60,7 +63,8 @@ def note(part: Part) -> str:
     unit = found.comparison.unit
     said = (
         f"At a cost of {amount(found.end, unit)}. Losses are means ± standard error over seeds, trials are means, "
-        "costs and trials to within 1% of the final best are medians. "
+        "costs and trials to within 1% of the final best are medians. The area under the anytime curve is a mean loss "
+        "over the logarithm of cost: lower where good configurations come early. "
     )
     said += "3x: the cost of three full evaluations. " if unit == "x" else ""
     if found.baseline:
