@@ -4,6 +4,7 @@
 
     model/        weights, and what they need: vocabulary, tokenizer, names of the classes
     config.yaml   hyperparameters, as `mfbo train`, `mfbo tell` and `--prior` read them
+    space.yaml    the space, where it came from a file
     config.json   the same with fidelity, seed, versions, what was measured
     README.md     model card
     predict.py    for the tasks that come with mfbo
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from mfbo.trial import Rung
 
 FINAL = "the test split"
+SPACE = "space.yaml"
 _STATE = ("state.safetensors", "state.json", MEASUREMENT)  # of a checkpoint, and no part of a model
 
 
@@ -119,7 +121,7 @@ def write_model(
         "space": run.header.settings.get("space", "default"),
         **facts,
     }
-    return write_folder(described, checkpoint, out)
+    return write_folder(described, run.header.space, checkpoint, out)
 
 
 def check_new(out: Path) -> None:
@@ -132,9 +134,12 @@ def check_new(out: Path) -> None:
         raise BadValue(f"{str(out)!r} is not empty; name a new folder")
 
 
-def write_folder(described: Mapping[str, Any], checkpoint: Path, out: Path) -> Path:
-    """The same from what ``config.json`` is to hold."""
+def write_folder(described: Mapping[str, Any], space: Mapping[str, Any], checkpoint: Path, out: Path) -> Path:
+    """The same from what ``config.json`` is to hold, and the space in ConfigSpace's own form."""
     check_new(out)
+    own_space = _is_file(str(described["space"]))
+    if own_space:
+        described = {**described, "space": SPACE}
     task = described["task"]
     script = Path(tasks.__file__).parent / f"predict_{task}.py" if task in tasks.BUILTIN else None
 
@@ -146,6 +151,8 @@ def write_folder(described: Mapping[str, Any], checkpoint: Path, out: Path) -> P
         write_json(folder / "config.json", dict(described))
         values = yaml.safe_dump(described["hyperparameters"], sort_keys=False)
         (folder / "config.yaml").write_text(values, encoding="utf-8")
+        if own_space:
+            (folder / SPACE).write_text(yaml.safe_dump(dict(space), sort_keys=False), encoding="utf-8")
         if script is not None and script.is_file():
             shutil.copyfile(script, folder / "predict.py")
         (folder / "README.md").write_text(card(described, (folder / "predict.py").is_file()), encoding="utf-8")
@@ -209,14 +216,19 @@ def again(described: Mapping[str, Any], config: str = "config.yaml") -> str:
     words += ["--final"] if described.get("measured_on") == FINAL else []
     if rung["work"] < 1:
         words += ["--epochs", str(rung["epochs"]), "--data", repr(rung["data"])]
-    space = str(described.get("space", "default"))
+    space = str(described["space"])
+    space = SPACE if config and _is_file(space) else space
     options = {name: value for name, value in described["options"].items() if not (config and name == "data_dir")}
-    if space != "default" and not (config and space.endswith((".yaml", ".yml"))):
+    if space != "default":
         words += ["--space", space]
     words += [word for name, value in options.items() for word in ("--option", f"{name}={value}")]
     if not config:
         words += ["--", *(f"--{name}={value}" for name, value in described["hyperparameters"].items())]
     return shlex.join(words)
+
+
+def _is_file(space: str) -> bool:
+    return space.endswith((".yaml", ".yml"))
 
 
 def _read_measurement(checkpoint: Path) -> dict[str, Any]:

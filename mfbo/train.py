@@ -15,6 +15,7 @@ from mfbo.environment import hardware, versions
 from mfbo.errors import BadTask, BadValue, RunError
 from mfbo.executors.evaluate import Setting, evaluate
 from mfbo.export import FINAL, check_new, write_folder
+from mfbo.identity import space_dict
 from mfbo.settings import Settings
 from mfbo.task import load
 from mfbo.trial import Rung, Trial
@@ -105,7 +106,7 @@ def train(
         if target is not None:
             metrics = {"loss": outcome.loss, **outcome.metrics}
             measured_on = FINAL if final else "the validation part"
-            _write(task, trial, setting, metrics=metrics, measured_on=measured_on, out=target)
+            _write(task, trial, setting, space=settings.space, metrics=metrics, measured_on=measured_on, out=target)
     return Trained(task.name, values, trial.rung, seed, outcome.loss, outcome.metrics, outcome.cost, target)
 
 
@@ -120,7 +121,14 @@ def _rung(task: Task, epochs: int | None, data: float | None) -> Rung:
 
 
 def _write(
-    task: Task, trial: Trial, setting: Setting, *, metrics: Mapping[str, float], measured_on: str, out: Path
+    task: Task,
+    trial: Trial,
+    setting: Setting,
+    *,
+    space: str,
+    metrics: Mapping[str, float],
+    measured_on: str,
+    out: Path,
 ) -> None:
     assert setting.checkpoints is not None
     found = setting.checkpoints.find(trial.key, below=trial.rung.epochs + 1)
@@ -135,5 +143,6 @@ def _write(
         "hardware": dict(hardware()),
         "measured_on": measured_on,
         "metrics": dict(metrics),
+        "space": space,
     }
-    write_folder(described, found[1], out)
+    write_folder(described, space_dict(task.space), found[1], out)

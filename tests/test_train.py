@@ -14,6 +14,7 @@ from mfbo.cli import main
 from mfbo.configs import read as read_config
 from mfbo.errors import BadTask, BadValue, RunError, UnknownName
 from mfbo.export import again, card
+from mfbo.identity import space_dict
 from mfbo.train import train
 
 QUICK = {"hidden_units": 16, "batch_size": 64}
@@ -76,6 +77,23 @@ def test_the_model_goes_into_a_folder_that_says_how_to_train_it_again(tmp_path, 
         train("digits", QUICK, epochs=1, out=tmp_path / "model")
 
 
+def test_the_line_in_a_folder_knows_a_space_out_of_a_file(tmp_path, monkeypatch):
+    narrowed = space_dict(mfbo.task.load("digits").space)
+    units = next(entry for entry in narrowed["hyperparameters"] if entry["name"] == "hidden_units")
+    units |= {"lower": 8, "upper": 12, "default_value": 9}
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(yaml.safe_dump(narrowed))
+    train("digits", {}, epochs=1, settings=mfbo.Settings(space=str(mine)), out=tmp_path / "model")
+    mine.unlink()
+    monkeypatch.chdir(tmp_path / "model")
+    (line,) = [line for line in (tmp_path / "model" / "README.md").read_text().splitlines() if "mfbo train" in line]
+    assert "--space space.yaml" in line
+    said = json.loads(typed(*shlex.split(line)[1:], "--json"))
+    assert said["config"]["hidden_units"] == 9
+    assert said["loss"] == json.loads((tmp_path / "model" / "config.json").read_text())["metrics"]["loss"]
+    assert str(tmp_path) not in (tmp_path / "model" / "config.json").read_text()
+
+
 def test_what_a_run_exports_has_the_configuration_as_a_file(run, tmp_path):
     typed("best", str(run), "--export", str(tmp_path / "model"))
     assert read_config(tmp_path / "model" / "config.yaml") == yaml.safe_load(typed("best", str(run)))
@@ -93,7 +111,9 @@ def test_a_card_for_others_names_no_path_of_this_machine():
         "measured_on": "the validation part",
         "metrics": {"loss": 0.1},
     }
-    assert again(described) == "mfbo train imdb config.yaml --seed 0 --epochs 3 --data 0.5 --option model=small"
+    assert again(described) == (
+        "mfbo train imdb config.yaml --seed 0 --epochs 3 --data 0.5 --space space.yaml --option model=small"
+    )
     here = again(described, "")
     assert "--option data_dir=/home/me" in here
     assert here.endswith("-- --lr=0.1")
