@@ -64,7 +64,9 @@ class Context:
         return time.perf_counter() - self._began
 
     def report(self, loss: float, *, epoch: int | None = None, cost: float | None = None) -> None:
-        """Say how the training goes, once an epoch or oftener; ends the trial in order when its time is up.
+        """Say how the training goes, once an epoch; ends the trial in order when its time is up.
+
+        Within long epochs, say how far it is with `poll`, or report with `epoch`: without it each report is an epoch.
 
         Args:
             loss: validation loss now, lower is better. NaN or infinity ends the trial as ``diverged``.

@@ -255,6 +255,12 @@ def resume(
         rebuild(chosen, known)
         _prepare(task, settings)
         if changes:
+            planned = header.plan is not None and header.plan.lowered and "max_fidelity" not in header.bounds
+            if planned and "max_cost" in changes:
+                observer.note(
+                    f"its highest rung stays at {100 * header.rungs[-1].work:.2g}% of a full evaluation, as the first "
+                    f"limit was planned; for a higher one: mfbo tune {header.task} --warm-start {run}"
+                )
             ledger.limits(**changes)
         ledger.resume(at=_now(), command=command)
         if known.torn:

@@ -202,6 +202,23 @@ def test_without_epochs_in_the_command_only_the_last_line_counts():
     assert (loss, context.reports) == (1.0, [])
 
 
+def test_of_several_losses_in_a_line_the_last_is_that_of_the_epoch():
+    code = "for i in range(3): print(f'epoch {i}: train loss: 0.5, val loss: 0.{i}')"
+    loss, context = trained(command(code, "{x}", "{epochs:1-3}"))
+    assert [report[:2] for report in context.reports] == [(1, 0.0), (2, 0.1), (3, 0.2)]
+    assert loss == 0.2
+
+
+def test_more_losses_than_epochs_are_no_epochs():
+    code = "for i in range(6): print(f'train loss: {i}'); print(f'val loss: {i}')"
+    with pytest.raises(TrialFailed, match=r"says 'loss' in more lines than its 6 epochs, such as .*--metric"):
+        trained(command(code, "{x}", "{epochs:1-6}"))
+    _, context = trained(command(code, "{x}", "{epochs:1-6}"), options={"metric": "val loss"})
+    assert [report.epoch for report in context.reports] == list(range(1, 7))
+    summed_up = "for i in range(3): print(f'loss: {i}')\nprint('best loss: 0')"
+    assert trained(command(summed_up, "{x}", "{epochs:1-3}"))[0] == 0
+
+
 def test_a_group_named_epoch_says_which_epoch_it_is():
     text = command("for i in range(6): print(f'step {i} of epoch {i // 3 + 1}: {9 - i}')", "{x}", "{epochs:1-2}")
     _, context = trained(text, options={"metric": r"epoch (?P<epoch>\d+): (?P<loss>\d+)"})

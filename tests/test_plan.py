@@ -21,10 +21,12 @@ import mfbo
 from mfbo import planning
 from mfbo.cli import main
 from mfbo.display.forecast import compared, headline, lines
+from mfbo.display.tally import Tally
 from mfbo.errors import BadValue
 from mfbo.halving import bought
 from mfbo.ladders import ENOUGH, ON_TOP, Bounds, choose, ladder
 from mfbo.ledger import FILE, read
+from mfbo.observer import Observer
 from mfbo.optimizers import OPTIMIZERS, make
 from mfbo.plan import Plan, Probe, Step, plan_of
 from mfbo.probe import probe
@@ -327,6 +329,39 @@ def test_the_forecast_stands_beside_what_happened():
     assert (low.planned, low.trials, low.expected, low.cost) == (9, 2, 2.0, 2.0)
     assert (top.planned, top.trials, top.cost) == (2, 0, None)
     assert compared(made_run((0.5, MADE[0], 1.0))) == []
+
+
+def test_a_log_holds_the_forecast_against_what_happened(tmp_path):
+    run = made_run((0.5, MADE[0], 20), (0.4, MADE[0], 40), (0.3, MADE[1], 90), plan=plan_for(MADE[:3]), folder=tmp_path)
+    tally = Tally.of(run)
+    assert tally.of_plan() == "2/9 + 1/3 + 0/1"
+    assert tally.forecast() == [
+        "  all data, 1 epoch: 2 of 9 planned trials, 30s each, 25s expected",
+        "  all data, 3 epochs: 1 of 3 planned trials, 1m30s each, 1m15s expected",
+    ]
+
+
+def plan_for(rungs):
+    steps = tuple(Step(rung, 25.0 * rung.epochs, 9 // rung.epochs) for rung in rungs)
+    return Plan(steps, 600.0, "s", 700.0, 27, probes=(Probe({"x": 1.0}, rungs[0], Pace(0.1, 1.0, 25.0, 1.0, 0.5)),))
+
+
+@pytest.mark.parametrize("most", [1.0, 0.5])
+def test_a_lowered_ladder_stays_so_where_the_limit_rises_and_that_is_said(most, tmp_path):
+    task, said, out = clocked(0.6), [], tmp_path / "run"
+    mfbo.tune(task, "20s", max_trials=1, optimizer="asha", out=out, settings=HERE, max_fidelity=most)
+    assert read(out).header.plan.lowered
+
+    class Heard(Observer):
+        def note(self, text):
+            said.append(text)
+
+    mfbo.resume(out, max_cost="40s", max_trials=1, task=task, observer=Heard())
+    found = [text for text in said if "--warm-start" in text]
+    assert len(found) == (most == 1)
+    if found:
+        assert f"stays at {100 * read(out).header.rungs[-1].work:.2g}% of a full evaluation" in found[0]
+        assert f"mfbo tune {task.name} --warm-start {out}" in found[0]
 
 
 def test_the_command_prints_the_plan_and_json():

@@ -99,10 +99,23 @@ def test_a_trial_ends_when_its_time_is_up(template):
 
 
 @pytest.mark.parametrize("template", ["lightning", "transformers"])
-def test_a_trial_ends_within_an_epoch_too(template):
-    task = written(template)
+def test_a_trial_ends_within_an_epoch_too_and_tells_how_far_it_came(template):
+    task, polls = written(template), iter([None] * 4)
+    context = mfbo.Context(stop=lambda elapsed: next(polls, "time"))
     with pytest.raises(TrialStopped):
-        task.train(dict(task.space.get_default_configuration()), Rung(3), mfbo.Context(stop=lambda elapsed: "time"))
+        task.train(dict(task.space.get_default_configuration()), Rung(3), context)
+    assert context.reports == []
+    assert 0 < context.pace.epochs < 1
+    assert context.pace.training > 0
+
+
+@pytest.mark.parametrize("template", ["lightning", "transformers"])
+def test_evaluation_is_told_apart_from_training(template):
+    task, context = written(template), mfbo.Context()
+    task.train(dict(task.space.get_default_configuration()), Rung(2), context)
+    assert context.pace.evaluations == 2
+    assert 0 < context.pace.evaluation < context.elapsed
+    assert context.pace.epochs == 2
 
 
 def test_a_trainer_begins_anew_where_steps_are_no_longer_the_same_epochs(place):

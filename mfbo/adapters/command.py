@@ -19,6 +19,7 @@ import re
 import shlex
 import shutil
 import tempfile
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -175,7 +176,7 @@ def pattern(metric: str) -> re.Pattern[str]:
     Args:
         metric: the name in front of the number, as ``val_loss`` in ``val_loss=0.3``; or a regular expression with a
             group for the number, named ``loss`` if there are several. A group named ``epoch`` finds the epoch, counted
-            from 1; without it each line that matches ends one.
+            from 1; without it each line that matches ends one. Of several in a line the last one counts.
 
     >>> pattern("loss").findall("epoch 3/9  val_loss: 0.2  loss: 1.5e-3")
     ['1.5e-3']
@@ -200,12 +201,19 @@ def _loss(process: Process, rung: Rung, context: Context, *, by_epoch: bool) -> 
     searched, loss, epoch, last = pattern(metric), None, context.start_epoch, ""
     for line in process.lines(context.poll):
         last = line
-        for found in searched.finditer(line):
-            loss = _number(found, "loss" if "loss" in searched.groupindex else 1)
-            told = found["epoch"] if "epoch" in searched.groupindex else None
-            epoch = epoch + 1 if told is None else int(_number(found, "epoch"))
-            if by_epoch:
-                context.report(loss, epoch=min(max(epoch, 1), rung.epochs))
+        found = deque(searched.finditer(line), maxlen=1)
+        if not found:
+            continue
+        loss = _number(found[0], "loss" if "loss" in searched.groupindex else 1)
+        told = found[0]["epoch"] if "epoch" in searched.groupindex else None
+        epoch = epoch + 1 if told is None else int(_number(found[0], "epoch"))
+        if by_epoch and epoch > rung.epochs + 1 and told is None:  # one more may sum up
+            raise TrialFailed(
+                f"the command says {metric!r} in more lines than its {rung.epochs - context.start_epoch} epochs, such "
+                f"as {line[:100]!r}; name what it says once an epoch with --metric"
+            )
+        if by_epoch:
+            context.report(loss, epoch=min(max(epoch, 1), rung.epochs))
     code = process.wait(context.poll)
     if code:
         how = f"exit code {code}" if code > 0 else f"signal {-code}"

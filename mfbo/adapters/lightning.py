@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from mfbo.errors import BadTask, MissingExtra
@@ -39,12 +40,23 @@ class ReportCallback(lightning.Callback):
     def __init__(self, context: Context, monitor: str = MONITOR) -> None:
         self.context, self.monitor = context, monitor
 
-    def on_train_batch_end(self, *args: Any, **more: Any) -> None:
-        """End a trial whose time is up within an epoch."""
-        self.context.poll()
+        self._evaluating = ExitStack()
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        """Say that the first step begins."""
+        self.context.poll(float(trainer.current_epoch))
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Say how far it is; this ends a trial whose time is up within an epoch."""
+        self.context.poll(trainer.current_epoch + (batch_idx + 1) / trainer.num_training_batches)
+
+    def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
+        """From here on, time counts as evaluation."""
+        self._evaluating.enter_context(self.context.evaluating())
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
         """Report it."""
+        self._evaluating.close()
         if trainer.sanity_checking:
             return
         if self.monitor not in trainer.callback_metrics:

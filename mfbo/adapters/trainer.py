@@ -49,9 +49,13 @@ class ReportCallback(TrainerCallback):
         self.context, self.metric = context, metric
         self.measured: dict[str, float] = {}
 
+    def on_train_begin(self, args: Any, state: Any, control: Any, **more: Any) -> None:
+        """Say that the first step begins."""
+        self.context.poll(float(state.epoch or 0.0))
+
     def on_step_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
-        """End a trial whose time is up within an epoch."""
-        self.context.poll()
+        """Say how far it is; this ends a trial whose time is up within an epoch."""
+        self.context.poll(float(state.epoch))
 
     def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any = None, **more: Any) -> None:
         """Report it."""
@@ -116,6 +120,13 @@ def fit(trainer: Any, context: Context, metric: str = LOSS) -> Measurement:
     trainer.remove_callback(PrinterCallback)  # what it would print goes into the run's display
     if trainer.args.disable_tqdm:
         logging.disable_progress_bar()  # of saving, which knows nothing of that argument
+    measure = trainer.evaluate
+
+    def evaluate(*given: Any, **named: Any) -> Any:
+        with context.evaluating():
+            return measure(*given, **named)
+
+    trainer.evaluate = evaluate
     try:
         trainer.train(resume_from_checkpoint=_checkpoint(trainer, context))
         if not callback.measured:

@@ -41,8 +41,8 @@ def compare(*, what: tuple[str, ...], out: str | None, quiet: bool, as_json: boo
 
     Every optimizer runs with the same seeds, spaces and cost. What is finished is not run again: the same command goes
     on after an interruption, and other optimizers, more seeds or more cost extend what is there. STUDY.yaml has the
-    options as keys: tasks, optimizers, seeds, max_cost, and what `mfbo tune` takes but for the scheduler; options that
-    are typed beside it come before its own.
+    options of this command as keys: tasks, optimizers, seeds, max_cost, workers and so on, but for the scheduler;
+    those that are typed beside it come before its own.
     """
     from mfbo.cli.run import typed
     from mfbo.display.text import PATH, clean

@@ -103,10 +103,12 @@ class LineDisplay(NoteDisplay):
             self._write(self._state(watch))
 
     def ended(self, status: str) -> None:
-        """Why it ended, and with what."""
+        """Why it ended, and with what; the forecast beside what happened."""
         if self._watch:
             self._watch.ended()
             self._write(f"{status_words(status)}: {self._state(self._watch)}")
+            for line in self._watch.tally.forecast():
+                self._write(line)
 
     def _spare(self) -> bool:
         self._written += 1
@@ -119,6 +121,8 @@ class LineDisplay(NoteDisplay):
         words += [f"{meter.name} {meter.words}" for meter in others if meter.name != "trials"]
         trials = next((meter.words for meter in others if meter.name == "trials"), str(watch.tally.finished))
         words.append(f"{trials} trial{'' if trials == '1' else 's'}")
+        if done := watch.tally.of_plan():
+            words.append(f"{done} of the plan")
         if watch.tally.failed:
             words.append(f"{watch.tally.failed} failed")
         if watch.best:

@@ -102,6 +102,23 @@ class Tally:
         """Trials that count towards a limit of trials: all but the stopped."""
         return sum(rung.done + rung.failed for rung in self.rungs.values())
 
+    def of_plan(self) -> str:
+        """Trials done of those that were planned, by rung, low to high: ``12/19 + 3/6 + 0/2``; empty without a plan."""
+        return " + ".join(f"{row.done}/{step.trials}" for step, row in self._planned())
+
+    def forecast(self) -> list[str]:
+        """What a trial at each rung was expected to cost, and what it did cost; a line a rung that has results."""
+        said = []
+        for step, row in self._planned():
+            if row.done:
+                each = f"{seconds(row.ended / row.done)} each, {seconds(step.cost)} expected"
+                said.append(f"  {rung_words(step.rung)}: {row.done} of {step.trials} planned trials, {each}")
+        return said
+
+    def _planned(self) -> list[tuple[Step, RungTally]]:
+        steps = self.plan.steps if self.plan and self.plan.unit == "s" else ()
+        return [(step, self.rungs.get(step.rung, RungTally())) for step in steps]
+
     @property
     def failed(self) -> int:
         """Trials that failed or diverged."""

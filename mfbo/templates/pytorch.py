@@ -64,7 +64,7 @@ def train(config: mfbo.Config, fidelity: mfbo.Rung, context: mfbo.Context) -> mf
         model.eval()
         with torch.no_grad():
             error = (model(x_judge).argmax(1) != y_judge).double().mean().item()
-        context.report(error)  # ends the trial in order when its time is up; once an epoch or oftener
+        context.report(error)  # once an epoch; ends the trial in order when its time is up, as context.poll() does
 
     if context.keeps_checkpoints:
         with context.save(fidelity.epochs) as folder:
