@@ -14,13 +14,13 @@ Result (one core of an AMD EPYC, beside other work; 2026-11-25):
 | digits, 60 s | -22%, -16%, -11%, +22% | 19% | 17% |
 | digits, 60 s | -4%, -14%, -25%, -34% | 20% | 19% |
 | IMDb, 3 min, 12 runs of `real_tasks.py` | from -29% to +139%, 18 rungs | 25% | 11%, 94 trials |
-| AG News, 8 min, 12 runs of `real_tasks.py` | from -51% to -12%, 18 rungs | 30% | 15%, 63 trials |
+| AG News, 8 min, 12 runs of `real_tasks.py` | from -51% to -12%, 18 rungs | 32% | 15%, 63 trials |
 | CIFAR-10, 2 h | +12%, +17%, +27% | 17% | 9%, 32 trials |
 
-So the goal is met for the next trial on the three real tasks, and missed by a little on digits, where a fit to all of a
-run's trials is off by 13 to 15% itself: the rest is the machine (a Gaussian process in place of the ridge regression did
-no better). Plans miss it. On AG News the probe of 24 s never came to an evaluation, which is a fifth of the cost; its
-first part is longer now. The plan is for a configuration drawn
+So the goal is met for the next trial on the three real tasks, and missed by a little on digits, where a fit to all of
+a run's trials is off by 13 to 15% itself: the rest is the machine (a Gaussian process in place of the ridge regression
+did no better). Plans miss it. On AG News the probe of 24 s never came to an evaluation, which is a fifth of the cost;
+its first part is longer now. The plan is for a configuration drawn
 at random: an optimizer likes some more than others, and in three minutes of IMDb, where the largest network costs six
 times what the smallest does, three trials of a rung have no mean to speak of.
 """
