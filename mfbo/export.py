@@ -25,7 +25,7 @@ from mfbo import tasks
 from mfbo.checkpoint import Checkpoints
 from mfbo.curves import incumbent
 from mfbo.errors import BadValue, RunError
-from mfbo.ledger import read
+from mfbo.ledger import DAMAGE, read
 from mfbo.run import Run
 from mfbo.tasks.training_setup import MEASUREMENT, MODEL, write_json
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from mfbo.trial import Rung
 
 FINAL = "the test split"
+BEST = "best"  # folder of the incumbent's model within that of the run
 SPACE = "space.yaml"
 _STATE = ("state.safetensors", "state.json", MEASUREMENT)  # of a checkpoint, and no part of a model
 
@@ -70,6 +71,42 @@ def export(run: Run | Path | str, out: Path | str, trial: int | None = None) -> 
         "confusion": measured.get("confusion"),
     }
     return write_model(run, best, Path(out), found[1], rung=best.outcome.rung, seed=run.header.seed, facts=facts)
+
+
+def keep_best(run: Run) -> Path | None:
+    """Have the incumbent's model in ``RUN/best``; what is there of it, such as its final validation, stays.
+
+    Returns:
+        The folder; None where the run keeps no model of its incumbent.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    best = incumbent(run)
+    if run.folder is None or best is None:
+        return None
+    target = run.folder / BEST
+    if _holds(target, best):
+        return target
+    aside = run.folder / f".{BEST}"
+    shutil.rmtree(aside, ignore_errors=True)
+    try:
+        fresh = export(run, aside)
+    except (RunError, BadValue):
+        return None
+    shutil.rmtree(target, ignore_errors=True)
+    fresh.rename(target)
+    return target
+
+
+def _holds(folder: Path, best: Result) -> bool:
+    """Whether a model in `folder` is that of `best`, trained no less."""
+    try:
+        found = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        same = found["hyperparameters"] == best.trial.config
+        return bool(same and found["trained"]["work"] >= best.outcome.rung.work - 1e-9)
+    except (OSError, *DAMAGE):
+        return False
 
 
 def _result_of(run: Run, trial: int) -> Result:

@@ -18,6 +18,7 @@ from mfbo.environment import hardware, versions
 from mfbo.errors import BadCost, BadValue, NoObjective
 from mfbo.executors import choice
 from mfbo.executors.evaluate import Setting
+from mfbo.export import keep_best
 from mfbo.fidelity import ETA
 from mfbo.interrupt import Interrupt
 from mfbo.ladders import Bounds
@@ -315,6 +316,11 @@ def _run(
         finally:
             observer.ended(status)
         ledger.end(status, thinking=loop.thinking, charge=loop.thinking if meter.unit == "s" else 0.0)
+    if checkpoints is not None:
+        try:
+            keep_best(run)
+        except OSError as error:
+            observer.note(f"the best model was not written into {str(run.folder)!r}: {error.strerror}")
     return status
 
 

@@ -15,15 +15,13 @@ from typing import Any
 from mfbo.checkpoint import Checkpoints
 from mfbo.errors import BadTask, BadValue, RunError
 from mfbo.executors.evaluate import Setting, evaluate
-from mfbo.export import FINAL, best_of, write_model
+from mfbo.export import BEST, FINAL, best_of, write_model
 from mfbo.ledger import DAMAGE, read
 from mfbo.records import number, rung_of
 from mfbo.run import Run
 from mfbo.task import Task, load
 from mfbo.tasks.training_setup import MEASUREMENT
 from mfbo.trial import Config, Rung, Trial
-
-BEST = "best"
 
 
 @dataclass(frozen=True)

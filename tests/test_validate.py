@@ -78,6 +78,24 @@ def test_export_leaves_what_is_there_alone(run, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
+def test_a_run_ends_with_its_best_model_in_a_folder_that_follows_the_incumbent(tmp_path, monkeypatch):
+    how = mfbo.Settings(workers=0)
+    mfbo.tune("digits", max_trials=2, optimizer="random", seed=1, out=tmp_path / "run", settings=how)
+    best, place = mfbo.resume(tmp_path / "run", max_trials=2).best, tmp_path / "run" / "best"
+    described = json.loads((place / "config.json").read_text())
+    assert (described["hyperparameters"], described["measured_on"]) == (best.config, "the validation part")
+    assert (place / "predict.py").is_file()
+    validate(tmp_path / "run", 1)
+    before = (place / "config.json").read_bytes()
+    mfbo.resume(tmp_path / "run", max_trials=2)
+    assert (place / "config.json").read_bytes() == before, "a final validation of the same configuration stays"
+    monkeypatch.setattr("mfbo.tasks.digits.error_of", lambda model, images: 0.0)
+    better = mfbo.resume(tmp_path / "run", max_trials=3).best
+    assert better.config != best.config
+    assert json.loads((place / "config.json").read_text())["hyperparameters"] == better.config
+    assert [path.name for path in (tmp_path / "run").iterdir() if path.name.startswith(".")] == []
+
+
 def test_a_run_without_checkpoints_has_no_model_to_export(tmp_path):
     settings = Settings(workers=0, from_scratch=True)
     mfbo.tune("digits", None, optimizer="random", max_trials=1, out=tmp_path / "run", settings=settings)

@@ -196,6 +196,7 @@ def _say(result: TuneResult, folder: str) -> None:
     """The incumbent, what it cost, and where to look."""
     from mfbo.budget import Budget
     from mfbo.display.text import amount, number, pairs
+    from mfbo.export import BEST
     from mfbo.price import of_run
 
     best = result.best
@@ -208,3 +209,5 @@ def _say(result: TuneResult, folder: str) -> None:
     click.echo(f"  {pairs(best.config)}")
     trials = "1 trial" if result.trials == 1 else f"{result.trials} trials"
     click.echo(f"  {trials}, cost {spent}{limit}{money}; look at it: mfbo show {folder}")
+    if result.run is not None and (Path(result.run) / BEST).is_dir():
+        click.echo(f"  its model: {folder}/{BEST}")
