@@ -208,7 +208,8 @@ def test_a_test_split_with_wrong_labels_is_not_noticed_before_the_validation(rev
     assert found.exit_code == 2
     assert "row 1: label 7; allowed: 0 to 1" in found.stderr
     assert "\n" not in found.stderr.strip()
-    assert not (reviews / "run" / "best").exists()
+    kept = json.loads((reviews / "run" / "best" / "config.json").read_text())
+    assert kept["measured_on"] == "the validation part"
 
 
 def test_from_scratch_no_trial_goes_on_and_nothing_is_kept(reviews):

@@ -116,7 +116,7 @@ class Tally:
         return said
 
     def _planned(self) -> list[tuple[Step, RungTally]]:
-        steps = self.plan.steps if self.plan and self.plan.unit == "s" else ()
+        steps = self.plan.steps if self.plan and self.plan.measured else ()
         return [(step, self.rungs.get(step.rung, RungTally())) for step in steps]
 
     @property
