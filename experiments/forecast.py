@@ -20,9 +20,9 @@ Result (one core of an AMD EPYC, beside other work; 2026-11-25):
 So the goal is met for the next trial on the three real tasks, and missed by a little on digits, where a fit to all of
 a run's trials is off by 13 to 15% itself: the rest is the machine (a Gaussian process in place of the ridge regression
 did no better). Plans miss it. On AG News the probe of 24 s never came to an evaluation, which is a fifth of the cost;
-its first part is longer now. The plan is for a configuration drawn
-at random: an optimizer likes some more than others, and in three minutes of IMDb, where the largest network costs six
-times what the smallest does, three trials of a rung have no mean to speak of.
+its first part is longer now. The plan is for a configuration drawn at random: an optimizer likes some more than
+others, and in three minutes of IMDb, where the largest network costs six times what the smallest does, three trials of
+a rung have no mean to speak of.
 """
 
 from __future__ import annotations

@@ -13,13 +13,14 @@ from mfbo.curves import Curve, Worth, anytime, common_costs, incumbent
 from mfbo.errors import BadLedger, BadValue, MfboError, RunError
 from mfbo.ledger import read
 from mfbo.optimizers import SHARE
-from mfbo.task import load, names
+from mfbo.settings import FREE
+from mfbo.task import is_space_file, load, names
 
 if TYPE_CHECKING:
     from mfbo.run import Header, Run
     from mfbo.trial import Config
 
-UNCOMPARED = ("space", "max_disk", "scheduler")  # settings that are checked elsewhere, or that change no result
+UNCOMPARED = ("space", *FREE)  # settings that are checked elsewhere, or that change no result
 
 
 @dataclass(frozen=True)
@@ -113,19 +114,10 @@ def sort_out(runs: Sequence[Run]) -> tuple[list[Run], list[tuple[Run, str]]]:
 
     A run that was not brought to its end would cut all others to its own cost; it counts only where no run was.
     """
-    reasons = [unfit(run) for run in runs]
-    fit = [run for run, reason in zip(runs, reasons, strict=True) if not reason]
-    whole = [run for run in fit if finished(run)]
-    left_out = [(run, reason) for run, reason in zip(runs, reasons, strict=True) if reason]
-    if whole and len(whole) < len(fit):
-        left_out += [(run, "it has not come to its end") for run in fit if not finished(run)]
-        fit = whole
-    return fit, left_out
-
-
-def finished(run: Run) -> bool:
-    """Whether the run came to its end; it has not while it goes on, or where it was interrupted or killed."""
-    return run.ended not in (None, "interrupted")
+    judged = [(run, unfit(run)) for run in runs]
+    if any(run.finished for run, reason in judged if not reason):
+        judged = [(run, reason or ("" if run.finished else "it has not come to its end")) for run, reason in judged]
+    return [run for run, reason in judged if not reason], [(run, reason) for run, reason in judged if reason]
 
 
 def unfit(run: Run) -> str:
@@ -144,7 +136,7 @@ def worth_of(header: Header) -> Worth | None:
     that its ledger names.
     """
     space = str(header.settings.get("space", "default"))
-    if header.task not in names() or space.endswith((".yaml", ".yml")):
+    if header.task not in names() or is_space_file(space):
         return None
     try:
         task = load(header.task).with_space(space)

@@ -27,6 +27,7 @@ from mfbo.curves import incumbent
 from mfbo.errors import BadValue, RunError
 from mfbo.ledger import DAMAGE, read
 from mfbo.run import Run
+from mfbo.task import is_space_file
 from mfbo.tasks.training_setup import MEASUREMENT, MODEL, write_json
 
 if TYPE_CHECKING:
@@ -174,7 +175,7 @@ def check_new(out: Path) -> None:
 def write_folder(described: Mapping[str, Any], space: Mapping[str, Any], checkpoint: Path, out: Path) -> Path:
     """The same from what ``config.json`` is to hold, and the space in ConfigSpace's own form."""
     check_new(out)
-    own_space = _is_file(str(described["space"]))
+    own_space = is_space_file(str(described["space"]))
     if own_space:
         described = {**described, "space": SPACE}
     task = described["task"]
@@ -254,7 +255,7 @@ def again(described: Mapping[str, Any], config: str = "config.yaml") -> str:
     if rung["work"] < 1:
         words += ["--epochs", str(rung["epochs"]), "--data", repr(rung["data"])]
     space = str(described["space"])
-    space = SPACE if config and _is_file(space) else space
+    space = SPACE if config and is_space_file(space) else space
     options = {name: value for name, value in described["options"].items() if not (config and name == "data_dir")}
     if space != "default":
         words += ["--space", space]
@@ -262,10 +263,6 @@ def again(described: Mapping[str, Any], config: str = "config.yaml") -> str:
     if not config:
         words += ["--", *(f"--{name}={value}" for name, value in described["hyperparameters"].items())]
     return shlex.join(words)
-
-
-def _is_file(space: str) -> bool:
-    return space.endswith((".yaml", ".yml"))
 
 
 def _read_measurement(checkpoint: Path) -> dict[str, Any]:

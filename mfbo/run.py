@@ -140,6 +140,11 @@ class Run:
             self.spent, self.seconds, self.wall = self.header.plan.spent, self.header.plan.spent, self.header.plan.wall
 
     @property
+    def finished(self) -> bool:
+        """Whether it came to its end; it has not while it goes on, or where it was interrupted or killed."""
+        return self.ended not in (None, "interrupted")
+
+    @property
     def open(self) -> list[Trial]:
         """Trials that were asked and have no final result: in flight at a kill, stopped before their end, or lost."""
         closed = {result.trial.id for result in self.results if result.outcome.final}

@@ -9,6 +9,7 @@ from typing import Any
 from mfbo.errors import BadLedger, BadValue
 
 LOCAL = "local"
+FREE = ("max_disk", "price", "scheduler")  # settings that change no result
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from mfbo.optimizers import OPTIMIZERS, SHARE
 from mfbo.plan import Plan
 from mfbo.price import in_time
 from mfbo.result import TuneResult, result_of
-from mfbo.settings import Settings, possible
+from mfbo.settings import FREE, Settings, possible
 from mfbo.task import is_command, load
 from mfbo.trial import config_key
 from mfbo.tuning import resume, tune
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 STUDY = "study.yaml"
 _LISTS = ("tasks", "optimizers")
 _OPTIONS = ("model", "data_dir", "metric")  # options of a task that the command line has by name
-_FREE = ("max_disk", "price", "scheduler")  # settings that change no result
 
 
 @dataclass(frozen=True)
@@ -186,22 +185,23 @@ def extended(study: Study, out: Path | str) -> Study:
     if not path.exists():
         return study
     there = read_study(path)
-    for name, one, other in (
-        ("tasks", there.tasks, study.tasks),
-        ("fidelity", there.fidelity, study.fidelity),
-        *((name, value, vars(study.settings)[name]) for name, value in vars(there.settings).items()),
-    ):
-        if one != other and name not in _FREE:
-            raise RunExists(
-                f"{str(out)!r} holds another study: its {name.replace('_', ' ')} is {_said(one)}, not {_said(other)} "
-                f"(see its {STUDY}); give another --out"
-            )
+    one, other = (
+        {"tasks": ", ".join(those.tasks), "fidelity": those.fidelity, **vars(those.settings)}
+        for those in (there, study)
+    )
+    _refuse_other(out, f"study (see its {STUDY})", one, other)
     optimizers = tuple(dict.fromkeys((*there.optimizers, *study.optimizers)))
     return replace(study, optimizers=optimizers, seeds=max(there.seeds, study.seeds))
 
 
-def _said(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+def _refuse_other(folder: object, what: str, kept: Mapping[str, object], asked: Mapping[str, object]) -> None:
+    """Refuse a folder whose facts are not those that were asked for."""
+    for name, value in asked.items():
+        if kept[name] != value and name not in FREE:
+            raise RunExists(
+                f"{str(folder)!r} holds another {what}: its {name.replace('_', ' ')} is {kept[name]}, not {value}; "
+                "give another --out"
+            )
 
 
 def folders(out: Path | str) -> list[Path]:
@@ -306,7 +306,7 @@ def run(
     there = read(folder)
     settings: Settings = new.get("settings") or Settings()
     _check_same(there, load(task).with_space(settings.space), settings, optimizer=new["optimizer"], seed=new["seed"])
-    if there.ended not in (None, "interrupted") and there.limits.max_cost == max_cost:
+    if there.finished and there.limits.max_cost == max_cost:
         return result_of(there)
     return resume(folder, max_cost=max_cost, observer=began(), command=command, scheduler=settings.scheduler)
 
@@ -314,15 +314,9 @@ def run(
 def _check_same(there: Run, task: Task, settings: Settings, **facts: Any) -> None:
     """Refuse a run that is another one than was asked for."""
     header = there.header
-    facts["task"] = task.source or task.name
-    kept = {**vars(header), **{name: value for name, value in header.settings.items() if name != "space"}}
-    facts |= {name: value for name, value in vars(settings).items() if name in header.settings and name != "space"}
-    for name, value in facts.items():
-        if kept[name] != value and name not in _FREE:
-            raise RunExists(
-                f"{str(there.folder)!r} holds another run: its {name.replace('_', ' ')} is {kept[name]}, not {value}; "
-                "give another --out"
-            )
+    _refuse_other(there.folder, "run", vars(header), {**facts, "task": task.source or task.name})
+    known = {name: value for name, value in vars(settings).items() if name in header.settings and name != "space"}
+    _refuse_other(there.folder, "run", header.settings, known)
     identity.check_unchanged(header, task)
 
 

@@ -118,7 +118,7 @@ class Task:
             return self
         if name in self.spaces:
             space = self.spaces[name]()
-        elif name.endswith((".yaml", ".yml")):
+        elif is_space_file(name):
             space = read_space(Path(name))
         else:
             raise UnknownName("space", name, ["default", *self.spaces], "or a file that ends in .yaml")
@@ -164,6 +164,11 @@ def read_space(path: Path) -> ConfigurationSpace:
     if len(space) == 0:
         raise BadSpace(f"space file {str(path)!r} has no hyperparameters; there is nothing to tune")
     return space
+
+
+def is_space_file(name: str) -> bool:
+    """Whether a name for ``--space`` is that of a file."""
+    return name.endswith((".yaml", ".yml"))
 
 
 def kept_space(kept: Mapping[str, Any]) -> ConfigurationSpace:

@@ -34,7 +34,7 @@ from mfbo.result import TuneResult, result_of
 from mfbo.retention import Retention
 from mfbo.run import Header, Limits, Run
 from mfbo.settings import Settings, resumed
-from mfbo.task import Task, is_command, kept_space, load, own_code
+from mfbo.task import Task, is_command, is_space_file, kept_space, load, own_code
 from mfbo.warm import known_of
 
 if TYPE_CHECKING:
@@ -389,7 +389,7 @@ def _say_whose(name: str, note: Callable[[str], None]) -> None:
 
 def _with_space(task: Task, name: str, header: Header) -> Task:
     """The task with the space of the run; one that came from a file is in the ledger."""
-    if not (name.endswith((".yaml", ".yml")) or is_command(header.task)):
+    if not (is_space_file(name) or is_command(header.task)):
         return task.with_space(name)
     return task.on(kept_space(header.space))
 

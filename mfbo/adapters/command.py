@@ -19,7 +19,6 @@ import re
 import shlex
 import shutil
 import tempfile
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -201,12 +200,13 @@ def _loss(process: Process, rung: Rung, context: Context, *, by_epoch: bool) -> 
     searched, loss, epoch, last = pattern(metric), None, context.start_epoch, ""
     for line in process.lines(context.poll):
         last = line
-        found = deque(searched.finditer(line), maxlen=1)
-        if not found:
+        matches = list(searched.finditer(line))
+        if not matches:
             continue
-        loss = _number(found[0], "loss" if "loss" in searched.groupindex else 1)
-        told = found[0]["epoch"] if "epoch" in searched.groupindex else None
-        epoch = epoch + 1 if told is None else int(_number(found[0], "epoch"))
+        found = matches[-1]
+        loss = _number(found, "loss" if "loss" in searched.groupindex else 1)
+        told = found["epoch"] if "epoch" in searched.groupindex else None
+        epoch = epoch + 1 if told is None else int(_number(found, "epoch"))
         if by_epoch and epoch > rung.epochs + 1 and told is None:  # one more may sum up
             raise TrialFailed(
                 f"the command says {metric!r} in more lines than its {rung.epochs - context.start_epoch} epochs, such "

@@ -39,7 +39,6 @@ class ReportCallback(lightning.Callback):
 
     def __init__(self, context: Context, monitor: str = MONITOR) -> None:
         self.context, self.monitor = context, monitor
-
         self._evaluating = ExitStack()
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
