@@ -186,7 +186,9 @@ def test_optimizers_that_are_there_stay_in_the_study(tmp_path):
 
 def test_a_study_goes_on_at_another_price_but_not_with_other_workers(tmp_path):
     compare(Study(("branin",), ("random",), 1, "2x"), tmp_path)
-    compare(Study(("branin",), ("random",), 1, "2x", settings=Settings(price="1/h")), tmp_path)
+    compare(Study(("branin",), ("random",), 2, "2x", settings=Settings(price="1/h")), tmp_path)
+    (found,) = evidence(folders(tmp_path))
+    assert [(standing.name, standing.seeds) for standing in found.standings] == [("random", 2)]
     with pytest.raises(RunExists, match="workers is None, not 2"):
         compare(Study(("branin",), ("random",), 1, "2x", settings=Settings(workers=2)), tmp_path)
 
