@@ -13,10 +13,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mfbo import checks, identity
+from mfbo import checks, identity, planning
 from mfbo.budget import Budget
+from mfbo.configs import prior_of
 from mfbo.errors import BadCost, BadValue, RunExists, UnknownName
 from mfbo.executors.share import automatic
+from mfbo.fidelity import ETA
+from mfbo.ladders import Bounds
 from mfbo.ledger import FILE, read
 from mfbo.observer import Observer
 from mfbo.optimizers import OPTIMIZERS, SHARE
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
 
 STUDY = "study.yaml"
 _LISTS = ("tasks", "optimizers")
+_SEARCH = ("fidelity", "max_fidelity", "min_fidelity", "eta", "prior")
 _OPTIONS = ("model", "data_dir", "metric")  # options of a task that the command line has by name
 
 
@@ -47,6 +51,10 @@ class Study:
         seeds: how many; they are 0, 1, ...
         max_cost: of a run, as for `mfbo.tune`.
         fidelity: path of all tasks; None for the default of each.
+        max_fidelity: no rung of any run above this fraction of a full evaluation.
+        min_fidelity: no rung below it.
+        eta: factor between rungs.
+        prior: a configuration believed in, as for `mfbo.tune`; for the optimizers that make use of one.
         settings: how trials are run.
     """
 
@@ -55,13 +63,17 @@ class Study:
     seeds: int
     max_cost: str
     fidelity: str | None = None
+    max_fidelity: float = 1.0
+    min_fidelity: float = 0.0
+    eta: int = ETA
+    prior: str | None = None
     settings: Settings = field(default_factory=Settings)
 
     def check(self) -> None:
         """Refuse what cannot be run, before anything is.
 
         Raises:
-            BadValue: no task, no optimizer, no seed, or a name twice.
+            BadValue: no task, no optimizer, no seed, a name twice, no ladder, or no configuration as prior.
             UnknownName, BadTask, BadCost ...: as `mfbo.tune`.
         """
         if isinstance(self.seeds, bool) or not isinstance(self.seeds, int) or self.seeds < 1:
@@ -76,13 +88,23 @@ class Study:
                 raise UnknownName("optimizer", name, OPTIMIZERS)
         Budget.parse(self.in_time().max_cost, "max cost")
         checks.settings(self.settings)
+        bounds = Bounds(self.fidelity, self.eta, self.min_fidelity, self.max_fidelity)
         for name in self.tasks:
-            load(name).with_space(self.settings.space).fidelity.ladder(self.fidelity)
+            task = load(name).with_space(self.settings.space)
+            for optimizer in self.optimizers:
+                planning.rungs(task, optimizer, bounds)
+            if self.prior is not None:
+                prior_of(self.prior, task.space)
 
     def in_time(self) -> Study:
         """The same with a cost in seconds, where it is in money."""
         max_cost, settings = in_time(self.max_cost, self.settings)
         return replace(self, max_cost=str(max_cost), settings=settings)
+
+    @property
+    def search(self) -> dict[str, Any]:
+        """What is the same for every run, as `mfbo.tune` takes it."""
+        return {name: getattr(self, name) for name in (*_SEARCH, "settings")}
 
     @property
     def size(self) -> int:
@@ -153,8 +175,7 @@ def compare(
                 command=command,
                 optimizer=entry.optimizer,
                 seed=entry.seed,
-                fidelity=study.fidelity,
-                settings=study.settings,
+                **study.search,
                 like=plans.get(entry.task),
             )
         except BadCost as error:
@@ -186,7 +207,7 @@ def extended(study: Study, out: Path | str) -> Study:
         return study
     there = read_study(path)
     one, other = (
-        {"tasks": ", ".join(those.tasks), "fidelity": those.fidelity, **vars(those.settings)}
+        {"tasks": ", ".join(those.tasks), **{name: getattr(those, name) for name in _SEARCH}, **vars(those.settings)}
         for those in (there, study)
     )
     _refuse_other(out, f"study (see its {STUDY})", one, other)
@@ -233,6 +254,15 @@ def read_study(path: Path) -> Study:
     return _study_of({str(key): value for key, value in found.items()}, str(path))
 
 
+_KINDS: dict[str, tuple[type, ...]] = {
+    "fidelity": (str, type(None)),
+    "max_fidelity": (int, float),
+    "min_fidelity": (int, float),
+    "eta": (int,),
+    "prior": (str, type(None)),
+}
+
+
 def _keys() -> tuple[str, ...]:
     own = tuple(item.name for item in fields(Study) if item.name != "settings")
     return (*own, *_OPTIONS, *(item.name for item in fields(Settings)))
@@ -256,8 +286,7 @@ def _study_of(values: dict[str, Any], where: str) -> Study:
     if values.get("workers") == "auto":
         values["workers"] = None if values.get("scheduler") else automatic()
     wrong = {key: value for key, value in values.items() if not possible(key, value)}
-    if not isinstance(own.get("fidelity"), str | None):
-        wrong["fidelity"] = own["fidelity"]
+    wrong |= {key: own[key] for key, kinds in _KINDS.items() if key in own and type(own[key]) not in kinds}
     for key, value in wrong.items():
         raise BadValue(f"study {where!r}: {key} is {value!r}; give it as `mfbo tune` takes it")
     cost = own.pop("max_cost")
@@ -272,7 +301,8 @@ def _claim(study: Study, folder: Path) -> None:
 
     path = folder / STUDY
     settings = {key: value for key, value in asdict(study.settings).items() if value != getattr(Settings(), key)}
-    own = {key: value for key, value in asdict(study).items() if key != "settings" and value is not None}
+    usual = {item.name: item.default for item in fields(Study)}
+    own = {key: value for key, value in asdict(study).items() if key != "settings" and value != usual[key]}
     own |= {key: list(own[key]) for key in _LISTS}
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,7 @@ import io
 import json
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -96,6 +97,10 @@ def test_an_interrupted_study_stops_there(tmp_path, monkeypatch):
         ({"tasks": ("brann",)}, UnknownName),
         ({"max_cost": "2 hours"}, BadCost),
         ({"fidelity": "time"}, UnknownName),
+        ({"eta": 1}, BadValue),
+        ({"max_fidelity": 2.0}, BadValue),
+        ({"min_fidelity": 0.5, "max_fidelity": 0.2}, BadValue),
+        ({"prior": "nowhere.yaml"}, BadValue),
     ],
 )
 def test_what_cannot_be_compared_is_refused_before_anything_is_written(tmp_path, changed, error):
@@ -123,6 +128,8 @@ def test_a_study_file_is_the_study_that_it_was_written_from(tmp_path):
         ("tasks: [branin]\noptimizers: random\nmax_cost: 2x\nspace: 3\n", "space is 3"),
         ("tasks: [branin]\noptimizers: random\nmax_cost: 2x\nprice: 0.9\n", "price is 0.9"),
         ("tasks: [branin]\noptimizers: random\nmax_cost: 2x\nfidelity: 3\n", "fidelity is 3"),
+        ("tasks: [branin]\noptimizers: random\nmax_cost: 2x\neta: two\n", "eta is 'two'"),
+        ("tasks: [branin]\noptimizers: random\nmax_cost: 2x\nmax_fidelity: yes\n", "max_fidelity is True"),
         ("!!python/object/apply:os.system ['touch hacked']\n", "cannot be read"),
     ],
 )
@@ -171,8 +178,24 @@ def test_what_is_typed_beside_a_study_file_comes_before_what_it_says(tmp_path, m
     assert said.exit_code == 0, said.output
     settings = Settings(workers=1, options={"data_dir": "there"})
     assert read_study(tmp_path / "runs" / "mine-study" / STUDY) == Study(
-        ("branin",), ("asha",), 1, "2x", None, settings
+        ("branin",), ("asha",), 1, "2x", settings=settings
     )
+
+
+def test_every_run_has_the_ladder_and_the_prior_of_its_study(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("near.yaml").write_text("x1: 1.0\n")
+    text = {"tasks": ["branin"], "optimizers": ["smac", "random"], "max_cost": "4x", "seeds": 1, "prior": "near.yaml"}
+    Path("mine.yaml").write_text(yaml.safe_dump({**text, "eta": 4, "min_fidelity": 0.1, "max_fidelity": 0.5}))
+    said = CliRunner().invoke(main, ["compare", "mine.yaml", "-q", "--eta", "3"], catch_exceptions=False)
+    assert said.exit_code == 0, said.output
+    smac, random = (read(folder).header for folder in folders("runs/mine-study"))
+    assert [smac.eta, random.eta] == [3, 3]
+    assert smac.bounds == random.bounds == {"min_fidelity": 0.1, "max_fidelity": 0.5}
+    assert (smac.prior["x1"], random.prior) == (1.0, None)
+    assert max(rung.work for rung in smac.rungs) == max(rung.work for rung in random.rungs) <= 0.5
+    other = CliRunner().invoke(main, ["compare", "mine.yaml", "-q", "--eta", "2"], catch_exceptions=False)
+    assert (other.exit_code, "its eta is 3, not 2" in other.stderr) == (2, True)
     assert CliRunner().invoke(main, ["compare", "mine.yaml", "--seeds", "0"]).exit_code == 2
 
 

@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from mfbo.cli import options
 from mfbo.errors import BadValue
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mfbo.errors import BadCost
     from mfbo.observer import Observer
     from mfbo.result import TuneResult
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from mfbo.study import Entry, Study
 
 OPTIMIZERS, SEEDS = "smac,hyperband,random,grid", 5
+_OWN = ("max_cost", "seeds", "fidelity", "max_fidelity", "min_fidelity", "eta", "prior")  # of a study beside settings
 
 
 @click.command()
@@ -30,9 +34,10 @@ OPTIMIZERS, SEEDS = "smac,hyperband,random,grid", 5
     "--optimizers", show_default=OPTIMIZERS, metavar="NAMES", help="Names with commas between; see `mfbo optimizers`."
 )
 @click.option(
-    "--seeds", type=int, show_default=str(SEEDS), metavar="N", help="Seeds 0 to N-1, the same for all optimizers."
+    "--seeds", default=SEEDS, show_default=True, metavar="N", help="Seeds 0 to N-1, the same for all optimizers."
 )
-@click.option("--fidelity", metavar="PATH", help="What low rungs cut down: epochs, data or joint.")
+@options.ladder
+@options.prior
 @click.option("--out", metavar="DIR", help="Folder of the study; default: runs/TASK-study.")
 @options.running
 @options.output
@@ -74,20 +79,13 @@ def compare(*, what: tuple[str, ...], out: str | None, quiet: bool, as_json: boo
     click.echo(f"the whole evidence: mfbo report {folder}")
 
 
-def _study(
-    what: tuple[str, ...],
-    *,
-    max_cost: str | None,
-    optimizers: str | None,
-    seeds: int | None,
-    fidelity: str | None,
-    **rest: Any,
-) -> Study:
+def _study(what: tuple[str, ...], *, optimizers: str | None, **given: Any) -> Study:
     from mfbo.study import Study, read_study
     from mfbo.task import is_command
 
-    settings = options.settings_of(**rest)
-    names = tuple(name.strip() for name in (optimizers or OPTIMIZERS).split(",") if name.strip())
+    own = {name: given.pop(name) for name in _OWN}
+    settings = options.settings_of(**given)
+    own["optimizers"] = tuple(name.strip() for name in (optimizers or OPTIMIZERS).split(",") if name.strip())
     if any(name.endswith((".yaml", ".yml")) for name in what):
         if len(what) > 1:
             raise BadValue(f"{len(what)} arguments: give tasks, or one study file")
@@ -98,20 +96,19 @@ def _study(
             )
         if commands := [task for task in study.tasks if is_command(task)]:
             raise BadValue(f"study {what[0]!r} would execute {commands[0]!r}; a file may come from anywhere: type it")
-        typed: dict[str, Any] = {"max_cost": max_cost, "seeds": seeds, "fidelity": fidelity}
-        typed["optimizers"] = names if optimizers is not None else None
-        own = {name: value for name, value in typed.items() if value is not None}
-        return replace(study, **own, settings=_with(study.settings, settings))
-    if max_cost is None:
+        return _instead(study, own, settings)
+    if own["max_cost"] is None:
         raise BadValue("no cost given; say what each run may cost with --max-cost 30m, or 20x")
-    return Study(what, names, SEEDS if seeds is None else seeds, max_cost, fidelity, settings)
+    return Study(tasks=what, settings=settings, **own)
 
 
-def _with(settings: Settings, typed: Settings) -> Settings:
-    """Those of a file, with what was typed instead."""
-    usual = type(typed)()
-    changed = {name: value for name, value in vars(typed).items() if value != getattr(usual, name)}
-    return replace(settings, **changed | {"options": {**settings.options, **typed.options}})
+def _instead(study: Study, own: Mapping[str, Any], settings: Settings) -> Study:
+    """That of a file, with what was typed instead."""
+    context = click.get_current_context()
+    typed = {name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
+    changed = {name: value for name, value in vars(settings).items() if name in typed}
+    merged = replace(study.settings, **changed | {"options": {**study.settings.options, **settings.options}})
+    return replace(study, **{name: value for name, value in own.items() if name in typed}, settings=merged)
 
 
 def _file_name(study: Study) -> str:

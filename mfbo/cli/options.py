@@ -86,6 +86,7 @@ ladder = options(
     click.option("--min-fidelity", default=0.0, metavar="Z", help="No rung below this part of a full evaluation."),
     click.option("--eta", default=3, show_default=True, metavar="N", help="Factor from one rung to the next."),
 )
+prior = click.option("--prior", metavar="FILE.yaml", help="A configuration to try first and look near to; or: default.")
 where = options(
     click.option(
         "--workers", metavar="N", help="Trials at a time; auto: one a GPU or core. Default: 1; of a cluster, all."

@@ -26,7 +26,7 @@ FAILED = 1
 @click.option("--seed", default=0, show_default=True, metavar="N", help="The same seed asks the same.")
 @options.ladder
 @click.option("--warm-start", metavar="RUN", help="Begin with the results of an earlier run of TASK.")
-@click.option("--prior", metavar="FILE.yaml", help="A configuration to try first and look near to; or: default.")
+@options.prior
 @click.option(
     "--objectives", metavar="NAMES", help="Several to be low at once, such as loss,size or loss,cost,latency."
 )
