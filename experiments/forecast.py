@@ -5,7 +5,7 @@
 
 Each run is planned by its probe. "plan" is the cost that the plan gave a rung before the run, against the mean of its
 trials; "next" is what was foretold of each trial right before it began, by probes and all trials until then: the median
-of how far that was off. The goal is 15%.
+of how far that was off, and how far off the sum of a rung's forecasts was. The goal is 15% a rung.
 
 Result (one core of an AMD EPYC, beside other work; 2026-11-25):
 
@@ -41,12 +41,12 @@ from mfbo.ledger import read
 from mfbo.run import Run
 from mfbo.task import Task, load
 
-RUNS = (("digits", "60s", {}), ("cifar10", "5m", {"samples": "500"}), ("imdb", "5m", {}), ("agnews", "5m", {}))
+RUNS: tuple[tuple[str, str, dict[str, str]], ...] = (("digits", "60s", {}), ("cifar10", "5m", {"samples": "500"}), ("imdb", "5m", {}), ("agnews", "5m", {}))
 LEAST = 0.02  # seconds; what takes less is not worth a forecast
 
 
-def misses(run: Run, task: Task) -> dict[str, list[float]]:
-    """By rung, how far off the forecast of each trial was right before it began, as a fraction of its cost."""
+def foretold(run: Run, task: Task) -> dict[str, list[tuple[float, float]]]:
+    """By rung, of each trial: the forecast right before it began, and what it cost, in seconds."""
     model, found = CostModel(task), defaultdict(list)
     if run.header.plan is not None:
         model.probed(run.header.plan.probes, [run.header.rungs[0], task.fidelity.full])
@@ -54,29 +54,40 @@ def misses(run: Run, task: Task) -> dict[str, list[float]]:
         outcome, config = result.outcome, result.trial.config
         if outcome.status == "ok" and model.known and outcome.cost > LEAST:
             guess = model.seconds(outcome.rung, outcome.start_epoch, config)
-            found[str(outcome.rung)].append(abs(guess / outcome.cost - 1))
+            found[str(outcome.rung)].append((guess, outcome.cost))
         model.add(config, outcome)
     return found
 
 
-def show(run: Run) -> list[float]:
-    """Print the rows of one run; every miss of the second kind."""
+def off(forecast: float, cost: float) -> float:
+    """How far, as a fraction of the cost; below 0 where it was too low."""
+    return forecast / cost - 1
+
+
+def show(run: Run) -> dict[str, list[float]]:
+    """Print the rows of one run; how far off it was by plan, rung and trial."""
     assert run.header.plan is not None
-    off = misses(run, load(run.header.task))
+    trials = foretold(run, load(run.header.task))
     options = run.header.settings.get("options") or ""
     words = headline(run.header.plan) if run.header.plan.steps else "no plan"
     print(f"\n{run.header.task} {run.header.optimizer} {run.limits.max_cost} {options}: {words}\n")
-    print(
-        "| rung | trials, plan | done | plan | mean cost | plan off by | next off by |\n|---|---|---|---|---|---|---|"
-    )
+    print("| rung | trials, plan | done | plan | mean cost | plan off by | sum of next off by | next off by |")
+    print("|---|---|---|---|---|---|---|---|")
+    found: dict[str, list[float]] = {"plan": [], "rung": [], "trial": []}
     for line in compared(run):
-        own = off.get(str(line.rung), [])
-        actual = f"{line.cost:.3g} s | {100 * (line.expected / line.cost - 1):+.0f}%" if line.cost else "- | -"
-        after = f"{100 * statistics.median(own):.0f}%" if own else "-"
+        actual, after = "- | -", "- | -"
+        if line.cost:
+            found["plan"].append(off(line.expected, line.cost))
+            actual = f"{line.cost:.3g} s | {found['plan'][-1]:+.0%}"
+        if own := trials.get(str(line.rung)):
+            found["rung"].append(off(*map(sum, zip(*own, strict=True))))
+            each = [abs(off(*pair)) for pair in own]
+            found["trial"] += each
+            after = f"{found['rung'][-1]:+.0%} | {statistics.median(each):.0%}"
         print(
             f"| {line.rung} | {line.planned} | {line.trials} | {line.expected:.3g} s | {actual} | {after} |", flush=True
         )
-    return [miss for own in off.values() for miss in own]
+    return found
 
 
 def runs(words: list[str]) -> Iterator[Run]:
@@ -91,12 +102,16 @@ def runs(words: list[str]) -> Iterator[Run]:
 
 def main() -> None:
     """Run and print."""
-    found = []
+    found: dict[str, list[float]] = defaultdict(list)
     for run in runs(sys.argv[1:]):
-        off = show(run)
-        found += off
-        print(f"\nmedian: {100 * statistics.median(off):.0f}%" if off else "\nno trial ended")
-    print(f"\nmedian of all {len(found)} trials: {100 * statistics.median(found):.0f}%" if found else "")
+        for kind, values in show(run).items():
+            found[kind] += map(abs, values)
+    for kind, values in found.items():
+        print(
+            f"\n{kind}: off by {statistics.median(values):.0%}, median of {len(values)}"
+            if values
+            else f"\n{kind}: none"
+        )
     print(hardware())
 
 

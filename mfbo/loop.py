@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mfbo.trial import Outcome, Rung, Trial
 
 FAILURES = 5  # so many first trials without one success, and the run stops
+OTHERS = 3  # so many trials that do not fit into what is left, and no other one is asked for
 LOSSES = 3  # a trial that was lost so often has failed
 
 
@@ -93,18 +94,33 @@ class Loop:
         """Start trials on all free slots; why no more can be started, if there is a reason."""
         if self._gone:
             return self._gone
+        aside: list[Trial] = []  # what is left does not pay for them
+        try:
+            return self._fill_beside(aside)
+        finally:
+            self._waiting[:0] = aside
+
+    def _fill_beside(self, aside: list[Trial]) -> str:
         while not (reason := self._meter.over(self._executor.now, self.thinking)):
             if self._executor.busy >= self._executor.slots:
                 return ""
-            if not self._waiting and self._meter.seconds_left(self.thinking) <= self._longest:
-                return "budget"  # it would be spent on thinking
+            if not self._waiting:
+                if self._meter.seconds_left(self.thinking) <= self._longest:
+                    return "budget"  # it would be spent on thinking
+                if aside and not (len(aside) < OTHERS and self._room()):
+                    return "budget"
             trial = self._next()
             if trial is None:
-                return "exhausted"
-            if why := self._start(trial):
-                self._waiting.insert(0, trial)
-                return why
+                return "budget" if aside else "exhausted"
+            if not self._start(trial):
+                aside.append(trial)
         return reason
+
+    def _room(self) -> bool:
+        """Whether what is left pays for another configuration whose result could become the incumbent."""
+        rungs = self._ledger.run.header.rungs
+        lowest = next((rung for rung in rungs if rung.work >= self._least - 1e-9), rungs[-1])
+        return self._meter.fit(lowest, 0, ()) is not None
 
     def _next(self) -> Trial | None:
         """A trial that was left open, or a new one."""
@@ -124,23 +140,27 @@ class Loop:
         """Seconds of the longest of the last asks; none on a virtual clock."""
         return 0.0 if self._virtual else max(self._asks, default=0.0)
 
-    def _start(self, trial: Trial) -> str | None:
-        """Submit `trial`, at a lower rung where the rest of the budget pays for no more; or why it cannot start."""
+    def _start(self, trial: Trial) -> bool:
+        """Submit `trial`, at a lower rung where the rest of the budget pays for no more; whether it pays for any."""
         start = self._start_epoch(trial)
         rung = self._meter.fit(trial.rung, start, self._useful(trial.rung), trial.config)
         if rung is None or self._meter.over(self._executor.now, self.thinking):
-            return "budget"
+            return False
         self._meter.reserve(trial.id, rung, start, trial.config)
         self._observer.asked(trial)
         lowered = trial if rung == trial.rung else type(trial)(trial.id, trial.config, rung)
         self._executor.submit(lowered, start, self._began.pop(trial.id, None))
-        return None
+        return True
 
     def _useful(self, rung: Rung) -> list[Rung]:
         """Rungs below `rung` whose result could still become the incumbent."""
+        return [other for other in self._levels if self._least - 1e-9 <= other.work < rung.work]
+
+    @property
+    def _least(self) -> float:
+        """Work that a result must have done to become the incumbent."""
         best = self._incumbent.best
-        least = best.outcome.rung.work if best else 0.0
-        return [other for other in self._levels if least - 1e-9 <= other.work < rung.work]
+        return best.outcome.rung.work if best else 0.0
 
     def _start_epoch(self, trial: Trial) -> int:
         if self._task.stateless:

@@ -281,3 +281,19 @@ def test_what_is_in_flight_pays_for_no_new_trials_once_one_is_stopped():
     assert (result.status, result.cost) == ("budget", pytest.approx(20))
     assert len(result.ledger.asks) == len({result.trial.id for result in result.ledger.results})
     assert [result.outcome.status for result in result.ledger.results].count("stopped") <= 4
+
+
+@pytest.mark.parametrize(("optimizer", "lows"), [("asha", 4), ("smac", 4), ("hyperband", 4)])
+def test_where_a_promotion_no_longer_fits_another_configuration_is_tried(optimizer, lows, tmp_path):
+    low = {"min_fidelity": 0.3}  # rungs at a third and in full: three of the first leave too little for a promotion
+    result = mfbo.tune("branin", "1.5x", optimizer=optimizer, out=tmp_path / "run", **low)
+    assert [r.outcome.rung.work for r in result.ledger.results] == pytest.approx([1 / 3] * lows)
+    assert result.status == "budget"
+    more = mfbo.resume(tmp_path / "run", max_cost="3x")
+    assert max(r.outcome.rung.work for r in more.ledger.results) == 1.0  # what did not fit comes first
+
+
+def test_what_could_not_become_the_incumbent_is_not_tried_to_use_a_budget_up():
+    result = mfbo.tune("branin", "2.3x", optimizer="asha", min_fidelity=0.3)
+    assert result.best.fidelity.work == 1.0
+    assert result.cost == pytest.approx(2.0)
