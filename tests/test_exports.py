@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import subprocess
+import sys
 import urllib.request
 from threading import Thread
 from wsgiref.simple_server import WSGIRequestHandler, make_server
@@ -13,6 +16,7 @@ from click.testing import CliRunner
 
 import mfbo
 from mfbo.cli import main
+from mfbo.curves import incumbent
 from mfbo.errors import BadValue, UnknownName
 from mfbo.exports import FORMATS, export_run, logger
 from mfbo.exports.table import frame, rows
@@ -28,6 +32,7 @@ def train(config, fidelity, context):
     return MIXED.train(config, fidelity, context)
 
 
+ALONE = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
 MIXED = load("mixed")
 TASK = mfbo.Task("made", MIXED.space, train, MIXED.fidelity, stateless=True, full_cost=1.0, true_loss=MIXED.true_loss)
 
@@ -123,6 +128,39 @@ def test_smac_reads_its_folder_back(run, tmp_path):
     assert min(full) == min(
         r.outcome.loss for r in run.results if r.outcome.rung.work == 1 and r.outcome.loss is not None
     )
+
+
+READ = """
+import json, sys
+from deepcave.runs.converters.smac3v2 import SMAC3v2Run
+run = SMAC3v2Run.from_path(sys.argv[1])
+objective = run.get_objective("loss")
+config, loss = run.get_incumbent(objective, run.get_highest_budget())
+trials = [trial.status.name for trial in run.history]
+print(json.dumps({"trials": trials, "budgets": run.get_budgets(), "best": loss, "config": dict(config)}))
+"""
+
+
+@pytest.mark.slow
+def test_deepcave_opens_the_folder_in_an_environment_of_its_own(run, tmp_path):
+    """It pins older libraries than ours; of these, what its reader needs."""
+    python = str(tmp_path / "environment" / "bin" / "python")
+    subprocess.run(["uv", "venv", "--quiet", "--python", sys.executable, str(tmp_path / "environment")], check=True)
+    install = ["uv", "pip", "install", "--quiet", "--python", python]
+    subprocess.run([*install, "--no-deps", "deepcave==1.4.1"], check=True)
+    subprocess.run([*install, "ConfigSpace==1.2.0", "jsonlines", "pandas", "pyarrow==19.0.1", "pyyaml"], check=True)
+    (folder,) = [path.parent for path in export_run(run, "smac", tmp_path / "smac").rglob("runhistory.json")]
+    said = subprocess.run(
+        [python, "-c", READ, str(folder)], cwd=tmp_path, check=True, capture_output=True, text=True, env=ALONE
+    ).stdout
+    found = json.loads(said.splitlines()[-1])
+    best = incumbent(run)
+    assert found["best"] == pytest.approx(best.outcome.loss)
+    assert found["config"] == pytest.approx(best.trial.config)
+    works = {round(100 * rung.work, 2) for rung in run.header.rungs}
+    assert works <= {round(budget, 2) for budget in found["budgets"]}
+    assert len(found["trials"]) == len({(r.trial.key, r.outcome.rung) for r in run.results})
+    assert "CRASHED" in found["trials"]
 
 
 def test_tensorboard_reads_curves_and_final_values(run, tmp_path):

@@ -1,6 +1,6 @@
 """A run as a folder of SMAC3's: ``scenario.json``, ``configspace.json``, ``runhistory.json``.
 
-DeepCAVE 1.4.1 opens it (tried in an environment of its own: it pins an older ConfigSpace).
+DeepCAVE 1.4.1 opens it, in an environment of its own: it pins older libraries.
 
 SMAC's budget is the work of a rung, in percent of a full evaluation.
 """
