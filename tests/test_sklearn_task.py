@@ -35,6 +35,14 @@ def context(root=None, epochs=1, seed=3):
     return mfbo.Context(seed=seed, key="k", epochs=epochs, checkpoints=root and Checkpoints(root))
 
 
+def test_few_samples_are_cut_down_by_epochs_alone():
+    task = made(SGDClassifier(), x=X[:300], y=Y[:300])
+    assert task.fidelity == mfbo.Fidelity(epochs=(1, 27), data=(1.0, 1.0))
+    result = mfbo.tune(task, "3x", settings=mfbo.Settings(workers=0))
+    assert {rung.data for rung in result.ledger.header.rungs} == {1.0}
+    assert len({rung.epochs for rung in result.ledger.header.rungs}) == 4
+
+
 GRADUAL = [
     (SGDClassifier(), "alpha", (X, Y)), (SGDClassifier(average=True), "alpha", (X, Y)),
     (Perceptron(penalty="l2"), "alpha", (X, Y)), (GaussianNB(), "var_smoothing", (X, Y)),
@@ -46,7 +54,8 @@ GRADUAL = [
 @pytest.mark.parametrize(("estimator", "name", "data"), GRADUAL, ids=lambda value: str(value)[:40].split("\n")[0])
 def test_an_estimator_goes_on_from_its_checkpoint_as_if_it_had_never_stopped(tmp_path, estimator, name, data):
     task = made(estimator, name, x=data[0], y=data[1])
-    assert task.fidelity == mfbo.Fidelity(epochs=(1, 27), data=(0.1, 1.0))
+    lowest = 0.1 if len(set(data[1])) > 10 else 200 / 360  # 20 samples for each of 10 classes
+    assert task.fidelity == mfbo.Fidelity(epochs=(1, 27), data=(lowest, 1.0))
     config = {name: 1e-4}
     whole = task.train(config, Rung(6), context())
     found = None
@@ -98,7 +107,7 @@ def test_a_damaged_checkpoint_is_named(tmp_path):
 )
 def test_an_ensemble_grows_in_steps_that_are_reported(estimator, size, name):
     task = made(estimator, name, (1e-6, 1e-3), size=size)
-    assert task.fidelity == mfbo.Fidelity(epochs=(1, 27), data=(0.1, 1.0))
+    assert task.fidelity == mfbo.Fidelity(epochs=(1, 27), data=(200 / 360, 1.0))
     now = context()
     grown = task.train({name: 1e-6}, Rung(27), now)
     assert [report.epoch for report in now.reports] == [1, 3, 9, 27]
@@ -114,7 +123,7 @@ def test_iterations_of_a_solver_are_set_and_not_added_up():
 
 def test_any_other_estimator_sees_less_data():
     task = made(SVC(), "C", (1e-3, 1e3))
-    assert task.fidelity == mfbo.Fidelity(data=(0.1, 1.0))
+    assert task.fidelity == mfbo.Fidelity(data=(200 / 360, 1.0))
     small, large = (task.train({"C": 1.0}, Rung(1, data), context()).loss for data in (0.1, 1.0))
     assert small > large
 

@@ -27,7 +27,7 @@ from mfbo.adapters import sklearn_state
 from mfbo.errors import BadData, BadTask, UnknownName
 from mfbo.fidelity import Fidelity
 from mfbo.task import Task
-from mfbo.tasks.splits import Indices, nested_subset, stratified_split
+from mfbo.tasks.splits import LEAST, Indices, nested_subset, stratified_split
 from mfbo.trial import Config, Measurement, Rung
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from mfbo.context import Context
 
-DATA = (0.1, 1.0)
+LOWEST = 0.1  # part of the training data
 EPOCHS = (1, 27)
 STEP = 3  # an ensemble is looked at whenever it has so many times as many members
 FILE = "estimator.npz"
@@ -67,7 +67,7 @@ def sklearn_task(
         y: (n,), classes or numbers.
         size: the parameter that an evaluation is cut down by, such as ``n_estimators``.
         fidelity: ranges; by default 1 to 27 epochs of ``partial_fit``, or a 27th of `size` to what the estimator has,
-            and a tenth of the training data to all of it.
+            and a tenth of the training data to all of it, or as much as gives a class 20 samples (`splits.LEAST`).
         scoring: one of scikit-learn's scorers; by default accuracy or R². The loss is 1 - score, and -score for those
             that are negative losses (``neg_...``).
         validation: of what the test split leaves, the part that measures; stratified, told apart by the run's seed.
@@ -97,18 +97,19 @@ def sklearn_task(
         space=space,
         train=training.train,
         validate=training.validate if test else None,
-        fidelity=fidelity or _fidelity(prototype, size),
+        fidelity=fidelity or _fidelity(prototype, size, training.lowest),
         description=f"{type(prototype).__name__} on {len(y)} samples",
     )
 
 
-def _fidelity(prototype: Any, size: str | None) -> Fidelity:
+def _fidelity(prototype: Any, size: str | None, lowest: float) -> Fidelity:
+    data = (lowest, 1.0)
     if size is not None:
         full = prototype.get_params()[size]
         if isinstance(full, bool) or not isinstance(full, int) or full < 1:
             raise BadTask(f"size {size!r} is {full!r} by default; give fidelity=mfbo.Fidelity(epochs=(lowest, full))")
-        return Fidelity(epochs=(max(1, full // EPOCHS[1]), full), data=DATA)
-    return Fidelity(epochs=EPOCHS, data=DATA) if hasattr(prototype, "partial_fit") else Fidelity(data=DATA)
+        return Fidelity(epochs=(max(1, full // EPOCHS[1]), full), data=data)
+    return Fidelity(epochs=EPOCHS, data=data) if hasattr(prototype, "partial_fit") else Fidelity(data=data)
 
 
 def _new(estimator: Any, config: Config) -> Any:
@@ -142,6 +143,12 @@ class _Training:
     def _labels(self) -> Any:
         """What splits are stratified by: the classes; numbers are all of one kind."""
         return self.y if self.classes else np.zeros(len(self.y), dtype=int)
+
+    @property
+    def lowest(self) -> float:
+        """Part of the training data that leaves a class enough samples on average, so that none has to be filled up."""
+        training = round(len(self.y) * (1 - self.test) * (1 - self.validation))
+        return min(1.0, max(LOWEST, LEAST * len(np.unique(self._labels)) / training))
 
     def _split(self, seed: int) -> tuple[Indices, Indices, Indices]:
         rest, test = np.arange(len(self.y)), np.arange(0)
