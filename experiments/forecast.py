@@ -41,7 +41,12 @@ from mfbo.ledger import read
 from mfbo.run import Run
 from mfbo.task import Task, load
 
-RUNS: tuple[tuple[str, str, dict[str, str]], ...] = (("digits", "60s", {}), ("cifar10", "5m", {"samples": "500"}), ("imdb", "5m", {}), ("agnews", "5m", {}))
+RUNS: tuple[tuple[str, str, dict[str, str]], ...] = (
+    ("digits", "60s", {}),
+    ("cifar10", "5m", {"samples": "500"}),
+    ("imdb", "5m", {}),
+    ("agnews", "5m", {}),
+)
 LEAST = 0.02  # seconds; what takes less is not worth a forecast
 
 
