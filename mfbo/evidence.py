@@ -13,6 +13,7 @@ import numpy as np
 from mfbo.comparison import Comparison, Group, side_by_side, sort_out
 from mfbo.curves import Curve, area, common_costs, cost_to_quality, iterations_to_best, on
 from mfbo.ledger import read
+from mfbo.price import facts, of_run
 from mfbo.statistics import SpeedUp, holm, mean_sem, median_iqr, speed_up, wilcoxon
 
 if TYPE_CHECKING:
@@ -82,7 +83,9 @@ class Evidence:
         """For ``--json``; what is infinite or unknown is null."""
         rows = [{name: _plain(value) for name, value in vars(standing).items()} for standing in self.standings]
         task, unit = self.comparison.task, self.comparison.unit
-        return {"task": task, "unit": unit, "end": self.end, "baseline": self.baseline, "optimizers": rows}
+        runs = [run for group in self.comparison.groups for run in group.runs]
+        paid = facts(of_run(runs[0]), sum(run.seconds for run in runs))
+        return {"task": task, "unit": unit, "end": self.end, "baseline": self.baseline, "optimizers": rows, **paid}
 
 
 def evidence(folders: Sequence[Path | str]) -> list[Evidence]:

@@ -27,7 +27,8 @@ from mfbo.errors import BadValue, RunError, UnknownName
 from mfbo.ledger import DAMAGE
 from mfbo.observer import Observer
 from mfbo.optimizers import OPTIMIZERS
-from mfbo.price import in_time
+from mfbo.price import facts, in_time
+from mfbo.price import kept as price_of
 from mfbo.records import number, whole
 from mfbo.settings import Settings
 from mfbo.study import run
@@ -107,7 +108,8 @@ class Phases:
 
     def to_dict(self) -> dict[str, Any]:
         """For ``--json`` and ``phases.json``."""
-        return asdict(self)
+        paid = price_of({"price": self.price}) if self.unit == "s" else None
+        return {**asdict(self), **facts(paid, sum(self.costs.values()))}
 
 
 def study(
@@ -196,7 +198,7 @@ def kept(folder: Path | str) -> Phases | None:
             costs=costs,
             narrowed=words,
             lines=lines,
-            price=str(found.get("price", "")),
+            price=str(found.get("price") or ""),
             seeds=whole(found.get("seeds", SEEDS), 1),
             settings=dict(found.get("settings", {})),
         )

@@ -111,6 +111,16 @@ def in_time(max_cost: str | float | None, settings: Settings) -> tuple[str | flo
     return max_cost, settings if price is None else replace(settings, price=str(price))
 
 
+def beside(price: Price | None, seconds: float) -> str:
+    """What stands behind so many seconds of cost: `` (0.45 USD)``; nothing without a price."""
+    return "" if price is None else f" ({price.of(seconds)})"
+
+
+def facts(price: Price | None, seconds: float) -> dict[str, Any]:
+    """For ``--json``: the price of an hour, and what so many seconds come to in its currency; both null without one."""
+    return {"price": price and str(price), "money": price and seconds * price.hour / 3600}
+
+
 def of_run(run: Run) -> Price | None:
     """The price that a ledger keeps; None where there is none."""
     return kept(run.header.settings)
@@ -134,4 +144,6 @@ def _currency(match: re.Match[str], text: str) -> str:
 
 def _rounded(amount: float) -> str:
     """Two decimals, or two digits where that would be nothing."""
+    if 0 < amount < 0.0001:
+        return "<0.0001"
     return f"{amount:.2f}" if amount >= 0.1 or amount == 0 else f"{amount:.2g}"

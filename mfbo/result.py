@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mfbo.budget import Budget
 from mfbo.curves import incumbent
+from mfbo.price import facts, of_run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,6 +85,7 @@ class TuneResult:
             "unit": self.unit,
             "trials": self.trials,
             "status": self.status,
+            **facts(of_run(self.ledger), self.ledger.seconds),
             "run": str(self.run) if self.run else None,
             "best": best,
         }

@@ -16,11 +16,13 @@ from mfbo.errors import BadTask, BadValue, RunError
 from mfbo.executors.evaluate import Setting, evaluate
 from mfbo.export import FINAL, check_new, write_folder
 from mfbo.identity import space_dict
+from mfbo.price import facts, kept
 from mfbo.settings import Settings
 from mfbo.task import load
 from mfbo.trial import Rung, Trial
 
 if TYPE_CHECKING:
+    from mfbo.price import Price
     from mfbo.task import Task
     from mfbo.trial import Config, Report
 
@@ -38,6 +40,7 @@ class Trained:
         metrics: further numbers of the same measurement.
         seconds: of training and measuring.
         folder: where the model is; None if none was written.
+        price: of an hour; None without one.
     """
 
     task: str
@@ -48,11 +51,12 @@ class Trained:
     metrics: Mapping[str, float]
     seconds: float
     folder: Path | None
+    price: Price | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """For ``--json``."""
         found = {**vars(self), "metrics": dict(self.metrics), "folder": str(self.folder) if self.folder else None}
-        return {**found, "rung": str(self.rung)}
+        return {**found, "rung": str(self.rung), **facts(self.price, self.seconds)}
 
 
 def train(
@@ -107,7 +111,9 @@ def train(
             metrics = {"loss": outcome.loss, **outcome.metrics}
             measured_on = FINAL if final else "the validation part"
             _write(task, trial, setting, space=settings.space, metrics=metrics, measured_on=measured_on, out=target)
-    return Trained(task.name, values, trial.rung, seed, outcome.loss, outcome.metrics, outcome.cost, target)
+    return Trained(
+        task.name, values, trial.rung, seed, outcome.loss, outcome.metrics, outcome.cost, target, kept(vars(settings))
+    )
 
 
 def _rung(task: Task, epochs: int | None, data: float | None) -> Rung:

@@ -17,6 +17,7 @@ from mfbo.errors import BadTask, BadValue, RunError
 from mfbo.executors.evaluate import Setting, evaluate
 from mfbo.export import BEST, FINAL, best_of, write_model
 from mfbo.ledger import DAMAGE, read
+from mfbo.price import Price, facts, of_run
 from mfbo.records import number, rung_of
 from mfbo.run import Run
 from mfbo.task import Task, load
@@ -55,6 +56,7 @@ class Validation:
         rung: full fidelity.
         scores: one a seed.
         folder: where the first seed's model is; None if it was not written.
+        price: of an hour, as the run keeps it; None without one.
     """
 
     task: str
@@ -62,6 +64,7 @@ class Validation:
     rung: Rung
     scores: tuple[Score, ...]
     folder: Path | None
+    price: Price | None = None
 
     def mean(self, metric: str) -> float:
         """Of ``loss`` or a metric over the seeds."""
@@ -95,6 +98,7 @@ class Validation:
             "deviation": {name: self.deviation(name) for name in names},
             "confusion": self.confusion,
             "seconds": self.seconds,
+            **facts(self.price, self.seconds),
             "scores": [asdict(score) for score in self.scores],
             "folder": str(self.folder) if self.folder else None,
         }
@@ -163,7 +167,7 @@ def validate(
                 shutil.rmtree(target, ignore_errors=True)
             write_model(run, best, target, first, rung=trial.rung, seed=run.header.seed, facts=_facts(scores))
     written = target if first is not None else None
-    return Validation(task.name, best.trial.config, trial.rung, tuple(scores), written)
+    return Validation(task.name, best.trial.config, trial.rung, tuple(scores), written, of_run(run))
 
 
 def _trainings(

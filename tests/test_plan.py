@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections import Counter
 from dataclasses import asdict, replace
@@ -20,7 +21,7 @@ from made_runs import made_run
 import mfbo
 from mfbo import planning
 from mfbo.cli import main
-from mfbo.display.forecast import compared, headline, lines
+from mfbo.display.forecast import compared, headline, lines, to_dict
 from mfbo.display.tally import Tally
 from mfbo.errors import BadValue
 from mfbo.halving import bought
@@ -316,9 +317,12 @@ def test_the_plan_in_words_and_numbers():
     assert words == "30 epochs on all data would take 13h here; 2h buys 19 configurations at 2%, 6 at 8% and 2 at 21%"
     said = lines(made_plan(workers=2), "0.9USD/h", datetime(2026, 1, 1, 12, 0))
     assert said[0] == words
+    assert said[1].split() == ["rung", "work", "each", "trials"]
+    assert all(re.search(r" \([\d.]+ USD\) +\d+$", line) for line in said[2:5])
+    assert to_dict(made_plan(), "0.9USD/h")["money"] == pytest.approx(1.8)
     assert said[-3] == "  at 0.9USD/h the budget is 1.80 USD, and a full evaluation 11.70 USD"
     assert "expected to end about 12:59; the probe took 12s of it" in said[-2]
-    assert "4h would buy 6 configurations at 8% and 2 at 21%" in said[-1]
+    assert "4h (3.60 USD) would buy 6 configurations at 8% and 2 at 21%" in said[-1]
 
 
 def test_the_forecast_stands_beside_what_happened():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 
 import pytest
 from click.testing import CliRunner
@@ -144,6 +145,39 @@ def test_money_stands_beside_time(tmp_path):
     assert "4s, 4.00 USD" in write([tmp_path / "run"], tmp_path / "report.html").read_text(encoding="utf-8")
 
 
+def test_money_stands_beside_the_time_of_validation_and_of_a_training(tmp_path):
+    typed = ["tune", "digits", "--max-cost", "1x", "--optimizer", "random", "--price", "3600USD/h", "-q"]
+    found = _json(*typed, "--out", str(tmp_path / "run"), "--json")
+    assert found["price"] == "3600USD/h"
+    assert found["money"] == pytest.approx(read(tmp_path / "run").seconds)
+    final = _json("validate", str(tmp_path / "run"), "--seeds", "1", "--json")
+    assert final["money"] == pytest.approx(final["seconds"])
+    said = CliRunner().invoke(main, ["validate", str(tmp_path / "run"), "--seeds", "1"], catch_exceptions=False)
+    assert re.search(r"runtime +[\d.]+s in all \([\d.]+ USD\)", said.stdout)
+    once = ["train", "digits", "--epochs", "1", "--price", "36/h"]
+    trained = _json(*once, "--json")
+    assert trained["money"] == pytest.approx(trained["seconds"] / 100)
+    assert re.search(r"; [\d.]+m?s \(price [\d.]+\)\n", CliRunner().invoke(main, once).stdout)
+    assert {key: _json("train", "digits", "--epochs", "1", "--json")[key] for key in ("price", "money")} == {
+        "price": None,
+        "money": None,
+    }
+
+
+def test_money_stands_beside_the_time_of_every_phase(tmp_path):
+    words = ["study", "branin", "--max-cost", "60s", "--optimizers", "random", "--price", "3600USD/h", "-q"]
+    said = CliRunner().invoke(main, [*words, "--out", str(tmp_path / "s")], catch_exceptions=False).stdout
+    assert re.search(r"exploration [\d.]+s \([\d.]+ USD\), optimization [\d.]+s \([\d.]+ USD\)", said)
+    found = _json(*words, "--json", "--out", str(tmp_path / "s"))
+    assert found["money"] == pytest.approx(sum(found["costs"].values()))
+
+
+def _json(*words):
+    said = CliRunner().invoke(main, words, catch_exceptions=False)
+    assert said.exit_code == 0, said.output
+    return json.loads(said.stdout)
+
+
 def test_a_comparison_has_a_limit_in_money_and_says_what_all_of_it_cost(tmp_path):
     words = [
         "compare",
@@ -161,6 +195,8 @@ def test_a_comparison_has_a_limit_in_money_and_says_what_all_of_it_cost(tmp_path
     assert said.exit_code == 0, said.output
     assert "all 2 runs together: 6s, 6.00 USD" in said.output
     assert "cost 3s (3.00 USD)" in said.output
+    assert "branin at a cost of 3s (3.00 USD), 1 seed" in said.output
+    assert _json(*words, "--out", str(tmp_path / "study"), "--json")["tasks"][0]["money"] == pytest.approx(6)
     assert read_study(tmp_path / "study" / "study.yaml").max_cost == "3s"
     again = CliRunner().invoke(main, [*words, "--out", str(tmp_path / "study")])
     assert again.exit_code == 0, again.output

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mfbo.analysis.report import tables, words
 from mfbo.display.forecast import compared, headline
-from mfbo.display.phases import money
+from mfbo.display.phases import paid
 from mfbo.display.text import amount, clean, number, pairs, rung_words, seconds
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def phase_lines(found: Phases) -> tuple[list[str], list[list[str]]]:
         ]
         loss = NONE if line.loss is None else number(line.loss)
         counts = [str(line.trials), NONE if line.iterations is None else str(line.iterations)]
-        rows.append([line.optimizer, *scores, str(line.seeds), loss, *counts, amount(line.cost, found.unit), line.note])
+        rows.append([line.optimizer, *scores, str(line.seeds), loss, *counts, paid(found, line.cost), line.note])
     return [*head, "trials", "trials to within 1%", "cost", "note"], rows
 
 
@@ -97,9 +97,9 @@ def _deviation(line: Line, name: str) -> float:
 
 def phase_costs(found: Phases) -> str:
     """What each phase cost."""
-    spent = ", ".join(f"{clean(name, 40)} {amount(cost, found.unit)}" for name, cost in found.costs.items())
-    total = amount(sum(found.costs.values()), found.unit)
-    return f"{total} of {clean(found.max_cost, 40)}{money(found)}: {spent}."
+    spent = ", ".join(f"{clean(name, 40)} {paid(found, cost)}" for name, cost in found.costs.items())
+    total = paid(found, sum(found.costs.values()))
+    return f"{total} of {clean(found.max_cost, 40)}: {spent}."
 
 
 def rung_rows(found: Sequence[tables.RungRow]) -> tuple[list[str], list[list[str]]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mfbo.budget import Budget
 from mfbo.display.text import amount, clean, number, pairs, rung_words
-from mfbo.price import of_run
+from mfbo.price import beside, of_run
 from mfbo.statistics import rung_correlations
 
 if TYPE_CHECKING:
@@ -252,8 +252,7 @@ def cost_words(cost: float, unit: str) -> str:
 
 def money(run: Run, seconds: float) -> str:
     """So many seconds of cost in money; empty where the run has no price."""
-    price = of_run(run)
-    return f" ({price.of(seconds)})" if price else ""
+    return beside(of_run(run), seconds)
 
 
 def unit_of(run: Run) -> str:

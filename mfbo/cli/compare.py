@@ -142,13 +142,12 @@ class _Lines:
     def told(self, entry: Entry, result: TuneResult) -> None:
         """What it found."""
         from mfbo.display.text import amount, number
-        from mfbo.price import of_run
+        from mfbo.price import beside, of_run
 
         where = self._next(entry)
         if self._quiet:
             return
-        price = of_run(result.ledger)
-        money = f" ({price.of(result.ledger.seconds)})" if price else ""
+        money = beside(of_run(result.ledger), result.ledger.seconds)
         best = f"best loss {number(result.best.loss)} ({result.best.fidelity})" if result.best else "no result"
         click.echo(
             f"{where}: {best}, trials: {result.trials}, cost {amount(result.cost, result.unit)}{money}", err=True

@@ -102,6 +102,9 @@ logs = click.option(
 device = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
 model = click.option("--model", metavar="NAME", help="Pretrained model: a local folder or a name on the hub.")
 extra = click.option("--option", "extra", multiple=True, metavar="KEY=VALUE", help="A further setting of the task.")
+price = click.option(
+    "--price", metavar="P/h", help="Of an hour of cost, to show money: 0.90/h, 0.90USD/h. Allows --max-cost 5USD."
+)
 training = options(
     space,
     device,
@@ -119,9 +122,7 @@ running = options(
     where,
     click.option("--max-trial-time", metavar="TIME", help="Kill a trial that takes longer."),
     click.option("--max-trial-memory", type=float, metavar="GIB", help="Kill a trial that holds more."),
-    click.option(
-        "--price", metavar="P/h", help="Of an hour of cost, to show money: 0.90/h, 0.90USD/h. Allows --max-cost 5USD."
-    ),
+    price,
     click.option("--from-scratch", is_flag=True, help="Train every rung anew instead of going on."),
     click.option("--max-disk", type=float, metavar="GIB", help="Most that checkpoints may take."),
     extra,

@@ -58,4 +58,4 @@ def plan(
     if found is None:
         click.echo("mfbo: stopped", err=True)
         sys.exit(options.INTERRUPTED)
-    click.echo(json.dumps(to_dict(found)) if as_json else "\n".join(lines(found, chosen.price)))
+    click.echo(json.dumps(to_dict(found, chosen.price)) if as_json else "\n".join(lines(found, chosen.price)))

@@ -197,13 +197,12 @@ def _say(result: TuneResult, folder: str) -> None:
     from mfbo.budget import Budget
     from mfbo.display.text import amount, number, pairs
     from mfbo.export import BEST
-    from mfbo.price import of_run
+    from mfbo.price import beside, of_run
 
     best = result.best
     assert best is not None
     spent = amount(result.cost, result.unit)
-    price = of_run(result.ledger)
-    money = f" ({price.of(result.ledger.seconds)})" if price else ""
+    money = beside(of_run(result.ledger), result.ledger.seconds)
     limit = f" of {Budget(result.max_cost, 'x' if result.unit == 'x' else 's')}" if result.max_cost else ""
     click.echo(f"best loss {number(best.loss)} ({best.fidelity}){f': {pairs(best.metrics)}' if best.metrics else ''}")
     click.echo(f"  {pairs(best.config)}")

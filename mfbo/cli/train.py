@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 @click.option("--final", is_flag=True, help="Train on validation data too, and measure on the test split.")
 @click.option("--out", metavar="DIR", help="Write its model there.")
 @options.training
+@options.price
 @options.output
 def train(
     *, task: str, config: tuple[str, ...], seed: int, epochs: int | None, data: float | None, final: bool,
@@ -36,6 +37,7 @@ def train(
     """
     from mfbo.configs import of_words, read
     from mfbo.display.text import PATH, clean, number, pairs, seconds
+    from mfbo.price import beside
     from mfbo.task import own_code
     from mfbo.train import train as once
 
@@ -62,9 +64,10 @@ def train(
     if as_json:
         click.echo(json.dumps(found.to_dict()))
         return
+    paid = beside(found.price, found.seconds)
     metrics = f": {pairs(found.metrics)}" if found.metrics else ""
     where = " on the test split" if final else ""
-    click.echo(f"loss {number(found.loss)}{where} ({found.rung}){metrics}; {seconds(found.seconds)}")
+    click.echo(f"loss {number(found.loss)}{where} ({found.rung}){metrics}; {seconds(found.seconds)}{paid}")
     click.echo(f"  {pairs(found.config)}")
     if found.folder:
         click.echo(f"  {clean(found.folder, PATH)}")

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mfbo.display.text import amount, clean, rung_words, seconds
-from mfbo.price import Price
+from mfbo.price import Price, beside, facts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,17 +62,17 @@ def lines(plan: Plan, price: str | None = None, now: datetime | None = None) -> 
     if not plan.steps:
         return [f"no plan, so all rungs are there: {clean(plan.note)}"]
     words = [headline(plan)]
+    paid = Price.parse(price) if price is not None and plan.unit == "s" else None
     rows = [("rung", "work", "each", "trials")]
-    rows += [
-        (rung_words(step.rung), percent(step.rung.work), amount(step.cost, plan.unit), str(step.trials))
-        for step in plan.steps
-    ]
+    for step in plan.steps:
+        each = amount(step.cost, plan.unit) + beside(paid, step.cost)
+        rows.append((rung_words(step.rung), percent(step.rung.work), each, str(step.trials)))
     widths = [max(len(row[i]) for row in rows) for i in range(4)]
     for name, *figures in rows:
         words.append(
             "  " + "  ".join([f"{name:{widths[0]}}", *(f"{c:>{w}}" for c, w in zip(figures, widths[1:], strict=True))])
         )
-    words += [f"  {text}" for text in (_money(plan, price), _end(plan, now), _twice(plan)) if text]
+    words += [f"  {text}" for text in (_money(plan, paid), _end(plan, now), _twice(plan, paid)) if text]
     if plan.bound:
         words.append(f"  costs are lower bounds: the probe told nothing of its progress in {seconds(plan.spent)}")
     if plan.note:
@@ -103,9 +103,10 @@ def percent(work: float) -> str:
     return f"{100 * work:.2g}%" if work < 0.995 else "100%"
 
 
-def to_dict(plan: Plan) -> dict[str, Any]:
-    """For ``--json``."""
-    found = asdict(plan)
+def to_dict(plan: Plan, price: str | None = None) -> dict[str, Any]:
+    """For ``--json``; money is that of the budget."""
+    paid = Price.parse(price) if price is not None and plan.unit == "s" else None
+    found = asdict(plan) | facts(paid, plan.budget)
     found["words"] = headline(plan) if plan.steps else clean(plan.note)
     return found
 
@@ -117,10 +118,9 @@ def _bought(steps: Sequence[Step]) -> str:
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
-def _money(plan: Plan, price: str | None) -> str:
-    if price is None or plan.unit != "s":
+def _money(plan: Plan, paid: Price | None) -> str:
+    if paid is None:
         return ""
-    paid = Price.parse(price)
     return f"at {paid} the budget is {paid.of(plan.budget)}, and a full evaluation {paid.of(plan.full)}"
 
 
@@ -133,7 +133,7 @@ def _end(plan: Plan, now: datetime | None) -> str:
     return f"expected to end about {day}; the probe took {seconds(plan.spent)} of it"
 
 
-def _twice(plan: Plan) -> str:
+def _twice(plan: Plan, paid: Price | None) -> str:
     if not plan.twice:
         return ""
-    return f"{amount(2 * plan.budget, plan.unit)} would buy {_bought(plan.twice)}"
+    return f"{amount(2 * plan.budget, plan.unit)}{beside(paid, 2 * plan.budget)} would buy {_bought(plan.twice)}"

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from mfbo.display.tables import plain_table
 from mfbo.display.text import amount, clean, number, pairs
-from mfbo.price import kept
+from mfbo.price import beside, kept
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -22,8 +22,8 @@ SHOWN = ("accuracy", "macro_f1")
 
 def phases(found: Phases) -> RenderableType:
     """Cost by phase, what was narrowed, a line an optimizer, and the best configuration."""
-    costs = ", ".join(f"{name} {amount(cost, found.unit)}" for name, cost in found.costs.items())
-    total = amount(sum(found.costs.values()), found.unit) + money(found)
+    costs = ", ".join(f"{name} {paid(found, cost)}" for name, cost in found.costs.items())
+    total = paid(found, sum(found.costs.values()))
     parts: list[RenderableType] = [Text(f"\n{clean(found.task)}: {total} of {found.max_cost}", "bold"), Text(costs)]
     if found.narrowed:
         parts.append(Text("\nafter exploration", "bold"))
@@ -36,10 +36,9 @@ def phases(found: Phases) -> RenderableType:
     return Group(*parts)
 
 
-def money(found: Phases) -> str:
-    """What it cost, where there is a price and the cost is in time."""
-    price = kept({"price": found.price})
-    return f" ({price.of(sum(found.costs.values()))})" if price and found.unit == "s" else ""
+def paid(found: Phases, cost: float) -> str:
+    """A cost, and in money where there is a price and the cost is in time."""
+    return amount(cost, found.unit) + (beside(kept({"price": found.price}), cost) if found.unit == "s" else "")
 
 
 def _table(found: Phases) -> Table:

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from mfbo.display.tables import facts_table, plain_table
 from mfbo.display.text import PATH, clean, number, pairs, seconds
+from mfbo.price import beside
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +28,7 @@ def scores(found: Validation) -> RenderableType:
     for name in ["loss", *found.scores[0].metrics]:
         spread = f" ± {number(found.deviation(name))}" if n > 1 else ""
         table.add_row(Text(clean(name)), Text(number(found.mean(name)) + spread))
-    table.add_row(Text("runtime"), Text(f"{seconds(found.seconds)} in all"))
+    table.add_row(Text("runtime"), Text(f"{seconds(found.seconds)} in all{beside(found.price, found.seconds)}"))
     parts: list[RenderableType] = [head, Text(pairs(found.config)), table]
     if n > 1:
         parts.append(Text("± is the standard deviation over the seeds", "dim"))

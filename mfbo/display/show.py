@@ -23,7 +23,7 @@ from mfbo.display.text import (
     seconds,
 )
 from mfbo.pareto import front_of
-from mfbo.price import of_run
+from mfbo.price import beside, of_run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -102,8 +102,7 @@ def _cost(run: Run, tally: Tally) -> str:
     thinking = max(0.0, run.seconds - tally.training - tally.evaluation - probe)
     parts = {"probe": probe, "training": tally.training, "evaluation": tally.evaluation, "optimizer": thinking}
     split = ", ".join(f"{name} {seconds(value)}" for name, value in parts.items() if value or name != "probe")
-    price = of_run(run)
-    return f"{total}{f' ({price.of(run.seconds)})' if price else ''}: {split}"
+    return f"{total}{beside(of_run(run), run.seconds)}: {split}"
 
 
 def _plan(run: Run) -> str:
