@@ -17,6 +17,7 @@ import sys
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -39,7 +40,7 @@ from mfbo.phases import kept as kept_phases
 from mfbo.phases import study as three_phases
 from mfbo.run import Limits
 from mfbo.settings import Settings
-from mfbo.study import STUDY
+from mfbo.study import STUDY, Study, compare
 from mfbo.trial import Known, Outcome, Trial
 
 LOW = RUNGS[1]
@@ -171,7 +172,7 @@ def test_several_tasks_have_a_section_each_and_ranks_over_all(study, tmp_path):
     ]
     found = parts_of(*study, *more)
     assert "Does multi-fidelity tuning pay off on 2 tasks?" in found.text
-    assert {"all-ranks", "t0-anytime", "t1-anytime"} <= set(json.loads(found.data)["figures"])
+    assert {"all-ranks", "all-critical", "t0-anytime", "t1-anytime"} <= set(json.loads(found.data)["figures"])
 
 
 def test_the_figures_show_the_numbers_of_the_runs(study):
@@ -188,6 +189,17 @@ def test_the_figures_show_the_numbers_of_the_runs(study):
         for name in ("t0-anytime", "t0-ranks")
     }
     assert colours["t0-anytime"] == colours["t0-ranks"]
+
+
+def test_what_differs_by_no_more_than_chance_is_joined_as_the_figure_for_print_has_it(study):
+    material = gather(study)
+    figure = json.loads(parts_of(*study).data)["figures"]["t0-critical"]
+    bars = [trace for trace in figure["data"] if trace["mode"] == "lines"]
+    (alike,) = material.ranking.alike()  # three seeds tell nothing apart
+    assert [bar["y"] for bar in bars] == [[alike[0], alike[-1]]]
+    points = {trace["meta"]: (trace["y"][0], trace["x"][0]) for trace in figure["data"] if "meta" in trace}
+    assert points == {"smac": ("smac", 1), "random": ("random", 2), "grid": ("grid", 3)}
+    assert figure["layout"]["yaxis"]["categoryarray"] == ["smac", "random", "grid"]
 
 
 def test_every_marker_of_an_optimizer_has_its_like_in_the_page():
@@ -520,6 +532,19 @@ def test_a_page_that_takes_long_to_make_is_made_seldom_until_the_run_has_ended(t
     assert "validation loss of 0.4" in source.page()
     gone_on(tmp_path / "run", 0.3, ended="budget")
     assert "validation loss of 0.3" in source.page()
+
+
+def test_a_watched_study_goes_on_between_two_of_its_runs(tmp_path):
+    wanted = Study(("branin",), ("random", "asha"), 2, "2x")
+    compare(replace(wanted, seeds=1), tmp_path)
+    one = Source([tmp_path])
+    assert one.state()["ended"] is True
+    (tmp_path / STUDY).write_text((tmp_path / STUDY).read_text().replace("seeds: 1", "seeds: 2"))
+    assert one.state()["ended"] is False  # no run is open, and yet two are to come
+    before = one.page()
+    compare(wanted, tmp_path)
+    assert one.state()["ended"] is True
+    assert (before.count("seed 1"), one.page().count("seed 1") > 0) == (0, True)
 
 
 def test_a_run_that_goes_on_is_served_on_loopback_until_ctrl_c(tmp_path):

@@ -35,6 +35,11 @@ CAPTIONS = {
         "Average rank",
         "At each cost the optimizers are ranked seed by seed, 1 is best; the mean of these ranks.",
     ),
+    "critical": (
+        "Which differences are more than chance?",
+        "Final average rank over the seeds, 1 is best. A grey bar joins optimizers of which no pair differs by more "
+        "than chance: Wilcoxon signed-rank test over the seeds, Holm-adjusted, p > 0.05. Few seeds join them all.",
+    ),
     "correlation": (
         "Do cheap trials foretell expensive ones?",
         "Rank correlation between losses at a lower rung and at the highest: near 1 cheap trials choose well, near 0 "
@@ -50,7 +55,7 @@ CAPTIONS = {
 
 def part(key: str, part: Part, there: set[str], panels: int, *, titled: bool) -> str:
     """All sections of one task; `there` are the figures that it has."""
-    shown = [name for name in ("anytime", "quality", "ranks") if name in there]
+    shown = [name for name in ("anytime", "quality", "ranks", "critical") if name in there]
     cheap = [name for name in ("correlation", "learning") if name in there]
     pieces = [
         f'<h2 class=task id="{key}">{escaped(part.name)}</h2><p class=verdict>{verdict(part)}{cards(part)}{best(part)}'

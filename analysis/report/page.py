@@ -58,11 +58,17 @@ def _ranking(material: Material, look: dict[str, Any], figures: dict[str, plots.
     if material.ranking is None:
         return ""
     figures["all-ranks"] = plots.ranks(material.ranking, look)
+    figures["all-critical"] = plots.critical(material.ranking, look)
     caption = (
         f"Over {len(material.parts)} tasks: at each cost the optimizers are ranked by their mean loss, 1 is best; the "
         "mean of these ranks."
     )
-    return f"<section><h2>All tasks</h2>{details.figure('all-ranks', 'Average rank', caption)}</section>"
+    heading, chance = details.CAPTIONS["critical"]
+    both = (
+        details.figure("all-ranks", "Average rank", caption),
+        details.figure("all-critical", heading, chance.replace("seeds", "tasks")),
+    )
+    return f"<section><h2>All tasks</h2>{''.join(both)}</section>"
 
 
 def _part(key: str, part: Part, material: Material, look: dict[str, Any], figures: dict[str, plots.Json]) -> str:
@@ -74,6 +80,7 @@ def _part(key: str, part: Part, material: Material, look: dict[str, Any], figure
         drawn["quality"] = plots.quality(part.found, look) if len(part.runs) > 1 else None
     if part.found and material.ranking and len(material.parts) == 1:
         drawn["ranks"] = plots.ranks(material.ranking, look)
+        drawn["critical"] = plots.critical(material.ranking, look)
     drawn["correlation"] = plots.correlation(part, look)
     drawn["learning"] = plots_trials.learning(part, found, look)
     drawn["importance"] = plots_trials.importance(part.importances) if part.importances else None

@@ -196,6 +196,48 @@ def ranks(found: Ranking, look: dict[str, Look]) -> Json:
     }
 
 
+def critical(found: Ranking, look: dict[str, Look]) -> Json:
+    """Final average ranks, best on top; a grey bar joins optimizers that differ by no more than chance."""
+    final = dict(zip(found.names, found.ranks[:, -1].tolist(), strict=True))
+    order = sorted(final, key=lambda name: final[name])
+    data: list[Json] = []
+    for group in found.alike():
+        middle = sum(final[name] for name in group) / len(group)
+        data.append(
+            {
+                "mode": "lines",
+                "x": [middle, middle],
+                "y": [plain(group[0]), plain(group[-1])],
+                "line": {"color": "#c8c8c8", "width": 6},
+                "text": [f"no pair of these differs by more than chance: {', '.join(map(plain, group))}"] * 2,
+                "hovertemplate": "%{text}<extra></extra>",
+            }
+        )
+    for name in order:
+        marker = {"color": look[name].colour, "symbol": SYMBOLS[look[name].marker], "size": 12}
+        data.append(
+            {
+                "meta": name,
+                "name": plain(name),
+                "mode": "markers+text",
+                "x": [final[name]],
+                "y": [plain(name)],
+                "text": [f"{final[name]:.2f}"],
+                "textposition": "middle right",
+                "marker": marker,
+                "hovertemplate": "average rank %{x:.2f}<extra>" + plain(name) + "</extra>",
+            }
+        )
+    rows = {"type": "category", "categoryorder": "array", "categoryarray": [plain(name) for name in order]}
+    layout: Json = {
+        "xaxis": {"title": {"text": "Final average rank (1 is best)"}, "range": [0.8, len(order) + 0.4], "dtick": 1},
+        "yaxis": {**rows, "automargin": True, "range": [len(order) - 0.4, -0.6]},
+        "showlegend": False,
+        "height": 110 + 42 * len(order),
+    }
+    return {"data": data, "layout": layout}
+
+
 def correlation(part: Part, look: dict[str, Look]) -> Json | None:
     """How losses at each rung rank configurations like losses at the highest, by optimizer."""
     data: list[Json] = []

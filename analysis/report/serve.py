@@ -20,6 +20,8 @@ from mfbo.analysis.report.page import page
 from mfbo.display.text import clean
 from mfbo.errors import BadValue, MfboError
 from mfbo.ledger import FILE
+from mfbo.phases import EXPLORE, PHASES
+from mfbo.study import STUDY, read_study
 
 HOST = "127.0.0.1"
 REST = 20  # times what a page took to make, before the next is: the run itself needs the processor
@@ -44,7 +46,7 @@ class Source:
         """``version``, which changes with the runs, and ``ended``: whether all of them have."""
         folders = [folder for place in self._places for folder in runs_in(Path(place))]
         sizes = [(folder / FILE).stat().st_size for folder in folders]
-        ended = all(_ended(folder) for folder in folders)
+        ended = all(map(_ended, folders)) and all(_begun(Path(place)) for place in self._places)
         soon = self._clock() < self._next and not ended
         return {"version": self._version if soon else "-".join(map(str, sizes)), "ended": ended}
 
@@ -62,6 +64,13 @@ class Source:
                 self._version, now = version, self._clock()
                 self._next = now + REST * (now - begun)
             return self._page
+
+
+def _begun(place: Path) -> bool:
+    """Whether all runs of a study are there: between two of them none is open, and yet it goes on."""
+    if (place / EXPLORE / FILE).is_file():
+        return (place / PHASES).is_file()
+    return not (place / STUDY).is_file() or len(runs_in(place)) == read_study(place / STUDY).size
 
 
 def _ended(folder: Path) -> bool:
