@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+from pathlib import Path
+
 import pytest
 from ConfigSpace import Categorical, ConfigurationSpace, Float, Integer
 from hypothesis import HealthCheck, settings
 
 import mfbo
+
+ROOTS = {name: Path(find_spec(name).origin).parent for name in ("mfbo", "mfbo.spaces", "mfbo.analysis")}
+"""Where the packages lie: in the tree, or where a wheel was installed."""
 
 settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared machine")

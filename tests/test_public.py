@@ -7,15 +7,13 @@ import doctest
 import importlib
 import inspect
 import re
-from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
+from conftest import ROOTS
 
 import mfbo
 from mfbo import errors
 
-ROOTS = {name: Path(find_spec(name).origin).parent for name in ("mfbo", "mfbo.spaces", "mfbo.analysis")}
 MODULES = {
     ".".join([package, *path.relative_to(root).with_suffix("").parts]).removesuffix(".__init__"): path
     for package, root in ROOTS.items()

@@ -11,10 +11,13 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
+from conftest import ROOTS
+from printed import same
 
 import mfbo
 from mfbo.cli import main
 from mfbo.ledger import FILE
+from mfbo.task import load
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -66,29 +69,83 @@ AWAY = ("cifar10", "agnews", "imdb")  # data that a machine may not have
 ELSEWHERE = ("init", "runs/train-smac-s0")  # of the script, which has a test of its own
 LESS = {  # cost that is enough to see that a command works
     "tune": ("--max-cost", "3x"), "compare": ("--max-cost", "1x", "--seeds", "2"), "study": ("--max-cost", "6x"),
-    "resume": ("--max-cost", "3.2x"), "validate": ("--seeds", "1"), "train": ("--epochs", "1"),
+    "resume": ("--max-cost", "21s"), "validate": ("--seeds", "1"), "train": ("--epochs", "1"),
 }  # fmt: skip
+SHOWN = {  # commands whose output stands in the README: what is typed instead, with the least that is planned
+    ("tune", "digits", "--max-cost", "60s"): ("tune", "digits", "--max-cost", "20s", "--workers", "0"),
+    ("plan", "cifar10", "--max-cost", "2h"): ("plan", "digits", "--max-cost", "60s", "--workers", "0"),
+}
+
+
+def outputs():
+    """Of each block of console output, the command and what it is shown to print."""
+    for _, language, code in BLOCKS:
+        if language == "console":
+            typed, _, printed = code.removeprefix("$ mfbo ").partition("\n")
+            yield tuple(shlex.split(typed)), printed
+
+
+def shorter(words):
+    """What to type for `words`, so that it takes seconds."""
+    if words in SHOWN:
+        return list(SHOWN[words])
+    typed = [word.replace("RUN", "runs/digits-smac-s0") for word in words]
+    typed += LESS.get(words[0], ())  # the last one of an option counts
+    return typed + (["--workers", "0", "--quiet"] if words[0] in ("tune", "compare", "study") else [])
 
 
 def test_all_commands_that_need_no_network_work_in_the_order_in_which_they_stand(tmp_path, monkeypatch):
-    """In one folder, as a reader would type them; what is typed twice is typed once."""
+    """In one folder, as a reader would type them; what is typed twice is typed once. They print what is shown."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MFBO_CACHE", str(tmp_path / "cache"))
     Path("mine.py").write_text(block("file: mine.py"), encoding="utf-8")
-    done = []
+    done, shown, names = [], dict(outputs()), list(load("digits").space)
     for words in dict.fromkeys(map(tuple, commands())):
-        if set(words) & {*AWAY, *ELSEWHERE} or words[1].startswith("python "):
+        if words not in SHOWN and (set(words) & {*AWAY, *ELSEWHERE} or words[1].startswith("python ")):
             continue
-        typed = [word.replace("RUN", "runs/digits-smac-s0") for word in words]
-        typed += LESS.get(words[0], ())  # the last one of an option counts
-        typed += ["--workers", "0", "--quiet"] if words[0] in ("tune", "compare", "study") else []
+        typed = shorter(words)
         result = CliRunner().invoke(main, typed, catch_exceptions=False)
         assert result.exit_code == 0, (typed, result.output)
+        if words in shown:
+            assert same(shown.pop(words), result.output, names), result.output
         done.append(words[0])
         if len(done) == 1:
             found = CliRunner().invoke(main, ["best", "runs/digits-smac-s0"], catch_exceptions=False)
             Path("known.yaml").write_text(found.stdout, encoding="utf-8")
     assert {"tune", "tell", "train", "compare", "study", "narrow", "report", "replay", "best", "plot"} <= set(done)
+    assert not shown, "output that nothing was held to"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("rung   ", "step   "),
+        ("  each", "  cost"),
+        ("expected to end", "ends"),
+        ("of it\n", "of it\n  one more line\n"),
+        ("would buy", "buys"),
+        ("seed 0; cost", "seed 0, cost"),
+        ("best ", "lowest "),
+        ("of the plan", "planned"),
+        ("budget spent", "ended"),
+        ("planned trials", "trials"),
+        ("macro_f1", "f1"),
+        ("  its model: runs/digits-smac-s0/best\n", ""),
+    ],
+)
+def test_output_that_has_changed_in_words_or_lines_is_not_taken_for_what_is_shown(old, new):
+    shown, names = dict(outputs())["tune", "digits", "--max-cost", "60s"], list(load("digits").space)
+    whole = shown.replace("...\n", "")
+    assert old in whole
+    assert same(shown, whole, names)
+    assert not same(shown, whole.replace(old, new), names)
+
+
+def test_output_that_differs_in_numbers_rungs_and_configurations_alone_is_what_is_shown():
+    shown, names = "# at all\nbest 0.02 at all data, 27 epochs (solver=adam, ...)\n...\nend", ["solver", "momentum"]
+    other = "best 1e-06 at 3.7% of the data, 1 epoch (solver=sgd, momentum=0.1)\n"
+    assert same(shown, f"# at all\n{other}{other}end", names)
+    assert not same(shown, f"{other}# at all\nend", names)
 
 
 def test_the_script_and_its_space_are_tuned_by_the_commands_that_stand_there(tmp_path, monkeypatch):
@@ -176,14 +233,20 @@ def test_completion_is_there_for_other_shells(shell):
     assert "_MFBO_COMPLETE" in result.output
 
 
+def place(name):
+    """Where a file of the tree lies; one of the packages may be where a wheel was installed."""
+    top, _, rest = name.partition("/")
+    return {root.name: root for root in ROOTS.values()}.get(top, ROOT / top) / rest
+
+
 def test_the_map_names_every_module_and_nothing_else():
     named = {line.split()[0] for line in block("map").splitlines()}
-    assert all((ROOT / name).exists() for name in named)
+    assert all(place(name).exists() for name in named)
     inside = {
-        path.name + "/" * path.is_dir() for path in (ROOT / "mfbo").iterdir() if not path.name.startswith(("_", "."))
+        path.name + "/" * path.is_dir() for path in ROOTS["mfbo"].iterdir() if not path.name.startswith(("_", "."))
     }
-    assert {name.removeprefix("mfbo/") for name in named if name.startswith("mfbo/")} == inside - {"py.typed"}
     tops = {name for name in named if not name.startswith("mfbo/")}
+    assert {name.removeprefix("mfbo/") for name in named if name.startswith("mfbo/")} == inside - {"py.typed", *tops}
     assert tops == {"spaces/", "analysis/", "experiments/", "tests/"}
 
 
@@ -192,4 +255,4 @@ def test_links_and_pictures_are_there():
         for target in re.findall(r"\]\(([^)]+)\)", text):
             assert target.startswith("http") or (ROOT / target).exists(), target
         for name in re.findall(r"`((?:mfbo|experiments|spaces|analysis|tests|\.ci)/[\w./-]+)`", text):
-            assert (ROOT / name).exists(), name
+            assert place(name).exists(), name

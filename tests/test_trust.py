@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from conftest import ROOTS
 
 import mfbo
 from mfbo.cli import main
@@ -20,7 +21,6 @@ from mfbo.observer import Observer
 from mfbo.task import read_space
 
 HERE = mfbo.Settings(workers=0)
-ROOT = Path(__file__).parent.parent
 BAD = {"eval", "exec", "compile", "__import__", "input"}
 UNSAFE = {
     "pickle", "_pickle", "dill", "joblib", "shelve", "marshal", "jsonpickle", "code", "runpy"
@@ -50,7 +50,7 @@ def doubtful(path):
 
 
 def test_nothing_in_the_package_can_execute_what_it_reads():
-    files = [path for folder in ("mfbo", "spaces", "analysis") for path in (ROOT / folder).rglob("*.py")]
+    files = [path for root in ROOTS.values() for path in root.rglob("*.py")]
     assert len(files) > 60
     assert {found for path in files for found in doubtful(path)} <= ALLOWED
 
