@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,6 +17,38 @@ ROOTS = {name: Path(find_spec(name).origin).parent for name in ("mfbo", "mfbo.sp
 
 settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared machine")
+
+
+def lacking(file):
+    """What a test file, or a helper beside it, imports at its beginning and is not installed."""
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        modules = (
+            [alias.name for alias in node.names] if isinstance(node, ast.Import) else [getattr(node, "module", "")]
+        )
+        for top in {module.partition(".")[0] for module in modules if module}:
+            helper = file.with_name(f"{top}.py")
+            yield from lacking(helper) if helper.is_file() else [] if find_spec(top) else [top]
+
+
+def pytest_addoption(parser):
+    parser.addoption("--light", action="store_true", help="leave out the tests of extras that are not installed")
+
+
+def pytest_report_header(config):
+    found = {file.name: sorted(set(lacking(file))) for file in sorted(Path(__file__).parent.glob("test_*.py"))}
+    return [f"{name} needs {', '.join(names)}" for name, names in found.items() if names and config.option.light]
+
+
+def pytest_ignore_collect(collection_path, config):
+    light = config.option.light and collection_path.suffix == ".py"
+    return True if light and any(lacking(collection_path)) else None
+
+
+def pytest_collection_modifyitems(config, items):
+    for item in items:
+        for name in [name for marker in item.iter_markers("needs") for name in marker.args]:
+            if config.option.light and find_spec(name) is None:
+                item.add_marker(pytest.mark.skip(reason=f"needs {name}"))
 
 
 def quadratic_space(seed=0):

@@ -233,6 +233,29 @@ def test_completion_is_there_for_other_shells(shell):
     assert "_MFBO_COMPLETE" in result.output
 
 
+def steps(code):
+    """The single commands of shell code, without the flags that make them quieter or have them change nothing."""
+    for part in re.split(r"&&|\n", re.sub(r"#.*", "", code)):
+        if words := [word for word in shlex.split(part) if word not in ("--quiet", "--check")]:
+            yield tuple(words)
+
+
+def test_contributing_says_to_run_what_ci_runs_and_nothing_else():
+    contributing = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```bash\n(.*?)```", contributing, re.DOTALL)
+    said = {*steps(code)} - {("bash", ".ci/run")}
+    assert len(said) < len({*steps(code)})
+    tools = "|".join({words[0] for words in said})
+    lines = re.findall(rf"^(?:\(cd \S+ && )?((?:{tools})\b[^)\n]*)", script, re.MULTILINE)
+    ran = {*steps(block("test")), *steps("\n".join(lines))}
+    installs = {words for words in said | ran if words[:2] == ("pip", "install")}
+    assert {word for words in said & installs for word in words} <= {word for words in ran & installs for word in words}
+    assert said - installs <= ran
+    prose = {*steps("\n".join(re.findall(r"`([^`\n]+)`", contributing.replace(code, ""))))}
+    assert {words for words in ran - installs if words[0] != "pip"} <= said | prose
+
+
 def place(name):
     """Where a file of the tree lies; one of the packages may be where a wheel was installed."""
     top, _, rest = name.partition("/")

@@ -21,6 +21,7 @@ from mfbo.data import parquet
 from mfbo.ledger import read
 from mfbo.task import load
 
+pytestmark = pytest.mark.needs("torch", "transformers")
 FOLDERS = {"cifar10": "cifar10", "agnews": "ag_news", "imdb": "imdb"}
 EPOCHS = 3  # of a full evaluation, here
 
