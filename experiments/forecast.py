@@ -7,22 +7,22 @@ Each run is planned by its probe. "plan" is the cost that the plan gave a rung b
 trials; "next" is what was foretold of each trial right before it began, by probes and all trials until then: the median
 of how far that was off, and how far off the sum of a rung's forecasts was. The goal is 15% a rung.
 
-Result (one core of an AMD EPYC, beside other work; 2026-11-25):
+Result (one core of an AMD EPYC, beside other work on the other one; 2026-11-25):
 
-| task | plan off by, by rung, low to high | median | next off by, median |
+| task | plan, median | sum of next, median | next, median |
 |---|---|---|---|
-| digits, 60 s | -22%, -16%, -11%, +22% | 19% | 17% |
-| digits, 60 s | -4%, -14%, -25%, -34% | 20% | 19% |
-| IMDb, 3 min, 12 runs of `real_tasks.py` | from -29% to +139%, 18 rungs | 25% | 11%, 94 trials |
-| AG News, 8 min, 12 runs of `real_tasks.py` | from -51% to -12%, 18 rungs | 32% | 15%, 63 trials |
-| CIFAR-10, 2 h | +12%, +17%, +27% | 17% | 9%, 32 trials |
+| digits, 60 s, two runs | 36% and 29%, 4 rungs each | 7% and 13% | 18% and 21%, 310 trials |
+| IMDb, 2,000 reviews, 4 min | 45%, 2 rungs | 1% | 6%, 20 trials |
+| AG News with MiniLM, 500 texts, 8 min | 14%, 2 rungs | 10% | 10%, 10 trials |
+| CIFAR-10, 12 runs of `real_tasks.py` | 9%, 15 rungs | 7% | 9%, 27 trials |
+| CIFAR-10, 2 h | 17%, 3 rungs | | 9%, 32 trials |
 
-So the goal is met for the next trial on the three real tasks, and missed by a little on digits, where a fit to all of
-a run's trials is off by 13 to 15% itself: the rest is the machine (a Gaussian process in place of the ridge regression
-did no better). Plans miss it. On AG News the probe of 24 s never came to an evaluation, which is a fifth of the cost;
-its first part is longer now. The plan is for a configuration drawn at random: an optimizer likes some more than
-others, and in three minutes of IMDb, where the largest network costs six times what the smallest does, three trials of
-a rung have no mean to speak of.
+So what the model says of a rung, taking in every trial that has ended, is within 15% on all four. What a plan says
+before the first trial is not, on digits and IMDb: it is for a configuration drawn at random, and an optimizer likes some
+more than others (on IMDb the largest network costs six times what the smallest does); and on digits a probe of a second
+speaks for a minute. A single trial of digits, a tenth of a second to one, is off by about 20%; a fit to all trials of a
+run is off by 13 to 15% itself, so that the rest is the machine. A Gaussian process in place of the ridge regression did
+no better.
 """
 
 from __future__ import annotations

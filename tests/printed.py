@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from itertools import groupby
 
-FAILED = re.compile(r": trial \d+ (failed|diverged): ")  # a trial of bad luck, which no document shows
+UNLIKE = re.compile(r": trial \d+ (failed|diverged): |this budget is too small|costs are lower bounds")
+"""A trial of bad luck, and what a slow machine makes a plan say: no document shows them."""
 MASKS = (
     (r"(?:all data|[\d.]+% of the data), \d+ epochs?", "RUNG"),
     (r"\b\d(?:[\w.:%+-]*[\w%])?", "#"),
@@ -35,7 +36,7 @@ def kinds(text, names):
         masked = re.sub(rf"\b(?:{'|'.join(names)})=", "PAIR=", line)
         for pattern, mask in MASKS:
             masked = re.sub(pattern, mask, masked)
-        lines += [] if FAILED.search(line) else [masked.rstrip()]
+        lines += [] if UNLIKE.search(line) else [masked.rstrip()]
     return [kind for kind, _ in groupby(lines)]
 
 
