@@ -18,11 +18,11 @@ Result (one core of an AMD EPYC, beside other work on the other one; 2026-11-25)
 | CIFAR-10, 2 h | 17%, 3 rungs | | 9%, 32 trials |
 
 So what the model says of a rung, taking in every trial that has ended, is within 15% on all four. What a plan says
-before the first trial is not, on digits and IMDb: it is for a configuration drawn at random, and an optimizer likes some
-more than others (on IMDb the largest network costs six times what the smallest does); and on digits a probe of a second
-speaks for a minute. A single trial of digits, a tenth of a second to one, is off by about 20%; a fit to all trials of a
-run is off by 13 to 15% itself, so that the rest is the machine. A Gaussian process in place of the ridge regression did
-no better.
+before the first trial is not, on digits and IMDb: it is for a configuration drawn at random, and an optimizer likes
+some more than others (on IMDb the largest network costs six times what the smallest does); and on digits a probe of a
+second speaks for a minute. A single trial of digits, a tenth of a second to one, is off by about 20%; a fit to all
+trials of a run is off by 13 to 15% itself, so that the rest is the machine. A Gaussian process in place of the ridge
+regression did no better.
 """
 
 from __future__ import annotations
