@@ -7,22 +7,23 @@ Each run is planned by its probe. "plan" is the cost that the plan gave a rung b
 trials; "next" is what was foretold of each trial right before it began, by probes and all trials until then: the median
 of how far that was off, and how far off the sum of a rung's forecasts was. The goal is 15% a rung.
 
-Result (one core of an AMD EPYC, beside other work on the other one; 2026-11-25):
+Result (one core of an AMD EPYC; 2026-11-25):
 
 | task | plan, median | sum of next, median | next, median |
 |---|---|---|---|
-| digits, 60 s, two runs | 36% and 29%, 4 rungs each | 7% and 13% | 18% and 21%, 310 trials |
+| digits, 60 s | 14%, 4 rungs | 3% | 16%, 201 trials |
+| digits, 60 s, two runs with the other core busy | 36% and 29%, 4 rungs each | 7% and 13% | 18% and 21%, 310 trials |
 | IMDb, 2,000 reviews, 4 min | 45%, 2 rungs | 1% | 6%, 20 trials |
 | AG News with MiniLM, 500 texts, 8 min | 14%, 2 rungs | 10% | 10%, 10 trials |
 | CIFAR-10, 12 runs of `real_tasks.py` | 9%, 15 rungs | 7% | 9%, 27 trials |
 | CIFAR-10, 2 h | 17%, 3 rungs | | 9%, 32 trials |
 
 So what the model says of a rung, taking in every trial that has ended, is within 15% on all four. What a plan says
-before the first trial is not, on digits and IMDb: it is for a configuration drawn at random, and an optimizer likes
-some more than others (on IMDb the largest network costs six times what the smallest does); and on digits a probe of a
-second speaks for a minute. A single trial of digits, a tenth of a second to one, is off by about 20%; a fit to all
-trials of a run is off by 13 to 15% itself, so that the rest is the machine. A Gaussian process in place of the ridge
-regression did no better.
+before the first trial is not always: a probe of a second speaks for a minute on digits, in which other work came and
+went; and a plan is for a configuration drawn at random, where an optimizer likes some more than others (on IMDb the
+largest network costs six times what the smallest does). A single trial of digits, a tenth of a second to one, is off by
+about 18%; a fit to all trials of a run is off by 13 to 15% itself, so that the rest is the machine. A Gaussian process
+in place of the ridge regression did no better.
 """
 
 from __future__ import annotations
