@@ -203,7 +203,11 @@ def test_data_status_tells_where_it_looked():
         (["tune"], "Missing argument 'TASK'"),
         (["tunes"], "did you mean 'tune'"),
         (["tune", "nothing.py:task", "--max-cost", "3x"], "does not exist"),
-        (["tune", "cifar10", "--max-cost", "3x", "--data-dir", "nowhere"], "mfbo data get cifar10"),
+        pytest.param(
+            ["tune", "cifar10", "--max-cost", "3x", "--data-dir", "nowhere"],
+            "mfbo data get cifar10",
+            marks=pytest.mark.needs("torch"),
+        ),
         (["resume", "nowhere"], "no run in 'nowhere'"),
         (["show", "nowhere"], "no run in 'nowhere'"),
         (["best", "nowhere"], "no run in 'nowhere'"),

@@ -163,6 +163,7 @@ def test_deepcave_opens_the_folder_in_an_environment_of_its_own(run, tmp_path):
     assert "CRASHED" in found["trials"]
 
 
+@pytest.mark.needs("tensorboard")
 def test_tensorboard_reads_curves_and_final_values(run, tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

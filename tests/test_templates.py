@@ -20,6 +20,7 @@ from mfbo.task import load
 from mfbo.templates import TEMPLATES
 from mfbo.trial import Rung
 
+pytestmark = pytest.mark.needs("torch", "transformers", "lightning")  # most of what they are written for
 TASKS = sorted(set(TEMPLATES) - {"command"})
 
 

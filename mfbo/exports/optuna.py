@@ -29,13 +29,18 @@ def write(run: Run, out: Path) -> None:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     header = run.header
     name = f"{header.task} {header.optimizer} seed {header.seed}"
-    study = optuna.create_study(study_name=name, storage=f"sqlite:///{out}", direction="minimize")
-    study.set_user_attr("command", header.command)
     distributions = {entry["name"]: _distribution(optuna, entry) for entry in header.space.get("hyperparameters", [])}
     by_config: dict[str, list[Result]] = {}
     for result in run.results:
         by_config.setdefault(result.trial.key, []).append(result)
-    study.add_trials([_trial(optuna, results, distributions, header.created) for results in by_config.values()])
+    storage = optuna.storages.RDBStorage(f"sqlite:///{out}")
+    try:
+        study = optuna.create_study(study_name=name, storage=storage, direction="minimize")
+        study.set_user_attr("command", header.command)
+        study.add_trials([_trial(optuna, results, distributions, header.created) for results in by_config.values()])
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
 
 
 def _trial(optuna: Any, results: Sequence[Result], distributions: Mapping[str, Any], created: str) -> Any:
