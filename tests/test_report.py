@@ -524,6 +524,10 @@ def test_a_page_that_takes_long_to_make_is_made_seldom_until_the_run_has_ended(t
     made_run((0.5, FULL, 9), folder=tmp_path / "run", ended=None)
     now = iter(range(0, 1000, 5))  # it takes 5 seconds, whatever is asked
     source = Source([tmp_path / "run"], lambda: next(now))
+    begun = source.state()["version"]
+    gone_on(tmp_path / "run", 0.45)
+    assert source.state()["version"] != begun  # the first page's time is no measure
+    assert "validation loss of 0.45" in source.page()
     first = source.state()["version"]
     gone_on(tmp_path / "run", 0.4)
     seen = [source.state()["version"] for _ in range(40)]

@@ -41,6 +41,7 @@ class Source:
         self._next = 0.0
         self._version, self._page = "", ""
         self.page()
+        self._next = 0.0  # the first one took what libraries take to load
 
     def state(self) -> dict[str, Any]:
         """``version``, which changes with the runs, and ``ended``: whether all of them have."""
