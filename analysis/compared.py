@@ -100,7 +100,7 @@ def critical(material: Material) -> Figure:
     looks, last = style.looks(list(found.names)), found.ranks[:, -1]
     figure: Figure
     figure, axes = style.framed(f"Final ranks over {len(found.final)} {found.kind}", [], "")
-    order = np.argsort(last, kind="stable")
+    order = found.order
     for row, index in enumerate(order):
         axes.plot(last[index], row, looks[index].marker, color=looks[index].colour, clip_on=False)
         axes.annotate(f"{last[index]:.2f}", (1.01, row), xycoords=("axes fraction", "data"), va="center")

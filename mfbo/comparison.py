@@ -73,6 +73,11 @@ class Comparison:
     optimum: float | None
     groups: tuple[Group, ...]
 
+    @property
+    def runs(self) -> list[Run]:
+        """Those of all groups."""
+        return [run for group in self.groups for run in group.runs]
+
 
 def compare(folders: Sequence[Path | str]) -> Comparison:
     """Read runs and put them side by side.

@@ -83,7 +83,7 @@ class Evidence:
         """For ``--json``; what is infinite or unknown is null."""
         rows = [{name: _plain(value) for name, value in vars(standing).items()} for standing in self.standings]
         task, unit = self.comparison.task, self.comparison.unit
-        runs = [run for group in self.comparison.groups for run in group.runs]
+        runs = self.comparison.runs
         paid = facts(of_run(runs[0]), sum(run.seconds for run in runs))
         return {"task": task, "unit": unit, "end": self.end, "baseline": self.baseline, "optimizers": rows, **paid}
 

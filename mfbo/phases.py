@@ -27,7 +27,7 @@ from mfbo.errors import BadValue, RunError, UnknownName
 from mfbo.ledger import DAMAGE
 from mfbo.observer import Observer
 from mfbo.optimizers import OPTIMIZERS
-from mfbo.price import facts, in_time
+from mfbo.price import Price, facts, in_time
 from mfbo.price import kept as price_of
 from mfbo.records import number, whole
 from mfbo.settings import Settings
@@ -108,8 +108,17 @@ class Phases:
 
     def to_dict(self) -> dict[str, Any]:
         """For ``--json`` and ``phases.json``."""
-        paid = price_of({"price": self.price}) if self.unit == "s" else None
-        return {**asdict(self), **facts(paid, sum(self.costs.values()))}
+        return {**asdict(self), **facts(self.hour, self.total)}
+
+    @property
+    def total(self) -> float:
+        """Charged in all phases, in `unit`."""
+        return sum(self.costs.values())
+
+    @property
+    def hour(self) -> Price | None:
+        """What an hour of its cost is paid with; None where the cost is not in time."""
+        return price_of(vars(self)) if self.unit == "s" else None
 
 
 def study(

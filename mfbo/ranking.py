@@ -38,6 +38,11 @@ class Ranking:
     final: Floats
 
     @property
+    def order(self) -> list[int]:
+        """Indices of the optimizers, best final rank first."""
+        return [int(index) for index in np.argsort(self.ranks[:, -1], kind="stable")]
+
+    @property
     def pvalues(self) -> Floats:
         """(n_optimizers, n_optimizers), of the final losses: see `mfbo.statistics.pairwise_wilcoxon`."""
         return pairwise_wilcoxon(self.final)
@@ -48,8 +53,7 @@ class Ranking:
         The longest only; these are what a critical-difference diagram joins (Demšar 2006, with the test of Benavoli et
         al. 2016 in place of Nemenyi's).
         """
-        order = [int(index) for index in np.argsort(self.ranks[:, -1], kind="stable")]
-        pvalues = self.pvalues
+        order, pvalues = self.order, self.pvalues
         found: list[tuple[int, int]] = []
         for start in range(len(order)):
             end = start + 1

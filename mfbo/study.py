@@ -37,7 +37,14 @@ if TYPE_CHECKING:
 
 STUDY = "study.yaml"
 _LISTS = ("tasks", "optimizers")
-_SEARCH = ("fidelity", "max_fidelity", "min_fidelity", "eta", "prior")
+SEARCH: dict[str, tuple[type, ...]] = {
+    "fidelity": (str, type(None)),
+    "max_fidelity": (int, float),
+    "min_fidelity": (int, float),
+    "eta": (int,),
+    "prior": (str, type(None)),
+}
+"""What a study says of the search of each run, beside the settings, and the kinds of value in a file."""
 _OPTIONS = ("model", "data_dir", "metric")  # options of a task that the command line has by name
 
 
@@ -103,8 +110,8 @@ class Study:
 
     @property
     def search(self) -> dict[str, Any]:
-        """What is the same for every run, as `mfbo.tune` takes it."""
-        return {name: getattr(self, name) for name in (*_SEARCH, "settings")}
+        """What is the same for every run beside the settings, as `mfbo.tune` takes it."""
+        return {name: getattr(self, name) for name in SEARCH}
 
     @property
     def size(self) -> int:
@@ -175,6 +182,7 @@ def compare(
                 command=command,
                 optimizer=entry.optimizer,
                 seed=entry.seed,
+                settings=study.settings,
                 **study.search,
                 like=plans.get(entry.task),
             )
@@ -206,10 +214,7 @@ def extended(study: Study, out: Path | str) -> Study:
     if not path.exists():
         return study
     there = read_study(path)
-    one, other = (
-        {"tasks": ", ".join(those.tasks), **{name: getattr(those, name) for name in _SEARCH}, **vars(those.settings)}
-        for those in (there, study)
-    )
+    one, other = ({"tasks": ", ".join(those.tasks), **those.search, **vars(those.settings)} for those in (there, study))
     _refuse_other(out, f"study (see its {STUDY})", one, other)
     optimizers = tuple(dict.fromkeys((*there.optimizers, *study.optimizers)))
     return replace(study, optimizers=optimizers, seeds=max(there.seeds, study.seeds))
@@ -254,15 +259,6 @@ def read_study(path: Path) -> Study:
     return _study_of({str(key): value for key, value in found.items()}, str(path))
 
 
-_KINDS: dict[str, tuple[type, ...]] = {
-    "fidelity": (str, type(None)),
-    "max_fidelity": (int, float),
-    "min_fidelity": (int, float),
-    "eta": (int,),
-    "prior": (str, type(None)),
-}
-
-
 def _keys() -> tuple[str, ...]:
     own = tuple(item.name for item in fields(Study) if item.name != "settings")
     return (*own, *_OPTIONS, *(item.name for item in fields(Settings)))
@@ -286,7 +282,7 @@ def _study_of(values: dict[str, Any], where: str) -> Study:
     if values.get("workers") == "auto":
         values["workers"] = None if values.get("scheduler") else automatic()
     wrong = {key: value for key, value in values.items() if not possible(key, value)}
-    wrong |= {key: own[key] for key, kinds in _KINDS.items() if key in own and type(own[key]) not in kinds}
+    wrong |= {key: own[key] for key, kinds in SEARCH.items() if key in own and type(own[key]) not in kinds}
     for key, value in wrong.items():
         raise BadValue(f"study {where!r}: {key} is {value!r}; give it as `mfbo tune` takes it")
     cost = own.pop("max_cost")

@@ -35,8 +35,9 @@ def pytest_addoption(parser):
 
 
 def pytest_report_header(config):
-    found = {file.name: sorted(set(lacking(file))) for file in sorted(Path(__file__).parent.glob("test_*.py"))}
-    return [f"{name} needs {', '.join(names)}" for name, names in found.items() if names and config.option.light]
+    files = sorted(Path(__file__).parent.glob("test_*.py")) if config.option.light else []
+    found = {file.name: sorted(set(lacking(file))) for file in files}
+    return [f"{name} needs {', '.join(names)}" for name, names in found.items() if names]
 
 
 def pytest_ignore_collect(collection_path, config):

@@ -180,6 +180,7 @@ def test_what_is_typed_beside_a_study_file_comes_before_what_it_says(tmp_path, m
     assert read_study(tmp_path / "runs" / "mine-study" / STUDY) == Study(
         ("branin",), ("asha",), 1, "2x", settings=settings
     )
+    assert CliRunner().invoke(main, ["compare", "mine.yaml", "--seeds", "0"]).exit_code == 2
 
 
 def test_every_run_has_the_ladder_and_the_prior_of_its_study(tmp_path, monkeypatch):
@@ -196,7 +197,6 @@ def test_every_run_has_the_ladder_and_the_prior_of_its_study(tmp_path, monkeypat
     assert max(rung.work for rung in smac.rungs) == max(rung.work for rung in random.rungs) <= 0.5
     other = CliRunner().invoke(main, ["compare", "mine.yaml", "-q", "--eta", "2"], catch_exceptions=False)
     assert (other.exit_code, "its eta is 3, not 2" in other.stderr) == (2, True)
-    assert CliRunner().invoke(main, ["compare", "mine.yaml", "--seeds", "0"]).exit_code == 2
 
 
 def test_optimizers_that_are_there_stay_in_the_study(tmp_path):

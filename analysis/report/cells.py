@@ -98,7 +98,7 @@ def _deviation(line: Line, name: str) -> float:
 def phase_costs(found: Phases) -> str:
     """What each phase cost."""
     spent = ", ".join(f"{clean(name, 40)} {paid(found, cost)}" for name, cost in found.costs.items())
-    total = paid(found, sum(found.costs.values()))
+    total = paid(found, found.total)
     return f"{total} of {clean(found.max_cost, 40)}: {spent}."
 
 

@@ -20,6 +20,10 @@ SCALES = {
     "ranks": {"x": "cost"},
     "learning": {"x": "work", "y": "loss"},
 }
+CHANCE = (
+    "Final average rank over the {0}, 1 is best. A grey bar joins optimizers of which no pair differs by more than "
+    "chance: Wilcoxon signed-rank test over the {0}, Holm-adjusted, p > 0.05. Few {0} join them all."
+)
 CAPTIONS = {
     "anytime": (
         "Quality against cost",
@@ -35,11 +39,7 @@ CAPTIONS = {
         "Average rank",
         "At each cost the optimizers are ranked seed by seed, 1 is best; the mean of these ranks.",
     ),
-    "critical": (
-        "Which differences are more than chance?",
-        "Final average rank over the seeds, 1 is best. A grey bar joins optimizers of which no pair differs by more "
-        "than chance: Wilcoxon signed-rank test over the seeds, Holm-adjusted, p > 0.05. Few seeds join them all.",
-    ),
+    "critical": ("Which differences are more than chance?", CHANCE.format("seeds")),
     "correlation": (
         "Do cheap trials foretell expensive ones?",
         "Rank correlation between losses at a lower rung and at the highest: near 1 cheap trials choose well, near 0 "

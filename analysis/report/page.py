@@ -63,10 +63,10 @@ def _ranking(material: Material, look: dict[str, Any], figures: dict[str, plots.
         f"Over {len(material.parts)} tasks: at each cost the optimizers are ranked by their mean loss, 1 is best; the "
         "mean of these ranks."
     )
-    heading, chance = details.CAPTIONS["critical"]
+    heading, _ = details.CAPTIONS["critical"]
     both = (
         details.figure("all-ranks", "Average rank", caption),
-        details.figure("all-critical", heading, chance.replace("seeds", "tasks")),
+        details.figure("all-critical", heading, details.CHANCE.format("tasks")),
     )
     return f"<section><h2>All tasks</h2>{''.join(both)}</section>"
 

@@ -199,7 +199,7 @@ def ranks(found: Ranking, look: dict[str, Look]) -> Json:
 def critical(found: Ranking, look: dict[str, Look]) -> Json:
     """Final average ranks, best on top; a grey bar joins optimizers that differ by no more than chance."""
     final = dict(zip(found.names, found.ranks[:, -1].tolist(), strict=True))
-    order = sorted(final, key=lambda name: final[name])
+    order = [found.names[index] for index in found.order]
     data: list[Json] = []
     for group in found.alike():
         middle = sum(final[name] for name in group) / len(group)

@@ -100,7 +100,7 @@ def finding(part: Part) -> str:
     return (
         f"The best of {counted(len(part.results), 'trial')} has a validation loss of {number(result.outcome.loss)} "
         f"({rung_words(result.outcome.rung)}{metrics}); it was found at a cost of "
-        f"{cost_words(result.spent, unit_of(run))}{money(run, result.at)}."
+        f"{cost_words(result.spent, unit_of(run))}{beside(of_run(run), result.at)}."
     )
 
 
@@ -248,11 +248,6 @@ def quality(run: Run, best: Result) -> str:
 def cost_words(cost: float, unit: str) -> str:
     """``1m20s``, or ``3.2 full evaluations``."""
     return f"{number(float(cost))} full evaluations" if unit == "x" else amount(cost, unit)
-
-
-def money(run: Run, seconds: float) -> str:
-    """So many seconds of cost in money; empty where the run has no price."""
-    return beside(of_run(run), seconds)
 
 
 def unit_of(run: Run) -> str:

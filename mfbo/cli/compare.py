@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from mfbo.study import Entry, Study
 
 OPTIMIZERS, SEEDS = "smac,hyperband,random,grid", 5
-_OWN = ("max_cost", "seeds", "fidelity", "max_fidelity", "min_fidelity", "eta", "prior")  # of a study beside settings
 
 
 @click.command()
@@ -80,10 +79,10 @@ def compare(*, what: tuple[str, ...], out: str | None, quiet: bool, as_json: boo
 
 
 def _study(what: tuple[str, ...], *, optimizers: str | None, **given: Any) -> Study:
-    from mfbo.study import Study, read_study
+    from mfbo.study import SEARCH, Study, read_study
     from mfbo.task import is_command
 
-    own = {name: given.pop(name) for name in _OWN}
+    own = {name: given.pop(name) for name in ("max_cost", "seeds", *SEARCH)}
     settings = options.settings_of(**given)
     own["optimizers"] = tuple(name.strip() for name in (optimizers or OPTIMIZERS).split(",") if name.strip())
     if any(name.endswith((".yaml", ".yml")) for name in what):

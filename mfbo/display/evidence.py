@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from mfbo.evidence import Evidence, Standing
-    from mfbo.run import Run
 
 
 def comparison(found: Evidence) -> RenderableType:
@@ -24,7 +23,7 @@ def comparison(found: Evidence) -> RenderableType:
     what, unit = found.comparison, found.comparison.unit
     counts = {standing.seeds for standing in found.standings}
     seeds = f", {max(counts)} seed{'s' if max(counts) > 1 else ''}" if len(counts) == 1 else ""
-    each = beside(of_run(_runs(found)[0]), found.end) if unit == "s" else ""
+    each = beside(of_run(what.runs[0]), found.end) if unit == "s" else ""
     head = f"\n{clean(what.task)} at a cost of {amount(found.end, unit)}{each}{seeds}"
     columns = ["optimizer", "loss", "trials", "to 1%"]
     table = plain_table(*columns, *(["reached", "speed-up", "p"] if found.baseline else []))
@@ -44,13 +43,9 @@ def comparison(found: Evidence) -> RenderableType:
 
 def _money(found: Evidence) -> list[str]:
     """What all runs together cost, where there is a price."""
-    runs = _runs(found)
+    runs = found.comparison.runs
     price, spent = of_run(runs[0]), sum(run.seconds for run in runs)
     return [f"all {len(runs)} runs together: {seconds(spent)}, {price.of(spent)}"] if price else []
-
-
-def _runs(found: Evidence) -> list[Run]:
-    return [run for group in found.comparison.groups for run in group.runs]
 
 
 def _cells(standing: Standing, baseline: str | None, unit: str) -> list[str]:

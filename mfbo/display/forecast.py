@@ -61,8 +61,7 @@ def lines(plan: Plan, price: str | None = None, now: datetime | None = None) -> 
     """
     if not plan.steps:
         return [f"no plan, so all rungs are there: {clean(plan.note)}"]
-    words = [headline(plan)]
-    paid = Price.parse(price) if price is not None and plan.unit == "s" else None
+    words, paid = [headline(plan)], _paid(plan, price)
     rows = [("rung", "work", "each", "trials")]
     for step in plan.steps:
         each = amount(step.cost, plan.unit) + beside(paid, step.cost)
@@ -105,8 +104,7 @@ def percent(work: float) -> str:
 
 def to_dict(plan: Plan, price: str | None = None) -> dict[str, Any]:
     """For ``--json``; money is that of the budget."""
-    paid = Price.parse(price) if price is not None and plan.unit == "s" else None
-    found = asdict(plan) | facts(paid, plan.budget)
+    found = asdict(plan) | facts(_paid(plan, price), plan.budget)
     found["words"] = headline(plan) if plan.steps else clean(plan.note)
     return found
 
@@ -116,6 +114,11 @@ def _bought(steps: Sequence[Step]) -> str:
     many = f"{steps[0].trials} configuration{'' if steps[0].trials == 1 else 's'} at"
     parts[0] = parts[0].replace(f"{steps[0].trials} at", many, 1) if steps[0].trials else parts[0]
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
+def _paid(plan: Plan, price: str | None) -> Price | None:
+    """What an hour of its cost is paid with; None where the cost is not in time."""
+    return Price.parse(price) if price is not None and plan.unit == "s" else None
 
 
 def _money(plan: Plan, paid: Price | None) -> str:

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from mfbo.display.tables import plain_table
 from mfbo.display.text import amount, clean, number, pairs
-from mfbo.price import beside, kept
+from mfbo.price import beside
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -23,7 +23,7 @@ SHOWN = ("accuracy", "macro_f1")
 def phases(found: Phases) -> RenderableType:
     """Cost by phase, what was narrowed, a line an optimizer, and the best configuration."""
     costs = ", ".join(f"{name} {paid(found, cost)}" for name, cost in found.costs.items())
-    total = paid(found, sum(found.costs.values()))
+    total = paid(found, found.total)
     parts: list[RenderableType] = [Text(f"\n{clean(found.task)}: {total} of {found.max_cost}", "bold"), Text(costs)]
     if found.narrowed:
         parts.append(Text("\nafter exploration", "bold"))
@@ -38,7 +38,7 @@ def phases(found: Phases) -> RenderableType:
 
 def paid(found: Phases, cost: float) -> str:
     """A cost, and in money where there is a price and the cost is in time."""
-    return amount(cost, found.unit) + (beside(kept({"price": found.price}), cost) if found.unit == "s" else "")
+    return amount(cost, found.unit) + beside(found.hour, cost)
 
 
 def _table(found: Phases) -> Table:
