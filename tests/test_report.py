@@ -10,6 +10,7 @@ import io
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -40,7 +41,7 @@ from mfbo.phases import kept as kept_phases
 from mfbo.phases import study as three_phases
 from mfbo.run import Limits
 from mfbo.settings import Settings
-from mfbo.study import STUDY, Study, compare
+from mfbo.study import STUDY, Study, compare, read_study
 from mfbo.trial import Known, Outcome, Trial
 
 LOW = RUNGS[1]
@@ -260,6 +261,24 @@ def test_a_study_is_repeated_by_one_command(tmp_path):
     assert "mfbo compare made --optimizers smac --seeds 2 --max-cost 100s" in text
     assert "no optimizer" not in text
     assert "neither random search nor grid search was run" in text
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "--eta 2 --min-fidelity 0.1 --max-fidelity 0.5 --prior default",
+        "--prior 'my prior.yaml' --from-scratch --option 'a=b c' --fidelity epochs",
+    ],
+)
+def test_the_command_that_repeats_a_study_comes_to_the_same_study(tmp_path, monkeypatch, typed):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my prior.yaml").write_text("x1: 1.0\nx2: 2.0\n")
+    words = ["compare", "branin", "--optimizers", "asha", "--seeds", "1", "--max-cost", "2x", *shlex.split(typed)]
+    CliRunner().invoke(main, [*words, "--out", "one"], catch_exceptions=False)
+    said = command(gather(["one"]))
+    CliRunner().invoke(main, [*shlex.split(said)[1:], "--out", "other"], catch_exceptions=False)
+    assert read_study(tmp_path / "other" / STUDY) == read_study(tmp_path / "one" / STUDY)
+    assert all(word in said for word in typed.split() if word.startswith("--"))
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mfbo.display.text import PATH, clean
 from mfbo.fidelity import ETA
 from mfbo.settings import Settings
-from mfbo.study import STUDY, read_study
+from mfbo.study import STUDY, Study, read_study
 
 if TYPE_CHECKING:
     from mfbo.analysis.report.material import Material
@@ -29,7 +29,8 @@ def command(material: Material) -> str:
         study = read_study(material.study / STUDY)
         words = ["mfbo", "compare", *study.tasks, "--optimizers", ",".join(study.optimizers)]
         words += ["--seeds", str(study.seeds), "--max-cost", study.max_cost]
-        words += ["--fidelity", study.fidelity] if study.fidelity else []
+        usual = {item.name: item.default for item in fields(Study)}
+        words += _option_words({name: value for name, value in study.search.items() if value != usual[name]})
         return clean(shlex.join([*words, *_setting_words(vars(study.settings))]), PATH)
     return "\n".join(dict.fromkeys(_tune(run) for part in material.parts for run in part.runs))
 
@@ -41,8 +42,7 @@ def _tune(run: Run) -> str:
     given |= {"fidelity": header.fidelity.get("path"), "eta": header.eta if header.eta != ETA else None}
     given |= {name: header.bounds.get(name) for name in ("min_fidelity", "max_fidelity")}
     given |= {"prior": _prior(header), "warm_start": "EARLIER_RUN" if header.known else None}
-    for name, value in given.items():
-        words += [f"--{name.replace('_', '-')}", str(value)] if value is not None else []
+    words += _option_words(given)
     words += ["--objectives", ",".join(header.objectives)] if header.objectives else []
     return clean(shlex.join([*words, *_setting_words(header.settings)]), PATH)
 
@@ -54,6 +54,12 @@ def _prior(header: Header) -> str | None:
     defaults = {entry.get("name"): entry.get("default_value") for entry in header.space.get("hyperparameters", [])}
     usual = all(defaults.get(name) == value for name, value in header.prior.items())
     return "default" if usual else "PRIOR.yaml"
+
+
+def _option_words(given: Mapping[str, Any]) -> list[str]:
+    """Options with their values; without those that are None."""
+    pairs = ((f"--{name.replace('_', '-')}", str(value)) for name, value in given.items() if value is not None)
+    return [word for pair in pairs for word in pair]
 
 
 def _setting_words(settings: Mapping[str, Any]) -> list[str]:
