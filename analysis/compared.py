@@ -12,6 +12,7 @@ from mfbo.analysis import style
 from mfbo.analysis.runs import anytime_figure, cost_unit
 from mfbo.curves import cost_to_quality
 from mfbo.errors import NothingToShow
+from mfbo.ranking import LEVEL
 from mfbo.statistics import rung_correlations
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def critical(material: Material) -> Figure:
     axes.set_yticks(range(len(order)), [style.plain(found.names[index], 18) for index in order])
     axes.set_ylim(len(order) - 0.5, -0.5)
     axes.set_xlim(0.9, len(order) + 0.1)
-    axes.set_xlabel("Average rank (1 is best); a bar joins\nwhat does not differ: Wilcoxon, Holm, p > 0.05")
+    axes.set_xlabel(f"Average rank (1 is best); a bar joins\nwhat does not differ: Wilcoxon, Holm, p > {LEVEL}")
     return figure
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 POINTS = 120
 EARLIEST = 0.01  # of the cost at which losses are compared at last
+LEVEL = 0.05  # of the test between final losses
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,8 +49,18 @@ class Ranking:
         """(n_optimizers, n_optimizers), of the final losses: see `mfbo.statistics.pairwise_wilcoxon`."""
         return pairwise_wilcoxon(self.final)
 
-    def alike(self, level: float = 0.05) -> list[tuple[str, ...]]:
-        """Groups of optimizers, neighbours by final rank, of which no pair differs by more than chance at `level`.
+    @property
+    def pairs(self) -> int:
+        """How many are compared, which the p-values are adjusted for."""
+        return math.comb(len(self.names), 2)
+
+    @property
+    def needed(self) -> int:
+        """Seeds or tasks without which no pair can differ at `LEVEL`: n of them have p = 1 / 2 ** (n - 1) at least."""
+        return math.ceil(1 + math.log2(self.pairs / LEVEL))
+
+    def alike(self) -> list[tuple[str, ...]]:
+        """Groups of optimizers, neighbours by final rank, of which no pair differs by more than chance at `LEVEL`.
 
         The longest only; these are what a critical-difference diagram joins (Demšar 2006, with the test of Benavoli et
         al. 2016 in place of Nemenyi's).
@@ -57,7 +69,7 @@ class Ranking:
         found: list[tuple[int, int]] = []
         for start in range(len(order)):
             end = start + 1
-            while end < len(order) and all(pvalues[order[end], other] > level for other in order[start:end]):
+            while end < len(order) and all(pvalues[order[end], other] > LEVEL for other in order[start:end]):
                 end += 1
             if end - start > 1 and not any(start >= first and end <= last for first, last in found):
                 found.append((start, end))

@@ -127,6 +127,14 @@ def test_groups_that_do_not_differ_are_neighbours_and_the_longest():
     assert ranked([[1, 2, 3]] * 3).alike() == [("a", "b", "c")]
 
 
+@pytest.mark.parametrize("optimizers", [2, 3, 5])
+def test_from_as_many_blocks_as_are_needed_on_all_can_be_told_apart_and_with_one_less_none(optimizers):
+    apart = [[(100 + block) * number for number in range(optimizers)] for block in range(20)]
+    needed = ranked(apart).needed
+    assert ranked(apart[:needed]).alike() == []
+    assert ranked(apart[: needed - 1]).alike() == [tuple("abcdef"[:optimizers])]
+
+
 def test_rung_correlation_is_that_of_the_configurations_seen_at_both(material):
     (axes,) = drawn(compared.correlation, material).axes
     assert points(axes, "smac") == [(pytest.approx(100 / 3), pytest.approx(1))]

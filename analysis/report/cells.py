@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mfbo.analysis.report.material import Part
     from mfbo.importance import Importances
     from mfbo.phases import Line, Phases
+    from mfbo.ranking import Ranking
     from mfbo.run import Run
     from mfbo.trial import Config
 
@@ -73,6 +74,17 @@ def note(part: Part) -> str:
             "over paired seeds, Holm-adjusted."
         )
     return said
+
+
+def ranks(found: Ranking) -> tuple[list[str], list[list[str]]]:
+    """Head and rows of the final ranks."""
+    joined = found.alike()
+    rows = []
+    for index in found.order:
+        name = found.names[index]
+        others = dict.fromkeys(other for group in joined if name in group for other in group if other != name)
+        rows.append([name, f"{found.ranks[index, -1]:.2f}", ", ".join(others) or NONE])
+    return ["optimizer", "average rank", "not told apart from"], rows
 
 
 def phase_lines(found: Phases) -> tuple[list[str], list[list[str]]]:

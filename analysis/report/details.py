@@ -12,6 +12,7 @@ from mfbo.display.text import PATH, clean
 
 if TYPE_CHECKING:
     from mfbo.analysis.report.material import Part
+    from mfbo.ranking import Ranking
 
 KINDS = 20  # of failures that are shown
 SCALES = {
@@ -20,10 +21,6 @@ SCALES = {
     "ranks": {"x": "cost"},
     "learning": {"x": "work", "y": "loss"},
 }
-CHANCE = (
-    "Final average rank over the {0}, 1 is best. A grey bar joins optimizers of which no pair differs by more than "
-    "chance: Wilcoxon signed-rank test over the {0}, Holm-adjusted, p > 0.05. Few {0} join them all."
-)
 CAPTIONS = {
     "anytime": (
         "Quality against cost",
@@ -39,7 +36,6 @@ CAPTIONS = {
         "Average rank",
         "At each cost the optimizers are ranked seed by seed, 1 is best; the mean of these ranks.",
     ),
-    "critical": ("Which differences are more than chance?", CHANCE.format("seeds")),
     "correlation": (
         "Do cheap trials foretell expensive ones?",
         "Rank correlation between losses at a lower rung and at the highest: near 1 cheap trials choose well, near 0 "
@@ -53,9 +49,9 @@ CAPTIONS = {
 }
 
 
-def part(key: str, part: Part, there: set[str], panels: int, *, titled: bool) -> str:
+def part(key: str, part: Part, there: set[str], panels: int, *, titled: bool, ranks: Ranking | None) -> str:
     """All sections of one task; `there` are the figures that it has."""
-    shown = [name for name in ("anytime", "quality", "ranks", "critical") if name in there]
+    shown = [name for name in ("anytime", "quality", "ranks") if name in there]
     cheap = [name for name in ("correlation", "learning") if name in there]
     pieces = [
         f'<h2 class=task id="{key}">{escaped(part.name)}</h2><p class=verdict>{verdict(part)}{cards(part)}{best(part)}'
@@ -69,6 +65,7 @@ def part(key: str, part: Part, there: set[str], panels: int, *, titled: bool) ->
                 _captioned(key, name, _meaning(part) if name == "anytime" else "", single=len(part.runs) == 1)
                 for name in shown
             ),
+            critical(key, ranks) if ranks and "critical" in there else "",
         ),
         _section(f"{key}-front", "Pareto front", *pareto(key, part, there)),
         _section(f"{key}-rungs", "What low fidelity foretold", rungs(part), *(_captioned(key, name) for name in cheap)),
@@ -90,6 +87,12 @@ def _captioned(key: str, name: str, more: str = "", *, single: bool = False) -> 
     if single and name == "anytime":
         caption = "What the best configuration so far was worth by the time that cost was spent."
     return figure(f"{key}-{name}", heading, f"{caption} {more}")
+
+
+def critical(key: str, found: Ranking) -> str:
+    """A place for the critical-difference diagram, and how to read it."""
+    caption = words.ranked(found, "A grey bar at the right joins")
+    return figure(f"{key}-critical", "Final ranks, and who can be told apart", caption)
 
 
 def _meaning(part: Part) -> str:

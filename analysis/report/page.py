@@ -54,7 +54,7 @@ def page(material: Material, *, live: str = "") -> str:
 
 
 def _ranking(material: Material, look: dict[str, Any], figures: dict[str, plots.Json]) -> str:
-    """Over all tasks; the figure is added to `figures`."""
+    """Over all tasks; the figures are added to `figures`."""
     if material.ranking is None:
         return ""
     figures["all-ranks"] = plots.ranks(material.ranking, look)
@@ -63,12 +63,8 @@ def _ranking(material: Material, look: dict[str, Any], figures: dict[str, plots.
         f"Over {len(material.parts)} tasks: at each cost the optimizers are ranked by their mean loss, 1 is best; the "
         "mean of these ranks."
     )
-    heading, _ = details.CAPTIONS["critical"]
-    both = (
-        details.figure("all-ranks", "Average rank", caption),
-        details.figure("all-critical", heading, details.CHANCE.format("tasks")),
-    )
-    return f"<section><h2>All tasks</h2>{''.join(both)}</section>"
+    places = details.figure("all-ranks", "Average rank", caption) + details.critical("all", material.ranking)
+    return f"<section><h2>All tasks</h2>{places}</section>"
 
 
 def _part(key: str, part: Part, material: Material, look: dict[str, Any], figures: dict[str, plots.Json]) -> str:
@@ -89,7 +85,7 @@ def _part(key: str, part: Part, material: Material, look: dict[str, Any], figure
     drawn |= {f"panel{index}": panel for index, panel in enumerate(panels.values())}
     figures |= {f"{key}-{name}": figure for name, figure in drawn.items() if figure}
     there = {name for name, figure in drawn.items() if figure}
-    written: str = details.part(key, part, there, len(panels), titled=len(material.parts) > 1)
+    written: str = details.part(key, part, there, len(panels), titled=len(material.parts) > 1, ranks=material.ranking)
     return written
 
 

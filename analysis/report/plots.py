@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mfbo.ranking import Ranking
 
 Json: TypeAlias = dict[str, Any]
+BESIDE = 0.88  # of the width, where the bars of a critical-difference diagram begin
 NEVER = 1.6  # times the last cost: where runs are drawn that did not get there
 SYMBOLS = {
     "o": "circle",
@@ -197,43 +198,51 @@ def ranks(found: Ranking, look: dict[str, Look]) -> Json:
 
 
 def critical(found: Ranking, look: dict[str, Look]) -> Json:
-    """Final average ranks, best on top; a grey bar joins optimizers that differ by no more than chance."""
-    final = dict(zip(found.names, found.ranks[:, -1].tolist(), strict=True))
-    order = [found.names[index] for index in found.order]
-    data: list[Json] = []
-    for group in found.alike():
-        middle = sum(final[name] for name in group) / len(group)
-        data.append(
-            {
-                "mode": "lines",
-                "x": [middle, middle],
-                "y": [plain(group[0]), plain(group[-1])],
-                "line": {"color": "#c8c8c8", "width": 6},
-                "text": [f"no pair of these differs by more than chance: {', '.join(map(plain, group))}"] * 2,
-                "hovertemplate": "%{text}<extra></extra>",
-            }
-        )
-    for name in order:
-        marker = {"color": look[name].colour, "symbol": SYMBOLS[look[name].marker], "size": 12}
+    """Critical-difference diagram: final average ranks; a bar beside them joins what differs by no more than chance."""
+    data = []
+    for index in found.order:
+        name, rank = found.names[index], float(found.ranks[index, -1])
         data.append(
             {
                 "meta": name,
                 "name": plain(name),
                 "mode": "markers+text",
-                "x": [final[name]],
+                "x": tolist([rank]),
                 "y": [plain(name)],
-                "text": [f"{final[name]:.2f}"],
-                "textposition": "middle right",
-                "marker": marker,
-                "hovertemplate": "average rank %{x:.2f}<extra>" + plain(name) + "</extra>",
+                "text": [f"{rank:.2f}"],
+                "textposition": "middle left" if rank > (1 + len(found.names)) / 2 else "middle right",
+                "hovertemplate": "rank %{text}<extra>" + plain(name) + "</extra>",
+                "marker": {"color": look[name].colour, "symbol": SYMBOLS[look[name].marker], "size": 10},
             }
         )
-    rows = {"type": "category", "categoryorder": "array", "categoryarray": [plain(name) for name in order]}
+    rows = [found.names[index] for index in found.order]
+    joined = found.alike()
     layout: Json = {
-        "xaxis": {"title": {"text": "Final average rank (1 is best)"}, "range": [0.8, len(order) + 0.4], "dtick": 1},
-        "yaxis": {**rows, "automargin": True, "range": [len(order) - 0.4, -0.6]},
+        "xaxis": {
+            "domain": [0, BESIDE],
+            "dtick": 1,
+            "range": [0.7, len(rows) + 0.3],
+            "title": {"text": "Average rank (1 is best)"},
+        },
+        "yaxis": {
+            "type": "category",
+            "categoryarray": [plain(name) for name in rows],  # all of them, whichever the reader has hidden
+            "range": [len(rows) - 0.5, -0.5],
+        },
+        "shapes": [
+            {
+                "type": "line",
+                "xref": "paper",
+                "x0": (place := BESIDE + (1 - BESIDE) * (lane + 1) / (len(joined) + 1)),
+                "x1": place,
+                "y0": rows.index(group[0]) - 0.2,
+                "y1": rows.index(group[-1]) + 0.2,
+                "line": {"color": "#777", "width": 4},
+            }
+            for lane, group in enumerate(joined)
+        ],
         "showlegend": False,
-        "height": 110 + 42 * len(order),
+        "height": 110 + 42 * len(data),
     }
     return {"data": data, "layout": layout}
 

@@ -43,6 +43,9 @@ def markdown(material: Material, figures: Sequence[str] = ()) -> str:
         lines += [*(f"- {plain(line, 500)}" for line in found.narrowed), ""]
     for part in material.parts:
         lines += _part(part, titled=len(material.parts) > 1)
+    if material.ranking:
+        lines += ["## Average ranks", "", *table(*cells.ranks(material.ranking))]
+        lines += [plain(words.ranked(material.ranking, "Not told apart are"), 1000), ""]
     lines += [f"![{plain(name)}]({name})\n" for name in figures]
     lines += ["## How to repeat it", "", *_indented(repeat.command(material)), ""]
     facts = cells.facts([run for part in material.parts for run in part.runs])

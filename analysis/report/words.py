@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 from mfbo.budget import Budget
 from mfbo.display.text import amount, clean, number, pairs, rung_words
 from mfbo.price import beside, of_run
+from mfbo.ranking import LEVEL
 from mfbo.statistics import rung_correlations
 
 if TYPE_CHECKING:
     from mfbo.analysis.report.material import Material, Part
     from mfbo.payoff import Payoff
+    from mfbo.ranking import Ranking
     from mfbo.run import Result, Run
     from mfbo.statistics import SpeedUp
     from mfbo.validate import Validation
@@ -263,6 +265,20 @@ def run_words(run: Run) -> str:
 def counted(many: int, what: str) -> str:
     """``1 trial``, ``12 trials``."""
     return f"{many} {what}{'' if many == 1 else 's'}"
+
+
+def ranked(found: Ranking, joins: str) -> str:
+    """What the final ranks are means of, by which test `joins` has its optimizers, and what that could find."""
+    blocks = f"{len(found.final)} {found.kind}"
+    of = " (each by its mean over seeds)" if found.kind == "tasks" else ""
+    said = (
+        f"Mean rank by final loss over {blocks}{of}; 1 is best. {joins} optimizers that differ by no more than chance "
+        f"explains (p > {LEVEL}: Wilcoxon signed-rank over the {blocks}, Holm-adjusted for "
+        f"{counted(found.pairs, 'pair')})."
+    )
+    if len(found.final) < found.needed:
+        said += f" With so few {found.kind} the test finds no difference, however large; from {found.needed} on it can."
+    return said
 
 
 def listed(names: Sequence[str]) -> str:
