@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from mfbo.task import Task
 
 STUDY = "study.yaml"
+FAILED = "failed.yaml"  # beside it: the runs whose cost bought nothing, and why
 _LISTS = ("tasks", "optimizers")
 SEARCH: dict[str, tuple[type, ...]] = {
     "fidelity": (str, type(None)),
@@ -171,6 +172,7 @@ def compare(
     _claim(study, folder)
     found: list[TuneResult] = []
     problem: BadCost | None = None
+    lost: dict[str, str] = {}
     plans: dict[str, Plan] = {}  # of the first run of each task: what is compared has the same top rung
     for entry in study.entries():
         try:
@@ -188,6 +190,8 @@ def compare(
             )
         except BadCost as error:
             problem = error
+            lost[entry.folder.as_posix()] = str(error)
+            _keep_failed(folder, lost)
             failed(entry, error)
             continue
         if (plan := result.ledger.header.plan) is not None and plan.measured:
@@ -237,8 +241,39 @@ def folders(out: Path | str) -> list[Path]:
         BadValue: there is no study.
     """
     study = read_study(Path(out) / STUDY)
-    there = [Path(out) / entry.folder for entry in study.entries()]
-    return [folder for folder in there if (folder / FILE).is_file()]
+    return [folder for entry in study.entries() if _has_begun(folder := Path(out) / entry.folder)]
+
+
+def missing(out: Path | str) -> list[tuple[Entry, str]]:
+    """The runs of the study in `out` that are not there, and why: empty for those that are still to begin.
+
+    Raises:
+        BadValue: there is no study.
+    """
+    study, lost = read_study(Path(out) / STUDY), _kept_failed(Path(out))
+    absent = [entry for entry in study.entries() if not _has_begun(Path(out) / entry.folder)]
+    return [(entry, lost.get(entry.folder.as_posix(), "")) for entry in absent]
+
+
+def _has_begun(folder: Path) -> bool:
+    """Whether there is a ledger with a line; that of a run which begins has none for a moment."""
+    return (folder / FILE).is_file() and (folder / FILE).stat().st_size > 0
+
+
+def _keep_failed(folder: Path, found: Mapping[str, str]) -> None:
+    """Write down which runs bought nothing, and why."""
+    if found or (folder / FAILED).exists():
+        _write(folder / FAILED, dict(found))
+
+
+def _kept_failed(folder: Path) -> dict[str, str]:
+    import yaml
+
+    try:
+        found = yaml.safe_load((folder / FAILED).read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return {}
+    return {str(name): str(reason) for name, reason in found.items()} if isinstance(found, Mapping) else {}
 
 
 def read_study(path: Path) -> Study:
@@ -293,20 +328,25 @@ def _study_of(values: dict[str, Any], where: str) -> Study:
 
 def _claim(study: Study, folder: Path) -> None:
     """Write down what the study is."""
-    import yaml
-
-    path = folder / STUDY
     settings = {key: value for key, value in asdict(study.settings).items() if value != getattr(Settings(), key)}
     usual = {item.name: item.default for item in fields(Study)}
     own = {key: value for key, value in asdict(study).items() if key != "settings" and value != usual[key]}
     own |= {key: list(own[key]) for key in _LISTS}
+    _write(folder / STUDY, {**own, **settings})
+    _keep_failed(folder, {})
+
+
+def _write(path: Path, content: Mapping[str, object]) -> None:
+    """A file of the study, whole or not at all."""
+    import yaml
+
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        aside = folder / f".{STUDY}.{os.getpid()}"
-        aside.write_text(yaml.safe_dump({**own, **settings}, sort_keys=False), encoding="utf-8")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside = path.with_name(f".{path.name}.{os.getpid()}")
+        aside.write_text(yaml.safe_dump(dict(content), sort_keys=False), encoding="utf-8")
         aside.replace(path)
     except OSError as error:
-        raise RunExists(f"cannot write to {str(folder)!r}: {error.strerror}; give another --out") from error
+        raise RunExists(f"cannot write to {str(path.parent)!r}: {error.strerror}; give another --out") from error
 
 
 def run(

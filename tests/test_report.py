@@ -17,7 +17,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -35,13 +35,14 @@ from mfbo.analysis.report.plots import SYMBOLS
 from mfbo.analysis.report.repeat import command
 from mfbo.analysis.report.serve import Source
 from mfbo.cli import main
+from mfbo.errors import BadCost
 from mfbo.ledger import FILE, Ledger
 from mfbo.phases import PHASES
 from mfbo.phases import kept as kept_phases
 from mfbo.phases import study as three_phases
 from mfbo.run import Limits
 from mfbo.settings import Settings
-from mfbo.study import STUDY, Study, compare, read_study
+from mfbo.study import STUDY, Study, compare, missing, read_study
 from mfbo.trial import Known, Outcome, Trial
 
 LOW = RUNGS[1]
@@ -601,6 +602,90 @@ def test_a_watched_study_goes_on_between_two_of_its_runs(tmp_path):
     compare(wanted, tmp_path)
     assert one.state()["ended"] is True
     assert (before.count("seed 1"), one.page().count("seed 1") > 0) == (0, True)
+
+
+@pytest.fixture
+def begun_study(tmp_path):
+    """The folder of a study of two optimizers and one seed, of which nothing was run."""
+    (tmp_path / STUDY).write_text("tasks: [made]\noptimizers: [random, smac]\nseeds: 1\nmax_cost: 100s\n")
+    return tmp_path
+
+
+def test_a_study_is_served_before_its_first_run_has_begun(begun_study):
+    with watched(begun_study) as address:
+        page_ = fetched(address)[1]
+        assert "No run has begun yet" in page_
+        assert "<body data-live" in page_
+        assert json.loads(fetched(address + "state")[1]) == {"version": "none", "ended": False}
+
+
+def test_the_page_of_a_study_grows_with_each_run_and_has_ended_with_the_last_of_them(begun_study):
+    first, last = (begun_study / "made" / name / "s0" for name in ("random", "smac"))
+    source = Source([begun_study], lambda: 0.0)
+    made_run((0.5, FULL, 9), folder=first, optimizer="random")
+    assert "1 of 2 runs came to the end so far. To come: smac, seed 0." in source.page()
+    assert not source.state()["ended"]  # though each run that is there has
+    made_run((0.4, FULL, 9), folder=last, optimizer="smac", ended=None)
+    assert "1 of 2 runs came to the end so far. Begun: smac, seed 0." in source.page()
+    assert not source.state()["ended"]
+    gone_on(last, 0.2, ended="budget")
+    assert source.state()["ended"]
+    assert "may still change" not in source.page()
+    assert {trace["meta"] for trace in json.loads(Parts(source.page()).data)["figures"]["t0-anytime"]["data"]} == {
+        "random",
+        "smac",
+    }
+
+
+def test_a_study_that_is_not_at_its_end_says_which_runs_are_not(begun_study):
+    run_at(begun_study / "made" / "random" / "s0", optimizer="random", ended=None)
+    said = "may still change: 0 of 2 runs came to the end so far. Begun: random, seed 0. To come: smac, seed 0."
+    assert said in parts_of(begun_study).text
+    assert said in texts.markdown(gather([begun_study]))
+    assert "(1m40s a run)" in parts_of(begun_study).text
+    assert "Does multi-fidelity tuning pay off on made?" in parts_of(begun_study).text
+
+
+def test_of_a_study_without_a_result_no_limit_is_claimed(begun_study):
+    made_run(folder=begun_study / "made" / "random" / "s0", optimizer="random", ended=None)
+    assert "of made at equal cost, and do cheap trials" in Parts(Source([begun_study]).page()).text
+
+
+def test_a_ledger_without_a_line_yet_is_a_run_that_has_not_begun(begun_study):
+    run_at(begun_study / "made" / "random" / "s0", optimizer="random")
+    (begun_study / "made" / "smac" / "s0").mkdir(parents=True)
+    (begun_study / "made" / "smac" / "s0" / FILE).touch()
+    assert "To come: smac, seed 0." in parts_of(begun_study).text
+
+
+def test_of_one_run_of_a_study_it_is_not_said_that_there_is_nothing_to_compare_it_with(begun_study):
+    run_at(begun_study / "made" / "random" / "s0", optimizer="random")
+    for text in (parts_of(begun_study).text, texts.markdown(gather([begun_study]))):
+        assert "It cannot be told yet: more runs are to come." in text
+        assert "To find out" not in text
+    (begun_study / STUDY).write_text("tasks: [made]\noptimizers: [random]\nseeds: 1\nmax_cost: 100s\n")
+    assert "To find out" in parts_of(begun_study).text
+
+
+def test_of_many_runs_that_have_not_begun_the_first_are_named(begun_study):
+    (begun_study / STUDY).write_text("tasks: [made, other]\noptimizers: [random]\nseeds: 5\nmax_cost: 100s\n")
+    run_at(begun_study / "made" / "random" / "s0", optimizer="random")
+    said = Parts(Source([begun_study]).page()).text
+    assert "To come: random, seed 0 on other; random, seed 1 on made;" in said
+    assert "random, seed 3 on made; and 3 more." in said
+
+
+def test_a_run_that_bought_nothing_is_named_and_not_waited_for(tmp_path):
+    wanted = Study(("branin",), ("random", "asha"), 1, "0.5x")  # random search is at full fidelity only
+    with suppress(BadCost):
+        compare(wanted, tmp_path)
+    assert Source([tmp_path]).state()["ended"] is True
+    text = parts_of(tmp_path).text
+    assert "No run of random, seed 0: " in text
+    assert "To come" not in text
+    assert [bool(reason) for _, reason in missing(tmp_path)] == [True]
+    compare(replace(wanted, max_cost="3x"), tmp_path)
+    assert missing(tmp_path) == []
 
 
 def test_a_run_that_goes_on_is_served_on_loopback_until_ctrl_c(tmp_path):

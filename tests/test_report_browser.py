@@ -199,9 +199,7 @@ def test_a_live_page_follows_its_run_and_keeps_what_the_reader_chose(chrome, tmp
         browser.until(
             chrome, lambda: script(chrome, "document.getElementById('t0-anytime')._fullLayout.xaxis.type") == "linear"
         )
-        browser.until(
-            chrome, lambda: script(chrome, "document.getElementById('live').textContent") == "live: the run has ended"
-        )
+        browser.until(chrome, lambda: script(chrome, "document.getElementById('live').textContent") == "live: ended")
         chrome.get("about:blank")
 
 

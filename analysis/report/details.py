@@ -57,14 +57,11 @@ def part(key: str, part: Part, there: set[str], panels: int, *, titled: bool, ra
         f'<h2 class=task id="{key}">{escaped(part.name)}</h2><p class=verdict>{verdict(part)}{cards(part)}{best(part)}'
         if titled
         else "",
-        _section(f"{key}-compared", "Optimizers at equal cost", compared(part)) if len(part.runs) > 1 else "",
+        _section(f"{key}-compared", "Optimizers at equal cost", compared(part)) if not part.single else "",
         _section(
             f"{key}-figures",
             "Quality and cost",
-            *(
-                _captioned(key, name, _meaning(part) if name == "anytime" else "", single=len(part.runs) == 1)
-                for name in shown
-            ),
+            *(_captioned(key, name, _meaning(part) if name == "anytime" else "", single=part.single) for name in shown),
             critical(key, ranks) if ranks and "critical" in there else "",
         ),
         _section(f"{key}-front", "Pareto front", *pareto(key, part, there)),
@@ -149,7 +146,7 @@ def forecasts(part: Part) -> str:
     for run in part.runs:
         said, head, rows = cells.forecast(run)
         if rows:
-            title = f"<h3>{escaped(words.run_words(run), 60)}</h3>" if len(part.runs) > 1 else ""
+            title = f"<h3>{escaped(words.run_words(run), 60)}</h3>" if not part.single else ""
             pieces.append(f"{title}<p>{escaped(said, 500)}</p>{table(head, rows, kind='data')}")
     return "".join(pieces)
 

@@ -17,7 +17,7 @@ from mfbo.evidence import of
 from mfbo.ledger import FILE, read
 from mfbo.phases import EXPLORE, OPTIMIZE
 from mfbo.phases import kept as kept_phases
-from mfbo.study import STUDY, folders
+from mfbo.study import STUDY, folders, missing
 from mfbo.validate import kept
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mfbo.phases import Phases
     from mfbo.ranking import Ranking
     from mfbo.run import Result, Run
+    from mfbo.study import Entry
     from mfbo.validate import Validation
 
 
@@ -41,6 +42,7 @@ class Part:
         found: what the others show; None where there is none, or they cannot be compared.
         problem: why not; empty if there is none.
         payoff: whether multi-fidelity paid off; None as for `found`.
+        awaited: whether runs of its study are still to begin.
     """
 
     task: str
@@ -49,6 +51,12 @@ class Part:
     found: Evidence | None
     problem: str
     payoff: Payoff | None
+    awaited: bool = False
+
+    @property
+    def single(self) -> bool:
+        """Whether it is one run, and not the first of a study."""
+        return len(self.runs) == 1 and not self.awaited
 
     @property
     def name(self) -> str:
@@ -98,18 +106,25 @@ class Material:
         parts: one a task.
         ranking: of the optimizers over all of them; None where it would say nothing.
         study: folder of the study; None for runs.
+        missing: runs of the studies that are not there, and why; empty for those that are still to begin.
         phases: what the three phases of a study came to; None where these are no such runs.
     """
 
     parts: tuple[Part, ...]
     ranking: Ranking | None
     study: Path | None
+    missing: tuple[tuple[Entry, str], ...]
     phases: Phases | None = None
 
     @property
     def single(self) -> Run | None:
-        """The run, where there is one only."""
-        return self.parts[0].runs[0] if len(self.parts) == 1 and len(self.parts[0].runs) == 1 else None
+        """The run, where there is one only, and no other is to come."""
+        return self.parts[0].runs[0] if len(self.parts) == 1 and self.parts[0].single and not self.awaited else None
+
+    @property
+    def awaited(self) -> list[Entry]:
+        """Runs of the studies that are still to begin."""
+        return [entry for entry, reason in self.missing if not reason]
 
 
 def gather(places: Sequence[Path | str], *, live: bool = False) -> Material:
@@ -123,7 +138,7 @@ def gather(places: Sequence[Path | str], *, live: bool = False) -> Material:
         BadValue: a folder that is neither run nor study, or holds no result; a run given twice.
         RunError: a run that cannot be read.
     """
-    found = [folder for place in places for folder in runs_in(Path(place))]
+    found = [folder for place in places for folder in runs_in(Path(place), live=live)]
     if twice := [folder for folder in found if found.count(folder) > 1]:
         raise BadValue(f"run {str(twice[0])!r} is given twice; give it once")
     runs = [read(folder) for folder in found]
@@ -133,15 +148,20 @@ def gather(places: Sequence[Path | str], *, live: bool = False) -> Material:
     by_task: dict[str, list[Run]] = {}
     for run in runs:
         by_task.setdefault(run.header.task, []).append(run)
-    parts = tuple(_part(task, those) for task, those in by_task.items())
+    absent = [pair for place in places if (Path(place) / STUDY).is_file() for pair in missing(place)]
+    parts = tuple(_part(task, those, any(not reason for _, reason in absent)) for task, those in by_task.items())
     compared = [part.found for part in parts if part.found]
     study = Path(places[0]) if len(places) == 1 and (Path(places[0]) / STUDY).is_file() else None
     phases = kept_phases(places[0]) if len(places) == 1 else None
-    return Material(parts, ranking.ranking(compared) if compared else None, study, phases)
+    return Material(parts, ranking.ranking(compared) if compared else None, study, tuple(absent), phases)
 
 
-def runs_in(place: Path) -> list[Path]:
+def runs_in(place: Path, *, live: bool = False) -> list[Path]:
     """The run in `place`, or the runs of the study there.
+
+    Args:
+        place: a folder.
+        live: whether a study is welcome of which nothing was run, as it goes on.
 
     Raises:
         BadValue: a study of which nothing was run, or one that cannot be read.
@@ -159,12 +179,12 @@ def runs_in(place: Path) -> list[Path]:
             f"no run in {str(place)!r}, and no study: it has neither {FILE} nor {STUDY}; give a folder that has"
         )
     found = folders(place)
-    if not found:
+    if not (found or live):
         raise BadValue(f"study {str(place)!r} has no run yet; `mfbo compare` begins it")
     return found
 
 
-def _part(task: str, runs: list[Run]) -> Part:
+def _part(task: str, runs: list[Run], awaited: bool) -> Part:
     fit, left_out = sort_out(runs)
     found, problem = None, ""
     try:
@@ -172,7 +192,7 @@ def _part(task: str, runs: list[Run]) -> Part:
     except MfboError as error:
         problem = str(error)
     judged = payoff.payoff(found) if found else None
-    return Part(task, tuple(runs), tuple(left_out), found, problem, judged)
+    return Part(task, tuple(runs), tuple(left_out), found, problem, judged, awaited)
 
 
 def _standing(entry: tuple[Run, Result]) -> tuple[float, float]:

@@ -192,7 +192,7 @@
           await renew();
           last = state.version;
         }
-        note.textContent = state.ended ? "live: the run has ended" : "live";
+        note.textContent = state.ended ? "live: ended" : "live";
       } catch {
         note.textContent = "the server has ended; this is the last that it showed";
       }

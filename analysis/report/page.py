@@ -38,6 +38,7 @@ def page(material: Material, *, live: str = "") -> str:
     heading = escaped(words.title(material))
     body = [
         f"<header><h1>{heading}</h1><p class=question>{escaped(words.question(material), 2000)}</p></header>",
+        *(f"<p class=progress>{escaped(said, words.PATH)}</p>" for said in words.progress(material)),
         sections.answers(material),
         sections.phases(material),
         sections.navigation(material),
@@ -51,6 +52,13 @@ def page(material: Material, *, live: str = "") -> str:
         trace["meta"] = clean(trace["meta"])  # as the boxes that show and hide it have it
     data = {"figures": figures, "tables": tables}
     return _document(heading, "\n".join(body), data, live=live)
+
+
+def waiting(*, live: str) -> str:
+    """The page of a study of which no run has begun."""
+    title = "No run has begun yet"
+    body = f"<header><h1>{title}</h1><p class=question>This page shows the first as soon as it has.</p></header>"
+    return _document(title, body, {"figures": {}, "tables": {}}, live=live)
 
 
 def _ranking(material: Material, look: dict[str, Any], figures: dict[str, plots.Json]) -> str:
@@ -73,7 +81,7 @@ def _part(key: str, part: Part, material: Material, look: dict[str, Any], figure
     drawn: dict[str, plots.Json | None] = {}
     if part.found:
         drawn["anytime"] = plots.anytime(part.found, look)
-        drawn["quality"] = plots.quality(part.found, look) if len(part.runs) > 1 else None
+        drawn["quality"] = plots.quality(part.found, look) if not part.single else None
     if part.found and material.ranking and len(material.parts) == 1:
         drawn["ranks"] = plots.ranks(material.ranking, look)
         drawn["critical"] = plots.critical(material.ranking, look)

@@ -38,7 +38,7 @@ def _best_words(part: Part) -> str:
 
 def _answer(part: Part) -> str:
     numbers = cards(part) + best(part)
-    if len(part.runs) == 1:
+    if part.single:
         found = f"<h2>What was found</h2><p class=verdict>{escaped(words.finding(part), 1000)}</p>{numbers}"
         return f"<section id=answer>{found}<h2>{ASKED}</h2><p>{verdict(part)}</section>"
     return f"<section id=answer><h2>{ASKED}</h2><p class=verdict>{verdict(part)}{numbers}</section>"
@@ -75,7 +75,7 @@ def cards(part: Part) -> str:
     if found := part.validation:
         tested = words.spread(found.mean("loss"), words.deviation(found, "loss"))
         shown.append(("Its loss on the test split", tested, words.trainings(found)))
-    if part.found and len(part.runs) > 1 and (row := part.found.standings[0]):
+    if part.found and not part.single and (row := part.found.standings[0]):
         shown.append(
             (f"Best mean {words.loss_words(part)}", words.spread(row.loss, row.error), _seeds(row.name, row.seeds))
         )
@@ -98,7 +98,7 @@ def _seeds(name: str, seeds: int) -> str:
 
 
 def _measured(part: Part, run: Run, result: Result) -> str:
-    if len(part.runs) == 1:
+    if part.single:
         return "one measurement: no interval"
     return f"{words.run_words(run)}, trial {result.trial.id}"
 
@@ -113,9 +113,9 @@ def _cost(part: Part) -> str:
 def _cost_note(part: Part) -> str:
     limit = words.limit_words(part.runs[0])
     virtual = ", virtual" if part.found and part.found.comparison.virtual else ""
-    if len(part.runs) == 1:
+    if part.single:
         return f"limit {limit}, optimizer included{virtual}; {status_words(part.runs[0].ended)}"
-    return f"{len(part.runs)} runs, limit {limit} each, optimizer included{virtual}"
+    return f"{words.counted(len(part.runs), 'run')}, limit {limit} each, optimizer included{virtual}"
 
 
 def best(part: Part) -> str:

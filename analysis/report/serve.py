@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from mfbo.analysis.report.material import gather, runs_in
-from mfbo.analysis.report.page import page
+from mfbo.analysis.report.page import page, waiting
 from mfbo.display.text import clean
 from mfbo.errors import BadValue, MfboError
 from mfbo.ledger import FILE
 from mfbo.phases import EXPLORE, PHASES
-from mfbo.study import STUDY, read_study
+from mfbo.study import STUDY, missing
 
 HOST = "127.0.0.1"
 REST = 20  # times what a page took to make, before the next is: the run itself needs the processor
@@ -45,11 +45,12 @@ class Source:
 
     def state(self) -> dict[str, Any]:
         """``version``, which changes with the runs, and ``ended``: whether all of them have."""
-        folders = [folder for place in self._places for folder in runs_in(Path(place))]
+        whole = all(_begun(Path(place)) for place in self._places)  # before the folders: what begins between is open
+        folders = [folder for place in self._places for folder in runs_in(Path(place), live=True)]
         sizes = [(folder / FILE).stat().st_size for folder in folders]
-        ended = all(map(_ended, folders)) and all(_begun(Path(place)) for place in self._places)
+        ended = whole and all(map(_ended, folders))
         soon = self._clock() < self._next and not ended
-        return {"version": self._version if soon else "-".join(map(str, sizes)), "ended": ended}
+        return {"version": self._version if soon else "-".join(map(str, sizes)) or "none", "ended": ended}
 
     def page(self) -> str:
         """The page.
@@ -61,17 +62,18 @@ class Source:
             version = str(self.state()["version"])
             if version != self._version or not self._page:
                 begun = self._clock()
-                self._page = page(gather(self._places, live=True), live=version)
+                material = gather(self._places, live=True)
+                self._page = page(material, live=version) if material.parts else waiting(live=version)
                 self._version, now = version, self._clock()
                 self._next = now + REST * (now - begun)
             return self._page
 
 
 def _begun(place: Path) -> bool:
-    """Whether all runs of a study are there: between two of them none is open, and yet it goes on."""
+    """Whether all runs of a study have begun: between two of them none is open, and yet it goes on."""
     if (place / EXPLORE / FILE).is_file():
         return (place / PHASES).is_file()
-    return not (place / STUDY).is_file() or len(runs_in(place)) == read_study(place / STUDY).size
+    return not (place / STUDY).is_file() or all(reason for _, reason in missing(place))
 
 
 def _ended(folder: Path) -> bool:

@@ -37,6 +37,8 @@ def markdown(material: Material, figures: Sequence[str] = ()) -> str:
         figures: files of figures to show, as the reader's place sees them.
     """
     lines = [f"# {plain(words.title(material))}", "", plain(words.question(material), 2000), ""]
+    for said in words.progress(material):
+        lines += [plain(said, PATH), ""]
     if found := material.phases:
         lines += ["## The three phases", "", *(f"- {name}: {what}" for name, what in cells.PHASES.items()), ""]
         lines += [plain(cells.phase_costs(found)), "", *table(*cells.phase_lines(found))]
@@ -54,7 +56,7 @@ def markdown(material: Material, figures: Sequence[str] = ()) -> str:
 
 def _part(part: Part, *, titled: bool) -> list[str]:
     lines = [f"## {plain(part.name)}", ""] if titled else []
-    if len(part.runs) == 1:
+    if part.single:
         lines += [f"**{plain(words.finding(part), 1000)}**", ""]
     lines += [f"Did multi-fidelity pay off here? {plain(words.answer(part), 500)}", ""]
     lines += [*(f"- {plain(reason, PATH)}" for reason in words.reasons(part)), ""]
@@ -63,7 +65,7 @@ def _part(part: Part, *, titled: bool) -> list[str]:
         said = f"{words.quality(run, result)}. {words.tested(part)}"
         lines += ["### Best configuration", "", plain(said, 2000), ""]
         lines += table(["hyperparameter", "value"], cells.values(result.trial.config))
-    if part.found and len(part.runs) > 1:
+    if part.found and not part.single:
         lines += [
             "### Optimizers at equal cost",
             "",
@@ -76,7 +78,7 @@ def _part(part: Part, *, titled: bool) -> list[str]:
     for run in part.runs:
         said, head, planned = cells.forecast(run)
         if planned:
-            title = f" ({plain(words.run_words(run))})" if len(part.runs) > 1 else ""
+            title = f" ({plain(words.run_words(run))})" if not part.single else ""
             lines += [f"### The forecast, and what came of it{title}", "", plain(said, 500), "", *table(head, planned)]
     if part.importances:
         rows = [[row.name, f"{100 * row.alone:.0f}%", f"{100 * row.total:.0f}%"] for row in part.importances.rows]

@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from mfbo.ranking import Ranking
     from mfbo.run import Result, Run
     from mfbo.statistics import SpeedUp
+    from mfbo.study import Entry
     from mfbo.validate import Validation
 
 FULL_NAMES = {"random": "random search", "grid": "grid search", "random-2x": "random search at twice the cost"}
 PATH = 4096
+MOST = 6  # runs that are named
 
 
 def title(material: Material) -> str:
@@ -50,10 +52,31 @@ def question(material: Material) -> str:
     optimizers = list(dict.fromkeys(clean(one.header.optimizer, 40) for part in material.parts for one in part.runs))
     tasks = [part.name for part in material.parts]
     runs = sum(len(part.runs) for part in material.parts)
+    cost = f" ({equal_cost(material)})" if any(part.found for part in material.parts) else ""
     return (
-        f"Which optimizer finds the better configuration of {listed(tasks)} at equal cost ({equal_cost(material)}), "
-        f"and do cheap trials at low fidelity help? {runs} runs of {listed(optimizers)}."
+        f"Which optimizer finds the better configuration of {listed(tasks)} at equal cost{cost}, "
+        f"and do cheap trials at low fidelity help? {counted(runs, 'run')} of {listed(optimizers)}."
     )
+
+
+def progress(material: Material) -> list[str]:
+    """What is not there of a comparison: runs that have not come to their end, and those that bought nothing."""
+    several = len({entry.task for entry, _ in material.missing}) > 1 or len(material.parts) > 1
+    lost = [f"No run of {entry_words(entry, several)}: {clean(why, PATH)}." for entry, why in material.missing if why]
+    runs = [run for part in material.parts for run in part.runs]
+    open_, awaited = [run_words(run) for run in runs if not run.finished], material.awaited
+    if material.single or not (open_ or awaited):
+        return lost
+    ended = f"{len(runs) - len(open_)} of {counted(len(runs) + len(awaited), 'run')} came to the end so far"
+    said = [f"What is shown may still change: {ended}."]
+    said += [f"Begun: {_some(open_)}."] if open_ else []
+    said += [f"To come: {_some([entry_words(entry, several) for entry in awaited])}."] if awaited else []
+    return [" ".join(said), *lost]
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first of them, and how many more."""
+    return "; ".join(names[:MOST]) + (f"; and {len(names) - MOST} more" if len(names) > MOST else "")
 
 
 def equal_cost(material: Material) -> str:
@@ -80,10 +103,14 @@ def budget_words(budget: Budget) -> str:
 
 def answer(part: Part) -> str:
     """Whether multi-fidelity paid off here, in a sentence."""
-    if len(part.runs) == 1:
+    if part.single:
         return "It cannot be told: this is one run, and there is nothing at equal cost to compare it with."
-    if part.found is None or part.payoff is None:
-        return f"It cannot be told: {clean(part.problem) if part.problem else 'no trial came to a loss'}."
+    if part.problem:
+        return f"It cannot be told: {clean(part.problem)}."
+    if part.awaited and (part.payoff is None or part.payoff.answer == "unknown"):
+        return "It cannot be told yet: more runs are to come."
+    if part.payoff is None:
+        return "It cannot be told: no trial came to a loss."
     if part.payoff.answer == "unknown":
         return f"It cannot be told: {_why_unknown(part)}."
     return _claim(part.payoff)
@@ -165,9 +192,9 @@ def reasons(part: Part) -> list[str]:
     said = []
     if part.found and part.payoff and part.payoff.optimizer:
         said += _numbers(part)
-    if len(part.runs) == 1:
+    if part.single:
         said += _of_one(part)
-    said += [f"Left out: {run_words(run)} ({reason})." for run, reason in part.left_out if len(part.runs) > 1]
+    said += [f"Left out: {run_words(run)} ({reason})." for run, reason in part.left_out if not part.single]
     if part.found and part.payoff and 1 < part.payoff.seeds < 6:
         smallest = number(part.payoff.smallest_pvalue, 2)
         said.append(
@@ -185,7 +212,7 @@ def _numbers(part: Part) -> list[str]:
     rows = [row for row in (judged.optimizer, judged.baseline) if row]
     losses = " against ".join(f"{spread(row.loss, row.error)} ({full_name(row.name)})" for row in rows)
     said = []
-    if judged.baseline and judged.seeds > 0 and len(part.runs) > 1:
+    if judged.baseline and judged.seeds > 0 and not part.single:
         said.append(f"At a cost of {cost_words(part.found.end, unit)} the {loss_words(part)} is {losses}.")
     for name, found in judged.speed_ups.items():
         said.append(f"Speed-up over {full_name(name)}: {speed_words(found)}, 95% bootstrap interval over seeds.")
@@ -260,6 +287,11 @@ def unit_of(run: Run) -> str:
 def run_words(run: Run) -> str:
     """``smac, seed 3``."""
     return f"{clean(run.header.optimizer, 40)}, seed {run.header.seed}"
+
+
+def entry_words(entry: Entry, several: bool) -> str:
+    """As `run_words`, of a run of a study; with its task where there are several."""
+    return f"{clean(entry.optimizer, 40)}, seed {entry.seed}" + (f" on {clean(entry.task, 60)}" if several else "")
 
 
 def counted(many: int, what: str) -> str:

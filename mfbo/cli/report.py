@@ -14,7 +14,7 @@ from mfbo.cli import options
 @click.option("--output", "-o", metavar="FILE", help="Default: report.html, .md or .csv in the first folder.")
 @click.option("--format", "form", metavar="html|md|csv", help="Default: what the name of FILE says, else html.")
 @click.option("--figures", is_flag=True, help="For md: figures as PNG files beside it, and links to them.")
-@click.option("--watch", is_flag=True, help="Serve it on this machine while the run goes on, until Ctrl-C.")
+@click.option("--watch", is_flag=True, help="Serve it on this machine while the run or study goes on, until Ctrl-C.")
 @click.option("--port", type=click.IntRange(0, 65535), default=None, help="For --watch; default: any that is free.")
 def report(
     *, runs: tuple[str, ...], output: str | None, form: str | None, figures: bool, watch: bool, port: int | None
