@@ -126,7 +126,8 @@ def cost_unit(comparison: Comparison, end: float) -> tuple[str, float]:
     if comparison.unit == "x":
         return "Cost (full evaluations)", 1.0
     name, scale = next(((name, scale) for name, scale in PERIODS.items() if end >= 3 * scale), ("s", 1))
-    return f"Cost ({name}, {'virtual' if comparison.virtual else 'optimizer included'})", scale
+    paid = f" at {comparison.paid}" if comparison.paid else ""
+    return f"Cost ({name}{paid}, {'virtual' if comparison.virtual else 'optimizer included'})", scale
 
 
 def loss_label(comparison: Comparison) -> str:

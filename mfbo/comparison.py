@@ -13,10 +13,12 @@ from mfbo.curves import Curve, Worth, anytime, common_costs, incumbent
 from mfbo.errors import BadLedger, BadValue, MfboError, RunError
 from mfbo.ledger import read
 from mfbo.optimizers import SHARE
+from mfbo.price import of_runs
 from mfbo.settings import FREE
 from mfbo.task import is_space_file, load, names
 
 if TYPE_CHECKING:
+    from mfbo.price import Price
     from mfbo.run import Header, Run
     from mfbo.trial import Config
 
@@ -77,6 +79,11 @@ class Comparison:
     def runs(self) -> list[Run]:
         """Those of all groups."""
         return [run for group in self.groups for run in group.runs]
+
+    @property
+    def paid(self) -> Price | None:
+        """What its costs are paid with; None without a price, or where they are no time."""
+        return of_runs(self.runs) if self.unit == "s" else None
 
 
 def compare(folders: Sequence[Path | str]) -> Comparison:

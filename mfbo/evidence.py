@@ -13,7 +13,7 @@ import numpy as np
 from mfbo.comparison import Comparison, Group, side_by_side, sort_out
 from mfbo.curves import Curve, area, common_costs, cost_to_quality, iterations_to_best, on
 from mfbo.ledger import read
-from mfbo.price import facts, of_run
+from mfbo.price import facts, of_runs
 from mfbo.statistics import SpeedUp, holm, mean_sem, median_iqr, speed_up, wilcoxon
 
 if TYPE_CHECKING:
@@ -80,11 +80,11 @@ class Evidence:
     left_out: tuple[tuple[Run, str], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """For ``--json``; what is infinite or unknown is null."""
+        """For ``--json``; money is that of all runs together; what is infinite or unknown is null."""
         rows = [{name: _plain(value) for name, value in vars(standing).items()} for standing in self.standings]
         task, unit = self.comparison.task, self.comparison.unit
         runs = self.comparison.runs
-        paid = facts(of_run(runs[0]), sum(run.seconds for run in runs))
+        paid = facts(of_runs(runs), sum(run.seconds for run in runs))
         return {"task": task, "unit": unit, "end": self.end, "baseline": self.baseline, "optimizers": rows, **paid}
 
 

@@ -107,8 +107,8 @@ class Phases:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """For ``--json`` and ``phases.json``."""
-        return {**asdict(self), **facts(self.hour, self.total)}
+        """For ``--json`` and ``phases.json``; money is that of all phases together."""
+        return {**asdict(self), **facts(self.paid, self.total)}
 
     @property
     def total(self) -> float:
@@ -116,8 +116,8 @@ class Phases:
         return sum(self.costs.values())
 
     @property
-    def hour(self) -> Price | None:
-        """What an hour of its cost is paid with; None where the cost is not in time."""
+    def paid(self) -> Price | None:
+        """What its costs are paid with; None without a price, or where they are no time."""
         return price_of(vars(self)) if self.unit == "s" else None
 
 

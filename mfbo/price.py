@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -56,15 +56,19 @@ class Price:
         """What `parse` reads back."""
         return f"{format(self.hour, '.12f').rstrip('0').rstrip('.')}{self.currency}/h"
 
+    def amount(self, seconds: float) -> float:
+        """What so many seconds of cost come to, in its currency."""
+        return seconds * self.hour / 3600
+
     def of(self, seconds: float) -> str:
         """What so many seconds of cost come to, in words: ``0.45 EUR``."""
-        return self._named(_rounded(seconds * self.hour / 3600))
+        return self._named(_rounded(self.amount(seconds)))
 
     def share(self, used: float, most: float) -> str:
         """Of two amounts of seconds, in words: ``0.45 of 2.00 EUR``; one that is infinite is left out."""
         if not math.isfinite(most):
             return self.of(used)
-        return self._named(" of ".join(_rounded(seconds * self.hour / 3600) for seconds in (used, most)))
+        return self._named(" of ".join(_rounded(self.amount(seconds)) for seconds in (used, most)))
 
     def buys(self, money: str) -> float:
         """Seconds of cost for `money`.
@@ -111,19 +115,25 @@ def in_time(max_cost: str | float | None, settings: Settings) -> tuple[str | flo
     return max_cost, settings if price is None else replace(settings, price=str(price))
 
 
-def beside(price: Price | None, seconds: float) -> str:
-    """What stands behind so many seconds of cost: `` (0.45 USD)``; nothing without a price."""
-    return "" if price is None else f" ({price.of(seconds)})"
+def beside(price: Price | None, seconds: float, form: str = " ({})") -> str:
+    """What stands behind so many seconds of cost: `` (0.45 USD)``, or in another form; nothing without a price."""
+    return "" if price is None else form.format(price.of(seconds))
 
 
 def facts(price: Price | None, seconds: float) -> dict[str, Any]:
     """For ``--json``: the price of an hour, and what so many seconds come to in its currency; both null without one."""
-    return {"price": price and str(price), "money": price and seconds * price.hour / 3600}
+    return {"price": price and str(price), "money": price and price.amount(seconds)}
 
 
 def of_run(run: Run) -> Price | None:
     """The price that a ledger keeps; None where there is none."""
     return kept(run.header.settings)
+
+
+def of_runs(runs: Iterable[Run]) -> Price | None:
+    """The price that all of these have; None without one, or with several."""
+    found = {of_run(run) for run in runs}
+    return found.pop() if len(found) == 1 else None
 
 
 def kept(settings: Mapping[str, Any]) -> Price | None:

@@ -321,7 +321,7 @@ def test_the_plan_in_words_and_numbers():
     assert all(re.search(r" \([\d.]+ USD\) +\d+$", line) for line in said[2:5])
     assert to_dict(made_plan(), "0.9USD/h")["money"] == pytest.approx(1.8)
     assert said[-3] == "  at 0.9USD/h the budget is 1.80 USD, and a full evaluation 11.70 USD"
-    assert "expected to end about 12:59; the probe took 12s of it" in said[-2]
+    assert "expected to end about 12:59; the probe took 12s (0.003 USD) of it" in said[-2]
     assert "4h (3.60 USD) would buy 6 configurations at 8% and 2 at 21%" in said[-1]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from contextlib import nullcontext
 
 import pytest
 from click.testing import CliRunner
@@ -14,10 +15,16 @@ from rich.console import Console
 
 import mfbo
 from mfbo.analysis.report import write
+from mfbo.analysis.report.plots import anytime, looks_of
+from mfbo.analysis.runs import cost_unit
 from mfbo.cli import main
-from mfbo.display import summary
+from mfbo.comparison import side_by_side
+from mfbo.display import panel, summary
 from mfbo.display.lines import LineDisplay
+from mfbo.display.watch import Watch
 from mfbo.errors import BadCost, BadLedger, BadValue
+from mfbo.evidence import of
+from mfbo.exports.table import rows
 from mfbo.ledger import FILE, read
 from mfbo.price import Price, in_time, is_money, kept, of_run
 from mfbo.study import Study, compare, read_study
@@ -145,6 +152,39 @@ def test_money_stands_beside_time(tmp_path):
     assert "4s, 4.00 USD" in write([tmp_path / "run"], tmp_path / "report.html").read_text(encoding="utf-8")
 
 
+def test_no_cost_of_a_run_is_shown_without_its_money(tmp_path):
+    how = mfbo.Settings(price="3600USD/h")
+    mfbo.tune("branin", "9s", optimizer="hyperband", out=tmp_path / "run", settings=how)
+    run = read(tmp_path / "run")
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(summary(run))
+    bare = re.compile(r"(?<![\w./])[\d.]+s(?! \([\d.]+ USD\))(?! of |/)")  # but for forecasts: each/plan
+    shown = [line for line in console.export_text().splitlines() if not line.startswith(("command", "versions"))]
+    assert [line for line in shown if bare.search(line)] == []
+    assert sum("USD" in line for line in shown) > 6  # cost, rungs, found at, improvements
+    console.print(panel.Panel(Watch(run), "budget", nullcontext()))
+    shown = console.export_text().splitlines()
+    assert [line for line in shown if bare.search(line) and "cost" not in line] == []
+    assert sum("USD" in line for line in shown) > 12
+    text = write([tmp_path / "run"], tmp_path / "report.md").read_text(encoding="utf-8")
+    tables = [line for line in text.splitlines() if line.startswith("|") and "command" not in line]
+    assert [line for line in tables if bare.search(line)] == []
+
+
+def test_each_row_of_an_export_and_each_axis_of_cost_has_money(tmp_path):
+    mfbo.tune("branin", "3s", optimizer="random", out=tmp_path / "run", settings=mfbo.Settings(price="3600USD/h"))
+    run = read(tmp_path / "run")
+    assert [row["money"] for row in rows(run)] == pytest.approx([row["spent"] for row in rows(run)])
+    comparison = side_by_side([run])
+    assert cost_unit(comparison, 3.0) == ("Cost (s at 3600USD/h, virtual)", 1)
+    trace = anytime(of(comparison), looks_of(["random"]))["data"][-1]
+    assert trace["text"] == [f" ({cost:.2f} USD)" for cost in trace["x"]]
+    mfbo.tune("branin", "3s", optimizer="random", out=tmp_path / "bare")
+    bare = read(tmp_path / "bare")
+    assert "money" not in rows(bare)[0]
+    assert cost_unit(side_by_side([bare]), 3.0)[0] == "Cost (s, virtual)"
+
+
 def test_money_stands_beside_the_time_of_validation_and_of_a_training(tmp_path):
     typed = ["tune", "digits", "--max-cost", "1x", "--optimizer", "random", "--price", "3600USD/h", "-q"]
     found = _json(*typed, "--out", str(tmp_path / "run"), "--json")
@@ -154,10 +194,13 @@ def test_money_stands_beside_the_time_of_validation_and_of_a_training(tmp_path):
     assert final["money"] == pytest.approx(final["seconds"])
     said = CliRunner().invoke(main, ["validate", str(tmp_path / "run"), "--seeds", "1"], catch_exceptions=False)
     assert re.search(r"runtime +[\d.]+s in all \([\d.]+ USD\)", said.stdout)
+    assert re.search(r"^seed 0: .*s, [\d.]+ USD\)$", said.stderr, re.MULTILINE)
     once = ["train", "digits", "--epochs", "1", "--price", "36/h"]
     trained = _json(*once, "--json")
     assert trained["money"] == pytest.approx(trained["seconds"] / 100)
-    assert re.search(r"; [\d.]+m?s \(price [\d.]+\)\n", CliRunner().invoke(main, once).stdout)
+    said = CliRunner().invoke(main, once)
+    assert re.search(r"; [\d.]+m?s \(price [\d.]+\)\n", said.stdout)
+    assert re.search(r"^epoch 1: loss \S+ \(\S+s, price [\d.<]+\)$", said.stderr, re.MULTILINE)
     assert {key: _json("train", "digits", "--epochs", "1", "--json")[key] for key in ("price", "money")} == {
         "price": None,
         "money": None,
@@ -168,6 +211,7 @@ def test_money_stands_beside_the_time_of_every_phase(tmp_path):
     words = ["study", "branin", "--max-cost", "60s", "--optimizers", "random", "--price", "3600USD/h", "-q"]
     said = CliRunner().invoke(main, [*words, "--out", str(tmp_path / "s")], catch_exceptions=False).stdout
     assert re.search(r"exploration [\d.]+s \([\d.]+ USD\), optimization [\d.]+s \([\d.]+ USD\)", said)
+    assert re.search(r"^cost: random [\d.]+s \([\d.]+ USD\)$", said, re.MULTILINE)
     found = _json(*words, "--json", "--out", str(tmp_path / "s"))
     assert found["money"] == pytest.approx(sum(found["costs"].values()))
 
@@ -198,8 +242,20 @@ def test_a_comparison_has_a_limit_in_money_and_says_what_all_of_it_cost(tmp_path
     assert "branin at a cost of 3s (3.00 USD), 1 seed" in said.output
     assert _json(*words, "--out", str(tmp_path / "study"), "--json")["tasks"][0]["money"] == pytest.approx(6)
     assert read_study(tmp_path / "study" / "study.yaml").max_cost == "3s"
+    assert re.search(r"at what median cost: .*random [\d.]+ USD", " ".join(said.output.split()))
+    text = write([tmp_path / "study"], tmp_path / "report.md").read_text(encoding="utf-8")
+    assert re.search(r"\| 1 of 1 \| [\d.]+s \([\d.]+ USD\) \|", text)
+    assert "At a cost of 3s (3.00 USD) the" in text
+    assert re.search(r"found by .*, at a cost of [\d.]+s \([\d.]+ USD\)\.", text)
     again = CliRunner().invoke(main, [*words, "--out", str(tmp_path / "study")])
     assert again.exit_code == 0, again.output
     with pytest.raises(BadCost, match="no price"):
         compare(Study(("branin",), ("random",), 1, "3USD"), tmp_path / "other")
     assert not (tmp_path / "other").exists()
+
+
+def test_a_comparison_in_full_evaluations_says_no_money_of_what_it_cannot_tell(tmp_path):
+    words = ["compare", "branin", "--optimizers", "random,asha", "--seeds", "1", "--max-cost", "3x", "--price", "1/h"]
+    said = CliRunner().invoke(main, [*words, "--out", str(tmp_path / "study")], catch_exceptions=False).output
+    assert "branin at a cost of 3x, 1 seed" in said
+    assert "and at what median cost speed-up:" in " ".join(said.split())

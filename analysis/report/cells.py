@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 
 from mfbo.analysis.report import tables, words
 from mfbo.display.forecast import compared, headline
-from mfbo.display.phases import paid
+from mfbo.display.phases import charged
 from mfbo.display.text import amount, clean, number, pairs, rung_words, seconds
+from mfbo.price import beside, of_run
 
 if TYPE_CHECKING:
     from mfbo.analysis.report.material import Part
     from mfbo.importance import Importances
     from mfbo.phases import Line, Phases
+    from mfbo.price import Price
     from mfbo.ranking import Ranking
     from mfbo.run import Run
     from mfbo.trial import Config
@@ -50,7 +52,7 @@ def standings(part: Part) -> tuple[list[str], list[list[str]]]:
             f"{row.iterations:.0f}",
         ]
         if found.baseline:
-            cost = amount(row.cost, unit) if row.cost < math.inf else "never"
+            cost = amount(row.cost, unit) + beside(found.comparison.paid, row.cost) if row.cost < math.inf else "never"
             cells += [f"{row.reached} of {row.seeds}", cost, words.speed_words(row.speed_up) if row.speed_up else NONE]
             cells.append(NONE if row.pvalue is None else number(row.pvalue, 2))
         rows.append(cells)
@@ -62,8 +64,9 @@ def note(part: Part) -> str:
     found = part.found
     assert found is not None
     unit = found.comparison.unit
+    end = amount(found.end, unit) + beside(found.comparison.paid, found.end)
     said = (
-        f"At a cost of {amount(found.end, unit)}. Losses are means ± standard error over seeds, trials are means, "
+        f"At a cost of {end}. Losses are means ± standard error over seeds, trials are means, "
         "costs and trials to within 1% of the final best are medians. The area under the anytime curve is a mean loss "
         "over the logarithm of cost: lower where good configurations come early. "
     )
@@ -99,7 +102,7 @@ def phase_lines(found: Phases) -> tuple[list[str], list[list[str]]]:
         ]
         loss = NONE if line.loss is None else number(line.loss)
         counts = [str(line.trials), NONE if line.iterations is None else str(line.iterations)]
-        rows.append([line.optimizer, *scores, str(line.seeds), loss, *counts, paid(found, line.cost), line.note])
+        rows.append([line.optimizer, *scores, str(line.seeds), loss, *counts, charged(found, line.cost), line.note])
     return [*head, "trials", "trials to within 1%", "cost", "note"], rows
 
 
@@ -109,12 +112,12 @@ def _deviation(line: Line, name: str) -> float:
 
 def phase_costs(found: Phases) -> str:
     """What each phase cost."""
-    spent = ", ".join(f"{clean(name, 40)} {paid(found, cost)}" for name, cost in found.costs.items())
-    total = paid(found, found.total)
+    spent = ", ".join(f"{clean(name, 40)} {charged(found, cost)}" for name, cost in found.costs.items())
+    total = charged(found, found.total)
     return f"{total} of {clean(found.max_cost, 40)}: {spent}."
 
 
-def rung_rows(found: Sequence[tables.RungRow]) -> tuple[list[str], list[list[str]]]:
+def rung_rows(found: Sequence[tables.RungRow], price: Price | None) -> tuple[list[str], list[list[str]]]:
     """Head and rows of a table of rungs."""
     head = ["rung", "work", "done", "stopped", "failed", "best loss", "spent", "foretells the highest"]
     rows = [
@@ -125,7 +128,7 @@ def rung_rows(found: Sequence[tables.RungRow]) -> tuple[list[str], list[list[str
             str(row.stopped),
             str(row.failed),
             NONE if row.best is None else number(row.best),
-            seconds(row.seconds),
+            seconds(row.seconds) + beside(price, row.seconds),
             NONE if math.isnan(row.rho) else f"{row.rho:.2f} ({row.n} configurations)",
         ]
         for row in found
@@ -149,19 +152,20 @@ def forecast(run: Run) -> tuple[str, list[str], list[list[str]]]:
     head = ["rung", "trials planned", "done", "cost of a trial, forecast", "mean cost", "forecast off by"]
     if plan is None or plan.unit != "s" or not found:
         return "", head, []
+    price = of_run(run)
     rows = [
         [
             rung_words(line.rung),
             str(line.planned),
             str(line.trials),
-            seconds(line.expected),
-            NONE if line.cost is None else seconds(line.cost),
+            seconds(line.expected) + beside(price, line.expected),
+            NONE if line.cost is None else seconds(line.cost) + beside(price, line.cost),
             NONE if not line.cost else f"{100 * (line.expected / line.cost - 1):+.0f}%",
         ]
         for line in found
     ]
-    probe = f" The probe took {seconds(plan.spent)}." if plan.spent else ""
-    return f"{headline(plan)}.{probe}", head, rows
+    probe = f" The probe took {seconds(plan.spent)}{beside(price, plan.spent)}." if plan.spent else ""
+    return f"{headline(plan, price)}.{probe}", head, rows
 
 
 def trust(found: Importances) -> str:

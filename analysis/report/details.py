@@ -9,6 +9,7 @@ from mfbo.analysis import fronts
 from mfbo.analysis.report import cells, tables, words
 from mfbo.analysis.report.sections import best, cards, escaped, table, verdict
 from mfbo.display.text import PATH, clean
+from mfbo.price import of_runs
 
 if TYPE_CHECKING:
     from mfbo.analysis.report.material import Part
@@ -131,7 +132,7 @@ def rungs(part: Part) -> str:
         if len(found) < 2 and len(groups) > 1:
             continue
         title = f"<h3>{escaped(name, 60)}</h3>" if len(groups) > 1 else ""
-        pieces.append(title + table(*cells.rung_rows(found), kind="data"))
+        pieces.append(title + table(*cells.rung_rows(found, of_runs(runs)), kind="data"))
     if not pieces:
         return "<p>Every trial was at full fidelity.</p>"
     return "".join(pieces) + (

@@ -13,15 +13,17 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from mfbo.analysis.runs import cost_unit, mean_lines
+from mfbo.analysis.runs import Line, cost_unit, mean_lines
 from mfbo.analysis.style import Look, looks
 from mfbo.curves import cost_to_quality
 from mfbo.display.text import clean, number, rung_words
+from mfbo.price import beside
 from mfbo.statistics import rung_correlations
 
 if TYPE_CHECKING:
     from mfbo.analysis.report.material import Part
     from mfbo.evidence import Evidence
+    from mfbo.price import Price
     from mfbo.ranking import Ranking
 
 Json: TypeAlias = dict[str, Any]
@@ -67,16 +69,18 @@ def anytime(found: Evidence, look: dict[str, Look]) -> Json:
     for group, line in zip(comparison.groups, lines, strict=True):
         low = np.maximum(line.band.low, least)
         data += _band(group.name, line.costs / scale, low, line.band.high, look[group.name].colour)
-        data += _steps(group.name, line.costs / scale, line.band, line.full, look[group.name])
+        data += _steps(line, group.name, scale, comparison.paid, look[group.name])
     label = "Regret" if comparison.optimum is not None else "True loss" if comparison.true else "Validation loss"
     costs = np.concatenate([line.costs for line in lines]) / scale
     layout = {"xaxis": {**logarithmic(costs), "title": {"text": unit}}, "yaxis": {**axis, "title": {"text": label}}}
     return {"data": data, "layout": layout}
 
 
-def _steps(name: str, costs: Any, band: Any, full: int, look: Look) -> list[Json]:
+def _steps(line: Line, name: str, scale: float, paid: Price | None, look: Look) -> list[Json]:
     """The line in two parts, the first of them dotted, and a marker where it changes."""
     base = {"meta": name, "legendgroup": plain(name), "mode": "lines+markers", "x": [], "y": []}
+    costs, band, full = line.costs / scale, line.band, line.full
+    money = [beside(paid, float(cost)) for cost in line.costs]
     errors = [
         f" ± {number(float(high - centre), 2)}" if math.isfinite(high) else ""
         for high, centre in zip(band.high, band.centre, strict=True)
@@ -93,9 +97,10 @@ def _steps(name: str, costs: Any, band: Any, full: int, look: Look) -> list[Json
                 "x": tolist(costs[inside]),
                 "y": tolist(band.centre[inside]),
                 "customdata": errors[inside],
+                "text": money[inside],
                 "line": {"shape": "hv", "dash": dash, "color": look.colour, "width": 2},
                 "marker": {"symbol": SYMBOLS[look.marker], "size": 6},
-                "hovertemplate": "cost %{x:.4g}: %{y:.4g}%{customdata}<extra>" + plain(name) + "</extra>",
+                "hovertemplate": "cost %{x:.4g}%{text}: %{y:.4g}%{customdata}<extra>" + plain(name) + "</extra>",
             }
         )
     if len(parts) == 2:
@@ -125,11 +130,13 @@ def quality(found: Evidence, look: dict[str, Look]) -> Json | None:
     if base is None:
         return None
     target = next(row.loss for row in found.standings if row.name == base.name)
+    paid = found.comparison.paid
     unit, scale = cost_unit(found.comparison, found.end)
     data: list[Json] = []
     never = False
     for group in found.comparison.groups:
         costs = [cost_to_quality(curve, target) for curve in group.curves]
+        said = [f"at a cost of {number(cost / scale)}{beside(paid, cost)}" for cost in costs]
         reached = [cost <= found.end for cost in costs]
         never = never or not all(reached)
         data.append(
@@ -143,8 +150,8 @@ def quality(found: Evidence, look: dict[str, Look]) -> Json | None:
                 ],
                 "y": [plain(group.name)] * len(costs),
                 "text": [
-                    f"seed {seed}: " + (f"at a cost of {number(cost / scale)}" if there else "not within the cost")
-                    for seed, cost, there in zip(group.seeds, costs, reached, strict=True)
+                    f"seed {seed}: {words if there else 'not within the cost'}"
+                    for seed, words, there in zip(group.seeds, said, reached, strict=True)
                 ],
                 "hovertemplate": "%{text}<extra></extra>",
                 "marker": {

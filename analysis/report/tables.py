@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from mfbo.display.tally import Tally
 from mfbo.display.text import clean, clean_lines, headline, rung_words
+from mfbo.price import of_run
 from mfbo.statistics import rung_correlations
 
 if TYPE_CHECKING:
@@ -43,11 +44,13 @@ def trials(part: Part, most: int | None = None) -> Table:
         results = [pair for pair in results if id(pair[1]) in ids]
     names = list(dict.fromkeys(name for _, result in results for name in result.trial.config))
     metrics = list(dict.fromkeys(name for _, result in results for name in result.outcome.metrics))
-    taken = {*FIXED, "error"}
-    columns = [*FIXED, *(_free(name, "metric", taken) for name in metrics), *(_free(n, "config", taken) for n in names)]
+    fixed = (*FIXED, "money") if any(of_run(run) for run in part.runs) else FIXED
+    taken = {*fixed, "error"}
+    columns = [*fixed, *(_free(name, "metric", taken) for name in metrics), *(_free(n, "config", taken) for n in names)]
     table = Table([*columns, "error"])
     for run, result in results:
-        outcome, rung = result.outcome, result.outcome.rung
+        outcome, rung, price = result.outcome, result.outcome.rung, of_run(run)
+        paid = price.amount(result.at) if price else None
         table.rows.append(
             [
                 run.header.optimizer,
@@ -61,6 +64,7 @@ def trials(part: Part, most: int | None = None) -> Table:
                 outcome.cost,
                 result.thinking,
                 result.spent,
+                *([paid] if fixed is not FIXED else []),
                 *(outcome.metrics.get(name) for name in metrics),
                 *(result.trial.config.get(name) for name in names),
                 headline(outcome.error) if outcome.error else None,

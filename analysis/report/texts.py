@@ -12,6 +12,7 @@ from mfbo.analysis import fronts
 from mfbo.analysis.report import cells, repeat, tables, words
 from mfbo.display.text import PATH, clean
 from mfbo.exports.table import harmless, rows
+from mfbo.price import of_runs
 
 if TYPE_CHECKING:
     from mfbo.analysis.report.material import Material, Part
@@ -74,7 +75,7 @@ def _part(part: Part, *, titled: bool) -> list[str]:
             "",
         ]
     for name, runs in part.groups.items():
-        lines += [f"### Rungs of {plain(name)}", "", *table(*cells.rung_rows(tables.rungs(runs)))]
+        lines += [f"### Rungs of {plain(name)}", "", *table(*cells.rung_rows(tables.rungs(runs), of_runs(runs)))]
     for run in part.runs:
         said, head, planned = cells.forecast(run)
         if planned:

@@ -213,7 +213,8 @@ def _numbers(part: Part) -> list[str]:
     losses = " against ".join(f"{spread(row.loss, row.error)} ({full_name(row.name)})" for row in rows)
     said = []
     if judged.baseline and judged.seeds > 0 and not part.single:
-        said.append(f"At a cost of {cost_words(part.found.end, unit)} the {loss_words(part)} is {losses}.")
+        spent = cost_words(part.found.end, unit) + beside(part.found.comparison.paid, part.found.end)
+        said.append(f"At a cost of {spent} the {loss_words(part)} is {losses}.")
     for name, found in judged.speed_ups.items():
         said.append(f"Speed-up over {full_name(name)}: {speed_words(found)}, 95% bootstrap interval over seeds.")
     if judged.optimizer and judged.optimizer.pvalue is not None:
@@ -270,7 +271,8 @@ def quality(run: Run, best: Result) -> str:
     """The incumbent's measurement in words: where, when, and its other metrics."""
     unit = unit_of(run)
     metrics = f"; {pairs(best.outcome.metrics)}" if best.outcome.metrics else ""
-    where = f"found by {run_words(run)}, trial {best.trial.id}, at a cost of {cost_words(best.spent, unit)}"
+    spent = cost_words(best.spent, unit) + beside(of_run(run), best.at)
+    where = f"found by {run_words(run)}, trial {best.trial.id}, at a cost of {spent}"
     return f"Loss {number(best.outcome.loss)} ({rung_words(best.outcome.rung)}{metrics}), {where}"
 
 

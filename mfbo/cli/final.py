@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -12,6 +13,7 @@ from mfbo.cli import options
 from mfbo.errors import BadValue
 
 if TYPE_CHECKING:
+    from mfbo.price import Price
     from mfbo.run import Run
     from mfbo.trial import Config
     from mfbo.validate import Score
@@ -63,13 +65,15 @@ def validate(run: str, seeds: int, out: str | None, device: str | None, as_json:
     """
     from mfbo.display.text import PATH, clean
     from mfbo.ledger import read
+    from mfbo.price import of_run
     from mfbo.task import own_code
     from mfbo.validate import validate as final
 
     ledger = read(run)
     if said := own_code(ledger.header.task):
         click.echo(clean(said, PATH), err=True)
-    found = final(ledger, seeds, out=out, device=device, told=_quiet if as_json else _told)
+    told = _quiet if as_json else partial(_told, of_run(ledger))
+    found = final(ledger, seeds, out=out, device=device, told=told)
     if as_json:
         click.echo(json.dumps(found.to_dict()))
         return
@@ -108,8 +112,10 @@ def _quiet(score: Score) -> None:
     """Say nothing."""
 
 
-def _told(score: Score) -> None:
+def _told(price: Price | None, score: Score) -> None:
     from mfbo.display.text import pairs, seconds
+    from mfbo.price import beside
 
-    spent = seconds(score.train + score.evaluation)
-    click.echo(f"seed {score.seed}: {pairs({'loss': score.loss, **score.metrics})} ({spent})", err=True)
+    spent = score.train + score.evaluation
+    paid = seconds(spent) + beside(price, spent, ", {}")
+    click.echo(f"seed {score.seed}: {pairs({'loss': score.loss, **score.metrics})} ({paid})", err=True)

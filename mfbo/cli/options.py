@@ -103,7 +103,7 @@ device = click.option("--device", default="auto", show_default=True, help="auto,
 model = click.option("--model", metavar="NAME", help="Pretrained model: a local folder or a name on the hub.")
 extra = click.option("--option", "extra", multiple=True, metavar="KEY=VALUE", help="A further setting of the task.")
 price = click.option(
-    "--price", metavar="P/h", help="Of an hour of cost, to show money: 0.90/h, 0.90USD/h. Allows --max-cost 5USD."
+    "--price", metavar="P/h", help="Of an hour of cost, to show money: 0.90/h, 0.90USD/h. Lets --max-cost be 5USD."
 )
 training = options(
     space,

@@ -37,7 +37,7 @@ def train(
     """
     from mfbo.configs import of_words, read
     from mfbo.display.text import PATH, clean, number, pairs, seconds
-    from mfbo.price import beside
+    from mfbo.price import beside, kept
     from mfbo.task import own_code
     from mfbo.train import train as once
 
@@ -48,7 +48,8 @@ def train(
         click.echo(clean(said, PATH), err=True)
 
     def heard(report: Report) -> None:
-        click.echo(f"epoch {report.epoch}: loss {number(report.loss)} ({seconds(report.cost)})", err=True)
+        spent = seconds(report.cost) + beside(kept(settings), report.cost, ", {}")
+        click.echo(f"epoch {report.epoch}: loss {number(report.loss)} ({spent})", err=True)
 
     found = once(
         task,

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from mfbo.display.tables import plain_table
 from mfbo.display.text import amount, clean, number, seconds
-from mfbo.price import beside, of_run
+from mfbo.price import beside, of_runs
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -23,8 +23,7 @@ def comparison(found: Evidence) -> RenderableType:
     what, unit = found.comparison, found.comparison.unit
     counts = {standing.seeds for standing in found.standings}
     seeds = f", {max(counts)} seed{'s' if max(counts) > 1 else ''}" if len(counts) == 1 else ""
-    each = beside(of_run(what.runs[0]), found.end) if unit == "s" else ""
-    head = f"\n{clean(what.task)} at a cost of {amount(found.end, unit)}{each}{seeds}"
+    head = f"\n{clean(what.task)} at a cost of {amount(found.end, unit)}{beside(what.paid, found.end)}{seeds}"
     columns = ["optimizer", "loss", "trials", "to 1%"]
     table = plain_table(*columns, *(["reached", "speed-up", "p"] if found.baseline else []))
     for standing in found.standings:
@@ -34,6 +33,7 @@ def comparison(found: Evidence) -> RenderableType:
     if found.baseline:
         notes.append(
             f"reached: seeds that came to the final mean of {clean(found.baseline)} for good, and at what median cost"
+            + _reached(found)
         )
         notes.append("speed-up: over it, 95% bootstrap interval; p: Wilcoxon over paired seeds, Holm-adjusted")
     for run, reason in found.left_out:
@@ -44,8 +44,14 @@ def comparison(found: Evidence) -> RenderableType:
 def _money(found: Evidence) -> list[str]:
     """What all runs together cost, where there is a price."""
     runs = found.comparison.runs
-    price, spent = of_run(runs[0]), sum(run.seconds for run in runs)
+    price, spent = of_runs(runs), sum(run.seconds for run in runs)
     return [f"all {len(runs)} runs together: {seconds(spent)}, {price.of(spent)}"] if price else []
+
+
+def _reached(found: Evidence) -> str:
+    """What the table has no room for: that cost in money."""
+    price, known = found.comparison.paid, [standing for standing in found.standings if standing.cost < math.inf]
+    return ": " + ", ".join(f"{clean(one.name)} {price.of(one.cost)}" for one in known) if price and known else ""
 
 
 def _cells(standing: Standing, baseline: str | None, unit: str) -> list[str]:

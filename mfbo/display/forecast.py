@@ -71,20 +71,21 @@ def lines(plan: Plan, price: str | None = None, now: datetime | None = None) -> 
         words.append(
             "  " + "  ".join([f"{name:{widths[0]}}", *(f"{c:>{w}}" for c, w in zip(figures, widths[1:], strict=True))])
         )
-    words += [f"  {text}" for text in (_money(plan, paid), _end(plan, now), _twice(plan, paid)) if text]
+    words += [f"  {text}" for text in (_money(plan, paid), _end(plan, now, paid), _twice(plan, paid)) if text]
     if plan.bound:
-        words.append(f"  costs are lower bounds: the probe told nothing of its progress in {seconds(plan.spent)}")
+        spent = seconds(plan.spent) + beside(paid, plan.spent)
+        words.append(f"  costs are lower bounds: the probe told nothing of its progress in {spent}")
     if plan.note:
         words.append(f"  {clean(plan.note)}")
     return words
 
 
-def headline(plan: Plan) -> str:
+def headline(plan: Plan, price: Price | None = None) -> str:
     """``30 epochs on all data would take 13h here; 2h buys 19 configurations at 0.5% of that ... and 2 at 4%``."""
-    budget, verb = amount(plan.budget, plan.unit), "would take" if plan.lowered else "take"
+    budget, verb = amount(plan.budget, plan.unit) + beside(price, plan.budget), "would take" if plan.lowered else "take"
     epochs = f"{plan.epochs} epoch{'' if plan.epochs == 1 else 's'} on all data"
     here = " here" if plan.measured else ""
-    full = f"at least {about(plan.full, plan.unit)}" if plan.bound else about(plan.full, plan.unit)
+    full = ("at least " if plan.bound else "") + about(plan.full, plan.unit) + beside(price, plan.full)
     most = "at most " if plan.bound else ""
     return f"{epochs} {verb} {full}{here}; {budget} buys {most}{_bought(plan.steps)}"
 
@@ -127,13 +128,13 @@ def _money(plan: Plan, paid: Price | None) -> str:
     return f"at {paid} the budget is {paid.of(plan.budget)}, and a full evaluation {paid.of(plan.full)}"
 
 
-def _end(plan: Plan, now: datetime | None) -> str:
+def _end(plan: Plan, now: datetime | None, paid: Price | None) -> str:
     if not plan.measured:  # in full evaluations, or on a virtual clock
         return ""
     left = (plan.budget - plan.spent) / plan.workers
     end = (now or datetime.now().astimezone()) + timedelta(seconds=min(left, 1e9))
     day = f"{end:%H:%M}" if left < 20 * 3600 else f"{end:%Y-%m-%d %H:%M}"
-    return f"expected to end about {day}; the probe took {seconds(plan.spent)} of it"
+    return f"expected to end about {day}; the probe took {seconds(plan.spent)}{beside(paid, plan.spent)} of it"
 
 
 def _twice(plan: Plan, paid: Price | None) -> str:

@@ -12,11 +12,13 @@ from rich.text import Text
 from mfbo.display.tables import aligned, one_line, plain_table
 from mfbo.display.tally import rung_table
 from mfbo.display.text import amount, clean, headline, number, pairs, rung_words, seconds, short_rung, status_words
+from mfbo.price import beside
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
     from mfbo.display.watch import Watch
+    from mfbo.price import Price
     from mfbo.run import Result
     from mfbo.trial import Trial
 
@@ -24,6 +26,7 @@ BAR_WIDTH = 30
 WIDE = 72  # columns; with less there is no room for bars and configurations
 NARROW = 66  # columns; with less, the table of rungs has fewer of its own
 WIDTHS = {"trial": 5, "fidelity": 0, "status": 8, "loss": 7, "cost": 6}
+PAID = 20  # columns of a cost with money beside it
 STYLES = {"ok": "", "stopped": "yellow", "lost": "yellow", "running": "cyan"}  # every other status is a failure: red
 
 
@@ -60,7 +63,7 @@ class Panel:
             parts += [Text(), rungs]
             used += 2 + rungs.row_count
         if watch.best:
-            best = incumbent_lines(watch.best, watch.unit)
+            best = incumbent_lines(watch.best, watch.unit, watch.tally.price)
             parts += [Text(), best]
             used += 1 + sum(-(-len(line) // width) for line in best.plain.splitlines())
         if watch.last or watch.flights:
@@ -94,11 +97,12 @@ def meter_table(watch: Watch, wide: bool) -> Table:
     return table
 
 
-def incumbent_lines(best: Result, unit: str) -> Text:
+def incumbent_lines(best: Result, unit: str, price: Price | None) -> Text:
     """Loss, fidelity, cost at which it was found; metrics; configuration."""
     outcome = best.outcome
     text = Text("best ").append(number(outcome.loss), "bold green")
-    text.append(f" at {rung_words(outcome.rung)}; trial {best.trial.id}, found at {amount(best.spent, unit)}\n")
+    found = amount(best.spent, unit) + beside(price, best.at)
+    text.append(f" at {rung_words(outcome.rung)}; trial {best.trial.id}, found at {found}\n")
     if outcome.metrics:
         text.append(f"{pairs(outcome.metrics)}\n")
     return text.append(pairs(best.trial.config))
@@ -112,7 +116,7 @@ def trial_table(watch: Watch, rows: int, width: int) -> Table:
     last = list(watch.last)[-most:] if most > 0 else []
     configs = [*(result.trial.config for result in last), *(trial.config for trial, _ in shown)]
     longest = max((len(short_rung(rung)) for rung in watch.run.header.rungs), default=0)
-    widths = {**WIDTHS, "fidelity": min(longest, 24)}
+    widths = {**WIDTHS, "fidelity": min(longest, 24), "cost": PAID if watch.tally.price else WIDTHS["cost"]}
     wide = width >= WIDE
     names, *values = aligned(configs, width - sum(widths.values()) - 2 * len(widths))
     table = plain_table(*widths, widths=widths if wide else None)
@@ -123,7 +127,12 @@ def trial_table(watch: Watch, rows: int, width: int) -> Table:
         loss = Text("-" if outcome.loss is None else number(outcome.loss), better)
         what = one_line(headline(outcome.error), "red") if outcome.error else one_line(config, "dim")
         cells = _cells(result.trial, outcome.status)
-        table.add_row(*cells, loss, Text(seconds(outcome.cost)), *([what] if wide else []))
+        table.add_row(
+            *cells,
+            loss,
+            Text(seconds(outcome.cost) + beside(watch.tally.price, outcome.cost)),
+            *([what] if wide else []),
+        )
     for (trial, since), config in zip(shown, values[len(last) :], strict=True):
         what = one_line(config, "dim")
         table.add_row(*_cells(trial, "running"), Text("-"), Text(seconds(watch.now - since)), *([what] if wide else []))

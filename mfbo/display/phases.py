@@ -22,8 +22,8 @@ SHOWN = ("accuracy", "macro_f1")
 
 def phases(found: Phases) -> RenderableType:
     """Cost by phase, what was narrowed, a line an optimizer, and the best configuration."""
-    costs = ", ".join(f"{name} {paid(found, cost)}" for name, cost in found.costs.items())
-    total = paid(found, found.total)
+    costs = ", ".join(f"{name} {charged(found, cost)}" for name, cost in found.costs.items())
+    total = charged(found, found.total)
     parts: list[RenderableType] = [Text(f"\n{clean(found.task)}: {total} of {found.max_cost}", "bold"), Text(costs)]
     if found.narrowed:
         parts.append(Text("\nafter exploration", "bold"))
@@ -31,14 +31,17 @@ def phases(found: Phases) -> RenderableType:
     parts += [Text("\non unseen data", "bold"), _table(found)]
     parts += [Text(f"  {line.optimizer}: {clean(line.note)}", "dim") for line in found.lines if line.note]
     parts.append(Text("± standard deviation over the seeds; to 1%: trials until within 1% of the final best", "dim"))
+    if found.paid and found.lines:  # in the table there is no room for money
+        own = ", ".join(f"{clean(line.optimizer)} {charged(found, line.cost)}" for line in found.lines)
+        parts.append(Text(f"cost: {own}", "dim"))
     if found.lines and found.lines[0].config:
         parts.append(Text(f"\nbest: {pairs(found.lines[0].config)}"))
     return Group(*parts)
 
 
-def paid(found: Phases, cost: float) -> str:
+def charged(found: Phases, cost: float) -> str:
     """A cost, and in money where there is a price and the cost is in time."""
-    return amount(cost, found.unit) + beside(found.hour, cost)
+    return amount(cost, found.unit) + beside(found.paid, cost)
 
 
 def _table(found: Phases) -> Table:

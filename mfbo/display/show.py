@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from mfbo.pareto import Front
+    from mfbo.price import Price
     from mfbo.run import Result, Run
 
 MOST = 20
@@ -50,13 +51,13 @@ def summary(run: Run) -> RenderableType:
     if tally.rungs:
         parts += [Text(), rung_table(tally, best.outcome.rung if best else None)]
     if best:
-        parts += [Text(), _incumbent(best, unit, run.header.optimum)]
+        parts += [Text(), _incumbent(best, unit, run.header.optimum, tally.price)]
     if found := front_of(run):
         parts += [Text(), front_table(found)]
     if run.told:
         parts += [Text(), told_table(run, best)]
     if len(better) > 1:
-        parts += [Text(), _history(better, unit)]
+        parts += [Text(), _history(better, unit, tally.price)]
     if tally.errors:
         parts += [Text(), _failures(tally)]
     return Group(*parts)
@@ -101,14 +102,18 @@ def _cost(run: Run, tally: Tally) -> str:
     probe = run.header.plan.spent if run.header.plan else 0.0
     thinking = max(0.0, run.seconds - tally.training - tally.evaluation - probe)
     parts = {"probe": probe, "training": tally.training, "evaluation": tally.evaluation, "optimizer": thinking}
-    split = ", ".join(f"{name} {seconds(value)}" for name, value in parts.items() if value or name != "probe")
-    return f"{total}{beside(of_run(run), run.seconds)}: {split}"
+    split = ", ".join(
+        f"{name} {seconds(value)}{beside(tally.price, value)}"
+        for name, value in parts.items()
+        if value or name != "probe"
+    )
+    return f"{total}{beside(tally.price, run.seconds)}: {split}"
 
 
 def _plan(run: Run) -> str:
     """What was expected of the budget that the run began with."""
     plan = run.header.plan
-    return headline(plan) if plan and plan.steps and plan.unit == "s" else ""
+    return headline(plan, of_run(run)) if plan and plan.steps and plan.unit == "s" else ""
 
 
 def _trials(run: Run, tally: Tally) -> str:
@@ -125,11 +130,12 @@ def _values(facts: Mapping[str, object]) -> str:
     )
 
 
-def _incumbent(best: Result, unit: str, optimum: float | None) -> Group:
+def _incumbent(best: Result, unit: str, optimum: float | None, price: Price | None) -> Group:
     """The incumbent with all of its configuration."""
     outcome = best.outcome
     text = Text("best ").append(number(outcome.loss), "bold green")
-    text.append(f" at {rung_words(outcome.rung)}; trial {best.trial.id}, found at {amount(best.spent, unit)}")
+    found = amount(best.spent, unit) + beside(price, best.at)
+    text.append(f" at {rung_words(outcome.rung)}; trial {best.trial.id}, found at {found}")
     if optimum is not None and outcome.loss is not None:
         text.append(f"\n{number(outcome.loss - optimum)} above the optimum of {number(optimum)}")
     if outcome.metrics:
@@ -171,11 +177,12 @@ def told_table(run: Run, best: Result | None) -> Group:
     return Group(text, table)
 
 
-def _history(better: list[Result], unit: str) -> Group:
+def _history(better: list[Result], unit: str, price: Price | None) -> Group:
     """Each improvement: cost, loss, rung."""
     table = plain_table("found at", "loss", "trial", "fidelity")
     for result in better[-MOST:]:
-        figures = (amount(result.spent, unit), number(result.outcome.loss), str(result.trial.id))
+        found = amount(result.spent, unit) + beside(price, result.at)
+        figures = (found, number(result.outcome.loss), str(result.trial.id))
         table.add_row(*(Text(figure) for figure in figures), one_line(rung_words(result.outcome.rung)))
     earlier = len(better) - MOST
     return Group(table, Text(f"and {earlier} earlier", "dim")) if earlier > 0 else Group(table)

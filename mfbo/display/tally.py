@@ -10,11 +10,13 @@ from rich.text import Text
 
 from mfbo.display.tables import one_line, plain_table
 from mfbo.display.text import headline, number, rung_words, seconds, short_rung
+from mfbo.price import beside, of_run
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from mfbo.plan import Plan, Step
+    from mfbo.price import Price
     from mfbo.run import Result, Run
     from mfbo.trial import Rung
 
@@ -55,6 +57,7 @@ class Tally:
         evaluation: seconds of evaluation.
         virtual: whether any seconds were a surrogate's.
         plan: what was expected; None where nothing was.
+        price: what its cost is paid with; None where money is not shown.
     """
 
     ladder: frozenset[Rung] = frozenset()
@@ -65,11 +68,12 @@ class Tally:
     evaluation: float = 0.0
     virtual: bool = False
     plan: Plan | None = None
+    price: Price | None = None
 
     @classmethod
     def of(cls, run: Run) -> Tally:
         """The counts over the results of `run`."""
-        tally = cls(frozenset(run.header.rungs), plan=run.header.plan)
+        tally = cls(frozenset(run.header.rungs), plan=run.header.plan, price=of_run(run))
         for result in run.results:
             tally.add(result)
         return tally
@@ -111,7 +115,10 @@ class Tally:
         said = []
         for step, row in self._planned():
             if row.done:
-                each = f"{seconds(row.ended / row.done)} each, {seconds(step.cost)} expected"
+                mean, expected = (
+                    seconds(cost) + beside(self.price, cost) for cost in (row.ended / row.done, step.cost)
+                )
+                each = f"{mean} each, {expected} expected"
                 said.append(f"  {rung_words(step.rung)}: {row.done} of {step.trials} planned trials, {each}")
         return said
 
@@ -134,6 +141,9 @@ def rung_table(tally: Tally, best: Rung | None, narrow: bool = False) -> Table:
         narrow: leave out what a narrow terminal has no room for.
     """
     names = ["rung", "done", "failed", "best loss"] if narrow else list(COLUMNS)
+    if tally.price and not narrow:  # money needs their room
+        counts = {"stopped": any(row.stopped for row in tally.rungs.values()), "failed": tally.failed}
+        names = [name for name in names if counts.get(name, True)]
     steps = {step.rung: step for step in tally.plan.steps} if tally.plan and tally.plan.unit == "s" else {}
     table = plain_table(*names, *(["each"] if steps and not narrow else []))
     if steps:
@@ -148,7 +158,7 @@ def rung_table(tally: Tally, best: Rung | None, narrow: bool = False) -> Table:
             "stopped": _count(row.stopped, "yellow"),
             "failed": _count(row.failed, "red"),
             "best loss": Text("-" if row.best is None else number(row.best), best_style),
-            "spent": Text(seconds(row.seconds)),
+            "spent": Text(seconds(row.seconds) + beside(tally.price, row.seconds)),
         }
         each = [Text(_each(row, steps.get(rung)))] if steps and not narrow else []
         table.add_row(*(cells[name] for name in names), *each)

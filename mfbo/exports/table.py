@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mfbo.exports import needed
+from mfbo.price import of_run
 
 if TYPE_CHECKING:
+    from mfbo.price import Price
     from mfbo.run import Result, Run
 
 Row = dict[str, Any]
@@ -18,16 +20,17 @@ def rows(run: Run) -> list[Row]:
     """Every result with the same keys; what it does not have is None.
 
     Names of metrics and hyperparameters begin with ``metric.`` and ``config.``; costs are in seconds, `spent` is in the
-    unit of the budget.
+    unit of the budget, and `money` the same in money, where there is a price.
     """
-    found = [_row(result) for result in run.results]
+    price = of_run(run)
+    found = [_row(result, price) for result in run.results]
     names = dict.fromkeys(name for row in found for name in row)
     for entry in run.header.space.get("hyperparameters", []):
         names.setdefault(f"config.{entry['name']}")
     return [{name: row.get(name) for name in names} for row in found]
 
 
-def _row(result: Result) -> Row:
+def _row(result: Result, price: Price | None) -> Row:
     trial, outcome = result.trial, result.outcome
     return {
         "trial": trial.id,
@@ -43,6 +46,7 @@ def _row(result: Result) -> Row:
         "evaluation": outcome.evaluation,
         "optimizer": result.thinking,
         "spent": result.spent,
+        **({"money": price.amount(result.at)} if price else {}),
         "wall": result.wall,
         "virtual": outcome.virtual,
         "error": outcome.error,
