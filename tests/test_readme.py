@@ -12,6 +12,7 @@ import click
 import pytest
 from click.testing import CliRunner
 from conftest import ROOTS
+from made_data import write_images
 from printed import same
 
 import mfbo
@@ -73,7 +74,7 @@ LESS = {  # cost that is enough to see that a command works
 }  # fmt: skip
 SHOWN = {  # commands whose output stands in the README: what is typed instead, with the least that is planned
     ("tune", "digits", "--max-cost", "60s"): ("tune", "digits", "--max-cost", "20s", "--workers", "0"),
-    ("plan", "cifar10", "--max-cost", "2h"): ("plan", "digits", "--max-cost", "60s", "--workers", "0"),
+    ("plan", "cifar10", "--max-cost", "2h"): ("plan", "cifar10", "--max-cost", "10m", "--data-dir", "images"),
 }
 
 
@@ -99,6 +100,7 @@ def test_all_commands_that_need_no_network_work_in_the_order_in_which_they_stand
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MFBO_CACHE", str(tmp_path / "cache"))
     Path("mine.py").write_text(block("file: mine.py"), encoding="utf-8")
+    write_images(Path("images"), a_class=8)
     done, shown, names = [], dict(outputs()), list(load("digits").space)
     for words in dict.fromkeys(map(tuple, commands())):
         if words not in SHOWN and (set(words) & {*AWAY, *ELSEWHERE} or words[1].startswith("python ")):
