@@ -99,7 +99,8 @@ def probe(
 class _Probing:
     """The probes of one run: as many at a time as there are workers, until `seconds` are gone.
 
-    Half of them are kept for what is under way then, until a probe has shown that it stops when it is asked to.
+    Half of them are kept for what is under way then, until a probe has shown that it stops when it is asked to. Where
+    the first was cut in its evaluation, the second is to come to one.
     """
 
     def __init__(
@@ -117,6 +118,7 @@ class _Probing:
         self._found: list[Probe] = []
         self._cost = 0.0
         self._epochs = SHORT
+        self._again = False  # whether the first is repeated
         self._error = ""
         self._bound: Probe | None = None
 
@@ -144,12 +146,15 @@ class _Probing:
         """Seconds for those in flight together."""
         if not self._cost:
             return FIRST * self._seconds
+        if self._again:
+            return FIRST * (self._seconds - self._cost)
         busy = max(1, self._executor.busy)
         return max(0.0, self._seconds - self._cost) * busy / (busy + len(self._waiting))
 
     def _next(self) -> Trial:
         number, config = self._waiting.pop()
-        data = self._data[min(number, 1)]
+        self._again = number == 1 and len(self._found) == 1 and _cut_in_evaluation(self._found[0])
+        data = self._data[0 if self._again else min(number, 1)]
         return Trial(number, config, Rung(self._epochs, data, self._task.fidelity.work(self._epochs, data)))
 
     def _take(self, trial: Trial, outcome: Outcome) -> None:
@@ -174,6 +179,11 @@ class _Probing:
             self._seconds = self._most  # it stops when it is asked to, so nothing need be kept for it
             if whole and outcome.cost < SOON:
                 self._epochs = self._task.fidelity.epoch_range[1]
+
+
+def _cut_in_evaluation(probe: Probe) -> bool:
+    """Whether an epoch was trained, and nothing is known of what to evaluate it costs."""
+    return probe.pace.epochs >= 1 and not probe.pace.evaluations
 
 
 def _warm(found: Sequence[Probe]) -> tuple[Probe, ...]:

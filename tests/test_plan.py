@@ -30,7 +30,7 @@ from mfbo.ledger import FILE, read
 from mfbo.observer import Observer
 from mfbo.optimizers import OPTIMIZERS, make
 from mfbo.plan import Plan, Probe, Step, plan_of
-from mfbo.probe import probe
+from mfbo.probe import _Probing, probe
 from mfbo.replay import replay
 from mfbo.run import Limits
 from mfbo.trial import Outcome, Pace, Rung
@@ -194,6 +194,45 @@ def test_a_probe_tells_what_an_epoch_costs():
     assert 0 < found.cost <= 3
     paces = [one.pace for one in found.probes]
     assert all(pace.training / pace.epochs >= 0.02 for pace in paces)
+
+
+class Scripted:
+    """An executor of one slot, whose trials are cut and come to these paces."""
+
+    slots, now = 1, 0.0
+
+    def __init__(self, *paces):
+        self.asked, self.allowed, self._paces, self._flying = [], [], list(paces), []
+
+    @property
+    def busy(self):
+        return len(self._flying)
+
+    def submit(self, trial, start):
+        self.asked.append(trial.rung.data)
+        self._flying.append(trial)
+
+    def wait(self, allowance):
+        self.allowed.append(allowance.cost)
+        pace = self._paces.pop(0) if self._paces else Pace(0.0, 0.1, 1.0, 0.0, 0.0)
+        cost = pace.startup + pace.training + pace.evaluation
+        trial = self._flying.pop()
+        return trial, Outcome("stopped", 0.5, trial.rung, cost, pace=pace)
+
+
+@pytest.mark.parametrize(
+    ("first", "data"),
+    [
+        (Pace(1.0, 1.0, 8.0, 0.0, 0.0), [0.2, 0.2, 0.4]),  # cut in its evaluation: the second is to come to one
+        (Pace(1.0, 0.6, 8.0, 0.0, 0.0), [0.2, 0.4, 0.4]),  # far from it
+        (Pace(1.0, 1.0, 6.0, 1.0, 2.0), [0.2, 0.4, 0.4]),
+    ],
+)
+def test_a_probe_that_is_cut_in_its_evaluation_is_followed_by_one_that_comes_to_it(first, data):
+    executor = Scripted(first, Pace(0.5, 1.0, 6.0, 1.0, 2.0))
+    _Probing(executor, clocked(), (0.2, 0.4), 24.0, lambda: False).run()
+    assert executor.asked[:3] == data
+    assert (executor.allowed[1] > 10) == (data[1] == 0.2)
 
 
 def test_a_probe_of_a_task_that_fails_says_so_and_the_run_has_all_rungs():
