@@ -2,6 +2,7 @@
 
 A study is a folder: ``study.yaml`` says what it is, and every run lies in ``TASK/OPTIMIZER/sSEED``. It goes seed by
 seed, so that an interrupted one is still fair, and goes on where it was: what is finished is not run again.
+``failed.yaml`` names the runs whose cost bought nothing, and why; they are tried again each time.
 """
 
 from __future__ import annotations
