@@ -4,8 +4,9 @@
     python experiments/forecast.py runs/imdb-3m/imdb/*/*      # of runs that are there
 
 Each run is planned by its probe. "plan" is the cost that the plan gave a rung before the run, against the mean of its
-trials; "next" is what was foretold of each trial right before it began, by probes and all trials until then: the median
-of how far that was off, and how far off the sum of a rung's forecasts was. The goal is 15% a rung.
+trials; "asked" is the same model asked for the configurations that were run, which no plan knows; "next" is what was
+foretold of each trial right before it began, by probes and all trials until then: the median of how far that was off,
+and how far off the sum of a rung's forecasts was. The goal is 15% a rung.
 
 Result (one core of an AMD EPYC; 2026-11-25):
 
@@ -23,11 +24,12 @@ Result (one core of an AMD EPYC; 2026-11-25):
 So what the model says of a rung, taking in every trial that has ended, is within 15% on all four. What a plan says
 before the first trial is not always: a probe of a second speaks for a minute on digits, in which other work came and
 went; and a plan is for a configuration drawn at random, where an optimizer likes some more than others (on IMDb the
-largest network costs six times what the smallest does). A single trial of digits, a tenth of a second to one, is off by
-about 18%; a fit to all trials of a run is off by 13 to 15% itself, so that the rest is the machine. A Gaussian process
-in place of the ridge regression did no better. The one plan of AG News was too low as no probe had come to an
-evaluation: the first was cut in it. Since then the second does in such a case, and two new plans say 44 and 51 s of
-the trials at the lowest rung that took 38 to 57 s (`mfbo plan agnews --max-cost 8m --option samples=500`).
+largest network costs six times what the smallest does: asked for the configurations of the 12 runs, its plan is off
+by 13%). A single trial of digits, a tenth of a second to one, is off by about 18%; a fit to all trials of a run is off
+by 13 to 15% itself, so that the rest is the machine. A Gaussian process in place of the ridge regression did no better.
+The one plan of AG News was too low as no probe had come to an evaluation: the first was cut in it. Since then the
+second does in such a case, and two new plans say 44 and 51 s of the trials at the lowest rung that took 38 to 57 s
+(`mfbo plan agnews --max-cost 8m --option samples=500`).
 """
 
 from __future__ import annotations
@@ -55,8 +57,14 @@ RUNS: tuple[tuple[str, str, dict[str, str]], ...] = (
 LEAST = 0.02  # seconds; what takes less is not worth a forecast
 
 
-def foretold(run: Run, task: Task) -> dict[str, list[tuple[float, float]]]:
-    """By rung, of each trial: the forecast right before it began, and what it cost, in seconds."""
+def foretold(run: Run, task: Task, *, learn: bool = True) -> dict[str, list[tuple[float, float]]]:
+    """By rung, of each trial: the forecast right before it began, and what it cost, in seconds.
+
+    Args:
+        run: which.
+        task: its task.
+        learn: whether forecasts take in the trials before, or are by the probes alone.
+    """
     model, found = CostModel(task), defaultdict(list)
     if run.header.plan is not None:
         model.probed(run.header.plan.probes, [run.header.rungs[0], task.fidelity.full])
@@ -65,7 +73,8 @@ def foretold(run: Run, task: Task) -> dict[str, list[tuple[float, float]]]:
         if outcome.status == "ok" and model.known and outcome.cost > LEAST:
             guess = model.seconds(outcome.rung, outcome.start_epoch, config)
             found[str(outcome.rung)].append((guess, outcome.cost))
-        model.add(config, outcome)
+        if learn:
+            model.add(config, outcome)
     return found
 
 
@@ -77,13 +86,13 @@ def off(forecast: float, cost: float) -> float:
 def show(run: Run) -> dict[str, list[float]]:
     """Print the rows of one run; how far off it was by plan, rung and trial."""
     assert run.header.plan is not None
-    trials = foretold(run, load(run.header.task))
+    trials, asked = (foretold(run, load(run.header.task), learn=learn) for learn in (True, False))
     options = run.header.settings.get("options") or ""
     words = headline(run.header.plan) if run.header.plan.steps else "no plan"
     print(f"\n{run.header.task} {run.header.optimizer} {run.limits.max_cost} {options}: {words}\n")
     print("| rung | trials, plan | done | plan | mean cost | plan off by | sum of next off by | next off by |")
     print("|---|---|---|---|---|---|---|---|")
-    found: dict[str, list[float]] = {"plan": [], "rung": [], "trial": []}
+    found: dict[str, list[float]] = {"plan": [], "asked": [], "rung": [], "trial": []}
     for line in compared(run):
         actual, after = "- | -", "- | -"
         if line.cost:
@@ -91,6 +100,7 @@ def show(run: Run) -> dict[str, list[float]]:
             actual = f"{line.cost:.3g} s | {found['plan'][-1]:+.0%}"
         if own := trials.get(str(line.rung)):
             found["rung"].append(off(*map(sum, zip(*own, strict=True))))
+            found["asked"].append(off(*map(sum, zip(*asked[str(line.rung)], strict=True))))
             each = [abs(off(*pair)) for pair in own]
             found["trial"] += each
             after = f"{found['rung'][-1]:+.0%} | {statistics.median(each):.0%}"
