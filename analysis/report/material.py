@@ -119,7 +119,7 @@ class Material:
     @property
     def single(self) -> Run | None:
         """The run, where there is one only, and no other is to come."""
-        return self.parts[0].runs[0] if len(self.parts) == 1 and self.parts[0].single and not self.awaited else None
+        return self.parts[0].runs[0] if len(self.parts) == 1 and self.parts[0].single else None
 
     @property
     def awaited(self) -> list[Entry]:
@@ -199,8 +199,3 @@ def _standing(entry: tuple[Run, Result]) -> tuple[float, float]:
     result = entry[1]
     assert result.outcome.loss is not None
     return -result.outcome.rung.work, result.outcome.loss
-
-
-def run_name(run: Run) -> str:
-    """``smac, seed 3``."""
-    return f"{clean(run.header.optimizer, 40)}, seed {run.header.seed}"

@@ -66,10 +66,11 @@ def anytime(found: Evidence, look: dict[str, Look]) -> Json:
     log = axis["type"] == "log"
     least = values[values > 0].min() / 1.4 if log else -math.inf  # a band that reaches 0 ends nowhere on such an axis
     data: list[Json] = []
+    paid = comparison.paid
     for group, line in zip(comparison.groups, lines, strict=True):
         low = np.maximum(line.band.low, least)
         data += _band(group.name, line.costs / scale, low, line.band.high, look[group.name].colour)
-        data += _steps(line, group.name, scale, comparison.paid, look[group.name])
+        data += _steps(line, group.name, scale, paid, look[group.name])
     label = "Regret" if comparison.optimum is not None else "True loss" if comparison.true else "Validation loss"
     costs = np.concatenate([line.costs for line in lines]) / scale
     layout = {"xaxis": {**logarithmic(costs), "title": {"text": unit}}, "yaxis": {**axis, "title": {"text": label}}}

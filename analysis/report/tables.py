@@ -44,13 +44,14 @@ def trials(part: Part, most: int | None = None) -> Table:
         results = [pair for pair in results if id(pair[1]) in ids]
     names = list(dict.fromkeys(name for _, result in results for name in result.trial.config))
     metrics = list(dict.fromkeys(name for _, result in results for name in result.outcome.metrics))
-    fixed = (*FIXED, "money") if any(of_run(run) for run in part.runs) else FIXED
+    prices = {id(run): of_run(run) for run in part.runs}
+    priced = any(prices.values())
+    fixed = (*FIXED, "money") if priced else FIXED
     taken = {*fixed, "error"}
     columns = [*fixed, *(_free(name, "metric", taken) for name in metrics), *(_free(n, "config", taken) for n in names)]
     table = Table([*columns, "error"])
     for run, result in results:
-        outcome, rung, price = result.outcome, result.outcome.rung, of_run(run)
-        paid = price.amount(result.at) if price else None
+        outcome, rung, price = result.outcome, result.outcome.rung, prices[id(run)]
         table.rows.append(
             [
                 run.header.optimizer,
@@ -64,7 +65,7 @@ def trials(part: Part, most: int | None = None) -> Table:
                 outcome.cost,
                 result.thinking,
                 result.spent,
-                *([paid] if fixed is not FIXED else []),
+                *([price.amount(result.at) if price else None] if priced else []),
                 *(outcome.metrics.get(name) for name in metrics),
                 *(result.trial.config.get(name) for name in names),
                 headline(outcome.error) if outcome.error else None,

@@ -288,12 +288,16 @@ def unit_of(run: Run) -> str:
 
 def run_words(run: Run) -> str:
     """``smac, seed 3``."""
-    return f"{clean(run.header.optimizer, 40)}, seed {run.header.seed}"
+    return _seeded(run.header.optimizer, run.header.seed)
 
 
 def entry_words(entry: Entry, several: bool) -> str:
     """As `run_words`, of a run of a study; with its task where there are several."""
-    return f"{clean(entry.optimizer, 40)}, seed {entry.seed}" + (f" on {clean(entry.task, 60)}" if several else "")
+    return _seeded(entry.optimizer, entry.seed) + (f" on {clean(entry.task, 60)}" if several else "")
+
+
+def _seeded(optimizer: str, seed: int) -> str:
+    return f"{clean(optimizer, 40)}, seed {seed}"
 
 
 def counted(many: int, what: str) -> str:

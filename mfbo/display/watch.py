@@ -11,7 +11,6 @@ from mfbo.budget import Budget
 from mfbo.curves import incumbent
 from mfbo.display.tally import Tally
 from mfbo.display.text import amount, budget
-from mfbo.price import of_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,7 +78,6 @@ class Watch:
         self._clock = clock
         self._limits = run.limits
         self._budget = budget(run.limits)
-        self._price = of_run(run)
         self._max_wall = Budget.parse(run.limits.max_wall).amount if run.limits.max_wall else math.inf
         self._heard = self._began = clock()
         self._came = 0
@@ -130,9 +128,10 @@ class Watch:
         return meters
 
     def _money(self, spent: float, most: float) -> str:
-        if self._price is None:
+        price = self.tally.price
+        if price is None:
             return ""
-        return self._price.share(spent, most) if self.unit == "s" else self._price.of(self.run.seconds)
+        return price.share(spent, most) if self.unit == "s" else price.of(self.run.seconds)
 
     @property
     def share(self) -> float:
