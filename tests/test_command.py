@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -437,6 +438,37 @@ def test_a_run_that_is_killed_takes_its_command_with_it(place):
         os.kill(run.pid, signal.SIGKILL)
         run.wait()
         assert _until(lambda: not alive(str(place / "mark")))
+
+
+SILENT = """
+import os, sys, time
+from mfbo.adapters.process import Process
+from mfbo.executors.worker import Surroundings, begin
+if __name__ == "__main__" and sys.argv[1] == "run":
+    os.spawnv(os.P_NOWAIT, sys.executable, [sys.executable, __file__, str(os.getpid()), sys.argv[2]])
+else:
+    begin(Surroundings({}, int(sys.argv[1])))
+    with Process([sys.executable, "-c", "import time; time.sleep(600)", sys.argv[2]]):
+        time.sleep(600)
+time.sleep(600)
+"""
+
+
+def test_so_does_one_whose_trial_does_not_look_for_the_run(place):
+    Path("silent.py").write_text(SILENT)
+    with psutil.Popen([sys.executable, "silent.py", "run", str(place / "mark")]) as run:
+        mark = str(place / "mark")
+        assert _until(lambda: len(alive(mark)) == 3)  # the run, its worker, and the worker's command
+        run.kill()
+        run.wait()
+        assert _until(lambda: not alive(mark))
+
+
+def test_no_command_starts_once_all_must_end(place):
+    code = "from mfbo.adapters.process import *; import threading; kill_all()\n"
+    code += "threading.Thread(target=Process, args=[['touch', 'started']], daemon=True).start(); time.sleep(1)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert not Path("started").exists()
 
 
 def _until(condition):

@@ -20,6 +20,8 @@ POLL = 0.05  # seconds between looks at whether it must end
 PATIENCE = 0.2  # seconds between asking it to end and killing it
 LEFT = 1.0  # seconds that its output may stay open after its end, which a process that it has left behind would do
 TAIL = 8  # lines of its output that are kept for an error
+_running: set[Process] = set()
+_starting = threading.Lock()
 
 
 class Process:
@@ -36,16 +38,9 @@ class Process:
         self.errors: deque[str] = deque(maxlen=TAIL)
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         try:
-            self._process = subprocess.Popen(  # noqa: S603
-                list(words),  # as the user typed them
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},  # else a Python script's lines come when it ends
-                encoding="utf-8",
-                errors="replace",
-                start_new_session=True,  # Ctrl-C reaches all of a terminal's group; the run decides
-            )
+            with _starting:
+                self._process = _started(words)
+                _running.add(self)
         except OSError as error:
             raise TrialFailed(f"cannot run {words[0]!r}: {error.strerror}") from error
         for target in (self._read_lines, self._read_errors):
@@ -56,6 +51,7 @@ class Process:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.kill()
+        _running.discard(self)
 
     def lines(self, poll: Callable[[], None]) -> Iterator[str]:
         """Its standard output, line by line; `poll` is called all the time, and may raise to end it."""
@@ -102,6 +98,26 @@ class Process:
 
     def _read_errors(self) -> None:
         self.errors.extend(_texts(self._process.stderr))
+
+
+def kill_all() -> None:
+    """For the end of this process: all that are running are gone, and no other will start."""
+    _starting.acquire()  # for good
+    for process in tuple(_running):
+        process.kill()
+
+
+def _started(words: Sequence[str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(  # noqa: S603
+        list(words),  # as the user typed them
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},  # else a Python script's lines come when it ends
+        encoding="utf-8",
+        errors="replace",
+        start_new_session=True,  # Ctrl-C reaches all of a terminal's group; the run decides
+    )
 
 
 def _texts(stream: IO[str] | None) -> Iterator[str]:

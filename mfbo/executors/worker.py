@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mfbo.adapters.process import kill_all
 from mfbo.executors.evaluate import Setting, evaluate
 from mfbo.executors.mailbox import Mailbox, stopper
 from mfbo.task import user_file
@@ -139,6 +140,7 @@ def begin(surroundings: Surroundings) -> None:
 def _follow(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(1)
+    kill_all()  # a trial looks for the run as well, but may not have come to it
     os._exit(1)
 
 
