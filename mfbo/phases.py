@@ -20,30 +20,33 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mfbo import checks
+from mfbo import planning
 from mfbo.budget import Budget
+from mfbo.configs import prior_of
 from mfbo.curves import iterations_to_best
-from mfbo.errors import BadValue, RunError, UnknownName
+from mfbo.errors import BadValue, RunError
+from mfbo.ladders import Bounds
 from mfbo.ledger import DAMAGE
 from mfbo.observer import Observer
-from mfbo.optimizers import OPTIMIZERS
-from mfbo.price import Price, facts, in_time
+from mfbo.price import Price, facts
 from mfbo.price import kept as price_of
 from mfbo.records import number, whole
-from mfbo.settings import Settings
 from mfbo.study import run
 from mfbo.task import load
 
 if TYPE_CHECKING:
     from mfbo.plan import Plan
     from mfbo.result import TuneResult
+    from mfbo.settings import Settings
+    from mfbo.study import Study
     from mfbo.task import Task
     from mfbo.validate import Validation
 
 EXPLORE, NARROWED, OPTIMIZE, PHASES = "explore", "narrowed.yaml", "optimize", "phases.json"
 SHARES = {"exploration": 0.2, "optimization": 0.6}
 SEEDS = 3  # trainings of a final validation
-BELOW = 0.5  # of a full evaluation: exploration goes no higher
+EXPLORER = "asha"
+BELOW = 0.5  # of the highest fidelity: exploration goes no higher
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,7 @@ class Phases:
         narrowed: a line a hyperparameter: what was cut down and why; empty where nothing could be told.
         lines: best on unseen data first, else by validation loss.
         interrupted: whether the user stopped it.
+        search: what was asked of the search beside the settings, see `mfbo.study.SEARCH`.
     """
 
     task: str
@@ -105,6 +109,7 @@ class Phases:
     price: str = ""
     seeds: int = SEEDS
     settings: Mapping[str, Any] = field(default_factory=dict)
+    search: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """For ``--json`` and ``phases.json``; money is that of all phases together."""
@@ -122,50 +127,46 @@ class Phases:
 
 
 def study(
-    name: str,
-    max_cost: str,
+    asked: Study,
     out: Path | str,
     *,
-    optimizers: Sequence[str] = ("smac", "random", "grid"),
     seed: int = 0,
-    seeds: int = SEEDS,
-    settings: Settings | None = None,
     began: Callable[[str], Observer] = lambda phase: Observer(),
     command: str = "",
 ) -> Phases:
     """Run all three phases, or what is missing of them.
 
     Args:
-        name: of the task.
-        max_cost: of everything together, as for `mfbo.tune`.
+        asked: one task, and the optimizers to compare on it in the second phase; its cost is of everything together,
+            its seeds are trainings of each final validation, as far as the cost allows. The exploration keeps to half
+            of its highest fidelity, the optimization has its prior if the narrowed ranges do.
         out: folder of the study.
-        optimizers: to compare in the second phase.
         seed: of all runs.
-        seeds: trainings of each final validation, as far as the cost allows.
-        settings: how trials are run.
         began: is told of each run, by a name such as ``optimization: smac``; what it returns watches it.
         command: what the user typed, for the ledgers.
 
     Raises:
         MfboError: as `mfbo.tune`.
     """
-    settings = settings or Settings()
-    task = load(name).with_space(settings.space)
-    _check(optimizers, seeds, settings)
-    cost, settings = in_time(max_cost, settings)
-    budget, folder = Budget.parse(str(cost), "max cost"), Path(out)
+    asked.check()
+    (name,) = asked.tasks
+    asked, folder = asked.in_time(), Path(out)
+    task = load(name).with_space(asked.settings.space)
+    budget, optimizers, settings = Budget.parse(asked.max_cost, "max cost"), asked.optimizers, asked.settings
     explored = run(
         folder / EXPLORE,
         _share(budget, SHARES["exploration"]),
         name,
         began=partial(began, "exploration"),
         command=command,
-        optimizer="asha",
+        optimizer=EXPLORER,
         seed=seed,
         settings=settings,
-        max_fidelity=max(BELOW, task.fidelity.ladder()[0].work),
+        **{**asked.search, "max_fidelity": _below(task, asked)},
     )
     narrowed, smaller = _narrow(explored, folder, settings)
+    search, told = _within(task, smaller, asked.search)
+    narrowed = (*narrowed, *told)
     found: list[TuneResult] = [explored]
     like: Plan | None = None  # of the first run whose probe told something: what is compared has the same top rung
     for optimizer in optimizers if explored.status != "interrupted" else ():
@@ -178,6 +179,7 @@ def study(
             optimizer=optimizer,
             seed=seed,
             settings=smaller,
+            **search,
             warm_start=folder / EXPLORE,
             like=like,
         )
@@ -187,8 +189,8 @@ def study(
         if result.status == "interrupted":
             break
     if found[-1].status == "interrupted":
-        return _phases(name, budget, found, narrowed, seeds)
-    phases = _phases(name, budget, found, narrowed, seeds, *_validated(task, budget, found, seeds))
+        return _phases(asked, budget, found, narrowed)
+    phases = _phases(asked, budget, found, narrowed, *_validated(task, budget, found, asked.seeds))
     (folder / PHASES).write_text(json.dumps(phases.to_dict(), indent=1) + "\n", encoding="utf-8")
     return phases
 
@@ -210,6 +212,7 @@ def kept(folder: Path | str) -> Phases | None:
             price=str(found.get("price") or ""),
             seeds=whole(found.get("seeds", SEEDS), 1),
             settings=dict(found.get("settings", {})),
+            search=dict(found.get("search", {})),
         )
     except (OSError, *DAMAGE):
         return None
@@ -232,15 +235,29 @@ def _kept_line(line: dict[str, Any]) -> Line:
     )
 
 
-def _check(optimizers: Sequence[str], seeds: int, settings: Settings) -> None:
-    checks.settings(settings)
-    if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
-        raise BadValue(f"seeds {seeds!r}: give a whole number, 1 or more")
-    if not optimizers or len(set(optimizers)) < len(optimizers):
-        raise BadValue(f"optimizers {', '.join(optimizers)!r}: name one or more, each once")
-    for name in optimizers:
-        if name not in OPTIMIZERS:
-            raise UnknownName("optimizer", name, OPTIMIZERS)
+def _below(task: Task, asked: Study) -> float:
+    """The highest fidelity of the exploration.
+
+    Raises:
+        BadValue: below it there is no ladder.
+    """
+    bounds = Bounds(asked.fidelity, asked.eta, asked.min_fidelity, asked.max_fidelity)
+    high = max(BELOW * asked.max_fidelity, planning.rungs(task, EXPLORER, bounds)[0].work)
+    try:
+        planning.rungs(task, EXPLORER, replace(bounds, high=high))
+    except BadValue as error:
+        raise BadValue(f"exploration goes up to half of the max fidelity: {error}") from error
+    return high
+
+
+def _within(task: Task, smaller: Settings, search: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """`search` in the narrowed space; where the prior is no longer in it, without it, and a line that says so."""
+    try:
+        if search["prior"] is not None:
+            prior_of(search["prior"], task.with_space(smaller.space).space)
+    except BadValue as error:
+        return {**search, "prior": None}, (f"the optimization begins without the prior: {error}",)
+    return dict(search), ()
 
 
 def _share(budget: Budget, share: float) -> str:
@@ -336,12 +353,12 @@ def _line(result: TuneResult, validation: Validation | None, note: str) -> Line:
 
 
 def _phases(
-    name: str, budget: Budget, found: Sequence[TuneResult], narrowed: tuple[str, ...], seeds: int, *validated: Any
+    asked: Study, budget: Budget, found: Sequence[TuneResult], narrowed: tuple[str, ...], *validated: Any
 ) -> Phases:
     lines, spent = validated or ([], 0.0)
     optimization, settings = sum(result.cost for result in found[1:]), found[0].ledger.header.settings
     return Phases(
-        task=name,
+        task=asked.tasks[0],
         max_cost=str(budget),
         unit=budget.unit,
         costs={"exploration": found[0].cost, "optimization": optimization, "validation": spent},
@@ -349,6 +366,7 @@ def _phases(
         lines=tuple(sorted(lines, key=lambda line: (line.test.get("loss", math.inf), line.loss or 0.0))),
         interrupted=found[-1].status == "interrupted",
         price=str(settings.get("price") or ""),
-        seeds=seeds,
+        seeds=asked.seeds,
         settings=settings,
+        search=asked.search,
     )

@@ -372,16 +372,19 @@ def run(
         return tune(task, max_cost, out=folder, observer=began(), command=command, **new)
     there = read(folder)
     settings: Settings = new.get("settings") or Settings()
-    _check_same(there, load(task).with_space(settings.space), settings, optimizer=new["optimizer"], seed=new["seed"])
+    _check_same(there, load(task).with_space(settings.space), settings, new)
     if there.finished and there.limits.max_cost == max_cost:
         return result_of(there)
     return resume(folder, max_cost=max_cost, observer=began(), command=command, scheduler=settings.scheduler)
 
 
-def _check_same(there: Run, task: Task, settings: Settings, **facts: Any) -> None:
+def _check_same(there: Run, task: Task, settings: Settings, new: Mapping[str, Any]) -> None:
     """Refuse a run that is another one than was asked for."""
     header = there.header
-    _refuse_other(there.folder, "run", vars(header), {**facts, "task": task.source or task.name})
+    kept = {**vars(header), "fidelity": header.fidelity.get("path"), "min_fidelity": 0.0, "max_fidelity": 1.0}
+    asked = {name: new[name] for name in ("optimizer", "seed", "min_fidelity", "max_fidelity", "eta") if name in new}
+    asked |= {"fidelity": new.get("fidelity") or task.fidelity.default_path, "task": task.source or task.name}
+    _refuse_other(there.folder, "run", {**kept, **header.bounds}, asked)
     known = {name: value for name, value in vars(settings).items() if name in header.settings and name != "space"}
     _refuse_other(there.folder, "run", header.settings, known)
     identity.check_unchanged(header, task)

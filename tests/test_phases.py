@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
@@ -13,15 +14,18 @@ from mfbo.errors import BadValue, RunExists, UnknownName
 from mfbo.ledger import FILE, read
 from mfbo.phases import EXPLORE, NARROWED, OPTIMIZE, PHASES, study
 from mfbo.settings import Settings
+from mfbo.study import Study
 from mfbo.task import load, read_space
 
 HERE = Settings(workers=0)
+MIXED = Study(("mixed",), ("hyperband", "random"), 3, "30x")
+BRANIN = Study(("branin",), ("random",), 3, "10x")
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "mixed"
-    return folder, study("mixed", "30x", folder, optimizers=("hyperband", "random"), seed=1)
+    return folder, study(MIXED, folder, seed=1)
 
 
 def test_all_phases_together_cost_no_more_than_was_named(made):
@@ -48,14 +52,14 @@ def test_exploration_stays_below_full_fidelity_and_sets_the_ranges_of_the_optimi
 def test_what_is_finished_is_not_done_again(made):
     folder, found = made
     before = {path: path.read_bytes() for path in folder.rglob(FILE)}
-    assert study("mixed", "30x", folder, optimizers=("hyperband", "random"), seed=1) == found
+    assert study(MIXED, folder, seed=1) == found
     assert {path: path.read_bytes() for path in folder.rglob(FILE)} == before
 
 
 def test_a_folder_that_holds_another_study_is_refused(made):
     folder, _ = made
     with pytest.raises(RunExists, match="holds another run: its seed is 1, not 5"):
-        study("mixed", "30x", folder, optimizers=("hyperband", "random"), seed=5)
+        study(MIXED, folder, seed=5)
 
 
 def test_a_task_without_unseen_data_says_so(made):
@@ -65,7 +69,7 @@ def test_a_task_without_unseen_data_says_so(made):
 
 
 def test_the_best_of_each_optimizer_is_measured_on_unseen_data(tmp_path):
-    found = study("digits", "5x", tmp_path, optimizers=("random",), seeds=1, settings=HERE)
+    found = study(Study(("digits",), ("random",), 1, "5x", settings=HERE), tmp_path)
     assert sum(found.costs.values()) <= 5
     assert found.costs["validation"] == 1
     for line in found.lines:
@@ -78,20 +82,64 @@ def test_the_best_of_each_optimizer_is_measured_on_unseen_data(tmp_path):
 def test_an_interrupted_study_goes_on(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr("mfbo.interrupt.Interrupt.__call__", lambda self: True)
-        assert study("branin", "10x", tmp_path, optimizers=("random",)).interrupted
-    found = study("branin", "10x", tmp_path, optimizers=("random",))
+        assert study(BRANIN, tmp_path).interrupted
+    found = study(BRANIN, tmp_path)
     assert not found.interrupted
-    assert found == study("branin", "10x", tmp_path / "whole", optimizers=("random",))
+    assert found == study(BRANIN, tmp_path / "whole")
 
 
 @pytest.mark.parametrize(
     ("changed", "error"),
-    [({"optimizers": ()}, BadValue), ({"optimizers": ("rand",)}, UnknownName), ({"seeds": 0}, BadValue)],
+    [
+        ({"optimizers": ()}, BadValue),
+        ({"optimizers": ("rand",)}, UnknownName),
+        ({"seeds": 0}, BadValue),
+        ({"eta": 1}, BadValue),
+        ({"prior": "none.yaml"}, BadValue),
+    ],
 )
 def test_what_cannot_be_run_is_refused_first(tmp_path, changed, error):
     with pytest.raises(error):
-        study("branin", "10x", tmp_path / "none", **changed)
+        study(replace(BRANIN, **changed), tmp_path / "none")
     assert not (tmp_path / "none").exists()
+
+
+def test_a_ladder_is_for_all_phases_and_the_exploration_keeps_to_half_of_it(tmp_path):
+    ladder = {"fidelity": "data", "max_fidelity": 0.6, "min_fidelity": 0.05, "eta": 2}
+    study(replace(MIXED, **ladder, optimizers=("hyperband",)), tmp_path)
+    for folder, top in ((EXPLORE, 0.3), (f"{OPTIMIZE}/hyperband", 0.6)):
+        run = read(tmp_path / folder)
+        assert run.header.eta == 2
+        assert run.header.fidelity["path"] == "data"
+        works = [rung.work for rung in run.header.rungs]
+        assert 0.05 <= works[0] <= works[-1] <= top
+        assert top / 2 < works[-1]
+    for changed in ({"min_fidelity": 0.04}, {"max_fidelity": 0.5}, {"fidelity": "epochs"}):
+        with pytest.raises(RunExists, match=f"its {next(iter(changed)).replace('_', ' ')} is "):
+            study(replace(MIXED, **{**ladder, **changed}, optimizers=("hyperband",)), tmp_path)
+
+
+def test_a_min_fidelity_that_leaves_nothing_to_explore_at_is_refused_first(tmp_path):
+    with pytest.raises(BadValue, match=r"exploration goes up to half of the max fidelity: .*0\.5 leaves one rung"):
+        study(replace(MIXED, min_fidelity=0.3), tmp_path / "none")
+    with pytest.raises(BadValue, match=r"min fidelity 0\.8 and max fidelity 1 leaves one rung"):
+        study(replace(MIXED, min_fidelity=0.8), tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_prior_is_explored_first_and_goes_on_as_far_as_the_ranges_hold_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    best, worst = {"x1": 0.11, "x2": 0.56, "x3": 0.85}, {"x1": 0.9, "x2": 0.05, "x3": 0.1}
+    for name, prior in (("best", best), ("worst", worst)):
+        (tmp_path / f"{name}.yaml").write_text(json.dumps(prior))
+        found = study(Study(("hartmann3",), ("hyperband",), 1, "60x", prior=f"{name}.yaml"), tmp_path / name)
+        explored, run = read(tmp_path / name / EXPLORE), read(tmp_path / name / OPTIMIZE / "hyperband")
+        assert explored.header.prior == pytest.approx(prior)
+        assert next(iter(explored.asks.values())).config == pytest.approx(prior)
+        kept = name == "best"
+        assert (run.header.prior is not None) == kept
+        said = [line for line in found.narrowed if line.startswith("the optimization begins without the prior")]
+        assert len(said) == (0 if kept else 1)
 
 
 def test_the_command_prints_the_three_phases(tmp_path, monkeypatch):

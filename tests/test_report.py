@@ -309,12 +309,23 @@ def test_the_command_that_repeats_a_study_comes_to_the_same_study(tmp_path, monk
     assert all(word in said for word in typed.split() if word.startswith("--"))
 
 
+def test_the_command_that_repeats_three_phases_comes_to_the_same(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my prior.yaml").write_text("x1: 1.0\nx2: 2.0\n")
+    words = ["study", "branin", "--optimizers", "asha", "--max-cost", "30x", "--seed", "3", "--eta", "2"]
+    words += ["--max-fidelity", "0.6", "--prior", "my prior.yaml", "--from-scratch", "--option", "a=b c"]
+    CliRunner().invoke(main, [*words, "--out", "one"], catch_exceptions=False)
+    said = command(gather(["one"]))
+    assert "--prior 'my prior.yaml'" in said
+    CliRunner().invoke(main, [*shlex.split(said)[1:], "--out", "other"], catch_exceptions=False)
+    assert kept_phases(tmp_path / "one") == kept_phases(tmp_path / "other")
+
+
 @pytest.fixture(scope="module")
 def phases(tmp_path_factory):
     folder = tmp_path_factory.mktemp("phases")
-    return folder, three_phases(
-        "mixed", "30x", folder, optimizers=("hyperband", "random"), settings=Settings(workers=0)
-    )
+    asked = Study(("mixed",), ("hyperband", "random"), 3, "30x", eta=2, settings=Settings(workers=0))
+    return folder, three_phases(asked, folder)
 
 
 def test_the_three_phases_are_named_with_what_each_cost_and_what_became_of_the_ranges(phases):

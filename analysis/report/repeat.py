@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mfbo.display.text import PATH, clean
 from mfbo.fidelity import ETA
 from mfbo.settings import Settings
-from mfbo.study import STUDY, Study, read_study
+from mfbo.study import SEARCH, STUDY, Study, read_study
 
 if TYPE_CHECKING:
     from mfbo.analysis.report.material import Material
@@ -24,13 +24,13 @@ def command(material: Material) -> str:
         optimizers = ",".join(dict.fromkeys(line.optimizer for line in found.lines))
         words = ["mfbo", "study", found.task, "--max-cost", found.max_cost, "--optimizers", optimizers]
         words += ["--seed", str(header.seed), "--seeds", str(found.seeds)]
+        words += _search_words(found.search)
         return clean(shlex.join([*words, *_setting_words(found.settings)]), PATH)
     if material.study is not None:
         study = read_study(material.study / STUDY)
         words = ["mfbo", "compare", *study.tasks, "--optimizers", ",".join(study.optimizers)]
         words += ["--seeds", str(study.seeds), "--max-cost", study.max_cost]
-        usual = {item.name: item.default for item in fields(Study)}
-        words += _option_words({name: value for name, value in study.search.items() if value != usual[name]})
+        words += _search_words(study.search)
         return clean(shlex.join([*words, *_setting_words(vars(study.settings))]), PATH)
     return "\n".join(dict.fromkeys(_tune(run) for part in material.parts for run in part.runs))
 
@@ -54,6 +54,12 @@ def _prior(header: Header) -> str | None:
     defaults = {entry.get("name"): entry.get("default_value") for entry in header.space.get("hyperparameters", [])}
     usual = all(defaults.get(name) == value for name, value in header.prior.items())
     return "default" if usual else "PRIOR.yaml"
+
+
+def _search_words(search: Mapping[str, Any]) -> list[str]:
+    """What was asked of the search, where it is not the usual, as options; other names are passed over."""
+    usual = {item.name: item.default for item in fields(Study) if item.name in SEARCH}
+    return _option_words({name: search[name] for name in usual if search.get(name, usual[name]) != usual[name]})
 
 
 def _option_words(given: Mapping[str, Any]) -> list[str]:

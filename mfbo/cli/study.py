@@ -22,6 +22,8 @@ from mfbo.errors import BadValue
 @click.option("--seed", default=0, show_default=True, metavar="N", help="Of all runs.")
 @click.option("--seeds", default=3, show_default=True, metavar="N", help="Trainings of each final validation.")
 @click.option("--out", metavar="DIR", help="Folder of the study; default: runs/TASK-phases.")
+@options.ladder
+@options.prior
 @options.running
 @options.output
 def study(
@@ -30,11 +32,10 @@ def study(
     max_cost: str | None,
     optimizers: str,
     seed: int,
-    seeds: int,
     out: str | None,
     quiet: bool,
     as_json: bool,
-    **settings: Any,
+    **given: Any,
 ) -> None:
     """Explore, optimize and validate TASK within one cost.
 
@@ -45,7 +46,7 @@ def study(
     from mfbo.display import make
     from mfbo.observer import Observer
     from mfbo.phases import study as run
-    from mfbo.study import file_name
+    from mfbo.study import SEARCH, Study, file_name
 
     if max_cost is None:
         raise BadValue("no cost given; say what all of it may cost with --max-cost 4h, or 60x")
@@ -55,17 +56,11 @@ def study(
             click.echo(f"\n{phase}", err=True)
         return make(quiet=quiet or as_json)
 
-    found = run(
-        task,
-        max_cost,
-        Path(out) if out else Path("runs") / f"{file_name(task)}-phases",
-        optimizers=tuple(name.strip() for name in optimizers.split(",") if name.strip()),
-        seed=seed,
-        seeds=seeds,
-        settings=options.settings_of(**settings),
-        began=began,
-        command=typed(),
-    )
+    own = {name: given.pop(name) for name in ("seeds", *SEARCH)}
+    names = tuple(name.strip() for name in optimizers.split(",") if name.strip())
+    asked = Study((task,), names, max_cost=max_cost, settings=options.settings_of(**given), **own)
+    folder = Path(out) if out else Path("runs") / f"{file_name(task)}-phases"
+    found = run(asked, folder, seed=seed, began=began, command=typed())
     if found.interrupted:
         click.echo("mfbo: interrupted; the same command goes on", err=True)
         sys.exit(options.INTERRUPTED)

@@ -30,7 +30,8 @@ def phases(found: Phases) -> RenderableType:
         parts += [Text(f"  {clean(line)}", "" if " -> " in line else "dim") for line in found.narrowed]
     parts += [Text("\non unseen data", "bold"), _table(found)]
     parts += [Text(f"  {line.optimizer}: {clean(line.note)}", "dim") for line in found.lines if line.note]
-    parts.append(Text("± standard deviation over the seeds; to 1%: trials until within 1% of the final best", "dim"))
+    spread = f"± standard deviation over {found.seeds} seeds; " if found.seeds > 1 else ""
+    parts.append(Text(f"{spread}to 1%: trials until within 1% of the final best", "dim"))
     if found.paid and found.lines:  # in the table there is no room for money
         own = ", ".join(f"{clean(line.optimizer)} {charged(found, line.cost)}" for line in found.lines)
         parts.append(Text(f"cost: {own}", "dim"))
@@ -45,10 +46,10 @@ def charged(found: Phases, cost: float) -> str:
 
 
 def _table(found: Phases) -> Table:
-    table = plain_table("optimizer", "accuracy", "macro F1", "seeds", "val. loss", "trials", "to 1%", "cost")
+    table = plain_table("optimizer", "accuracy", "macro F1", "val. loss", "trials", "to 1%", "cost")
     for line in found.lines:
         loss = "" if line.loss is None else number(line.loss)
-        counts = [str(line.seeds), loss, str(line.trials), str(line.iterations or ""), amount(line.cost, found.unit)]
+        counts = [loss, str(line.trials), str(line.iterations or ""), amount(line.cost, found.unit)]
         cells = [clean(line.optimizer), *(_score(line, name) for name in SHOWN), *counts]
         table.add_row(*(Text(cell) for cell in cells))
     return table
