@@ -104,7 +104,7 @@ def test_optuna_and_its_dashboard_open_the_study(run, tmp_path):
         thread = Thread(target=server.serve_forever, daemon=True)
         thread.start()
         address = f"http://127.0.0.1:{server.server_port}/api/studies"
-        with urllib.request.urlopen(address, timeout=20) as answer:
+        with urllib.request.urlopen(address, timeout=60) as answer:
             said = json.load(answer)
         server.shutdown()
         thread.join()

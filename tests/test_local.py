@@ -192,7 +192,7 @@ def test_the_workers_end_when_the_run_is_killed(tmp_path):
         [*command, "--optimizer", "random", "--out", str(tmp_path / "run")], stderr=subprocess.DEVNULL
     )
     process = psutil.Process(run.pid)
-    limit = time.monotonic() + 60
+    limit = time.monotonic() + 120
     while '"ask"' not in ledger_of(tmp_path) and time.monotonic() < limit:
         time.sleep(0.05)
     time.sleep(0.5)
@@ -200,7 +200,7 @@ def test_the_workers_end_when_the_run_is_killed(tmp_path):
     assert workers
     run.kill()
     run.wait()
-    _, alive = psutil.wait_procs(workers, timeout=20)
+    _, alive = psutil.wait_procs(workers, timeout=120)
     assert not alive
 
 

@@ -208,7 +208,7 @@ def test_ctrl_c_stops_in_order_and_says_how_to_go_on(tmp_path, number, workers):
     process = started(tmp_path, *command)
     wait_for_results(tmp_path / "run", 1)
     process.send_signal(number)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=120)
     assert process.returncode == 130
     assert json.loads(out)["status"] == "interrupted"
     assert f"mfbo resume {tmp_path / 'run'}" in err
