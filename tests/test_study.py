@@ -183,6 +183,19 @@ def test_what_is_typed_beside_a_study_file_comes_before_what_it_says(tmp_path, m
     assert CliRunner().invoke(main, ["compare", "mine.yaml", "--seeds", "0"]).exit_code == 2
 
 
+def test_a_study_that_is_named_by_the_file_in_its_folder_goes_on_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    typed = ["compare", "branin", "-q", "--optimizers", "random", "--seeds", "1", "--max-cost", "2x"]
+    CliRunner().invoke(main, typed, catch_exceptions=False)
+    more = ["compare", "runs/branin-study/study.yaml", "-q", "--seeds", "2"]
+    CliRunner().invoke(main, more, catch_exceptions=False)
+    assert [path.name for path in Path("runs").iterdir()] == ["branin-study"]
+    assert len(folders("runs/branin-study")) == 2
+    Path("study.yaml").write_text(Path("runs/branin-study/study.yaml").read_text())
+    CliRunner().invoke(main, ["compare", "study.yaml", "-q"], catch_exceptions=False)
+    assert {path.name for path in Path("runs").iterdir()} == {"branin-study", "study-study"}
+
+
 def test_every_run_has_the_ladder_and_the_prior_of_its_study(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("near.yaml").write_text("x1: 1.0\n")

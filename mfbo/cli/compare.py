@@ -37,7 +37,9 @@ OPTIMIZERS, SEEDS = "smac,hyperband,random,grid", 5
 )
 @options.ladder
 @options.prior
-@click.option("--out", metavar="DIR", help="Folder of the study; default: runs/TASK-study.")
+@click.option(
+    "--out", metavar="DIR", help="Folder of the study; default: runs/TASK-study, or the one that STUDY.yaml is in."
+)
 @options.running
 @options.output
 def compare(*, what: tuple[str, ...], out: str | None, quiet: bool, as_json: bool, **given: Any) -> None:
@@ -58,8 +60,7 @@ def compare(*, what: tuple[str, ...], out: str | None, quiet: bool, as_json: boo
     study = _study(what, **given)
     for said in filter(None, map(own_code, study.tasks)):
         click.echo(clean(said, PATH), err=True)
-    name = Path(what[0]).stem if len(what) == 1 and what[0].endswith((".yaml", ".yml")) else _file_name(study)
-    folder = Path(out) if out else Path("runs") / f"{name}-study"
+    folder = Path(out) if out else _folder(what, study)
     display = _Lines(quiet=quiet or as_json, total=extended(study, folder).size)
     results = run(study, folder, began=display.began, told=display.told, failed=display.failed, command=typed())
     if results[-1].status == "interrupted":
@@ -84,7 +85,7 @@ def _study(what: tuple[str, ...], *, optimizers: str | None, **given: Any) -> St
 
     own = {name: given.pop(name) for name in ("max_cost", "seeds", *SEARCH)}
     settings = options.settings_of(**given)
-    own["optimizers"] = tuple(name.strip() for name in (optimizers or OPTIMIZERS).split(",") if name.strip())
+    own["optimizers"] = options.names_of(optimizers or OPTIMIZERS)
     if any(name.endswith((".yaml", ".yml")) for name in what):
         if len(what) > 1:
             raise BadValue(f"{len(what)} arguments: give tasks, or one study file")
@@ -110,10 +111,14 @@ def _instead(study: Study, own: Mapping[str, Any], settings: Settings) -> Study:
     return replace(study, **{name: value for name, value in own.items() if name in typed}, settings=merged)
 
 
-def _file_name(study: Study) -> str:
-    from mfbo.study import file_name
+def _folder(what: tuple[str, ...], study: Study) -> Path:
+    """Where a study goes: one that is written down in its own folder goes on there."""
+    from mfbo.study import STUDY, file_name, folders
 
-    return "-".join(map(file_name, study.tasks[:3]))
+    path = Path(what[0])
+    if path.suffix not in (".yaml", ".yml"):
+        return Path("runs") / f"{'-'.join(map(file_name, study.tasks[:3]))}-study"
+    return path.parent if path.name == STUDY and folders(path.parent) else Path("runs") / f"{path.stem}-study"
 
 
 class _Lines:

@@ -57,8 +57,9 @@ def study(
         return make(quiet=quiet or as_json)
 
     own = {name: given.pop(name) for name in ("seeds", *SEARCH)}
-    names = tuple(name.strip() for name in optimizers.split(",") if name.strip())
-    asked = Study((task,), names, max_cost=max_cost, settings=options.settings_of(**given), **own)
+    asked = Study(
+        (task,), options.names_of(optimizers), max_cost=max_cost, settings=options.settings_of(**given), **own
+    )
     folder = Path(out) if out else Path("runs") / f"{file_name(task)}-phases"
     found = run(asked, folder, seed=seed, began=began, command=typed())
     if found.interrupted:
