@@ -168,8 +168,9 @@ def again(material: Material) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "") -> str:
-    """A table that scrolls within its box where it is too wide."""
+    """A table that scrolls within its box where it is too wide; a cell may break before a parenthesis."""
     cells = "".join(f"<th>{escaped(name)}</th>" for name in head)
-    body = "".join("<tr>" + "".join(f"<td>{escaped(cell, 2000)}</td>" for cell in row) + "</tr>" for row in rows)
+    texts = ([escaped(cell, 2000).replace(" (", " <wbr>(") for cell in row] for row in rows)
+    body = "".join("<tr>" + "".join(f"<td>{text}</td>" for text in row) + "</tr>" for row in texts)
     top = f"<thead><tr>{cells}</tr></thead>" if any(head) else ""
     return f'<div class=scroll><table class="{kind}">{top}<tbody>{body}</tbody></table></div>'
