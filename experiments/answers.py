@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from mfbo.analysis.runs import anytime
+from mfbo.compare import compare
 from mfbo.curves import incumbent
 from mfbo.display.evidence import comparison
 from mfbo.environment import hardware, versions
@@ -17,7 +18,8 @@ from mfbo.evidence import evidence
 from mfbo.ledger import read
 from mfbo.result import TuneResult
 from mfbo.statistics import wilcoxon
-from mfbo.study import Entry, Study, compare, folders
+from mfbo.study import Entry, Study
+from mfbo.study_folder import folders
 from mfbo.validate import kept, validate
 
 HERE = Path(__file__).parent

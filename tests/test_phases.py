@@ -12,7 +12,8 @@ from ConfigSpace import Configuration
 from mfbo.cli import main
 from mfbo.errors import BadValue, RunExists, UnknownName
 from mfbo.ledger import FILE, read
-from mfbo.phases import EXPLORE, NARROWED, OPTIMIZE, PHASES, study
+from mfbo.phases import study
+from mfbo.phases_result import EXPLORE, NARROWED, OPTIMIZE, PHASES
 from mfbo.settings import Settings
 from mfbo.study import Study
 from mfbo.task import load, read_space

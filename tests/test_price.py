@@ -18,6 +18,7 @@ from mfbo.analysis.report import write
 from mfbo.analysis.report.plots import anytime, looks_of
 from mfbo.analysis.runs import cost_unit
 from mfbo.cli import main
+from mfbo.compare import compare
 from mfbo.comparison import side_by_side
 from mfbo.display import panel, summary
 from mfbo.display.lines import LineDisplay
@@ -27,7 +28,8 @@ from mfbo.evidence import of
 from mfbo.exports.table import rows
 from mfbo.ledger import FILE, read
 from mfbo.price import Price, in_time, is_money, kept, of_run
-from mfbo.study import Study, compare, read_study
+from mfbo.study import Study
+from mfbo.study_folder import read_study
 
 
 @pytest.mark.parametrize(

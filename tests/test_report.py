@@ -35,14 +35,16 @@ from mfbo.analysis.report.plots import SYMBOLS
 from mfbo.analysis.report.repeat import command
 from mfbo.analysis.report.serve import Source
 from mfbo.cli import main
+from mfbo.compare import compare
 from mfbo.errors import BadCost
 from mfbo.ledger import FILE, Ledger
-from mfbo.phases import PHASES
-from mfbo.phases import kept as kept_phases
 from mfbo.phases import study as three_phases
+from mfbo.phases_result import PHASES
+from mfbo.phases_result import kept as kept_phases
 from mfbo.run import Limits
 from mfbo.settings import Settings
-from mfbo.study import STUDY, Study, compare, missing, read_study
+from mfbo.study import Study
+from mfbo.study_folder import STUDY, missing, read_study
 from mfbo.trial import Known, Outcome, Trial
 
 LOW = RUNGS[1]

@@ -19,12 +19,14 @@ from scipy import stats
 import mfbo
 from mfbo import study
 from mfbo.cli import main
+from mfbo.compare import compare
 from mfbo.display.evidence import comparison
 from mfbo.errors import BadCost, BadValue, RunExists, UnknownName
 from mfbo.evidence import evidence
 from mfbo.ledger import FILE, read
 from mfbo.settings import Settings
-from mfbo.study import STUDY, Study, compare, folders, read_study
+from mfbo.study import Study
+from mfbo.study_folder import STUDY, folders, read_study
 
 SMALL = Study(("branin",), ("random", "asha", "random-2x"), 3, "4x")
 

@@ -15,7 +15,7 @@ from mfbo.price import beside, of_run
 if TYPE_CHECKING:
     from mfbo.analysis.report.material import Part
     from mfbo.importance import Importances
-    from mfbo.phases import Line, Phases
+    from mfbo.phases_result import Line, Phases
     from mfbo.price import Price
     from mfbo.ranking import Ranking
     from mfbo.run import Run

@@ -15,16 +15,16 @@ from mfbo.display.text import clean
 from mfbo.errors import BadValue, MfboError, RunNotFound
 from mfbo.evidence import of
 from mfbo.ledger import FILE, read
-from mfbo.phases import EXPLORE, OPTIMIZE
-from mfbo.phases import kept as kept_phases
-from mfbo.study import STUDY, folders, missing
+from mfbo.phases_result import EXPLORE, OPTIMIZE
+from mfbo.phases_result import kept as kept_phases
+from mfbo.study_folder import STUDY, folders, missing
 from mfbo.validate import kept
 
 if TYPE_CHECKING:
     from mfbo.evidence import Evidence
     from mfbo.importance import Importances
     from mfbo.payoff import Payoff
-    from mfbo.phases import Phases
+    from mfbo.phases_result import Phases
     from mfbo.ranking import Ranking
     from mfbo.run import Result, Run
     from mfbo.study import Entry

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from mfbo.display.text import PATH, clean
 from mfbo.fidelity import ETA
 from mfbo.settings import Settings
-from mfbo.study import SEARCH, STUDY, Study, read_study
+from mfbo.study import SEARCH, Study
+from mfbo.study_folder import STUDY, read_study
 
 if TYPE_CHECKING:
     from mfbo.analysis.report.material import Material

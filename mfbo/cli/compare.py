@@ -51,10 +51,11 @@ def compare(*, what: tuple[str, ...], out: str | None, quiet: bool, as_json: boo
     those that are typed beside it come before its own.
     """
     from mfbo.cli.run import typed
+    from mfbo.compare import compare as run
+    from mfbo.compare import extended
     from mfbo.display.text import PATH, clean
     from mfbo.evidence import evidence
-    from mfbo.study import compare as run
-    from mfbo.study import extended, folders
+    from mfbo.study_folder import folders
     from mfbo.task import own_code
 
     study = _study(what, **given)
@@ -80,7 +81,8 @@ def compare(*, what: tuple[str, ...], out: str | None, quiet: bool, as_json: boo
 
 
 def _study(what: tuple[str, ...], *, optimizers: str | None, **given: Any) -> Study:
-    from mfbo.study import SEARCH, Study, read_study
+    from mfbo.study import SEARCH, Study
+    from mfbo.study_folder import read_study
     from mfbo.task import is_command
 
     own = {name: given.pop(name) for name in ("max_cost", "seeds", *SEARCH)}
@@ -113,7 +115,8 @@ def _instead(study: Study, own: Mapping[str, Any], settings: Settings) -> Study:
 
 def _folder(what: tuple[str, ...], study: Study) -> Path:
     """Where a study goes: one that is written down in its own folder goes on there."""
-    from mfbo.study import STUDY, file_name, folders
+    from mfbo.study import file_name
+    from mfbo.study_folder import STUDY, folders
 
     path = Path(what[0])
     if path.suffix not in (".yaml", ".yml"):

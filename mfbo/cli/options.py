@@ -49,7 +49,10 @@ def _runs(context: click.Context, parameter: click.Parameter, begun: str) -> lis
     """Runs and studies below ``runs`` that begin so; where there is none, it is a folder."""
     from mfbo.ledger import FILE
 
-    markers = FILE, "study.yaml"  # `mfbo.study` has a name for it, and takes too long to import while a shell waits
+    markers = (
+        FILE,
+        "study.yaml",
+    )  # named by `mfbo.study_folder`, which takes too long to import
     found = [str(path.parent) for name in markers for path in Path("runs").glob(f"*/{name}")]
     return _begin(sorted(found), begun, "dir")
 

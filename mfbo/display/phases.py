@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
-    from mfbo.phases import Line, Phases
+    from mfbo.phases_result import Line, Phases
 
 SHOWN = ("accuracy", "macro_f1")
 
