@@ -10,9 +10,8 @@ from matplotlib.lines import Line2D
 
 from mfbo.analysis import style
 from mfbo.analysis.runs import anytime_figure, cost_unit
-from mfbo.curves import cost_to_quality
 from mfbo.errors import NothingToShow
-from mfbo.ranking import LEVEL
+from mfbo.evidence import LEVEL
 from mfbo.statistics import rung_correlations
 
 if TYPE_CHECKING:
@@ -37,22 +36,24 @@ def anytime(material: Material) -> Figure:
 
 
 def quality(material: Material) -> Figure:
-    """The cost at which each run came to what the baseline's mean had in the end; crosses never did.
+    """The cost at which each run came to what the baseline's mean had in the end; crosses had not by then.
 
     Raises:
         NothingToShow: several tasks, no comparison, or no baseline.
     """
     found = _compared(only(material))
-    base = next((row for row in found.standings if row.name == found.baseline), None)
-    if base is None:
+    if found.baseline is None:
         raise NothingToShow("no random or grid search among the runs, so there is no quality to reach; add one of them")
+    if found.quality is None:
+        text = f"{found.baseline} has no result at a cost of {found.end:.3g}, where the first run ends"
+        raise NothingToShow(f"{text}, so there is no quality to reach; give the runs more cost")
     unit, scale = cost_unit(found.comparison, found.end)
     groups, end = found.comparison.groups, found.end / scale
     looks = style.looks([group.optimizer for group in groups])
     figure: Figure
-    figure, axes = style.framed(f"{task(material)}: cost to a loss of {base.loss:.3g}", [], "")
+    figure, axes = style.framed(f"{task(material)}: cost to a loss of {found.quality:.3g}", [], "")
     for row, (group, look) in enumerate(zip(groups, looks, strict=True)):
-        costs = np.array([cost_to_quality(curve, base.loss) for curve in group.curves]) / scale
+        costs = np.array(found.reached(group)) / scale
         there = costs <= end
         axes.plot(costs[there], np.full(there.sum(), row), look.marker, color=look.colour, clip_on=False)
         axes.plot(np.full((~there).sum(), NEVER * end), np.full((~there).sum(), row), "x", color=look.colour)
@@ -64,9 +65,7 @@ def quality(material: Material) -> Figure:
     axes.set_yticks(range(len(groups)), [style.plain(group.name, 18) for group in groups])
     axes.set_ylim(len(groups) - 0.5, -0.5)
     axes.set_xlabel(unit)
-    known = [
-        cost for group in groups for curve in group.curves if math.isfinite(cost := cost_to_quality(curve, base.loss))
-    ]
+    known = [cost for group in groups for cost in found.reached(group) if math.isfinite(cost)]
     _log(axes, min([*known, found.end]) / scale, NEVER * end, end)
     return figure
 

@@ -16,6 +16,7 @@ from mfbo.optimizers import SHARE
 from mfbo.price import of_runs
 from mfbo.settings import FREE
 from mfbo.task import is_space_file, load, names
+from mfbo.trial import config_key
 
 if TYPE_CHECKING:
     from mfbo.price import Price
@@ -31,7 +32,8 @@ class Group:
 
     Attributes:
         optimizer: its name.
-        variant: settings in which not all runs of the comparison agree, such as ``workers=4``; most often empty.
+        variant: settings in which not all runs of the comparison agree, such as ``workers=4``, and what was asked of
+            the search, such as ``eta=2``, in which those of the optimizer do not; most often empty.
         share: by which costs in `curves` are divided: an optimizer that is given twice the cost stands at half of it.
         seeds: one a run.
         curves: the anytime curve of each run.
@@ -238,11 +240,9 @@ def _place(run: Run) -> str:
 
 def _groups(runs: Sequence[Run], worth: Worth | None) -> tuple[Group, ...]:
     """Runs of one optimizer and the same settings together."""
-    settings = [_settings(run.header) for run in runs]
-    differing = [key for key in dict.fromkeys(key for one in settings for key in one) if _differs(key, settings)]
+    variants = _variants(runs)
     found: dict[tuple[str, str], dict[int, Run]] = {}
-    for run, one in zip(runs, settings, strict=True):
-        variant = ", ".join(f"{key}={one[key]}" for key in differing if one.get(key) not in (None, False))
+    for run, variant in zip(runs, variants, strict=True):
         seeds = found.setdefault((run.header.optimizer, variant), {})
         twin = seeds.setdefault(run.header.seed, run)
         if twin is not run:
@@ -263,12 +263,35 @@ def _divided(curve: Curve, share: float) -> Curve:
     return replace(curve, costs=curve.costs / share, end=curve.end / share)
 
 
+def _variants(runs: Sequence[Run]) -> list[str]:
+    """What sets each run apart from the others, in words."""
+    settings, searches = [_settings(run.header) for run in runs], [_search(run.header) for run in runs]
+    names = [key for key in dict.fromkeys(key for one in settings for key in one) if _differs(key, settings)]
+    own: dict[str, list[Mapping[str, Any]]] = {}  # what was asked of the runs of each optimizer
+    for run, search in zip(runs, searches, strict=True):
+        own.setdefault(run.header.optimizer, []).append(search)
+    found = []
+    for run, one, search in zip(runs, settings, searches, strict=True):
+        differing = {key: one.get(key) for key in names}
+        differing |= {key: search[key] for key in search if _differs(key, own[run.header.optimizer])}
+        found.append(", ".join(f"{key}={value}" for key, value in differing.items() if value not in (None, False)))
+    return found
+
+
 def _settings(header: Header) -> Mapping[str, Any]:
     """What could make two runs of one optimizer differ, in one dictionary."""
     settings = {key: value for key, value in header.settings.items() if key not in UNCOMPARED and key != "options"}
     if settings.get("workers") is None:
         settings["workers"] = 1
     return {"fidelity": header.fidelity.get("path"), **settings, **header.settings.get("options", {})}
+
+
+def _search(header: Header) -> Mapping[str, Any]:
+    """What was asked of its search beside the settings."""
+    prior = config_key(header.prior)[:6] if header.prior is not None else None
+    known = f"{len(header.known)} results" if header.known else None
+    asked = {"eta": header.eta, "prior": prior, "warm start": known, "objectives": "+".join(header.objectives) or None}
+    return {**asked, **{name.replace("_", " "): header.bounds.get(name) for name in ("min_fidelity", "max_fidelity")}}
 
 
 def _differs(key: str, settings: Sequence[Mapping[str, Any]]) -> bool:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 Floats: TypeAlias = NDArray[np.float64]
 Worth: TypeAlias = Callable[["Config"], float]
 FULL = 1 - 1e-9  # work of a full evaluation, less what sums of fractions lose
+ROUNDING = 1e-9  # of a loss: by so much a mean of equal losses may lie beside them
 SPENT = ("budget", "exhausted")  # a run that ended so has nothing left to try within its limit
 
 
@@ -55,15 +56,23 @@ class Incumbent:
         outcome = result.outcome
         if outcome.failed or outcome.loss is None or not math.isfinite(outcome.loss):
             return False
-        key = (-self._reached(outcome.rung.work), outcome.loss)
+        key = _order(self._works, result)
         if key >= self._key:
             return False
         self._key, self.best = key, result
         return True
 
-    def _reached(self, work: float) -> float:
-        above = bisect_right(self._works, work + 1e-9)
-        return self._works[above - 1] if above else work
+
+def standing(run: Run, result: Result) -> tuple[float, float]:
+    """What results with a loss are put in order by, those of several runs too, best first; see `Incumbent`."""
+    return _order(sorted(rung.work for rung in run.header.rungs), result)
+
+
+def _order(works: Sequence[float], result: Result) -> tuple[float, float]:
+    outcome = result.outcome
+    assert outcome.loss is not None
+    above = bisect_right(works, outcome.rung.work + 1e-9)
+    return -(works[above - 1] if above else outcome.rung.work), outcome.loss
 
 
 def incumbent(run: Run) -> Result | None:
@@ -105,6 +114,15 @@ class Curve:
             return np.full(asked.shape, np.nan)
         return np.asarray(np.where(known, self.losses[index], np.nan))
 
+    def cut(self, end: float) -> Curve:
+        """As it is known up to `end`."""
+        inside = self.costs <= end
+        return Curve(self.costs[inside], self.losses[inside], self.works[inside], min(end, self.end))
+
+    def above(self, work: float) -> Curve:
+        """With losses that count for nothing, infinite, where the incumbent was measured below that fidelity."""
+        return Curve(self.costs, np.where(self.works < work * FULL, np.inf, self.losses), self.works, self.end)
+
     @property
     def full_from(self) -> float:
         """The cost from which on the incumbent was measured at full fidelity; infinite if it never was."""
@@ -141,12 +159,17 @@ def cost_for_good(costs: Floats, reached: NDArray[np.bool_]) -> float:
     return float(costs[first]) if first < len(costs) else math.inf
 
 
+def reaches(losses: ArrayLike, quality: float) -> NDArray[np.bool_]:
+    """Which of `losses` are `quality` or less, as far as rounding lets one tell."""
+    return np.asarray(np.asarray(losses) <= quality + ROUNDING * abs(quality))
+
+
 def cost_to_quality(curve: Curve, quality: float) -> float:
     """The cost at which `curve` came to a loss of `quality` or less for good; infinite if it did not before its end.
 
     Where a higher rung takes over, the loss may rise again: a quality that is lost then was a low rung's luck.
     """
-    return cost_for_good(curve.costs, curve.losses <= quality)
+    return cost_for_good(curve.costs, reaches(curve.losses, quality))
 
 
 def common_costs(curves: Sequence[Curve]) -> Floats:
@@ -218,11 +241,10 @@ def iterations_to_best(run: Run, tolerance: float = 0.01, worth: Worth | None = 
     found, finished = Incumbent(run.header.rungs), 0
     steps: list[tuple[int, float]] = []
     for result in run.results:
-        whole = result.outcome.status != "stopped"
         if found.add(result) and result.outcome.loss is not None:
             loss = worth(result.trial.config) if worth else result.outcome.loss
             steps.append((finished + 1, loss))
-        finished += whole
+        finished += result.outcome.final
     reached = None
     for count, loss in reversed(steps):
         if abs(loss - steps[-1][1]) > tolerance * abs(steps[-1][1]):

@@ -19,6 +19,7 @@ from mfbo.statistics import SpeedUp, holm, mean_sem, median_iqr, speed_up, wilco
 if TYPE_CHECKING:
     from mfbo.run import Run
 
+LEVEL = 0.05  # of the test between final losses
 BASELINES = ("random", "grid", "random-2x")  # the first that is there is compared with
 
 
@@ -34,11 +35,12 @@ class Standing:
         median, low, high: the same losses' median and quartiles.
         area: mean over the seeds of the area under the anytime curve, see `mfbo.curves.area`, from where all runs of
             the comparison have a result; NaN where they have none before its end.
-        reached: how many seeds came to the baseline's final mean.
+        reached: how many seeds came to the baseline's final mean, at the fidelity that it was measured at.
+        below: how many had a final loss that was measured below that fidelity: it does not compare.
         cost: median over the seeds of what that cost; infinite where fewer than half did.
-        speed_up: over the baseline; None for itself, without one, or for one seed.
+        speed_up: over the baseline, see `speed_up_by`; None for itself, without one, or for one seed.
         pvalue: of the difference to the baseline, Wilcoxon's signed-rank test over paired seeds, adjusted by Holm for
-            the number of optimizers; None as for `speed_up`.
+            the number of optimizers; None as for `speed_up`, and where losses are `below`.
         iterations: median over the seeds of the trials until within 1% of the final best.
         trials: mean number of finished trials.
         runtime: mean seconds charged, or full evaluations, as the unit is.
@@ -53,6 +55,7 @@ class Standing:
     high: float
     area: float
     reached: int
+    below: int
     cost: float
     speed_up: SpeedUp | None
     pvalue: float | None
@@ -69,6 +72,7 @@ class Evidence:
         comparison: the runs and their curves.
         end: cost at which final losses are read: where the first run ends.
         baseline: name of what the others are compared with; None where no baseline was run.
+        quality: mean of its losses at `end`; None where that is not known.
         standings: best final loss first.
         left_out: runs that are not counted, and why.
     """
@@ -76,8 +80,20 @@ class Evidence:
     comparison: Comparison
     end: float
     baseline: str | None
+    quality: float | None
     standings: tuple[Standing, ...]
     left_out: tuple[tuple[Run, str], ...] = ()
+
+    def reached(self, group: Group) -> list[float]:
+        """The cost at which each run of `group` came to `quality` for good; infinite where it had not by `end`.
+
+        Raises:
+            ValueError: there is no quality.
+        """
+        if self.quality is None:
+            raise ValueError("no baseline, or none with a result in time")
+        base = next(one for one in self.comparison.groups if one.name == self.baseline)
+        return [cost_to_quality(curve, self.quality) for curve in _comparable(group, base, self.end)]
 
     def to_dict(self) -> dict[str, Any]:
         """For ``--json``; money is that of all runs together; what is infinite or unknown is null."""
@@ -113,29 +129,37 @@ def of(comparison: Comparison) -> Evidence:
     groups = comparison.groups
     end = min(curve.end for group in groups for curve in group.curves)
     base = next((group for name in BASELINES for group in groups if group.optimizer == name), None)
-    quality = _final(base, end).mean() if base else None
+    quality = float(_final(base.curves, end).mean()) if base else math.nan
+    found = Evidence(comparison, end, base.name if base else None, None if math.isnan(quality) else quality, ())
     pvalues = _pvalues(groups, base, end)
     start = max(float(curve.costs[0]) for group in groups for curve in group.curves)
-    standings = [
-        _standing(group, base, quality, pvalue, (start, end)) for group, pvalue in zip(groups, pvalues, strict=True)
-    ]
+    standings = [_standing(found, group, base, pvalue, start) for group, pvalue in zip(groups, pvalues, strict=True)]
     order = sorted(standings, key=lambda standing: (math.isnan(standing.loss), standing.loss))
-    return Evidence(comparison, end, base.name if base else None, tuple(order))
+    return replace(found, standings=tuple(order))
 
 
-def _final(group: Group, end: float) -> Any:
+def _final(curves: Sequence[Curve], end: float) -> Any:
     """(n_seeds,) losses at `end`; NaN for a run without a result by then."""
-    return on(group.curves, [end])[:, 0]
+    return on(curves, [end])[:, 0]
 
 
-def _standing(
-    group: Group, base: Group | None, quality: float | None, pvalue: float | None, costs: tuple[float, float]
-) -> Standing:
-    start, end = costs
-    losses = on(group.curves, [end])
+def _comparable(group: Group, base: Group, end: float) -> list[Curve]:
+    """The curves of `group` up to `end`, where what `base` came to counts by the fidelity that it was measured at.
+
+    Losses that were measured lower are infinite: they do not compare. All do where they are true ones.
+    """
+    known = [curve.cut(end) for curve in group.curves]
+    if group.worth:
+        return known
+    last = [curve.cut(end).works[-1:] for curve in base.curves]
+    return [curve.above(float(min(np.concatenate(last), default=0.0))) for curve in known]
+
+
+def _standing(found: Evidence, group: Group, base: Group | None, pvalue: float | None, start: float) -> Standing:
+    end, losses = found.end, on(group.curves, [found.end])
     final, spread = mean_sem(losses), median_iqr(losses)
-    reached = [cost_to_quality(curve, quality) for curve in group.curves] if quality is not None else []
-    within = [cost if cost <= end else math.inf for cost in reached]
+    reached = found.reached(group) if found.quality is not None else []
+    below = np.isinf(_final(_comparable(group, base, end), end)) if base else np.zeros(1)
     areas = [area(curve, start, end) if 0 < start < end else math.nan for curve in group.curves]
     iterations = [iterations_to_best(run, worth=group.worth) for run in group.runs]
     return Standing(
@@ -147,12 +171,13 @@ def _standing(
         low=float(spread.low[0]),
         high=float(spread.high[0]),
         area=float(np.mean(areas)),
-        reached=sum(cost < math.inf for cost in within),
-        cost=_median(within),
+        reached=sum(cost < math.inf for cost in reached),
+        below=int(below.sum()),
+        cost=_median(reached),
         speed_up=speed_up_by(group, base, end),
         pvalue=pvalue,
         iterations=_median([count for count in iterations if count is not None]),
-        trials=float(np.mean([sum(r.outcome.status != "stopped" for r in run.results) for run in group.runs])),
+        trials=float(np.mean([sum(r.outcome.final for r in run.results) for run in group.runs])),
         runtime=float(np.mean([run.spent for run in group.runs])),
     )
 
@@ -163,19 +188,32 @@ def _median(values: Sequence[float]) -> float:
 
 
 def speed_up_by(group: Group, base: Group | None, end: float) -> SpeedUp | None:
-    """Of `group` over `base`, as far as both are known up to `end`; None for fewer than two seeds of either."""
+    """Of `group` over `base`, as far as both are known up to `end`; None for fewer than two seeds of either.
+
+    A loss counts where it was measured at the fidelity of those of `base` at `end`, or above. Runs of the same seeds
+    are resampled in pairs.
+    """
     if base is None or group is base or min(len(group.curves), len(base.curves)) < 2:
         return None
-    ours, theirs = ([_cut(curve, end) for curve in one.curves] for one in (group, base))
+    ours, theirs = (_by_seed(one, _comparable(one, base, end)) for one in (group, base))
     if not (len(common_costs(ours)) and len(common_costs(theirs))):
         return None
-    return speed_up(ours, theirs, paired=group.seeds == base.seeds)
+    return speed_up(ours, theirs, paired=sorted(group.seeds) == sorted(base.seeds))
 
 
-def _cut(curve: Curve, end: float) -> Curve:
-    """As it is known up to `end`."""
-    inside = curve.costs <= end
-    return Curve(curve.costs[inside], curve.losses[inside], curve.works[inside], end)
+def worse(group: Group, base: Group, end: float) -> bool:
+    """Whether final losses of `group` lie above those of `base`, over paired seeds, by more than chance explains.
+
+    By Wilcoxon's signed-rank test at `LEVEL`; of fewer seeds than it needs, in each of them.
+    """
+    ours, theirs = _pairs(group, base, end)
+    level = max(LEVEL, 2.0 ** (1 - len(ours)))
+    return len(ours) > 1 and sum(ours) > sum(theirs) and wilcoxon(ours, theirs) <= level
+
+
+def _by_seed(group: Group, curves: Sequence[Curve]) -> list[Curve]:
+    """`curves`, one a seed of `group`, lowest seed first."""
+    return [curve for _, curve in sorted(zip(group.seeds, curves, strict=True), key=lambda pair: pair[0])]
 
 
 def _pvalues(groups: Sequence[Group], base: Group | None, end: float) -> list[float | None]:
@@ -188,8 +226,11 @@ def _pvalues(groups: Sequence[Group], base: Group | None, end: float) -> list[fl
 
 
 def _pairs(group: Group, base: Group, end: float) -> tuple[Any, Any]:
-    """Final losses of the seeds that both have."""
-    ours, theirs = (dict(zip(one.seeds, _final(one, end), strict=True)) for one in (group, base))
+    """Final losses of the seeds that both have; none where some do not compare."""
+    finals = (_final(_comparable(one, base, end), end) for one in (group, base))
+    ours, theirs = (dict(zip(one.seeds, final, strict=True)) for one, final in zip((group, base), finals, strict=True))
+    if math.inf in ours.values():
+        return [], []
     both = [seed for seed in ours if seed in theirs and not math.isnan(ours[seed] + theirs[seed])]
     return [ours[seed] for seed in both], [theirs[seed] for seed in both]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from mfbo.comparison import Group
-from mfbo.evidence import BASELINES, Evidence, Standing, speed_up_by
+from mfbo.evidence import BASELINES, Evidence, Standing, speed_up_by, worse
 from mfbo.optimizers import DEFAULT
 from mfbo.statistics import SpeedUp
 
@@ -21,9 +21,12 @@ class Payoff:
     """Whether an optimizer that uses low fidelities beat those that train everything in full, on one task.
 
     Attributes:
-        answer: ``yes`` or ``no`` where the interval of the speed-up leaves out 1 and there are `ENOUGH` seeds;
-            ``likely`` or ``unlikely`` with fewer; ``open`` where it does not; ``unknown`` without a baseline, without
-            such an optimizer, or for one seed.
+        answer: ``yes`` where the interval of the speed-up lies above 1 and there are `ENOUGH` seeds, ``no`` where that
+            of the baseline over the optimizer does too, or the optimizer's final losses are `worse`; ``likely`` or
+            ``unlikely`` with fewer; ``open`` where neither holds; ``unknown`` without a baseline, without such an
+            optimizer, or for one seed. An interval below 1 alone says too little: the baseline has come to its own
+            final loss by definition, so chance alone makes for that in one of eight comparisons of six seeds. Losses of
+            the optimizer that were measured below the baseline's fidelity never make for ``no``.
         optimizer: that is judged: `mfbo.optimizers.DEFAULT` if it was run, else the one with the best final loss.
             None if there is none.
         baseline: that it is judged by: the first of `mfbo.evidence.BASELINES` that was run; None if none was.
@@ -55,7 +58,8 @@ def payoff(found: Evidence) -> Payoff:
     speed_ups = {base.name: ours.speed_up}
     speed_ups |= {group.name: speed_up_by(groups[ours.name], group, found.end) for group in others}
     known = {name: value for name, value in speed_ups.items() if value is not None and not math.isnan(value.low)}
-    return Payoff(_answer(known.get(base.name), seeds), ours, base, known, seeds)
+    slower = not ours.below and _slower(groups[ours.name], groups[base.name], found.end)
+    return Payoff(_answer(known.get(base.name), seeds, slower=slower), ours, base, known, seeds)
 
 
 def _judged(found: Evidence, groups: dict[str, Group]) -> Standing | None:
@@ -64,11 +68,17 @@ def _judged(found: Evidence, groups: dict[str, Group]) -> Standing | None:
     return next(iter(default or multi), None)
 
 
-def _answer(found: SpeedUp | None, seeds: int) -> Answer:
+def _slower(group: Group, base: Group, end: float) -> bool:
+    """Whether the baseline beats the optimizer: by cost to what the optimizer had in the end, or by what it had."""
+    back = speed_up_by(base, group, end)
+    return (back is not None and back.low > 1) or worse(group, base, end)
+
+
+def _answer(found: SpeedUp | None, seeds: int, *, slower: bool) -> Answer:
     if found is None:
         return "unknown"
     if found.low > 1:
         return "yes" if seeds >= ENOUGH else "likely"
-    if found.high < 1:
+    if found.high < 1 and slower:
         return "no" if seeds >= ENOUGH else "unlikely"
     return "open"

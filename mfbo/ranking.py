@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from mfbo.curves import on
+from mfbo.evidence import LEVEL
 from mfbo.statistics import average_ranks, pairwise_wilcoxon
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 POINTS = 120
 EARLIEST = 0.01  # of the cost at which losses are compared at last
-LEVEL = 0.05  # of the test between final losses
 
 
 @dataclass(frozen=True, eq=False)

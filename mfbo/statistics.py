@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from mfbo.curves import Curve, Floats, common_costs, cost_for_good, on
+from mfbo.curves import ROUNDING, Curve, Floats, common_costs, cost_for_good, on, reaches
 
 if TYPE_CHECKING:
     from mfbo.run import Run
@@ -97,11 +97,12 @@ def speed_up(
         ValueError: fewer than two curves, or curves that nowhere overlap.
     """
     ours, theirs = _grid(curves), _grid(baseline)
+    least = ROUNDING * float(theirs[0][-1])  # for what was there at no cost
 
     def factor(i: Indices, j: Indices) -> float:
         mean = theirs[1][j].mean(axis=0)
-        cost = cost_for_good(theirs[0], mean <= mean[-1])
-        return cost / cost_for_good(ours[0], ours[1][i].mean(axis=0) <= mean[-1])
+        cost = cost_for_good(theirs[0], reaches(mean, mean[-1]))
+        return max(cost, least) / max(cost_for_good(ours[0], reaches(ours[1][i].mean(axis=0), mean[-1])), least)
 
     i, j = np.arange(len(curves)), np.arange(len(baseline))
     found = stats.bootstrap(
@@ -133,9 +134,14 @@ def average_ranks(losses: ArrayLike) -> Floats:
     Args:
         losses: (n_tasks, n_optimizers, n_costs).
     """
-    values = np.asarray(losses, dtype=float)
+    values = _settled(np.asarray(losses, dtype=float))
     ranks = stats.rankdata(np.where(np.isnan(values), np.inf, values), axis=1)
     return np.asarray(ranks.mean(axis=0), dtype=float)
+
+
+def _settled(values: Floats) -> Floats:
+    """Without the digits in which means of equal numbers differ."""
+    return np.array([float(f"{value:.12g}") for value in values.flat]).reshape(values.shape)
 
 
 def wilcoxon(first: ArrayLike, second: ArrayLike) -> float:
@@ -143,10 +149,12 @@ def wilcoxon(first: ArrayLike, second: ArrayLike) -> float:
 
     Args:
         first: (n,), losses of one optimizer, a task or a seed each.
-        second: (n,), those of another in the same order. Pairs that are equal are left out, as Wilcoxon (1945) does.
+        second: (n,), those of another in the same order. Pairs that are equal are left out, as Wilcoxon (1945) does,
+            and pairs of which one is not known (NaN).
     """
-    differences = np.asarray(first, dtype=float) - np.asarray(second, dtype=float)
-    differences = differences[differences != 0]
+    one, other = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
+    differences = one - other
+    differences = differences[np.abs(differences) > ROUNDING * np.maximum(np.abs(one), np.abs(other))]
     return float(stats.wilcoxon(differences).pvalue) if len(differences) else 1.0
 
 

@@ -10,6 +10,7 @@ from mfbo.analysis.report import tables, words
 from mfbo.display.forecast import compared, headline
 from mfbo.display.phases import charged
 from mfbo.display.text import amount, clean, number, pairs, rung_words, seconds
+from mfbo.evidence import LEVEL
 from mfbo.price import beside, of_run
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def standings(part: Part) -> tuple[list[str], list[list[str]]]:
     unit = found.comparison.unit
     head = ["optimizer", "seeds", words.loss_words(part), "median (quartiles)", "area under the curve"]
     head += ["trials", "trials to within 1%"]
-    if found.baseline:
+    if found.quality is not None:
         head += [f"seeds at {words.full_name(found.baseline)}'s final loss", "median cost of it", "speed-up", "p"]
     rows = []
     for row in found.standings:
@@ -51,7 +52,7 @@ def standings(part: Part) -> tuple[list[str], list[list[str]]]:
             f"{row.trials:.0f}",
             f"{row.iterations:.0f}",
         ]
-        if found.baseline:
+        if found.quality is not None:
             cost = amount(row.cost, unit) + beside(found.comparison.paid, row.cost) if row.cost < math.inf else "never"
             cells += [f"{row.reached} of {row.seeds}", cost, words.speed_words(row.speed_up) if row.speed_up else NONE]
             cells.append(NONE if row.pvalue is None else number(row.pvalue, 2))
@@ -71,7 +72,7 @@ def note(part: Part) -> str:
         "over the logarithm of cost: lower where good configurations come early. "
     )
     said += "3x: the cost of three full evaluations. " if unit == "x" else ""
-    if found.baseline:
+    if found.quality is not None:
         said += (
             f"Speed-up is over {words.full_name(found.baseline)}, with 95% bootstrap interval; p: Wilcoxon signed-rank "
             "over paired seeds, Holm-adjusted."
@@ -81,11 +82,10 @@ def note(part: Part) -> str:
 
 def ranks(found: Ranking) -> tuple[list[str], list[list[str]]]:
     """Head and rows of the final ranks."""
-    joined = found.alike()
-    rows = []
+    rows, pvalues = [], found.pvalues
     for index in found.order:
         name = found.names[index]
-        others = dict.fromkeys(other for group in joined if name in group for other in group if other != name)
+        others = [found.names[one] for one in found.order if one != index and pvalues[index, one] > LEVEL]
         rows.append([name, f"{found.ranks[index, -1]:.2f}", ", ".join(others) or NONE])
     return ["optimizer", "average rank", "not told apart from"], rows
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mfbo import importance, payoff, ranking
 from mfbo.comparison import side_by_side, sort_out
-from mfbo.curves import incumbent
+from mfbo.curves import incumbent, standing
 from mfbo.display.text import clean
 from mfbo.errors import BadValue, MfboError, RunNotFound
 from mfbo.evidence import of
@@ -67,7 +67,7 @@ class Part:
     def best(self) -> tuple[Run, Result] | None:
         """The best incumbent of all runs: highest rung first, then lowest loss."""
         found = [(run, best) for run in self.runs if (best := incumbent(run))]
-        return min(found, key=_standing, default=None)
+        return min(found, key=lambda one: standing(*one), default=None)
 
     @cached_property
     def importances(self) -> Importances | None:
@@ -193,9 +193,3 @@ def _part(task: str, runs: list[Run], awaited: bool) -> Part:
         problem = str(error)
     judged = payoff.payoff(found) if found else None
     return Part(task, tuple(runs), tuple(left_out), found, problem, judged, awaited)
-
-
-def _standing(entry: tuple[Run, Result]) -> tuple[float, float]:
-    result = entry[1]
-    assert result.outcome.loss is not None
-    return -result.outcome.rung.work, result.outcome.loss

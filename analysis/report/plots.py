@@ -15,7 +15,6 @@ import numpy as np
 
 from mfbo.analysis.runs import Line, cost_unit, mean_lines
 from mfbo.analysis.style import Look, looks
-from mfbo.curves import cost_to_quality
 from mfbo.display.text import clean, number, rung_words
 from mfbo.price import beside
 from mfbo.statistics import rung_correlations
@@ -126,17 +125,15 @@ def _band(name: str, costs: Any, low: Any, high: Any, colour: str) -> list[Json]
 
 
 def quality(found: Evidence, look: dict[str, Look]) -> Json | None:
-    """The cost at which each run came to what the baseline's mean had in the end; crosses are runs that never did."""
-    base = next((group for group in found.comparison.groups if group.name == found.baseline), None)
-    if base is None:
+    """The cost at which each run came to what the baseline's mean had in the end; crosses had not by then."""
+    if found.quality is None:
         return None
-    target = next(row.loss for row in found.standings if row.name == base.name)
     paid = found.comparison.paid
     unit, scale = cost_unit(found.comparison, found.end)
     data: list[Json] = []
     never = False
     for group in found.comparison.groups:
-        costs = [cost_to_quality(curve, target) for curve in group.curves]
+        costs = found.reached(group)
         said = [f"at a cost of {number(cost / scale)}{beside(paid, cost)}" for cost in costs]
         reached = [cost <= found.end for cost in costs]
         never = never or not all(reached)
@@ -170,7 +167,7 @@ def quality(found: Evidence, look: dict[str, Look]) -> Json | None:
         kept = [tick for tick in axis["tickvals"] if tick <= end]
         axis |= {"tickvals": [*kept, NEVER * end], "ticktext": [*(f"{tick:g}" for tick in kept), "never"]}
     layout: Json = {
-        "xaxis": {**axis, "title": {"text": f"{short} to a loss of {number(target, 3)}"}},
+        "xaxis": {**axis, "title": {"text": f"{short} to a loss of {number(found.quality, 3)}"}},
         "yaxis": {"type": "category", "automargin": True, "autorange": "reversed"},
         "showlegend": False,
         "height": 110 + 42 * len(data),

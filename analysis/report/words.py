@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from mfbo.budget import Budget
 from mfbo.display.text import amount, clean, number, pairs, rung_words
+from mfbo.evidence import LEVEL
 from mfbo.price import beside, of_run
-from mfbo.ranking import LEVEL
 from mfbo.statistics import rung_correlations
 
 if TYPE_CHECKING:
@@ -175,7 +175,8 @@ def _claim(judged: Payoff) -> str:
     if found.factor:
         more = found.factor >= 1
         times = number(found.factor if more else 1 / found.factor, 2)
-        fact = f"{name} came to what {base} had in the end at {times} times {'less' if more else 'the'} cost"
+        at = "the same cost" if found.factor == 1 else f"{times} times {'less' if more else 'the'} cost"
+        fact = f"{name} came to what {base} had in the end at {at}"
     else:
         fact = f"{name} did not come to what {base} had in the end"
     return {
@@ -183,8 +184,23 @@ def _claim(judged: Payoff) -> str:
         "likely": f"It seems so: {fact}{few}.",
         "no": f"No: {fact}.",
         "unlikely": f"It does not seem so: {fact}{few}.",
-        "open": f"It cannot be told: {fact}, but the seeds differ so much that it may be chance.",
+        "open": f"It cannot be told: {_open(fact, judged)}.",
     }[judged.answer]
+
+
+def _open(fact: str, judged: Payoff) -> str:
+    """What leaves it open."""
+    assert judged.optimizer is not None
+    assert judged.baseline is not None
+    found = judged.speed_ups[judged.baseline.name]
+    if judged.optimizer.below:
+        base = full_name(judged.baseline.name)
+        return (
+            f"{fact}, but not all of its losses were measured at the fidelity of those of {base}, and only such count"
+        )
+    if found.low == found.high:
+        return f"{fact}, whichever seeds are drawn"
+    return f"{fact}, but the seeds differ so much that it may be chance"
 
 
 def reasons(part: Part) -> list[str]:
@@ -212,9 +228,17 @@ def _numbers(part: Part) -> list[str]:
     rows = [row for row in (judged.optimizer, judged.baseline) if row]
     losses = " against ".join(f"{spread(row.loss, row.error)} ({full_name(row.name)})" for row in rows)
     said = []
-    if judged.baseline and judged.seeds > 0 and not part.single:
+    known = not any(math.isnan(row.loss) for row in rows)
+    if judged.baseline and judged.seeds > 0 and known and not part.single:
         spent = cost_words(part.found.end, unit) + beside(part.found.comparison.paid, part.found.end)
         said.append(f"At a cost of {spent} the {loss_words(part)} is {losses}.")
+    for row in part.found.standings:
+        if row.below:
+            base = full_name(str(part.found.baseline))
+            said.append(
+                f"{row.below} of {row.seeds} losses of {full_name(row.name)} were measured at a lower fidelity than "
+                f"those of {base}: they do not compare, and do not count as having come to its quality."
+            )
     for name, found in judged.speed_ups.items():
         said.append(f"Speed-up over {full_name(name)}: {speed_words(found)}, 95% bootstrap interval over seeds.")
     if judged.optimizer and judged.optimizer.pvalue is not None:
@@ -257,7 +281,9 @@ def loss_words(part: Part) -> str:
 
 
 def spread(value: float, error: float) -> str:
-    """``0.123 ± 0.004``; the error is left out where there is none."""
+    """``0.123 ± 0.004``; the error is left out where there is none, and a dash stands where there is no value."""
+    if math.isnan(value):
+        return "-"
     return number(float(value)) + ("" if math.isnan(error) else f" ± {number(float(error), 2)}")
 
 

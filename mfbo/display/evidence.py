@@ -25,17 +25,23 @@ def comparison(found: Evidence) -> RenderableType:
     seeds = f", {max(counts)} seed{'s' if max(counts) > 1 else ''}" if len(counts) == 1 else ""
     head = f"\n{clean(what.task)} at a cost of {amount(found.end, unit)}{beside(what.paid, found.end)}{seeds}"
     columns = ["optimizer", "loss", "trials", "to 1%"]
-    table = plain_table(*columns, *(["reached", "speed-up", "p"] if found.baseline else []))
+    table = plain_table(*columns, *(["reached", "speed-up", "p"] if found.quality is not None else []))
     for standing in found.standings:
         name = standing.name if seeds else f"{standing.name} ({standing.seeds})"
-        table.add_row(*(Text(cell) for cell in [clean(name), *_cells(standing, found.baseline, unit)]))
+        table.add_row(
+            *(Text(cell) for cell in [clean(name), *_cells(standing, unit, compared=found.quality is not None)])
+        )
     notes = [*_money(found), _loss_words(found), "to 1%: trials until within 1% of the final best, median"]
-    if found.baseline:
+    if found.baseline and found.quality is not None:
         notes.append(
             f"reached: seeds that came to the final mean of {clean(found.baseline)} for good, and at what median cost"
             + _reached(found)
         )
         notes.append("speed-up: over it, 95% bootstrap interval; p: Wilcoxon over paired seeds, Holm-adjusted")
+    if low := [f"{clean(one.name)} {one.below}" for one in found.standings if one.below]:
+        notes.append(
+            f"losses at a lower fidelity than those of {found.baseline}, which do not compare: {', '.join(low)}"
+        )
     for run, reason in found.left_out:
         notes.append(clean(f"left out: {run.header.optimizer}, seed {run.header.seed}: {reason}"))
     return Group(Text(head, "bold"), table, *(Text(note, "dim") for note in notes))
@@ -54,10 +60,10 @@ def _reached(found: Evidence) -> str:
     return ": " + ", ".join(f"{clean(one.name)} {price.of(one.cost)}" for one in known) if price and known else ""
 
 
-def _cells(standing: Standing, baseline: str | None, unit: str) -> list[str]:
+def _cells(standing: Standing, unit: str, *, compared: bool) -> list[str]:
     spread = "" if math.isnan(standing.error) else f" ± {number(standing.error, 2)}"
     cells = [number(standing.loss) + spread, f"{standing.trials:.0f}", f"{standing.iterations:.0f}"]
-    if not baseline:
+    if not compared:
         return cells
     cost = f" at {amount(standing.cost, unit)}" if standing.cost < math.inf else ""
     cells.append(f"{standing.reached}/{standing.seeds}{cost}")
