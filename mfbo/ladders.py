@@ -52,6 +52,12 @@ class Bounds:
         """Least work of a rung, by both."""
         return max(self.low, self.work)
 
+    @property
+    def given(self) -> dict[str, float]:
+        """The ends that are not the usual ones, as `mfbo.tune` takes them."""
+        ends = ("min_fidelity", self.low, 0.0), ("max_fidelity", self.high, 1.0)
+        return {name: end for name, end, usual in ends if end != usual}
+
     def check(self, fidelity: Fidelity) -> None:
         """Refuse what leaves no ladder.
 

@@ -177,7 +177,7 @@ def _narrowed(
         return dict(entry), Bound(name, _words(entry), _words(entry), f"left as it is: {len(here)} promising values")
     if kind in NUMERIC:
         return _range(entry, space[name], here, there)
-    return _choices(entry, here, there)
+    return _choices(entry, here, there, len(space))
 
 
 def _range(
@@ -196,6 +196,8 @@ def _range(
     margin = max(0.02, MARGIN * (high - low) / (k - 1))
     ends = [hyperparameter.to_value(min(1.0, max(0.0, end))) for end in (low - margin, high + margin)]
     lower, upper = (value.item() if hasattr(value, "item") else value for value in ends)
+    if lower == upper:  # a range needs two values
+        lower, upper = max(entry["lower"], lower - 1), min(entry["upper"], upper + 1)
     changed = {**entry, "lower": lower, "upper": upper}
     changed["default_value"] = min(upper, max(lower, entry["default_value"]))
     inner = [_short(hyperparameter.to_value(end)) for end in (low, high)]
@@ -204,18 +206,29 @@ def _range(
     return changed, Bound(name, before, _words(changed), why, pvalue, 1 - 2 * (trim + 1) / (k + 1) if cut else 1.0)
 
 
-def _choices(entry: Mapping[str, Any], here: Sequence[Value], there: Sequence[Value]) -> tuple[dict[str, Any], Bound]:
-    """Choices: those that are missing among the promising by more than chance are dropped."""
-    key = CHOICES[str(entry["type"])]
-    before, name, total = _words(entry), str(entry["name"]), len(here) + len(there)
-    dropped, least = [], 1.0
-    for choice in entry[key]:
+def _missing(choices: Sequence[Value], here: Sequence[Value], there: Sequence[Value]) -> dict[Value, float]:
+    """Choices that no promising configuration has, least likely by chance first, with p by Bonferroni."""
+    total, found = len(here) + len(there), {}
+    for choice in choices:
         tried = list(there).count(choice)
         if choice not in here and tried:
-            pvalue = float(stats.hypergeom(total, tried, len(here)).pmf(0)) * len(entry[key])  # Bonferroni
-            least = min(least, pvalue)
-            if pvalue < ALPHA:
-                dropped.append(choice)
+            found[choice] = float(stats.hypergeom(total, tried, len(here)).pmf(0)) * len(choices)
+    return dict(sorted(found.items(), key=lambda item: item[1]))
+
+
+def _choices(
+    entry: Mapping[str, Any], here: Sequence[Value], there: Sequence[Value], many: int
+) -> tuple[dict[str, Any], Bound]:
+    """Choices: those that are missing among the promising by more than chance are dropped.
+
+    The least likely is judged by Holm beside the other hyperparameters, of which there are so `many`; any other by
+    Bonferroni, and that it may lie there all the same by the chance that the next of n + 1 is the only one of its kind.
+    """
+    key = CHOICES[str(entry["type"])]
+    before, name = _words(entry), str(entry["name"])
+    missing = _missing(entry[key], here, there)
+    least = min(missing.values(), default=1.0)
+    dropped = [choice for choice, p in missing.items() if p < ALPHA / (many if choice != next(iter(missing)) else 1)]
     if not dropped:
         return dict(entry), Bound(
             name, before, before, "left as it is: no choice does worse by more than chance", least
@@ -230,8 +243,8 @@ def _choices(entry: Mapping[str, Any], here: Sequence[Value], there: Sequence[Va
     if entry.get("weights"):
         changed["weights"] = [w for choice, w in zip(entry[key], entry["weights"], strict=True) if choice in kept]
     words = ", ".join(map(str, dropped))
-    why = f"none of {len(here)} promising configurations has {words} (p = {least:.2g})"
-    return changed, Bound(name, before, _words(changed), why, least, 1 - least)
+    why = f"none of {len(here)} promising configurations has {words} (p = {missing[dropped[-1]]:.2g})"
+    return changed, Bound(name, before, _words(changed), why, least, 1 - len(dropped) / (len(here) + 1))
 
 
 def _kept(

@@ -24,7 +24,7 @@ from mfbo import planning
 from mfbo.budget import Budget
 from mfbo.compare import run
 from mfbo.configs import prior_of
-from mfbo.curves import iterations_to_best
+from mfbo.curves import incumbent, iterations_to_best, standing
 from mfbo.errors import BadValue, RunError
 from mfbo.ladders import Bounds
 from mfbo.observer import Observer
@@ -173,8 +173,9 @@ def _validated(task: Task, budget: Budget, found: Sequence[TuneResult], seeds: i
 
 
 def _promise(result: TuneResult) -> tuple[float, float]:
-    """Highest fidelity first, then lowest loss."""
-    return (-result.best.fidelity.work, result.best.loss) if result.best else (0.0, 0.0)
+    """Highest rung first, then lowest loss; without a result last."""
+    best = incumbent(result.ledger)
+    return standing(result.ledger, best) if best else (0.0, 0.0)
 
 
 def _needs(result: TuneResult) -> float:
@@ -241,7 +242,7 @@ def _phases(
         unit=budget.unit,
         costs={"exploration": found[0].cost, "optimization": optimization, "validation": spent},
         narrowed=narrowed,
-        lines=tuple(sorted(lines, key=lambda line: (line.test.get("loss", math.inf), line.loss or 0.0))),
+        lines=tuple(sorted(lines, key=lambda line: line.test.get("loss", math.inf))),
         interrupted=found[-1].status == "interrupted",
         price=str(settings.get("price") or ""),
         seeds=asked.seeds,

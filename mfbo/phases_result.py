@@ -62,7 +62,7 @@ class Phases:
         seeds: trainings that each final validation was to have.
         settings: how the trials of the exploration were run.
         narrowed: a line a hyperparameter: what was cut down and why; empty where nothing could be told.
-        lines: best on unseen data first, else by validation loss.
+        lines: best on unseen data first; those that were not measured there by rung and validation loss.
         interrupted: whether the user stopped it.
         search: what was asked of the search beside the settings, see `mfbo.study.SEARCH`.
     """

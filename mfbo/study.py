@@ -58,16 +58,9 @@ class Study:
             BadValue: no task, no optimizer, no seed, a name twice, no ladder, or no configuration as prior.
             UnknownName, BadTask, BadCost ...: as `mfbo.tune`.
         """
+        self._check_names()
         if isinstance(self.seeds, bool) or not isinstance(self.seeds, int) or self.seeds < 1:
             raise BadValue(f"seeds {self.seeds!r}: give a whole number, 1 or more")
-        for kind, names in (("tasks", self.tasks), ("optimizers", self.optimizers)):
-            if not names:
-                raise BadValue(f"no {kind} given; name one or more")
-            if twice := [name for name in names if names.count(name) > 1]:
-                raise BadValue(f"{kind}: {twice[0]!r} is named twice; name it once")
-        for name in self.optimizers:
-            if name not in OPTIMIZERS:
-                raise UnknownName("optimizer", name, OPTIMIZERS)
         Budget.parse(self.in_time().max_cost, "max cost")
         checks.settings(self.settings)
         bounds = Bounds(self.fidelity, self.eta, self.min_fidelity, self.max_fidelity)
@@ -77,6 +70,19 @@ class Study:
                 planning.rungs(task, optimizer, bounds)
             if self.prior is not None:
                 prior_of(self.prior, task.space)
+
+    def _check_names(self) -> None:
+        for kind, names in (("tasks", self.tasks), ("optimizers", self.optimizers)):
+            if not names:
+                raise BadValue(f"no {kind} given; name one or more")
+            if twice := [name for name in names if names.count(name) > 1]:
+                raise BadValue(f"{kind}: {twice[0]!r} is named twice; name it once")
+        for name in self.optimizers:
+            if name not in OPTIMIZERS:
+                raise UnknownName("optimizer", name, OPTIMIZERS)
+        folders = [file_name(name) for name in self.tasks]
+        if twins := [name for name, folder in zip(self.tasks, folders, strict=True) if folders.count(folder) > 1]:
+            raise BadValue(f"tasks {' and '.join(map(repr, twins))} would share a folder; rename a file or a task")
 
     def in_time(self) -> Study:
         """The same with a cost in seconds, where it is in money."""

@@ -410,7 +410,7 @@ def _header(
     bounds: Bounds,
     plan: Plan,
 ) -> Header:
-    space, ends = identity.space_dict(task.space), {"min_fidelity": bounds.low, "max_fidelity": bounds.high}
+    space = identity.space_dict(task.space)
     return Header(
         task=task.source or task.name,
         optimizer=optimizer,
@@ -433,7 +433,7 @@ def _header(
         command=command,
         created=_now(),
         eta=bounds.eta,
-        bounds={name: end for name, end in ends.items() if 0 < end < 1},
+        bounds=bounds.given,
         plan=plan,
     )
 

@@ -16,7 +16,7 @@ import mfbo
 from mfbo.cli import main
 from mfbo.errors import RunError
 from mfbo.ledger import read
-from mfbo.narrow import KEEP, narrow, split
+from mfbo.narrow import KEEP, _choices, narrow, split
 from mfbo.task import read_space
 
 
@@ -125,6 +125,34 @@ def test_a_choice_that_a_condition_needs_is_left():
     (bound,) = [b for b in narrow(mfbo.tune(task, max_trials=80, optimizer="random").ledger).bounds if b.name == "kind"]
     assert not bound.narrowed
     assert "condition" in bound.why
+
+
+def test_a_whole_number_of_which_one_value_is_best_keeps_two():
+    def highest(config, fidelity, context):
+        return mfbo.Measurement(float(config["n"] != 3) + config["useless"] / 100, cost=1.0)
+
+    space = ConfigurationSpace({"n": (1, 3), "useless": (0.0, 1.0)})
+    task = mfbo.Task("made", space, highest, stateless=True, full_cost=1.0)
+    found = narrow(mfbo.tune(task, max_trials=120, optimizer="random").ledger)
+    (bound,) = [bound for bound in found.bounds if bound.name == "n"]
+    assert bound.after == "[2, 3]"
+
+
+def test_a_choice_is_dropped_as_surely_as_the_next_promising_one_may_be_it(run):
+    (bound,) = [bound for bound in narrow(run).bounds if bound.name == "kind"]
+    assert bound.after == "{good, fair}"
+    promising = len(split(run)[0])
+    assert bound.sure == pytest.approx(1 - 1 / (promising + 1))
+
+
+def test_of_several_choices_each_must_be_missing_by_more_than_chance():
+    entry = {"name": "k", "type": "categorical", "choices": ["a", "b", "d"], "default_value": "a", "weights": None}
+    here, there = ["a"] * 15, ["a"] * 20 + ["b"] * 60 + ["d"] * 28
+    changed, bound = _choices(entry, here, there, 10)  # d alone has p = 0.047
+    assert changed["choices"] == ["a", "d"]
+    assert bound.pvalue < 1e-3
+    changed, _ = _choices(entry, here, there, 1)
+    assert changed["choices"] == ["a"]
 
 
 def test_nothing_is_cut_off_where_nothing_matters():

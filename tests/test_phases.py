@@ -8,12 +8,15 @@ from dataclasses import replace
 import pytest
 from click.testing import CliRunner
 from ConfigSpace import Configuration
+from made_runs import RUNGS, at, made_run
 
+from mfbo.budget import Budget
 from mfbo.cli import main
 from mfbo.errors import BadValue, RunExists, UnknownName
 from mfbo.ledger import FILE, read
-from mfbo.phases import study
+from mfbo.phases import _line, _phases, _promise, study
 from mfbo.phases_result import EXPLORE, NARROWED, OPTIMIZE, PHASES
+from mfbo.result import result_of
 from mfbo.settings import Settings
 from mfbo.study import Study
 from mfbo.task import load, read_space
@@ -141,6 +144,22 @@ def test_a_prior_is_explored_first_and_goes_on_as_far_as_the_ranges_hold_it(tmp_
         assert (run.header.prior is not None) == kept
         said = [line for line in found.narrowed if line.startswith("the optimization begins without the prior")]
         assert len(said) == (0 if kept else 1)
+
+
+def test_optimizers_without_unseen_data_stand_by_rung_and_loss_and_without_a_result_last(tmp_path):
+    runs = {
+        "none": made_run((None, RUNGS[-1], 5, "failed"), optimizer="none"),
+        "low": made_run((0.1, RUNGS[1], 5), optimizer="low"),
+        "full": made_run((0.4, RUNGS[-1], 5), optimizer="full"),
+        "partial": made_run((0.9, at(13), 5, "stopped"), (None, RUNGS[2], 1, "failed"), optimizer="partial"),
+        "rung": made_run((0.3, RUNGS[2], 5), optimizer="rung"),
+    }
+    found = sorted((result_of(run) for run in runs.values()), key=_promise)
+    assert [result.optimizer for result in found] == ["full", "rung", "partial", "low", "none"]
+    lines = [_line(result, None, "") for result in found]
+    explored = result_of(made_run((0.5, RUNGS[0], 1)))
+    kept = _phases(BRANIN, Budget(100, "s"), [explored, *found], (), lines, 0.0)
+    assert [line.optimizer for line in kept.lines] == ["full", "rung", "partial", "low", "none"]
 
 
 def test_the_command_prints_the_three_phases(tmp_path, monkeypatch):

@@ -17,7 +17,6 @@ from rich.console import Console
 from scipy import stats
 
 import mfbo
-from mfbo import study
 from mfbo.cli import main
 from mfbo.compare import compare
 from mfbo.display.evidence import comparison
@@ -238,20 +237,35 @@ def test_a_run_in_the_place_of_another_is_refused(tmp_path):
 
 
 def test_a_run_that_buys_nothing_does_not_keep_the_others_from_being_run(tmp_path, monkeypatch):
-    whole, failed = study.tune, []
+    whole, failed = mfbo.tune, []
 
     def tune(task, max_cost, *, seed, **facts):
         if seed == 0:
             raise BadCost("buys nothing")
         return whole(task, max_cost, seed=seed, **facts)
 
-    monkeypatch.setattr(study, "tune", tune)
+    monkeypatch.setattr("mfbo.compare.tune", tune)
     wanted = Study(("branin",), ("random", "asha"), 2, "2x")
     found = compare(wanted, tmp_path, failed=lambda entry, error: failed.append((entry.optimizer, entry.seed)))
     assert failed == [("random", 0), ("asha", 0)]
     assert [result.seed for result in found] == [1, 1]
     with pytest.raises(BadCost):
         compare(replace(wanted, seeds=1), tmp_path / "other")
+
+
+def test_a_study_at_full_fidelity_alone_goes_on(tmp_path):
+    wanted = Study(("branin",), ("random",), 1, "3x", min_fidelity=1.0)
+    compare(wanted, tmp_path)
+    assert len(compare(replace(wanted, seeds=2), tmp_path)) == 2
+
+
+def test_two_files_of_one_name_do_not_share_a_folder(tmp_path):
+    for folder in "ab":
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "task.py").write_text("from mfbo.tasks.synthetic import branin as t\n")
+    names = tuple(f"{tmp_path}/{folder}/task.py:t" for folder in "ab")
+    with pytest.raises(BadValue, match="would share a folder; rename"):
+        Study(names, ("random",), 1, "3x").check()
 
 
 # evidence
