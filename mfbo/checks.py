@@ -89,15 +89,25 @@ def affordable(limits: Limits, task: Task, rungs: list[Rung], optimizer: str) ->
     if limits.max_cost is None:
         return
     budget, lowest = Budget.parse(limits.max_cost), rungs[0]
-    if budget.unit == "x":
-        need = Budget(lowest.work, "x")
-    elif task.full_cost:
-        need = Budget(lowest.work * task.full_cost, "s")
-    else:
+    need = cheapest(task, lowest, budget.unit)
+    if need is None:
         return
     if budget.amount < need.amount * (1 - 1e-9):
         text = f"max cost {limits.max_cost!r} is less than the cheapest trial of {optimizer!r}"
         raise BadCost(f"{text}: {lowest} costs {need.amount:.3g}{need.unit}; give at least that")
+
+
+def rounded_up(value: float, digits: int = 3) -> float:
+    """The least number of so many digits that is no less, but for rounding: what to give where that much is needed."""
+    scale = 10.0 ** (digits - 1 - math.floor(math.log10(value))) if value > 0 else 1.0
+    return math.ceil(value * scale * (1 - 1e-9)) / scale
+
+
+def cheapest(task: Task, lowest: Rung, unit: str) -> Budget | None:
+    """What a trial at the lowest rung costs in that unit; None where that is not known beforehand."""
+    if unit == "x":
+        return Budget(lowest.work, "x")
+    return Budget(lowest.work * task.full_cost, "s") if task.full_cost else None
 
 
 def nothing_learned(run: Run) -> bool:

@@ -44,8 +44,8 @@ class UnknownName(MfboError):
     def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = "") -> None:
         names = sorted(known)
         near = get_close_matches(name, names, n=1, cutoff=0.5)
-        guess = f"did you mean {near[0]!r}? " if near else ""
-        text = f"unknown {kind} {name!r}; {guess}There are: {', '.join(names) or 'none'}"
+        guess = f"did you mean {near[0]!r}? There" if near else "there"
+        text = f"unknown {kind} {name!r}; {guess} are: {', '.join(names) or 'none'}"
         super().__init__(f"{text}; {hint}" if hint else text)
 
 

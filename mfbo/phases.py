@@ -6,8 +6,8 @@
     optimization   three fifths, shared evenly among the optimizers: each in the narrowed space, from what is known
     validation     what is left: each optimizer's best configuration, trained anew and measured on unseen data
 
-A study's folder has ``explore``, ``narrowed.yaml``, ``optimize/OPTIMIZER`` and ``phases.json``; what is finished in it
-is not done again.
+A study's folder has ``explore``, ``narrowed.yaml``, ``optimize/OPTIMIZER``, ``validation.json`` and ``phases.json``;
+what is finished in it is not done again.
 """
 
 from __future__ import annotations
@@ -20,15 +20,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mfbo import planning
+from mfbo import checks, planning
 from mfbo.budget import Budget
 from mfbo.compare import run
 from mfbo.configs import prior_of
-from mfbo.curves import incumbent, iterations_to_best, standing
-from mfbo.errors import BadValue, RunError
+from mfbo.errors import BadCost, BadValue, RunError, RunExists
 from mfbo.ladders import Bounds
+from mfbo.ledger import FILE, read
 from mfbo.observer import Observer
-from mfbo.phases_result import EXPLORE, NARROWED, OPTIMIZE, PHASES, Line, Phases
+from mfbo.phases_final import Trainings, validated
+from mfbo.phases_result import EXPLORE, NARROWED, OPTIMIZE, PHASES, Phases
 from mfbo.task import load
 
 if TYPE_CHECKING:
@@ -37,11 +38,12 @@ if TYPE_CHECKING:
     from mfbo.settings import Settings
     from mfbo.study import Study
     from mfbo.task import Task
-    from mfbo.validate import Validation
+    from mfbo.validate import Score
 
 SHARES = {"exploration": 0.2, "optimization": 0.6}
 EXPLORER = "asha"
 BELOW = 0.5  # of the highest fidelity: exploration goes no higher
+OVER = 0.05  # of a share, by which what is there may have passed it
 
 
 def study(
@@ -50,9 +52,12 @@ def study(
     *,
     seed: int = 0,
     began: Callable[[str], Observer] = lambda phase: Observer(),
+    told: Callable[[str, Score], None] = lambda optimizer, score: None,
     command: str = "",
 ) -> Phases:
     """Run all three phases, or what is missing of them.
+
+    With more cost, the optimizers go on in the space that the exploration has narrowed, and trainings are added.
 
     Args:
         asked: one task, and the optimizers to compare on it in the second phase; its cost is of everything together,
@@ -60,38 +65,34 @@ def study(
             of its highest fidelity, the optimization has its prior if the narrowed ranges do.
         out: folder of the study.
         seed: of all runs.
-        began: is told of each run, by a name such as ``optimization: smac``; what it returns watches it.
+        began: is told of each run, by a name such as ``optimization: smac``; what it returns watches it. Of the
+            ``validation`` it is told as well.
+        told: is given the optimizer and each score of the validation as it comes.
         command: what the user typed, for the ledgers.
 
     Raises:
+        BadCost: less than the phases need, or than what is there has cost.
+        RunExists: the folder holds another study.
         MfboError: as `mfbo.tune`.
     """
     asked.check()
-    (name,) = asked.tasks
     asked, folder = asked.in_time(), Path(out)
-    task = load(name).with_space(asked.settings.space)
-    budget, optimizers, settings = Budget.parse(asked.max_cost, "max cost"), asked.optimizers, asked.settings
-    explored = run(
-        folder / EXPLORE,
-        _share(budget, SHARES["exploration"]),
-        name,
-        began=partial(began, "exploration"),
-        command=command,
-        optimizer=EXPLORER,
-        seed=seed,
-        settings=settings,
-        **{**asked.search, "max_fidelity": _below(task, asked)},
-    )
-    narrowed, smaller = _narrow(explored, folder, settings)
-    search, told = _within(task, smaller, asked.search)
-    narrowed = (*narrowed, *told)
-    found: list[TuneResult] = [explored]
+    task = load(asked.tasks[0]).with_space(asked.settings.space)
+    budget, high = Budget.parse(asked.max_cost, "max cost"), _below(task, asked)
+    _check_cost(task, asked, budget, high)
+    _check_there(folder, asked, budget)
+    explored = _explored(folder, asked, budget, high, seed=seed, began=began, command=command)
+    if explored.status == "interrupted":
+        return _phases(asked, budget, [explored], ())
+    narrowed, smaller = _narrow(explored, folder, asked.settings)
+    search, said = _within(task, smaller, asked.search)
+    narrowed, found = (*narrowed, *said), [explored]
     like: Plan | None = None  # of the first run whose probe told something: what is compared has the same top rung
-    for optimizer in optimizers if explored.status != "interrupted" else ():
+    for optimizer in asked.optimizers:
         result = run(
             folder / OPTIMIZE / optimizer,
-            _share(budget, SHARES["optimization"] / len(optimizers)),
-            name,
+            _share(budget, SHARES["optimization"] / len(asked.optimizers)),
+            asked.tasks[0],
             began=partial(began, f"optimization: {optimizer}"),
             command=command,
             optimizer=optimizer,
@@ -105,12 +106,77 @@ def study(
             like = plan
         found.append(result)
         if result.status == "interrupted":
-            break
-    if found[-1].status == "interrupted":
-        return _phases(asked, budget, found, narrowed)
-    phases = _phases(asked, budget, found, narrowed, *_validated(task, budget, found, asked.seeds))
+            return _phases(asked, budget, found, narrowed)
+    kept = Trainings(folder)
+    began("validation")
+    try:
+        lines = validated(task, budget, found, seeds=asked.seeds, kept=kept, told=told)
+    except KeyboardInterrupt:
+        return replace(_phases(asked, budget, found, narrowed), interrupted=True)
+    phases = _phases(asked, budget, found, narrowed, lines, kept.charged(budget.unit))
     (folder / PHASES).write_text(json.dumps(phases.to_dict(), indent=1) + "\n", encoding="utf-8")
     return phases
+
+
+def _explored(
+    folder: Path, asked: Study, budget: Budget, high: float, *, began: Callable[[str], Observer], **facts: Any
+) -> TuneResult:
+    """The first phase; once an optimizer has begun in what it narrowed, it stays as it is."""
+    there = folder / EXPLORE
+    done = read(there).limits.max_cost if _optimized(folder) and (there / FILE).is_file() else None
+    return run(
+        there,
+        done or _share(budget, SHARES["exploration"]),
+        asked.tasks[0],
+        began=partial(began, "exploration"),
+        optimizer=EXPLORER,
+        settings=asked.settings,
+        **{**asked.search, "max_fidelity": high},
+        **facts,
+    )
+
+
+def _optimized(folder: Path) -> list[str]:
+    """Optimizers that have begun there."""
+    return sorted(path.parent.name for path in (folder / OPTIMIZE).glob(f"*/{FILE}"))
+
+
+def _check_cost(task: Task, asked: Study, budget: Budget, high: float) -> None:
+    """Refuse a cost of which a share is known not to buy the cheapest trial."""
+    bounds, each = Bounds(asked.fidelity, asked.eta, asked.min_fidelity, asked.max_fidelity), len(asked.optimizers)
+    shares = [(name, SHARES["optimization"] / each, bounds) for name in asked.optimizers]
+    shares.append((EXPLORER, SHARES["exploration"], replace(bounds, high=high)))
+    needed = []
+    for optimizer, share, own in shares:
+        lowest = planning.rungs(task, optimizer, own)[0]
+        if (need := checks.cheapest(task, lowest, budget.unit)) is not None:
+            text = f"{optimizer} has {100 * share:.3g}% of it, and its cheapest trial, {lowest}, costs {_short(need)}"
+            needed.append((need.amount / share, text))
+    least, why = max(needed, default=(0.0, ""))
+    if budget.amount < least * (1 - 1e-9):
+        more = replace(budget, amount=checks.rounded_up(least))
+        raise BadCost(f"max cost {asked.max_cost!r} is too little for three phases: {why}; give {more}")
+
+
+def _check_there(folder: Path, asked: Study, budget: Budget) -> None:
+    """Refuse a folder with optimizers that were not asked for, or one that has cost more than its share."""
+    there = {name: read(folder / OPTIMIZE / name).spent for name in _optimized(folder)}
+    where = repr(str(folder))
+    if others := ", ".join(name for name in there if name not in asked.optimizers):
+        raise RunExists(f"{where} holds another study, with {others} too: name all of them, or give another --out")
+    share = budget.amount * SHARES["optimization"] / len(asked.optimizers)
+    for name, spent in there.items():
+        if spent > share * (1 + OVER):
+            had, has = (_short(replace(budget, amount=amount)) for amount in (spent, share))
+            more = replace(budget, amount=checks.rounded_up(budget.amount * spent / share))
+            raise BadCost(
+                f"{name} has cost {had} in {where}, more than its share of {has}; give {more}, or another --out"
+            )
+
+
+def _short(budget: Budget) -> str:
+    """With three digits."""
+    return str(replace(budget, amount=float(f"{budget.amount:.3g}")))
 
 
 def _below(task: Task, asked: Study) -> float:
@@ -119,13 +185,17 @@ def _below(task: Task, asked: Study) -> float:
     Raises:
         BadValue: below it there is no ladder.
     """
-    bounds = Bounds(asked.fidelity, asked.eta, asked.min_fidelity, asked.max_fidelity)
-    high = max(BELOW * asked.max_fidelity, planning.rungs(task, EXPLORER, bounds)[0].work)
+    bounds, half = Bounds(asked.fidelity, asked.eta, asked.min_fidelity, asked.max_fidelity), BELOW * asked.max_fidelity
+    if len(task.fidelity.ladder(asked.fidelity)) == 1:  # nothing can be cut down
+        return asked.max_fidelity
     try:
-        planning.rungs(task, EXPLORER, replace(bounds, high=high))
+        planning.rungs(task, EXPLORER, replace(bounds, high=half))
     except BadValue as error:
-        raise BadValue(f"exploration goes up to half of the max fidelity: {error}") from error
-    return high
+        raise BadValue(
+            f"exploration needs two rungs between the min fidelity and half of the max fidelity, {half:.3g}; "
+            "give a lower --min-fidelity, a higher --max-fidelity or a smaller --eta"
+        ) from error
+    return half
 
 
 def _within(task: Task, smaller: Settings, search: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -146,89 +216,14 @@ def _narrow(explored: TuneResult, folder: Path, settings: Settings) -> tuple[tup
     """What was narrowed and why, and the settings with the smaller space; the same where nothing can be told."""
     from mfbo.narrow import narrow
 
-    if explored.status == "interrupted":
-        return (), settings
     try:
         found = narrow(explored.ledger)
     except RunError as error:
         return (f"nothing was narrowed: {error}",), settings
     path = folder / NARROWED
-    path.write_text(found.to_yaml(), encoding="utf-8")
+    if not _optimized(folder):
+        path.write_text(found.to_yaml(), encoding="utf-8")
     return tuple(bound.words for bound in found.bounds), replace(settings, space=str(path))
-
-
-def _validated(task: Task, budget: Budget, found: Sequence[TuneResult], seeds: int) -> tuple[list[Line], float]:
-    """Each optimizer's line with its final validation, within what is left; and what that cost.
-
-    The most promising goes first. What an optimizer does not need of its share goes on to the next.
-    """
-    left = budget.amount - sum(result.cost for result in found)
-    results, lines, spent = sorted(found[1:], key=_promise), [], 0.0
-    for place, result in enumerate(results):
-        share = (left - spent) / (len(results) - place)
-        validation, cost, note = _validate(task, budget, result, seeds, share)
-        spent += cost
-        lines.append(_line(result, validation, note))
-    return lines, spent
-
-
-def _promise(result: TuneResult) -> tuple[float, float]:
-    """Highest rung first, then lowest loss; without a result last."""
-    best = incumbent(result.ledger)
-    return standing(result.ledger, best) if best else (0.0, 0.0)
-
-
-def _needs(result: TuneResult) -> float:
-    """Seconds that training the incumbent in full will take, judged by its own trials."""
-    assert result.best is not None
-    own = [r.outcome for r in result.ledger.results if r.trial.config == result.best.config]
-    work = max(outcome.rung.work for outcome in own)
-    return sum(outcome.cost for outcome in own) / work
-
-
-def _validate(
-    task: Task, budget: Budget, result: TuneResult, seeds: int, left: float
-) -> tuple[Validation | None, float, str]:
-    """(validation, its cost in the budget's unit, what kept it from being complete)."""
-    from mfbo.validate import validate
-
-    if result.best is None:
-        return None, 0.0, "no result to validate"
-    if task.validate is None:
-        return None, 0.0, "the task has no unseen data"
-    if budget.unit == "x":
-        seeds, seconds = min(seeds, int(left + 1e-9)), None
-        if seeds < 1:
-            return None, 0.0, "no cost was left for a full evaluation"
-    else:
-        seconds = left
-        if (needs := _needs(result)) > left:
-            return None, 0.0, f"a training needs about {needs:.3g}s, {max(0.0, left):.3g}s were left"
-    try:
-        validation = validate(result.ledger, seeds, seconds=seconds)
-    except RunError as error:
-        return None, left if seconds else 0.0, str(error)
-    cost = validation.seconds if seconds else float(len(validation.scores))
-    note = "" if len(validation.scores) == seeds else f"{len(validation.scores)} of {seeds} seeds: no cost was left"
-    return validation, cost, note
-
-
-def _line(result: TuneResult, validation: Validation | None, note: str) -> Line:
-    best = result.best
-    names = ["loss", *validation.scores[0].metrics] if validation else []
-    return Line(
-        optimizer=result.optimizer,
-        loss=best.loss if best else None,
-        fidelity=str(best.fidelity) if best else "",
-        trials=result.trials,
-        iterations=iterations_to_best(result.ledger),
-        cost=result.cost,
-        config=dict(best.config) if best else {},
-        test={name: validation.mean(name) for name in names} if validation else {},
-        deviation={name: validation.deviation(name) for name in names} if validation else {},
-        seeds=len(validation.scores) if validation else 0,
-        note=note,
-    )
 
 
 def _phases(

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mfbo.budget import Budget
+from mfbo.checks import rounded_up
 from mfbo.costs import CostModel
 from mfbo.errors import BadValue
 from mfbo.halving import SINGLE, bought
@@ -39,13 +40,13 @@ def rungs(task: Task, optimizer: str, bounds: Bounds) -> list[Rung]:
     kept = [rung for rung in whole if bounds.low * (1 - 1e-9) <= rung.work <= bounds.high * (1 + 1e-9)]
     if not kept:
         raise BadValue(
-            f"max fidelity {bounds.high!r}: the lowest rung is {whole[0]} ({whole[0].work:.3g}); give at least that"
+            f"max fidelity {bounds.high!r}: the lowest rung is {whole[0]}; give {rounded_up(whole[0].work):g} or more"
         )
     several = len(task.fidelity.ladder(bounds.path)) > 1 and optimizer not in SINGLE
-    if len(kept) == 1 and several and not math.isclose(bounds.high, whole[0].work):  # the lowest alone may be meant
+    if len(kept) == 1 and several and not math.isclose(bounds.high, whole[0].work, rel_tol=0.01):  # it may be meant
         raise BadValue(
             f"eta {bounds.eta} with min fidelity {bounds.low:.3g} and max fidelity {bounds.high:.3g} leaves one rung, "
-            f"{kept[0]}, which is no ladder; give a wider range or a smaller eta, or take --optimizer random"
+            f"{kept[0]}, which is no ladder; give a wider range, a smaller eta, or another optimizer, such as random"
         )
     return rungs_of(optimizer, kept, task.fidelity, bounds.least)
 

@@ -107,13 +107,14 @@ def _keys() -> tuple[str, ...]:
 def _study_of(values: dict[str, Any], where: str) -> Study:
     for key in values:
         if key not in _keys():
-            raise UnknownName(f"key in {where!r}", key, _keys())
+            raise UnknownName(f"key in {where!r}", key, [known for known in _keys() if known != "scheduler"])
     for key in ("tasks", "optimizers", "max_cost"):
         if key not in values:
             raise BadValue(f"study {where!r} has no {key!r}; it must have tasks, optimizers and max_cost")
     own = {key: values.pop(key) for key in list(values) if key not in {item.name for item in fields(Settings)}}
     for key in _LISTS:
         own[key] = tuple(map(str, own[key])) if isinstance(own[key], list) else (str(own[key]),)
+    own["optimizers"] = tuple(part.strip() for name in own["optimizers"] for part in name.split(",") if part.strip())
     options = values.get("options") or {}
     if not isinstance(options, Mapping):
         raise BadValue(f"study {where!r}: options is {options!r}; give names and values")

@@ -39,7 +39,7 @@ class Trained:
         loss: on the validation part, or on the test split for a final training; lower is better.
         metrics: further numbers of the same measurement.
         seconds: of training and measuring.
-        folder: where the model is; None if none was written.
+        folder: where the model is; None if none was written, as none was asked for or the task keeps none.
         price: of an hour; None without one.
     """
 
@@ -110,7 +110,8 @@ def train(
         if target is not None:
             metrics = {"loss": outcome.loss, **outcome.metrics}
             measured_on = FINAL if final else "the validation part"
-            _write(task, trial, setting, space=settings.space, metrics=metrics, measured_on=measured_on, out=target)
+            facts = {"metrics": metrics, "measured_on": measured_on, "space": settings.space}
+            target = target if _write(task, trial, setting, facts, out=target) else None
     return Trained(
         task.name, values, trial.rung, seed, outcome.loss, outcome.metrics, outcome.cost, target, kept(vars(settings))
     )
@@ -130,16 +131,15 @@ def _write(
     task: Task,
     trial: Trial,
     setting: Setting,
+    facts: Mapping[str, Any],
     *,
-    space: str,
-    metrics: Mapping[str, float],
-    measured_on: str,
     out: Path,
-) -> None:
+) -> bool:
+    """The model's folder, if the task keeps a model."""
     assert setting.checkpoints is not None
     found = setting.checkpoints.find(trial.key, below=trial.rung.epochs + 1)
     if found is None:
-        raise RunError(f"task {task.name!r} keeps no model: its train function makes no context.save")
+        return False
     described = {
         "task": task.source or task.name,
         "hyperparameters": trial.config,
@@ -147,8 +147,7 @@ def _write(
         "options": dict(setting.options),
         "versions": dict(versions()),
         "hardware": dict(hardware()),
-        "measured_on": measured_on,
-        "metrics": dict(metrics),
-        "space": space,
+        **facts,
     }
     write_folder(described, space_dict(task.space), found[1], out)
+    return True

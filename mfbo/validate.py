@@ -115,6 +115,7 @@ def validate(
     device: str | None = None,
     task: Task | None = None,
     seconds: float | None = None,
+    have: Sequence[Score] = (),
     told: Callable[[Score], None] = lambda score: None,
 ) -> Validation:
     """Train the incumbent from scratch at full fidelity on training and validation part; measure on the test split.
@@ -128,6 +129,7 @@ def validate(
         device: None for the run's.
         task: for a run of a `Task` object, which no name leads to.
         seconds: limit; a training in flight then is ended at its next report, and does not count. None for no limit.
+        have: scores of this configuration that are there already; what is missing is trained.
         told: is given each score as it comes.
 
     Raises:
@@ -152,30 +154,33 @@ def validate(
     trial, final = Trial(best.trial.id, best.trial.config, task.fidelity.full), replace(task, train=task.validate)
     setting = Setting(run.header.seed, device or str(run.header.settings.get("device", "auto")), options)
     with tempfile.TemporaryDirectory(prefix="mfbo-validate-", dir=run.folder) as scratch:
-        scores: list[Score] = []
-        first: Path | None = None
-        for score, folder in _trainings(final, trial, setting, seeds, seconds=seconds, scratch=Path(scratch)):
-            scores.append(score)
-            told(score)
-            first = first or folder
-            if folder is not None and folder != first:
-                shutil.rmtree(folder)
+        scores, first = list(have), None
+        missing = [seed for seed in range(setting.seed, setting.seed + seeds) if seed not in {s.seed for s in have}]
+        try:
+            for score, folder in _trainings(final, trial, setting, missing, seconds=seconds, scratch=Path(scratch)):
+                scores.append(score)
+                told(score)
+                first = first or folder
+                if folder is not None and folder != first:
+                    shutil.rmtree(folder)
+        finally:  # Ctrl-C, too, leaves the model that there is
+            if target is not None and first is not None:
+                if out is None:
+                    shutil.rmtree(target, ignore_errors=True)
+                facts, seed = _facts(scores), missing[0]
+                write_model(run, best, target, first, rung=trial.rung, seed=seed, facts=facts)
         if not scores:
             raise RunError(f"no training of the final validation came to its end in {seconds:.3g}s; give more")
-        if target is not None and first is not None:
-            if out is None:
-                shutil.rmtree(target, ignore_errors=True)
-            write_model(run, best, target, first, rung=trial.rung, seed=run.header.seed, facts=_facts(scores))
     written = target if first is not None else None
     return Validation(task.name, best.trial.config, trial.rung, tuple(scores), written, of_run(run))
 
 
 def _trainings(
-    task: Task, trial: Trial, setting: Setting, seeds: int, *, seconds: float | None, scratch: Path
+    task: Task, trial: Trial, setting: Setting, seeds: Sequence[int], *, seconds: float | None, scratch: Path
 ) -> Iterator[tuple[Score, Path | None]]:
-    """One a seed, from that of `setting` on, until the time is up."""
+    """One a seed, until the time is up."""
     began = time.monotonic()
-    for seed in range(setting.seed, setting.seed + seeds):
+    for seed in seeds:
         left = None if seconds is None else seconds - (time.monotonic() - began)
         own = replace(setting, seed=seed, checkpoints=Checkpoints(scratch / str(seed)))
         found = _one(task, trial, own, left)

@@ -12,14 +12,16 @@ from made_runs import RUNGS, at, made_run
 
 from mfbo.budget import Budget
 from mfbo.cli import main
-from mfbo.errors import BadValue, RunExists, UnknownName
+from mfbo.errors import BadCost, BadValue, RunError, RunExists, UnknownName
 from mfbo.ledger import FILE, read
-from mfbo.phases import _line, _phases, _promise, study
+from mfbo.phases import _phases, study
+from mfbo.phases_final import KEPT, Trainings, _line, promise
 from mfbo.phases_result import EXPLORE, NARROWED, OPTIMIZE, PHASES
 from mfbo.result import result_of
 from mfbo.settings import Settings
 from mfbo.study import Study
 from mfbo.task import load, read_space
+from mfbo.validate import Score
 
 HERE = Settings(workers=0)
 MIXED = Study(("mixed",), ("hyperband", "random"), 3, "30x")
@@ -123,12 +125,99 @@ def test_a_ladder_is_for_all_phases_and_the_exploration_keeps_to_half_of_it(tmp_
             study(replace(MIXED, **{**ladder, **changed}, optimizers=("hyperband",)), tmp_path)
 
 
-def test_a_min_fidelity_that_leaves_nothing_to_explore_at_is_refused_first(tmp_path):
-    with pytest.raises(BadValue, match=r"exploration goes up to half of the max fidelity: .*0\.5 leaves one rung"):
-        study(replace(MIXED, min_fidelity=0.3), tmp_path / "none")
-    with pytest.raises(BadValue, match=r"min fidelity 0\.8 and max fidelity 1 leaves one rung"):
-        study(replace(MIXED, min_fidelity=0.8), tmp_path / "none")
+@pytest.mark.parametrize("bounds", [{"min_fidelity": 0.3}, {"eta": 100}, {"max_fidelity": 0.05}])
+def test_bounds_that_leave_nothing_to_explore_at_are_refused_first(tmp_path, bounds):
+    with pytest.raises(BadValue, match=r"exploration needs two rungs .*give a lower --min-fidelity"):
+        study(replace(MIXED, optimizers=("random",), **bounds), tmp_path / "none")
     assert not (tmp_path / "none").exists()
+
+
+# going on
+
+
+def test_with_more_cost_the_optimizers_go_on_in_the_space_that_was_narrowed(tmp_path):
+    for cost in ("20x", "40x"):
+        found = study(Study(("branin",), ("smac", "random"), 1, cost, settings=HERE), tmp_path)
+        assert found.total <= float(cost[:-1])
+        if cost == "20x":
+            narrowed = (tmp_path / NARROWED).read_text()
+    assert (tmp_path / NARROWED).read_text() == narrowed
+    assert read(tmp_path / EXPLORE).limits.max_cost == "4x"
+    assert read(tmp_path / OPTIMIZE / "smac").spent > 6
+
+
+def test_less_than_was_spent_and_other_optimizers_are_refused_before_anything_is_done(tmp_path):
+    wanted = Study(("branin",), ("random", "asha"), 1, "20x", settings=HERE)
+    study(wanted, tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(BadCost, match=r"asha has cost 6x in .*, more than its share of 3x; give 20x, or"):
+        study(replace(wanted, max_cost="10x"), tmp_path)
+    with pytest.raises(BadCost, match=r"more than its share of 4x; give 30x"):
+        study(replace(wanted, optimizers=("random", "asha", "grid")), tmp_path)
+    with pytest.raises(RunExists, match="with asha too: name all of them"):
+        study(replace(wanted, optimizers=("random",), max_cost="40x"), tmp_path)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    ("wanted", "needed"), [(BRANIN, "1.67x"), (replace(BRANIN, optimizers=("random", "grid")), "3.34x")]
+)
+def test_a_cost_of_which_a_share_buys_nothing_is_refused_before_anything_is_done(tmp_path, wanted, needed):
+    with pytest.raises(BadCost, match=f"max cost '1x' is too little .*give {needed}$"):
+        study(replace(wanted, max_cost="1x"), tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+    assert not study(replace(wanted, max_cost=needed), tmp_path / "enough").interrupted
+
+
+def test_what_was_validated_is_not_trained_again_and_stays_paid_for(tmp_path):
+    wanted = Study(("digits",), ("random",), 2, "5x", settings=HERE)
+    heard = []
+    found = study(wanted, tmp_path, told=lambda optimizer, score: heard.append((optimizer, score.seed)))
+    (line,) = found.lines
+    assert line.seeds == len(heard) == int(found.costs["validation"])
+    assert heard[0] == ("random", 0)
+    assert study(wanted, tmp_path, told=lambda *score: pytest.fail(f"{score} again")) == found
+    fewer = study(replace(wanted, seeds=1), tmp_path, told=lambda *score: pytest.fail(f"{score} again"))
+    assert fewer.lines[0].seeds == 1
+    assert fewer.costs == found.costs
+    assert fewer.lines[0].test["loss"] == Trainings(tmp_path).scores("random", line.config)[0].loss
+    (tmp_path / KEPT).write_text("[{}]")
+    with pytest.raises(RunError, match="is damaged"):
+        study(wanted, tmp_path)
+
+
+def test_ctrl_c_in_the_validation_keeps_what_is_trained(tmp_path):
+    wanted = Study(("digits",), ("random",), 2, "8x", settings=HERE)
+
+    def stop(optimizer, score):
+        raise KeyboardInterrupt
+
+    assert study(wanted, tmp_path, told=stop).interrupted
+    assert not (tmp_path / PHASES).exists()
+    assert (tmp_path / OPTIMIZE / "random" / "best" / "config.json").exists()
+    heard = []
+    found = study(wanted, tmp_path, told=lambda optimizer, score: heard.append(score.seed))
+    assert heard == [1]
+    assert found.lines[0].seeds == 2
+    assert found.costs["validation"] == 2
+
+
+def test_fewer_trainings_than_were_asked_for_are_said(tmp_path):
+    found = study(Study(("digits",), ("random",), 9, "5x", settings=HERE), tmp_path)
+    (line,) = found.lines
+    assert 0 < line.seeds < 9
+    assert line.note == f"{line.seeds} of 9 seeds: no cost was left for a full evaluation"
+
+
+def test_a_training_that_is_stopped_costs_what_it_took(tmp_path):
+    kept = Trainings(tmp_path)
+    kept.keep("smac", {"x": 1}, Score(0, 0.5, {"accuracy": 0.5}, None, 2.0, 1.0), 3.0)
+    kept.keep("smac", {"x": 1}, None, 4.0)
+    kept.keep("smac", {"x": 2}, Score(0, 0.1, {}, ((1, 2), (3, 4)), 2.0, 1.0), 3.0)
+    again = Trainings(tmp_path)
+    assert (again.charged("s"), again.charged("x")) == (10, 2)
+    assert [score.loss for score in again.scores("smac", {"x": 1})] == [0.5]
+    assert again.scores("random", {"x": 1}) == []
 
 
 def test_a_prior_is_explored_first_and_goes_on_as_far_as_the_ranges_hold_it(tmp_path, monkeypatch):
@@ -154,7 +243,7 @@ def test_optimizers_without_unseen_data_stand_by_rung_and_loss_and_without_a_res
         "partial": made_run((0.9, at(13), 5, "stopped"), (None, RUNGS[2], 1, "failed"), optimizer="partial"),
         "rung": made_run((0.3, RUNGS[2], 5), optimizer="rung"),
     }
-    found = sorted((result_of(run) for run in runs.values()), key=_promise)
+    found = sorted((result_of(run) for run in runs.values()), key=promise)
     assert [result.optimizer for result in found] == ["full", "rung", "partial", "low", "none"]
     lines = [_line(result, None, "") for result in found]
     explored = result_of(made_run((0.5, RUNGS[0], 1)))

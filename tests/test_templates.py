@@ -193,3 +193,11 @@ def test_every_template_is_a_file_of_the_package_and_every_file_a_template():
     assert {path.name for path in folder.iterdir() if path.is_file()} == files | {"__init__.py"}
     for template in TEMPLATES.values():
         assert len(re.findall(r"\bmytask\b|COMMAND", (folder / template.file).read_text())) >= 1
+
+
+def test_a_name_that_hides_a_package_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    said = CliRunner().invoke(main, ["init", "torch.py"])
+    assert said.exit_code == 2
+    assert "'torch.py' would hide the package 'torch'; give another name" in said.stderr
+    assert not Path("torch.py").exists()

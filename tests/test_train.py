@@ -120,6 +120,18 @@ def test_a_card_for_others_names_no_path_of_this_machine():
     assert "/home/me" not in card(described, script=False)
 
 
+def test_what_was_trained_is_told_though_the_task_keeps_no_model(tmp_path):
+    assert train("branin", {}, out=tmp_path / "model").folder is None
+    (tmp_path / "config.yaml").write_text("x1: 3.1\nx2: 2.3\n")
+    typed = ["train", "branin", str(tmp_path / "config.yaml"), "--out", str(tmp_path / "model")]
+    said = CliRunner().invoke(main, typed)
+    assert said.exit_code == 2
+    assert said.stdout.startswith("loss 0.4")
+    assert "keeps no model" in said.stderr
+    assert json.loads(CliRunner().invoke(main, [*typed, "--json"]).stdout)["folder"] is None
+    assert not (tmp_path / "model").exists()
+
+
 def failing(config, fidelity, context):
     raise ValueError("no luck")
 
@@ -128,8 +140,6 @@ def test_mistakes_and_failures_are_one_line(tmp_path):
     space = mfbo.task.load("branin").space
     with pytest.raises(RunError, match="failed: ValueError: no luck"):
         train(mfbo.Task("mine", space, failing), {})
-    with pytest.raises(RunError, match="keeps no model"):
-        train("branin", {}, out=tmp_path / "model")
     with pytest.raises(BadTask, match="has no final validation"):
         train("branin", {}, final=True)
     with pytest.raises(BadValue, match="epochs 0"):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mfbo.budget import Budget
 from mfbo.display.text import amount, clean, number, pairs, rung_words
-from mfbo.evidence import LEVEL
+from mfbo.evidence import BASELINES, LEVEL
 from mfbo.price import beside, of_run
 from mfbo.statistics import rung_correlations
 
@@ -160,6 +160,8 @@ def _why_unknown(part: Part) -> str:
     if judged.optimizer is None:
         return "no optimizer that uses low fidelities was run"
     if judged.baseline is None:
+        if lost := [run.header.optimizer for run, _ in part.left_out if run.header.optimizer in BASELINES]:
+            return f"no run of {full_name(lost[0])} counts"
         return "neither random search nor grid search was run"
     if judged.seeds < 2:
         return "one seed is chance; run two or more, better ten"

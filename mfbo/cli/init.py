@@ -36,6 +36,8 @@ def init(file: Path, template: str) -> None:
     for path, _ in wanted:
         if path.exists():
             raise BadValue(f"{str(path)!r} is there already, and is not written over; give another name")
+    if file.stem.isidentifier() and find_spec(file.stem) is not None:
+        raise BadValue(f"{file.name!r} would hide the package {file.stem!r}; give another name, such as mytask.py")
     command = _command(file, script=bool(chosen.space))
     for path, source in wanted:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -92,7 +92,9 @@ ladder = options(
 prior = click.option("--prior", metavar="FILE.yaml", help="A configuration to try first and look near to; or: default.")
 where = options(
     click.option(
-        "--workers", metavar="N", help="Trials at a time; auto: one a GPU or core. Default: 1; of a cluster, all."
+        "--workers",
+        metavar="N",
+        help="Trials at a time; auto: one a GPU or core; 0: in mfbo's own process. Default: 1; of a cluster, all.",
     ),
     click.option(
         "--scheduler", metavar="ADDRESS", help="Run trials on a Dask cluster: tcp://HOST:PORT, or a scheduler file."
@@ -182,5 +184,5 @@ def workers_of(text: str | None, scheduler: str | None) -> int | None:
 
         return automatic()
     if not (text.isascii() and text.isdecimal() and len(text) < 10):
-        raise BadValue(f"workers {text!r}: give a number, or auto for one a GPU or core")
+        raise BadValue(f"workers {text!r}: give 1 or more, 0 for mfbo's own process, or auto for one a GPU or core")
     return int(text)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mfbo.cli import options
 from mfbo.errors import BadValue
+
+if TYPE_CHECKING:
+    from mfbo.validate import Score
 
 
 @click.command()
@@ -44,6 +47,7 @@ def study(
     """
     from mfbo.cli.run import typed
     from mfbo.display import make
+    from mfbo.display.text import number, pairs
     from mfbo.observer import Observer
     from mfbo.phases import study as run
     from mfbo.study import SEARCH, Study, file_name
@@ -56,12 +60,17 @@ def study(
             click.echo(f"\n{phase}", err=True)
         return make(quiet=quiet or as_json)
 
+    def told(optimizer: str, score: Score) -> None:
+        if not (quiet or as_json):
+            metrics = f", {pairs(score.metrics)}" if score.metrics else ""
+            click.echo(f"{optimizer}, seed {score.seed}: loss {number(score.loss)} on unseen data{metrics}", err=True)
+
     own = {name: given.pop(name) for name in ("seeds", *SEARCH)}
     asked = Study(
         (task,), options.names_of(optimizers), max_cost=max_cost, settings=options.settings_of(**given), **own
     )
     folder = Path(out) if out else Path("runs") / f"{file_name(task)}-phases"
-    found = run(asked, folder, seed=seed, began=began, command=typed())
+    found = run(asked, folder, seed=seed, began=began, told=told, command=typed())
     if found.interrupted:
         click.echo("mfbo: interrupted; the same command goes on", err=True)
         sys.exit(options.INTERRUPTED)

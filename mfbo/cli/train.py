@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mfbo.cli import options
+from mfbo.errors import RunError
 
 if TYPE_CHECKING:
+    from mfbo.train import Trained
     from mfbo.trial import Report
 
 
@@ -36,7 +38,7 @@ def train(
     missing is the space's default. `mfbo best RUN --format command` prints the whole line.
     """
     from mfbo.configs import of_words, read
-    from mfbo.display.text import PATH, clean, number, pairs, seconds
+    from mfbo.display.text import PATH, clean, number, seconds
     from mfbo.price import beside, kept
     from mfbo.task import own_code
     from mfbo.train import train as once
@@ -64,7 +66,17 @@ def train(
     )
     if as_json:
         click.echo(json.dumps(found.to_dict()))
-        return
+    else:
+        _show(found, final=final)
+    if out and not found.folder:
+        text = f"task {found.task!r} keeps no model: its train function makes no context.save"
+        raise RunError(f"{text}; so nothing was written to {out!r}")
+
+
+def _show(found: Trained, *, final: bool) -> None:
+    from mfbo.display.text import PATH, clean, number, pairs, seconds
+    from mfbo.price import beside
+
     paid = beside(found.price, found.seconds)
     metrics = f": {pairs(found.metrics)}" if found.metrics else ""
     where = " on the test split" if final else ""

@@ -63,12 +63,13 @@ def _harmless(character: str) -> str:
 def number(value: object, digits: int = 4) -> str:
     """Four significant digits, an exponent only where a reader would want one; what is no number is cleaned.
 
-    >>> number(0.123456), number(31415.9), number(2e-7), number(123456)
-    ('0.1235', '31416', '2e-07', '123456')
+    >>> number(0.123456), number(31415.9), number(2e-7), number(123456), number(186.3, 2)
+    ('0.1235', '31416', '2e-07', '123456', '190')
     """
     if not isinstance(value, float):
         return clean(value, 40)
-    return f"{value:.0f}" if 1e4 <= abs(value) < 1e7 else f"{value:.{digits}g}"
+    short = f"{value:.{digits}g}"
+    return f"{value if abs(value) >= 1e4 else float(short):.0f}" if 10**digits <= abs(value) < 1e7 else short
 
 
 def seconds(value: float) -> str:
