@@ -120,9 +120,19 @@ class Task:
             space = self.spaces[name]()
         elif is_space_file(name):
             space = read_space(Path(name))
+            self._check_space(space, name)
         else:
             raise UnknownName("space", name, ["default", *self.spaces], "or a file that ends in .yaml")
         return self.on(space)
+
+    def _check_space(self, space: ConfigurationSpace, where: str) -> None:
+        """Refuse one without a hyperparameter that every configuration of an installed task has."""
+        always = set(self.space.unconditional_hyperparameters) if self.source in names() else set()
+        if missing := [name for name in self.space if name in always and name not in space]:
+            raise BadSpace(
+                f"space {where!r} has no {', '.join(map(repr, missing))}, which task {self.name!r} trains with; "
+                "add it, as {choices: [VALUE]} if it is not to be tuned"
+            )
 
     def on(self, space: ConfigurationSpace) -> Task:
         """This task with `space`; of its grid what lies inside."""

@@ -227,6 +227,14 @@ def test_a_space_is_chosen_by_name_or_by_file(task, tmp_path):
         task.with_space("wider")
 
 
+def test_a_space_of_another_task_is_refused(tmp_path):
+    (tmp_path / "mine.yaml").write_text("x1: [-5.0, 10.0]\nx2: [0.0, 15.0]\n")
+    with pytest.raises(BadSpace, match=r"has no 'x3', which task 'hartmann3' trains with; add it, as \{choices: "):
+        load("hartmann3").with_space(str(tmp_path / "mine.yaml"))
+    (tmp_path / "mine.yaml").write_text("x1: [-5.0, 10.0]\nx2: [0.0, 15.0]\nx3: {choices: [0.5]}\n")
+    assert len(load("hartmann3").with_space(str(tmp_path / "mine.yaml")).space) == 3
+
+
 def test_a_grid_keeps_what_lies_inside_another_space(task):
     task = mfbo.Task("t", task.space, quadratic, grid={"x": [-5.0, 0.0, 5.0], "n": [1], "kind": ["a"]})
     narrow = task.on(ConfigurationSpace({"x": (-1.0, 1.0), "kind": ["b", "c"], "other": (0, 9)}))
