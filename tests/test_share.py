@@ -76,7 +76,7 @@ def test_auto_is_a_worker_for_each_gpu_or_else_for_each_core(plain):
 
 @pytest.mark.parametrize("text", ["", "-1", "two", "1.5", "9" * 5000, "٣"])
 def test_what_is_no_number_of_workers_is_refused(text):
-    with pytest.raises(BadValue, match="give a number, or auto"):
+    with pytest.raises(BadValue, match="give 1 or more, 0 for"):
         workers_of(text, None)
 
 
