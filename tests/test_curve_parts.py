@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 from ConfigSpace import Configuration, ConfigurationSpace, Float
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import check_grad
 from scipy.stats import norm
@@ -155,6 +155,7 @@ def encoder():
     return CurveEncoder(Scenario(cube(), deterministic=True), [1 / 27, 1 / 9, 1 / 3, 1.0])
 
 
+@example(losses=[0.0, 1e177, 1e-131], fails=[False] * 30)  # further from one another than numbers go
 @given(losses=st.lists(FINITE, min_size=1, max_size=30), fails=st.lists(st.booleans(), min_size=30, max_size=30))
 def test_losses_keep_their_order_and_failures_are_never_better(losses, fails):
     y = np.array([math.nan if fail else loss for loss, fail in zip(losses, fails, strict=False)])

@@ -105,7 +105,8 @@ class CurveEncoder(AbstractRunHistoryEncoder):
         unit = np.median(off) or off.mean()
         if unit <= 0:
             return np.zeros_like(values)
-        return np.asarray(np.log(np.minimum(off / unit, WORST) + BEST_PART))
+        with np.errstate(over="ignore"):  # beside the tiniest unit; it is cut off all the same
+            return np.asarray(np.log(np.minimum(off / unit, WORST) + BEST_PART))
 
     def log_cost(self, rows: Floats) -> Floats:
         """Predicted logarithm of the cost of a full evaluation, up to a constant: (n,). Ridge regression on squares."""
