@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,7 +16,12 @@ import mfbo
 ROOTS = {name: Path(find_spec(name).origin).parent for name in ("mfbo", "mfbo.spaces", "mfbo.analysis")}
 """Where the packages lie: in the tree, or where a wheel was installed."""
 
-settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "shared machine",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize="MFBO_SAME_EXAMPLES" in os.environ,
+)
 settings.load_profile("shared machine")
 
 
