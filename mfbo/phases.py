@@ -25,7 +25,6 @@ from mfbo.budget import Budget
 from mfbo.compare import run
 from mfbo.configs import prior_of
 from mfbo.errors import BadCost, BadValue, RunError, RunExists
-from mfbo.ladders import Bounds
 from mfbo.ledger import FILE, read
 from mfbo.observer import Observer
 from mfbo.phases_final import Trainings, validated
@@ -143,9 +142,9 @@ def _optimized(folder: Path) -> list[str]:
 
 def _check_cost(task: Task, asked: Study, budget: Budget, high: float) -> None:
     """Refuse a cost of which a share is known not to buy the cheapest trial."""
-    bounds, each = Bounds(asked.fidelity, asked.eta, asked.min_fidelity, asked.max_fidelity), len(asked.optimizers)
-    shares = [(name, SHARES["optimization"] / each, bounds) for name in asked.optimizers]
-    shares.append((EXPLORER, SHARES["exploration"], replace(bounds, high=high)))
+    each = SHARES["optimization"] / len(asked.optimizers)
+    shares = [(name, each, asked.bounds) for name in asked.optimizers]
+    shares.append((EXPLORER, SHARES["exploration"], replace(asked.bounds, high=high)))
     needed = []
     for optimizer, share, own in shares:
         lowest = planning.rungs(task, optimizer, own)[0]
@@ -185,11 +184,11 @@ def _below(task: Task, asked: Study) -> float:
     Raises:
         BadValue: below it there is no ladder.
     """
-    bounds, half = Bounds(asked.fidelity, asked.eta, asked.min_fidelity, asked.max_fidelity), BELOW * asked.max_fidelity
+    half = BELOW * asked.max_fidelity
     if len(task.fidelity.ladder(asked.fidelity)) == 1:  # nothing can be cut down
         return asked.max_fidelity
     try:
-        planning.rungs(task, EXPLORER, replace(bounds, high=half))
+        planning.rungs(task, EXPLORER, replace(asked.bounds, high=half))
     except BadValue as error:
         raise BadValue(
             f"exploration needs two rungs between the min fidelity and half of the max fidelity, {half:.3g}; "

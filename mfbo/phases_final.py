@@ -136,12 +136,9 @@ class _Validating:
         if self._unit == "x":
             many = min(most, max(0, int(left + 1e-9)))
             return many, "" if many == most else "no cost was left for a full evaluation"
-        needs = _needs(self._result)
-        return (
-            (most, "")
-            if needs <= left
-            else (0, f"a training needs about {needs:.3g}s, {max(0.0, left):.3g}s were left")
-        )
+        if (needs := _needs(self._result)) <= left:
+            return most, ""
+        return 0, f"a training needs about {needs:.3g}s, {max(0.0, left):.3g}s were left"
 
     def _train(self, seeds: int, have: Sequence[Score], left: float) -> Validation:
         assert self._result.best is not None

@@ -63,11 +63,10 @@ class Study:
             raise BadValue(f"seeds {self.seeds!r}: give a whole number, 1 or more")
         Budget.parse(self.in_time().max_cost, "max cost")
         checks.settings(self.settings)
-        bounds = Bounds(self.fidelity, self.eta, self.min_fidelity, self.max_fidelity)
         for name in self.tasks:
             task = load(name).with_space(self.settings.space)
             for optimizer in self.optimizers:
-                planning.rungs(task, optimizer, bounds)
+                planning.rungs(task, optimizer, self.bounds)
             if self.prior is not None:
                 prior_of(self.prior, task.space)
 
@@ -88,6 +87,11 @@ class Study:
         """The same with a cost in seconds, where it is in money."""
         max_cost, settings = in_time(self.max_cost, self.settings)
         return replace(self, max_cost=str(max_cost), settings=settings)
+
+    @property
+    def bounds(self) -> Bounds:
+        """Of every ladder."""
+        return Bounds(self.fidelity, self.eta, self.min_fidelity, self.max_fidelity)
 
     @property
     def search(self) -> dict[str, Any]:

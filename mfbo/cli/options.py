@@ -49,10 +49,7 @@ def _runs(context: click.Context, parameter: click.Parameter, begun: str) -> lis
     """Runs and studies below ``runs`` that begin so; where there is none, it is a folder."""
     from mfbo.ledger import FILE
 
-    markers = (
-        FILE,
-        "study.yaml",
-    )  # named by `mfbo.study_folder`, which takes too long to import
+    markers = FILE, "study.yaml"  # `mfbo.study_folder` names it, and takes too long to import
     found = [str(path.parent) for name in markers for path in Path("runs").glob(f"*/{name}")]
     return _begin(sorted(found), begun, "dir")
 

@@ -24,15 +24,13 @@ def comparison(found: Evidence) -> RenderableType:
     counts = {standing.seeds for standing in found.standings}
     seeds = f", {max(counts)} seed{'s' if max(counts) > 1 else ''}" if len(counts) == 1 else ""
     head = f"\n{clean(what.task)} at a cost of {amount(found.end, unit)}{beside(what.paid, found.end)}{seeds}"
-    columns = ["optimizer", "loss", "trials", "to 1%"]
-    table = plain_table(*columns, *(["reached", "speed-up", "p"] if found.quality is not None else []))
+    columns, compared = ["optimizer", "loss", "trials", "to 1%"], found.quality is not None
+    table = plain_table(*columns, *(["reached", "speed-up", "p"] if compared else []))
     for standing in found.standings:
         name = standing.name if seeds else f"{standing.name} ({standing.seeds})"
-        table.add_row(
-            *(Text(cell) for cell in [clean(name), *_cells(standing, unit, compared=found.quality is not None)])
-        )
+        table.add_row(*(Text(cell) for cell in [clean(name), *_cells(standing, unit, compared=compared)]))
     notes = [*_money(found), _loss_words(found), "to 1%: trials until within 1% of the final best, median"]
-    if found.baseline and found.quality is not None:
+    if found.baseline and compared:
         notes.append(
             f"reached: seeds that came to the final mean of {clean(found.baseline)} for good, and at what median cost"
             + _reached(found)
