@@ -125,6 +125,11 @@ class Entry:
         return Path(file_name(self.task)) / self.optimizer / f"s{self.seed}"
 
 
+def names_of(text: str) -> tuple[str, ...]:
+    """Names with commas between, as the command line and a study file give them."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
 def file_name(task: str) -> str:
     """A task's name as a folder's; of a task in a file, the names of both."""
     if is_command(task):

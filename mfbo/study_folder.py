@@ -15,7 +15,7 @@ from mfbo.errors import BadValue, RunExists, UnknownName
 from mfbo.executors.share import automatic
 from mfbo.ledger import FILE
 from mfbo.settings import Settings, possible
-from mfbo.study import Entry, Study
+from mfbo.study import Entry, Study, names_of
 
 STUDY, FAILED = "study.yaml", "failed.yaml"
 _LISTS = ("tasks", "optimizers")
@@ -114,7 +114,7 @@ def _study_of(values: dict[str, Any], where: str) -> Study:
     own = {key: values.pop(key) for key in list(values) if key not in {item.name for item in fields(Settings)}}
     for key in _LISTS:
         own[key] = tuple(map(str, own[key])) if isinstance(own[key], list) else (str(own[key]),)
-    own["optimizers"] = tuple(part.strip() for name in own["optimizers"] for part in name.split(",") if part.strip())
+    own["optimizers"] = names_of(",".join(own["optimizers"]))
     options = values.get("options") or {}
     if not isinstance(options, Mapping):
         raise BadValue(f"study {where!r}: options is {options!r}; give names and values")

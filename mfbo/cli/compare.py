@@ -81,13 +81,13 @@ def compare(*, what: tuple[str, ...], out: str | None, quiet: bool, as_json: boo
 
 
 def _study(what: tuple[str, ...], *, optimizers: str | None, **given: Any) -> Study:
-    from mfbo.study import SEARCH, Study
+    from mfbo.study import SEARCH, Study, names_of
     from mfbo.study_folder import read_study
     from mfbo.task import is_command
 
     own = {name: given.pop(name) for name in ("max_cost", "seeds", *SEARCH)}
     settings = options.settings_of(**given)
-    own["optimizers"] = options.names_of(optimizers or OPTIMIZERS)
+    own["optimizers"] = names_of(optimizers or OPTIMIZERS)
     if any(name.endswith((".yaml", ".yml")) for name in what):
         if len(what) > 1:
             raise BadValue(f"{len(what)} arguments: give tasks, or one study file")

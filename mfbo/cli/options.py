@@ -167,11 +167,6 @@ def settings_of(
     return Settings(options=given, workers=workers_of(workers, scheduler), scheduler=scheduler, **rest)
 
 
-def names_of(text: str) -> tuple[str, ...]:
-    """Names with commas between."""
-    return tuple(name.strip() for name in text.split(",") if name.strip())
-
-
 def workers_of(text: str | None, scheduler: str | None) -> int | None:
     """A number of workers; ``auto`` is all of a cluster, else one a GPU, else one a core."""
     if text is None or (text == "auto" and scheduler is not None):

@@ -50,7 +50,7 @@ def study(
     from mfbo.display.text import number, pairs
     from mfbo.observer import Observer
     from mfbo.phases import study as run
-    from mfbo.study import SEARCH, Study, file_name
+    from mfbo.study import SEARCH, Study, file_name, names_of
 
     if max_cost is None:
         raise BadValue("no cost given; say what all of it may cost with --max-cost 4h, or 60x")
@@ -66,9 +66,7 @@ def study(
             click.echo(f"{optimizer}, seed {score.seed}: loss {number(score.loss)} on unseen data{metrics}", err=True)
 
     own = {name: given.pop(name) for name in ("seeds", *SEARCH)}
-    asked = Study(
-        (task,), options.names_of(optimizers), max_cost=max_cost, settings=options.settings_of(**given), **own
-    )
+    asked = Study((task,), names_of(optimizers), max_cost=max_cost, settings=options.settings_of(**given), **own)
     folder = Path(out) if out else Path("runs") / f"{file_name(task)}-phases"
     found = run(asked, folder, seed=seed, began=began, told=told, command=typed())
     if found.interrupted:
