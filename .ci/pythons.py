@@ -20,10 +20,10 @@ LEAST = int(re.findall(r'requires-python = ">=3\.(\d+)"', PROJECT)[0])
 NAMED = {int(minor) for minor in re.findall(r'"Programming Language :: Python :: 3\.(\d+)"', PROJECT)}
 EXTRAS = "tpe,exports,lcbench"  # those that come without PyTorch
 ONCE = {  # test files that one Python is enough for, the one that has run the whole suite
-    "test_dask.py": "clusters take minutes",
-    "test_plot.py": "where a picture's words lie is matplotlib's, whose version differs",
+    "executors/test_dask.py": "clusters take minutes",
+    "analysis/test_plot.py": "where a picture's words lie is matplotlib's, whose version differs",
     "test_readme.py": "documents",
-    "test_report.py": "as test_plot.py",
+    "analysis/test_report.py": "as test_plot.py",
 }
 TOOLS = ("pytest", "pytest-xdist", "hypothesis", "optuna-dashboard", "pillow")
 

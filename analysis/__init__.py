@@ -1,4 +1,4 @@
-"""Figures and the report; what they show is computed in `mfbo.curves`, `mfbo.statistics` and `mfbo.comparison`.
+"""Figures and the report; what they show is computed in `mfbo.evidence`.
 
 ::
 

@@ -11,16 +11,16 @@ from matplotlib.lines import Line2D
 from mfbo.analysis import style
 from mfbo.analysis.runs import anytime_figure, cost_unit
 from mfbo.errors import NothingToShow
-from mfbo.evidence import LEVEL
-from mfbo.statistics import rung_correlations
+from mfbo.evidence.statistics import rung_correlations
+from mfbo.evidence.summary import LEVEL
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from mfbo.analysis.report.material import Material, Part
-    from mfbo.evidence import Evidence
-    from mfbo.ranking import Ranking
+    from mfbo.evidence.ranking import Ranking
+    from mfbo.evidence.summary import Evidence
 
 NEVER = 1.6  # times the last cost: where runs are drawn that did not get there
 

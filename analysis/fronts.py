@@ -12,7 +12,7 @@ from mfbo.analysis.compared import only, task
 from mfbo.analysis.report.plots import Json, logarithmic, losses_axis, plain
 from mfbo.display.text import number, pairs
 from mfbo.errors import NothingToShow
-from mfbo.pareto import Front, front, front_of
+from mfbo.evidence.pareto import Front, front, front_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

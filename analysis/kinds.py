@@ -35,7 +35,7 @@ def draw(kind: str, places: Sequence[Path | str], output: Path) -> None:
     Raises:
         UnknownName: no such kind.
         BadValue: another suffix, a place that cannot be written, or nothing that such a figure could show.
-        RunError: as `mfbo.comparison.compare`.
+        RunError: as `mfbo.evidence.comparison.compare`.
     """
     from mfbo.analysis import runs, style
     from mfbo.analysis.report.material import gather, runs_in

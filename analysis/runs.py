@@ -10,16 +10,16 @@ import numpy as np
 from matplotlib.lines import Line2D
 
 from mfbo.analysis import style
-from mfbo.comparison import Comparison, Group, compare
-from mfbo.curves import common_costs, on
-from mfbo.statistics import mean_sem
+from mfbo.evidence.comparison import Comparison, Group, compare
+from mfbo.evidence.curves import common_costs, on
+from mfbo.evidence.statistics import mean_sem
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from mfbo.curves import Floats
-    from mfbo.statistics import Band
+    from mfbo.evidence.curves import Floats
+    from mfbo.evidence.statistics import Band
 
 PERIODS = {"h": 3600, "min": 60, "s": 1}
 DOTTED = (0, (1, 1))
@@ -32,15 +32,15 @@ def anytime(runs: Sequence[Path | str], output: Path) -> None:
     which every seed has a result to the cost at which the first of them ends. Where the loss at full fidelity is known,
     that is what is drawn, as regret where the optimum is known too. Else it is the validation loss that was observed,
     at the fidelity that the incumbent had reached: it may rise where a higher rung takes over, and the line is dotted
-    until the incumbents of all seeds were measured at full fidelity. See `mfbo.curves.anytime`.
+    until the incumbents of all seeds were measured at full fidelity. See `mfbo.evidence.curves.anytime`.
 
     Args:
         runs: their folders, all of one task.
         output: a .png, .svg or .pdf file.
 
     Raises:
-        BadValue: another suffix, a place that cannot be written, or as `mfbo.comparison.compare`.
-        RunError: as `mfbo.comparison.compare`.
+        BadValue: another suffix, a place that cannot be written, or as `mfbo.evidence.comparison.compare`.
+        RunError: as `mfbo.evidence.comparison.compare`.
     """
     style.checked(output)
     comparison = compare(runs)

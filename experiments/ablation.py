@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mfbo.optimizers.curves import CurveOptimizer
+from mfbo.optimizers.smac.optimizer import CurveOptimizer
 from mfbo.task import Task
 from mfbo.trial import Rung
 

@@ -18,9 +18,9 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from mfbo.environment import hardware, versions
 from mfbo.executors.evaluate import Setting, evaluate
-from mfbo.task import load
+from mfbo.ledger.environment import hardware, versions
+from mfbo.tasks.registry import load
 from mfbo.trial import Config, Rung, Trial
 
 CONFIG: Config = {"learning_rate": 2e-4, "batch_size": 32, "dropout": 0.1}

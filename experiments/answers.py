@@ -10,17 +10,17 @@ from pathlib import Path
 from rich.console import Console
 
 from mfbo.analysis.runs import anytime
-from mfbo.compare import compare
-from mfbo.curves import incumbent
 from mfbo.display.evidence import comparison
-from mfbo.environment import hardware, versions
-from mfbo.evidence import evidence
-from mfbo.ledger import read
-from mfbo.result import TuneResult
-from mfbo.statistics import wilcoxon
-from mfbo.study import Entry, Study
-from mfbo.study_folder import folders
-from mfbo.validate import kept, validate
+from mfbo.engine.result import TuneResult
+from mfbo.engine.validate import kept, validate
+from mfbo.evidence.curves import incumbent
+from mfbo.evidence.statistics import wilcoxon
+from mfbo.evidence.summary import evidence
+from mfbo.ledger.environment import hardware, versions
+from mfbo.ledger.journal import read
+from mfbo.study.folder import folders
+from mfbo.study.runner import compare
+from mfbo.study.spec import Entry, Study
 
 HERE = Path(__file__).parent
 

@@ -19,9 +19,9 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from mfbo import data
-from mfbo.tasks.predict_imdb import ReviewLSTM
-from mfbo.tasks.training_device import has_bf16
-from mfbo.tasks.training_setup import parts
+from mfbo.tasks.predict.imdb import ReviewLSTM
+from mfbo.tasks.training.device import has_bf16
+from mfbo.tasks.training.setup import parts
 
 Loop: TypeAlias = Callable[[], int]
 

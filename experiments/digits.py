@@ -30,7 +30,7 @@ from pathlib import Path
 from answers import answer, unseen
 
 from mfbo.settings import Settings
-from mfbo.study import Study
+from mfbo.study.spec import Study
 
 if __name__ == "__main__":
     optimizers = ("smac", "hyperband", "random", "grid")

@@ -30,10 +30,10 @@ import numpy as np
 from ConfigSpace import ConfigurationSpace
 
 import mfbo
-from mfbo.comparison import side_by_side
-from mfbo.evidence import of
-from mfbo.payoff import payoff
-from mfbo.run import Run
+from mfbo.evidence.comparison import side_by_side
+from mfbo.evidence.payoff import payoff
+from mfbo.evidence.summary import of
+from mfbo.ledger.run import Run
 from mfbo.trial import Config, Rung
 
 HERE = mfbo.Settings(workers=0)

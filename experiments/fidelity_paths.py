@@ -31,11 +31,11 @@ from itertools import islice
 import numpy as np
 from scipy import stats
 
-from mfbo.environment import hardware, versions
 from mfbo.executors.evaluate import Setting, evaluate
 from mfbo.fidelity import PATHS
+from mfbo.ledger.environment import hardware, versions
 from mfbo.optimizers.sampling import random_configs
-from mfbo.task import load
+from mfbo.tasks.registry import load
 from mfbo.trial import Rung, Trial
 
 CONFIGS = 60

@@ -41,12 +41,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import mfbo
-from mfbo.costs import CostModel
+from mfbo.cost.model import CostModel
 from mfbo.display.forecast import compared, headline
-from mfbo.environment import hardware
-from mfbo.ledger import read
-from mfbo.run import Run
-from mfbo.task import Task, load
+from mfbo.ledger.environment import hardware
+from mfbo.ledger.journal import read
+from mfbo.ledger.run import Run
+from mfbo.task import Task
+from mfbo.tasks.registry import load
 
 RUNS: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("digits", "60s", {}),

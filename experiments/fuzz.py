@@ -39,9 +39,9 @@ from table import Table, footer, judged
 
 import mfbo
 from mfbo.cli import main as mfbo_cli
+from mfbo.engine.tell import tell
 from mfbo.errors import MfboError
-from mfbo.ledger import FILE, read
-from mfbo.tell import tell
+from mfbo.ledger.journal import FILE, read
 
 TIMES = 5000  # command lines, and ledgers
 SECONDS = 60  # that one may take
@@ -147,7 +147,7 @@ def furnish(folder: Path) -> None:
     (folder / "broken.yaml").write_text("hyperparameters: [{\n")
     (folder / "known.yaml").write_text("x1: 1.0\nx2: 2.0\n")
     mfbo.tune("branin", "3x", optimizer="hyperband", out=folder / "run")
-    from mfbo.task import load
+    from mfbo.tasks.registry import load
 
     load("branin").space.to_yaml(folder / "space.yaml")
     shutil.copytree(folder / "run", folder / "torn")

@@ -14,9 +14,9 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from mfbo.environment import hardware, versions
 from mfbo.executors.evaluate import Setting, evaluate
-from mfbo.task import load
+from mfbo.ledger.environment import hardware, versions
+from mfbo.tasks.registry import load
 from mfbo.trial import Config, Trial
 
 CONFIG: Config = {"learning_rate": 1e-3, "batch_size": 128, "hidden_size": 128}

@@ -36,8 +36,8 @@ from table import Table, footer, judged
 
 import mfbo
 from mfbo.errors import MfboError
-from mfbo.ledger import FILE, read
-from mfbo.run import Run
+from mfbo.ledger.journal import FILE, read
+from mfbo.ledger.run import Run
 from mfbo.trial import Config, Rung, config_key
 
 KILLS = 100  # for each executor

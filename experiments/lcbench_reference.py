@@ -12,8 +12,8 @@ import numpy as np
 from ConfigSpace import Configuration
 
 from mfbo.spaces.lcbench import space as make_space
-from mfbo.tasks import LCBENCH
-from mfbo.tasks.lcbench import EPOCHS, Surrogate, folder
+from mfbo.tasks.registry import LCBENCH
+from mfbo.tasks.tables.lcbench import EPOCHS, Surrogate, folder
 
 RANDOM, STARTS, ROUNDS, STEPS = 20_000, 64, 60, 32
 SPACE = make_space()

@@ -31,7 +31,7 @@ from pathlib import Path
 from ConfigSpace import ConfigurationSpace
 
 import mfbo
-from mfbo.environment import hardware, versions
+from mfbo.ledger.environment import hardware, versions
 from mfbo.trial import Config, Rung
 
 TRIALS = 10_000

@@ -27,10 +27,10 @@ from ConfigSpace import ConfigurationSpace
 from table import Table, footer, judged
 
 import mfbo
+from mfbo.cost.meter import Meter
 from mfbo.errors import BadCost
-from mfbo.meter import Meter
-from mfbo.observer import Observer
-from mfbo.run import Limits
+from mfbo.ledger.observer import Observer
+from mfbo.ledger.run import Limits
 from mfbo.trial import Config, Rung
 
 SHORTEST, LONGEST, EVERY = 0.1, 5.0, 0.05  # seconds: a trial, a report

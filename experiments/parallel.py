@@ -47,7 +47,7 @@ from ConfigSpace import ConfigurationSpace
 from table import Table, footer, judged
 
 import mfbo
-from mfbo.run import Run
+from mfbo.ledger.run import Run
 from mfbo.trial import Config, Rung
 
 TRIALS, LONG = 1000, 10_000

@@ -21,8 +21,9 @@ from ConfigSpace.exceptions import (
 )
 from suite_runs import optimizer_of, run
 
-from mfbo.run import Run
-from mfbo.task import Task, load
+from mfbo.ledger.run import Run
+from mfbo.task import Task
+from mfbo.tasks.registry import load
 from mfbo.trial import Outcome
 
 TASKS = ("branin", "hartmann3", "counting-ones")

@@ -30,7 +30,7 @@ import tempfile
 
 from agnews_minilm import model_folder
 
-from mfbo.environment import hardware, versions
+from mfbo.ledger.environment import hardware, versions
 
 SCRIPT = """
 import json, sys, time

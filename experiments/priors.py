@@ -42,9 +42,10 @@ import numpy as np
 from table import Table, footer, judged
 
 import mfbo
-from mfbo.curves import anytime
+from mfbo.evidence.curves import anytime
 from mfbo.optimizers.sampling import random_configs
-from mfbo.task import Task, load
+from mfbo.task import Task
+from mfbo.tasks.registry import load
 from mfbo.trial import Config
 
 TASKS = ("hartmann6", "mixed")

@@ -67,7 +67,7 @@ from agnews_minilm import model_folder
 from answers import answer
 
 from mfbo.settings import Settings
-from mfbo.study import Study
+from mfbo.study.spec import Study
 
 TASKS: dict[str, tuple[str, dict[str, str]]] = {
     "cifar10": ("10m", {}),

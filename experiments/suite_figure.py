@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from suite_scores import CHECKPOINTS, geometric, regrets
 
 from mfbo.analysis.style import HEIGHT, WIDTH, drawing, log_ticks, looks, save
-from mfbo.statistics import average_ranks
+from mfbo.evidence.statistics import average_ranks
 
 COSTS = np.geomspace(0.25, CHECKPOINTS[-1], 120)
 

@@ -8,17 +8,17 @@ import os
 from pathlib import Path
 from typing import Any
 
-from mfbo.curves import anytime, improvements
+from mfbo.cost.meter import Meter
+from mfbo.engine.loop import Loop
+from mfbo.evidence.curves import anytime, improvements
 from mfbo.executors.evaluate import Setting
 from mfbo.executors.inline import InlineExecutor
-from mfbo.ledger import Ledger
-from mfbo.loop import Loop
-from mfbo.meter import Meter
-from mfbo.observer import Observer
-from mfbo.optimizers import SHARE, Optimizer, ladder_of, make
-from mfbo.run import Header, Limits, Run
-from mfbo.task import Task, load
-from mfbo.tasks import LCBENCH
+from mfbo.ledger.journal import Ledger
+from mfbo.ledger.observer import Observer
+from mfbo.ledger.run import Header, Limits, Run
+from mfbo.optimizers.registry import SHARE, Optimizer, ladder_of, make
+from mfbo.task import Task
+from mfbo.tasks.registry import LCBENCH, load
 
 # every sixth by id, so that nobody has chosen them
 SMALL = [f"lcbench-{instance}" for instance in LCBENCH[::6]]

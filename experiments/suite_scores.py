@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from suite_runs import path_of
 
-from mfbo.curves import Curve, normalised_regret
+from mfbo.evidence.curves import Curve, normalised_regret
+from mfbo.evidence.statistics import average_ranks, holm, wilcoxon
 from mfbo.optimizers.sampling import random_configs
-from mfbo.statistics import average_ranks, holm, wilcoxon
-from mfbo.task import load
+from mfbo.tasks.registry import load
 
 CHECKPOINTS = (0.5, 1, 2, 4, 8, 16, 32)
 FLOOR = 1e-3  # of a mean regret, before its logarithm is taken: a thousandth of a median random configuration's

@@ -47,7 +47,7 @@ from pathlib import Path
 
 from answers import answer
 
-from mfbo.study import Study
+from mfbo.study.spec import Study
 
 TASKS = ("branin", "hartmann3", "hartmann6", "hartmann6-terrible", "counting-ones", "mixed")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from mfbo.environment import hardware, versions
+from mfbo.ledger.environment import hardware, versions
 
 LIBRARIES = ("python", "smac", "ConfigSpace", "distributed", "pebble")
 

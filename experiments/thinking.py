@@ -15,10 +15,11 @@ import time
 from itertools import islice
 
 from mfbo import Outcome
-from mfbo.environment import hardware, versions
-from mfbo.optimizers import Optimizer, make
+from mfbo.ledger.environment import hardware, versions
+from mfbo.optimizers.registry import Optimizer, make
 from mfbo.optimizers.sampling import random_configs
-from mfbo.task import Task, load
+from mfbo.task import Task
+from mfbo.tasks.registry import load
 
 AFTER = (100, 300, 1000, 3000, 10_000)
 GOALS = {100: 20, 1000: 50, 10_000: 200}

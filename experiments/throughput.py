@@ -1,10 +1,10 @@
 """How fast does the training module train, beside a bare loop written by hand for the same model?
 
-For each real task one process holds both: the task's own `Job`, run by `mfbo.tasks.training.fit`, and a bare loop with
-the same model, batch size, precision, optimizer (fused AdamW) and gradient clipping. They take turns, a block of steps
-each, in the order A B, B A, A B ...; a round's ratio is that of two neighbouring blocks, so that what else the machine
-does touches both. Data are prepared and models built before the clock starts; measuring is left out on both sides. The
-bare loop is what a competent person would write:
+For each real task one process holds both: the task's own `Job`, run by `mfbo.tasks.training.loop.fit`, and a bare
+loop with the same model, batch size, precision, optimizer (fused AdamW) and gradient clipping. They take turns, a block
+of steps each, in the order A B, B A, A B ...; a round's ratio is that of two neighbouring blocks, so that what else the
+machine does touches both. Data are prepared and models built before the clock starts; measuring is left out on both
+sides. The bare loop is what a competent person would write:
 
 - images: normalised, padded and put on the device beforehand as float32; a batch is one gather that crops and flips;
 - texts: cut and kept as a list of tensors, batches of similar length (the texts sorted by length, the batches then
@@ -31,7 +31,7 @@ On two quieter cores of an AMD EPYC (two threads, torch 2.14.1, 10 rounds of 8 s
 by the clock (0.912 to 1.063; 38.0 against 38.5 images) and 0.993 by processor time.
 
 The LSTM of the bare loop is the task's own too: with packed sequences, as PyTorch's manual has it, the bare loop would
-be 4 to 11 times slower on a CPU (see `mfbo.tasks.predict_imdb.ReviewLSTM`).
+be 4 to 11 times slower on a CPU (see `mfbo.tasks.predict.imdb.ReviewLSTM`).
 """
 
 from __future__ import annotations
@@ -51,10 +51,10 @@ from bare_loops import Loop
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, DistilBertConfig
 
 from mfbo.context import Context
-from mfbo.environment import hardware, versions
-from mfbo.task import load
-from mfbo.tasks import training
-from mfbo.tasks.training_device import device_of
+from mfbo.ledger.environment import hardware, versions
+from mfbo.tasks.registry import load
+from mfbo.tasks.training import loop as training_loop
+from mfbo.tasks.training.device import device_of
 from mfbo.trial import Config, Rung
 
 CONFIGS: dict[str, Config] = {
@@ -63,7 +63,7 @@ CONFIGS: dict[str, Config] = {
     "imdb": {"learning_rate": 1e-3, "batch_size": 64, "hidden_size": 256},
 }
 UNITS = {"cifar10": "images", "agnews": "tokens", "imdb": "tokens"}
-SCORES = training.Scores(np.eye(4, dtype=np.int64), 0.0)  # in place of a measurement
+SCORES = training_loop.Scores(np.eye(4, dtype=np.int64), 0.0)  # in place of a measurement
 
 
 def distilbert(root: Path) -> Path:
@@ -74,31 +74,31 @@ def distilbert(root: Path) -> Path:
     return root
 
 
-def job_of(name: str, options: dict[str, str], device: str) -> training.Job:
+def job_of(name: str, options: dict[str, str], device: str) -> training_loop.Job:
     """What the task hands to `fit`."""
-    caught: list[training.Job] = []
+    caught: list[training_loop.Job] = []
 
-    def keep(job: training.Job, rung: Rung, context: Context) -> float:
+    def keep(job: training_loop.Job, rung: Rung, context: Context) -> float:
         caught.append(job)
         return 0.0
 
     task = load(name)
     assert task.prepare is not None
     task.prepare(options)
-    with patch.object(training, "fit", keep):
+    with patch.object(training_loop, "fit", keep):
         task.train(CONFIGS[name], Rung(1), Context(device=device, options=options))
     return caught[0]
 
 
-def ours_of(name: str, job: training.Job, device: str) -> Loop:
+def ours_of(name: str, job: training_loop.Job, device: str) -> Loop:
     """One epoch of `fit` that measures nothing and writes nothing."""
     epoch = job.learn.epoch(job.batch_size, np.random.default_rng(0))
     batches = [epoch[i] for i in range(-(-len(job.learn) // job.batch_size))]
     units = sum(len(batch) if name == "cifar10" else int(batch.inputs[2].sum()) for batch in batches)
 
     def loop() -> int:
-        with patch.object(training, "measure", lambda job, context: SCORES):
-            training.fit(job, Rung(1), Context(device=device))
+        with patch.object(training_loop, "measure", lambda job, context: SCORES):
+            training_loop.fit(job, Rung(1), Context(device=device))
         return units
 
     return loop

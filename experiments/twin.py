@@ -33,7 +33,7 @@ from ConfigSpace import ConfigurationSpace
 from table import Table, footer, judged
 
 import mfbo
-from mfbo.ledger import FILE, read
+from mfbo.ledger.journal import FILE, read
 from mfbo.trial import Config, Measurement, Rung
 
 COST = "8x"

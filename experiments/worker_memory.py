@@ -23,12 +23,12 @@ import psutil
 from agnews_minilm import model_folder
 
 from mfbo.checkpoint import Checkpoints
-from mfbo.environment import hardware, versions
 from mfbo.executors import Allowance
 from mfbo.executors.evaluate import Setting
 from mfbo.executors.local import LocalExecutor
+from mfbo.ledger.environment import hardware, versions
 from mfbo.optimizers.sampling import random_configs
-from mfbo.task import load
+from mfbo.tasks.registry import load
 from mfbo.trial import Rung, Trial
 
 TRIALS = 50

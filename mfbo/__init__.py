@@ -13,8 +13,8 @@ from mfbo.trial import Config, Measurement, Outcome, Rung, Trial
 
 if TYPE_CHECKING:
     from mfbo.adapters.sklearn import sklearn_task
-    from mfbo.result import Best, TuneResult
-    from mfbo.tuning import resume, tune
+    from mfbo.engine.result import Best, TuneResult
+    from mfbo.engine.tune import resume, tune
 
 __version__ = "0.1.0"
 __all__ = [
@@ -37,11 +37,11 @@ __all__ = [
     "tune",
 ]
 _LAZY = {
-    "Best": "mfbo.result",
-    "TuneResult": "mfbo.result",
-    "resume": "mfbo.tuning",
+    "Best": "mfbo.engine.result",
+    "TuneResult": "mfbo.engine.result",
+    "resume": "mfbo.engine.tune",
     "sklearn_task": "mfbo.adapters.sklearn",
-    "tune": "mfbo.tuning",
+    "tune": "mfbo.engine.tune",
 }
 
 

@@ -1,4 +1,4 @@
-"""Costs: reading and writing them, and an account that is never overdrawn.
+"""Amounts of cost, read and written as people do.
 
 >>> Budget.parse("1h30m"), str(Budget.parse("90m"))
 (Budget(amount=5400.0, unit='s'), '1h30m')
@@ -77,35 +77,7 @@ def _plain(number: float) -> str:
     return format(Decimal(repr(float(number))), "f").removesuffix(".0")
 
 
-class Account:
-    """What a run may still spend, in the budget's own unit.
-
-    The promise: a run's charges never pass its limit by more than 1% or one second, whichever is larger. The account
-    keeps its side by refusing what it cannot pay for; stopping a trial in flight is the executor's.
-
-    Attributes:
-        budget: the limit.
-        spent: charged so far; it may be more than the limit, for what has been used is charged.
-    """
-
-    def __init__(self, budget: Budget, spent: float = 0.0) -> None:
-        self.budget = budget
-        self.spent = spent
-
-    @property
-    def left(self) -> float:
-        """What is left, never negative."""
-        return max(0.0, self.budget.amount - self.spent)
-
-    @property
-    def empty(self) -> bool:
-        """Whether nothing is left but the rounding in sums of many charges."""
-        return self.left <= self._rounding
-
-    def affords(self, amount: float) -> bool:
-        """Whether `amount` is there; rounding in sums of many charges is forgiven."""
-        return amount <= self.left + self._rounding
-
-    @property
-    def _rounding(self) -> float:
-        return 1e-9 * min(self.budget.amount, 1e9)
+def rounded_up(value: float, digits: int = 3) -> float:
+    """The least number of so many digits that is no less, but for rounding: what to give where that much is needed."""
+    scale = 10.0 ** (digits - 1 - math.floor(math.log10(value))) if value > 0 else 1.0
+    return math.ceil(value * scale * (1 - 1e-9)) / scale

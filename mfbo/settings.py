@@ -28,7 +28,7 @@ class Settings:
         max_trial_time: a trial that takes longer is killed: ``90s``, ``1h``.
         max_trial_memory: GiB; a trial that holds more is killed.
         max_disk: GiB of checkpoints; None is no limit.
-        price: of an hour of cost, as `mfbo.price.Price` writes it: ``0.9USD/h``; None where money is not shown.
+        price: of an hour of cost, as `mfbo.cost.price.Price` writes it: ``0.9USD/h``; None where money is not shown.
     """
 
     device: str = "auto"

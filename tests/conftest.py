@@ -32,7 +32,7 @@ def lacking(file):
             [alias.name for alias in node.names] if isinstance(node, ast.Import) else [getattr(node, "module", "")]
         )
         for top in {module.partition(".")[0] for module in modules if module}:
-            helper = file.with_name(f"{top}.py")
+            helper = Path(__file__).with_name(f"{top}.py")
             yield from lacking(helper) if helper.is_file() else [] if find_spec(top) else [top]
 
 
@@ -41,7 +41,7 @@ def pytest_addoption(parser):
 
 
 def pytest_report_header(config):
-    files = sorted(Path(__file__).parent.glob("test_*.py")) if config.option.light else []
+    files = sorted(Path(__file__).parent.rglob("test_*.py")) if config.option.light else []
     found = {file.name: sorted(set(lacking(file))) for file in files}
     return [f"{name} needs {', '.join(names)}" for name, names in found.items() if names]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from mfbo.ledger import Ledger
-from mfbo.run import Header, Limits, Run
+from mfbo.ledger.journal import Ledger
+from mfbo.ledger.run import Header, Limits, Run
 from mfbo.trial import Outcome, Rung, Trial
 
 RUNGS = (Rung(1, 1.0, 1 / 27), Rung(3, 1.0, 3 / 27), Rung(9, 1.0, 9 / 27), Rung(27, 1.0, 1.0))

@@ -18,7 +18,7 @@ from ConfigSpace import (
 )
 from hypothesis import strategies as st
 
-from mfbo.records import STATUSES
+from mfbo.ledger.schema import STATUSES
 from mfbo.trial import Outcome, Report, Rung, Trial
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mfbo import checks
-from mfbo.budget import SECONDS, Account, Budget, duration
+from mfbo.budget import SECONDS, Budget, duration
+from mfbo.cost.account import Account
+from mfbo.engine import preflight
 from mfbo.errors import BadCost
 
 AMOUNTS = st.floats(min_value=0, max_value=None, exclude_min=True, allow_infinity=False)
@@ -24,11 +25,13 @@ def test_parsing_inverts_formatting(budget):
 
 @given(AMOUNTS | st.integers(1, 10**20))
 def test_a_number_of_seconds_is_that_cost(seconds):
-    assert Budget.parse(checks.cost_text(seconds)) == Budget(float(seconds), "s")
+    assert Budget.parse(preflight.cost_text(seconds)) == Budget(float(seconds), "s")
 
 
 def test_a_number_of_numpy_is_a_number():
-    assert checks.cost_text(np.float64(90)) == checks.cost_text(np.int64(90)) == checks.cost_text(90) == "1m30s"
+    assert (
+        preflight.cost_text(np.float64(90)) == preflight.cost_text(np.int64(90)) == preflight.cost_text(90) == "1m30s"
+    )
 
 
 @given(st.dictionaries(st.sampled_from("dhms"), st.integers(0, 1000), min_size=1))

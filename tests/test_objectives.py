@@ -18,14 +18,14 @@ import mfbo
 from mfbo.analysis.report import write
 from mfbo.cli import main
 from mfbo.display import summary
+from mfbo.engine.replay import replay
+from mfbo.engine.tell import tell
 from mfbo.errors import BadLedger, BadValue, NoObjective
-from mfbo.ledger import FILE, parse, read
+from mfbo.evidence.pareto import front, front_of, hypervolume
+from mfbo.ledger.journal import FILE, parse, read
 from mfbo.objectives import checked, value, values
-from mfbo.optimizers import SCALARISED
 from mfbo.optimizers.parego import Scalarised
-from mfbo.pareto import front, front_of, hypervolume
-from mfbo.replay import replay
-from mfbo.tell import tell
+from mfbo.optimizers.registry import SCALARISED
 from mfbo.trial import Outcome, Report, Rung, Trial
 
 FULL = Rung(27, 1.0, 1.0)

@@ -17,8 +17,8 @@ from printed import same
 
 import mfbo
 from mfbo.cli import main
-from mfbo.ledger import FILE
-from mfbo.task import load
+from mfbo.ledger.journal import FILE
+from mfbo.tasks.registry import load
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -14,8 +14,8 @@ from strategies import spaces
 
 import mfbo
 from mfbo.errors import BadSpace, BadTask, MissingExtra, UnknownName
-from mfbo.task import load, names, read_space
-from mfbo.tasks import BUILTIN
+from mfbo.space import read_space
+from mfbo.tasks.registry import BUILTIN, load, names
 
 FILE = """
 import mfbo

@@ -7,19 +7,19 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mfbo.analysis.report import tables, words
+from mfbo.cost.price import beside, of_run
 from mfbo.display.forecast import compared, headline
 from mfbo.display.phases import charged
 from mfbo.display.text import amount, clean, number, pairs, rung_words, seconds
-from mfbo.evidence import LEVEL
-from mfbo.price import beside, of_run
+from mfbo.evidence.summary import LEVEL
 
 if TYPE_CHECKING:
     from mfbo.analysis.report.material import Part
-    from mfbo.importance import Importances
-    from mfbo.phases_result import Line, Phases
-    from mfbo.price import Price
-    from mfbo.ranking import Ranking
-    from mfbo.run import Run
+    from mfbo.cost.price import Price
+    from mfbo.evidence.importance import Importances
+    from mfbo.evidence.ranking import Ranking
+    from mfbo.ledger.run import Run
+    from mfbo.study.phases_result import Line, Phases
     from mfbo.trial import Config
 
 NONE = "-"

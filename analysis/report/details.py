@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from mfbo.analysis import fronts
 from mfbo.analysis.report import cells, tables, words
 from mfbo.analysis.report.sections import best, cards, escaped, table, verdict
+from mfbo.cost.price import of_runs
 from mfbo.display.text import PATH, clean
-from mfbo.price import of_runs
 
 if TYPE_CHECKING:
     from mfbo.analysis.report.material import Part
-    from mfbo.ranking import Ranking
+    from mfbo.evidence.ranking import Ranking
 
 KINDS = 20  # of failures that are shown
 SCALES = {

@@ -8,27 +8,27 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mfbo import importance, payoff, ranking
-from mfbo.comparison import side_by_side, sort_out
-from mfbo.curves import incumbent, standing
 from mfbo.display.text import clean
+from mfbo.engine.validate import kept
 from mfbo.errors import BadValue, MfboError, RunNotFound
-from mfbo.evidence import of
-from mfbo.ledger import FILE, read
-from mfbo.phases_result import EXPLORE, OPTIMIZE
-from mfbo.phases_result import kept as kept_phases
-from mfbo.study_folder import STUDY, folders, missing
-from mfbo.validate import kept
+from mfbo.evidence import importance, payoff, ranking
+from mfbo.evidence.comparison import side_by_side, sort_out
+from mfbo.evidence.curves import incumbent, standing
+from mfbo.evidence.summary import of
+from mfbo.ledger.journal import FILE, read
+from mfbo.study.folder import STUDY, folders, missing
+from mfbo.study.phases_result import EXPLORE, OPTIMIZE
+from mfbo.study.phases_result import kept as kept_phases
 
 if TYPE_CHECKING:
-    from mfbo.evidence import Evidence
-    from mfbo.importance import Importances
-    from mfbo.payoff import Payoff
-    from mfbo.phases_result import Phases
-    from mfbo.ranking import Ranking
-    from mfbo.run import Result, Run
-    from mfbo.study import Entry
-    from mfbo.validate import Validation
+    from mfbo.engine.validate import Validation
+    from mfbo.evidence.importance import Importances
+    from mfbo.evidence.payoff import Payoff
+    from mfbo.evidence.ranking import Ranking
+    from mfbo.evidence.summary import Evidence
+    from mfbo.ledger.run import Result, Run
+    from mfbo.study.phases_result import Phases
+    from mfbo.study.spec import Entry
 
 
 @dataclass(frozen=True)

@@ -15,15 +15,15 @@ import numpy as np
 
 from mfbo.analysis.runs import Line, cost_unit, mean_lines
 from mfbo.analysis.style import Look, looks
+from mfbo.cost.price import beside
 from mfbo.display.text import clean, number, rung_words
-from mfbo.price import beside
-from mfbo.statistics import rung_correlations
+from mfbo.evidence.statistics import rung_correlations
 
 if TYPE_CHECKING:
     from mfbo.analysis.report.material import Part
-    from mfbo.evidence import Evidence
-    from mfbo.price import Price
-    from mfbo.ranking import Ranking
+    from mfbo.cost.price import Price
+    from mfbo.evidence.ranking import Ranking
+    from mfbo.evidence.summary import Evidence
 
 Json: TypeAlias = dict[str, Any]
 BESIDE = 0.88  # of the width, where the bars of a critical-difference diagram begin

@@ -12,8 +12,8 @@ from mfbo.display.text import pairs, rung_words
 if TYPE_CHECKING:
     from mfbo.analysis.report.material import Part
     from mfbo.analysis.style import Look
-    from mfbo.importance import Importances
-    from mfbo.run import Result, Run
+    from mfbo.evidence.importance import Importances
+    from mfbo.ledger.run import Result, Run
 
 BEST, OTHERS = 300, 300
 """Configurations that are drawn: so many of the best, and so many drawn by lot from the rest."""

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from mfbo.display.text import PATH, clean
 from mfbo.fidelity import ETA
 from mfbo.settings import Settings
-from mfbo.study import SEARCH, Study
-from mfbo.study_folder import STUDY, read_study
+from mfbo.study.folder import STUDY, read_study
+from mfbo.study.spec import SEARCH, Study
 
 if TYPE_CHECKING:
     from mfbo.analysis.report.material import Material
-    from mfbo.run import Header, Run
+    from mfbo.ledger.run import Header, Run
 
 
 def command(material: Material) -> str:

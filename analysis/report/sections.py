@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mfbo.analysis.report import cells, repeat, words
+from mfbo.cost.price import of_run
 from mfbo.display.text import PATH, clean, number, status_words
-from mfbo.price import of_run
 
 if TYPE_CHECKING:
     from mfbo.analysis.report.material import Material, Part
     from mfbo.analysis.style import Look
-    from mfbo.run import Result, Run
+    from mfbo.ledger.run import Result, Run
 
 
 ASKED = "Did multi-fidelity pay off here?"

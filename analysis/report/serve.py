@@ -19,9 +19,9 @@ from mfbo.analysis.report.material import gather, runs_in
 from mfbo.analysis.report.page import page, waiting
 from mfbo.display.text import clean
 from mfbo.errors import BadValue, MfboError
-from mfbo.ledger import FILE
-from mfbo.phases_result import EXPLORE, PHASES
-from mfbo.study_folder import STUDY, missing
+from mfbo.ledger.journal import FILE
+from mfbo.study.folder import STUDY, missing
+from mfbo.study.phases_result import EXPLORE, PHASES
 
 HOST = "127.0.0.1"
 REST = 20  # times what a page took to make, before the next is: the run itself needs the processor

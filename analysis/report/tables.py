@@ -6,16 +6,16 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
+from mfbo.cost.price import of_run
 from mfbo.display.tally import Tally
 from mfbo.display.text import clean, clean_lines, headline, rung_words
-from mfbo.price import of_run
-from mfbo.statistics import rung_correlations
+from mfbo.evidence.statistics import rung_correlations
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mfbo.analysis.report.material import Part
-    from mfbo.run import Run
+    from mfbo.ledger.run import Run
 
 Cell: TypeAlias = str | float | int | bool | None
 LINES = 60  # of a traceback, the last

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from mfbo.analysis import fronts
 from mfbo.analysis.report import cells, repeat, tables, words
+from mfbo.cost.price import of_runs
 from mfbo.display.text import PATH, clean
 from mfbo.exports.table import harmless, rows
-from mfbo.price import of_runs
 
 if TYPE_CHECKING:
     from mfbo.analysis.report.material import Material, Part

@@ -8,19 +8,19 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mfbo.budget import Budget
+from mfbo.cost.price import beside, of_run
 from mfbo.display.text import amount, clean, number, pairs, rung_words
-from mfbo.evidence import BASELINES, LEVEL
-from mfbo.price import beside, of_run
-from mfbo.statistics import rung_correlations
+from mfbo.evidence.statistics import rung_correlations
+from mfbo.evidence.summary import BASELINES, LEVEL
 
 if TYPE_CHECKING:
     from mfbo.analysis.report.material import Material, Part
-    from mfbo.payoff import Payoff
-    from mfbo.ranking import Ranking
-    from mfbo.run import Result, Run
-    from mfbo.statistics import SpeedUp
-    from mfbo.study import Entry
-    from mfbo.validate import Validation
+    from mfbo.engine.validate import Validation
+    from mfbo.evidence.payoff import Payoff
+    from mfbo.evidence.ranking import Ranking
+    from mfbo.evidence.statistics import SpeedUp
+    from mfbo.ledger.run import Result, Run
+    from mfbo.study.spec import Entry
 
 FULL_NAMES = {"random": "random search", "grid": "grid search", "random-2x": "random search at twice the cost"}
 PATH = 4096

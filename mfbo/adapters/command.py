@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING
 from mfbo.adapters.process import Process
 from mfbo.errors import BadSpace, BadTask, BadValue, TrialFailed
 from mfbo.fidelity import Fidelity
-from mfbo.task import PLACEHOLDER, Task
+from mfbo.task import Task
 
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
@@ -37,11 +37,17 @@ if TYPE_CHECKING:
     from mfbo.context import Context
     from mfbo.trial import Config, Rung
 
+PLACEHOLDER = re.compile(r"\{([^{}\s\"']+)\}")  # {lr}, {epochs:1-27}
 RANGES = {"epochs": "1-27", "data": "0.1-1"}
 OWN = (*RANGES, "seed", "checkpoint", "start_epoch")  # what is filled in beside the hyperparameters
 METRIC = "loss"
 NUMBER = r"[-+]?(?:(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?|nan|inf(?:inity)?)(?!\w)"
 MEND = "give their ranges with --space FILE.yaml, such as 'lr: [0.0001, 0.1, log]'"
+
+
+def is_command(name: str) -> bool:
+    """Whether it is a command line: it has a placeholder."""
+    return PLACEHOLDER.search(name) is not None
 
 
 class CommandTask(Task):

@@ -24,10 +24,10 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import get_scorer, get_scorer_names
 
 from mfbo.adapters import sklearn_state
+from mfbo.data.splits import LEAST, Indices, nested_subset, stratified_split
 from mfbo.errors import BadData, BadTask, UnknownName
 from mfbo.fidelity import Fidelity
 from mfbo.task import Task
-from mfbo.tasks.splits import LEAST, Indices, nested_subset, stratified_split
 from mfbo.trial import Config, Measurement, Rung
 
 if TYPE_CHECKING:

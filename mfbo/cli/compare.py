@@ -17,11 +17,11 @@ from mfbo.errors import BadValue
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from mfbo.engine.result import TuneResult
     from mfbo.errors import BadCost
-    from mfbo.observer import Observer
-    from mfbo.result import TuneResult
+    from mfbo.ledger.observer import Observer
     from mfbo.settings import Settings
-    from mfbo.study import Entry, Study
+    from mfbo.study.spec import Entry, Study
 
 OPTIMIZERS, SEEDS = "smac,hyperband,random,grid", 5
 
@@ -51,12 +51,12 @@ def compare(*, what: tuple[str, ...], out: str | None, quiet: bool, as_json: boo
     those that are typed beside it come before its own.
     """
     from mfbo.cli.run import typed
-    from mfbo.compare import compare as run
-    from mfbo.compare import extended
     from mfbo.display.text import PATH, clean
-    from mfbo.evidence import evidence
-    from mfbo.study_folder import folders
-    from mfbo.task import own_code
+    from mfbo.evidence.summary import evidence
+    from mfbo.study.folder import folders
+    from mfbo.study.runner import compare as run
+    from mfbo.study.runner import extended
+    from mfbo.tasks.registry import own_code
 
     study = _study(what, **given)
     for said in filter(None, map(own_code, study.tasks)):
@@ -81,9 +81,9 @@ def compare(*, what: tuple[str, ...], out: str | None, quiet: bool, as_json: boo
 
 
 def _study(what: tuple[str, ...], *, optimizers: str | None, **given: Any) -> Study:
-    from mfbo.study import SEARCH, Study, names_of
-    from mfbo.study_folder import read_study
-    from mfbo.task import is_command
+    from mfbo.adapters.command import is_command
+    from mfbo.study.folder import read_study
+    from mfbo.study.spec import SEARCH, Study, names_of
 
     own = {name: given.pop(name) for name in ("max_cost", "seeds", *SEARCH)}
     settings = options.settings_of(**given)
@@ -115,8 +115,8 @@ def _instead(study: Study, own: Mapping[str, Any], settings: Settings) -> Study:
 
 def _folder(what: tuple[str, ...], study: Study) -> Path:
     """Where a study goes: one that is written down in its own folder goes on there."""
-    from mfbo.study import file_name
-    from mfbo.study_folder import STUDY, folders
+    from mfbo.study.folder import STUDY, folders
+    from mfbo.study.spec import file_name
 
     path = Path(what[0])
     if path.suffix not in (".yaml", ".yml"):
@@ -132,7 +132,7 @@ class _Lines:
 
     def began(self, entry: Entry) -> Observer:
         """The next run; nothing is shown of its trials."""
-        from mfbo.observer import Observer
+        from mfbo.ledger.observer import Observer
 
         return Observer()
 
@@ -148,8 +148,8 @@ class _Lines:
 
     def told(self, entry: Entry, result: TuneResult) -> None:
         """What it found."""
+        from mfbo.cost.price import beside, of_run
         from mfbo.display.text import amount, number
-        from mfbo.price import beside, of_run
 
         where = self._next(entry)
         if self._quiet:

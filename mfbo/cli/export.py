@@ -20,6 +20,6 @@ def export(run: str, form: str, output: str) -> None:
     mlflow a file for `mlflow ui`, tensorboard a folder. The model is exported by `mfbo best --export`.
     """
     from mfbo.exports import export_run
-    from mfbo.ledger import read
+    from mfbo.ledger.journal import read
 
     click.echo(str(export_run(read(run), form, Path(output))))

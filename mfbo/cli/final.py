@@ -13,10 +13,10 @@ from mfbo.cli import options
 from mfbo.errors import BadValue
 
 if TYPE_CHECKING:
-    from mfbo.price import Price
-    from mfbo.run import Run
+    from mfbo.cost.price import Price
+    from mfbo.engine.validate import Score
+    from mfbo.ledger.run import Run
     from mfbo.trial import Config
-    from mfbo.validate import Score
 
 
 @click.command()
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 @click.option("--export", "folder", metavar="DIR", help="Write its model there instead, without training anew.")
 def best(run: str, form: str, trial: int | None, folder: str | None) -> None:
     """Print the best configuration of RUN, the command that trains it again, or export its model."""
-    from mfbo.ledger import read
-    from mfbo.result import result_of
+    from mfbo.engine.result import result_of
+    from mfbo.ledger.journal import read
 
     ledger = read(run)
     if folder is not None:
-        from mfbo.export import export
+        from mfbo.exports.model import export
 
         click.echo(str(export(ledger, folder, trial)))
         return
@@ -63,11 +63,11 @@ def validate(run: str, seeds: int, out: str | None, device: str | None, as_json:
     It is trained from scratch at full fidelity on training and validation data, once a seed. Nothing has read the test
     split before.
     """
+    from mfbo.cost.price import of_run
     from mfbo.display.text import PATH, clean
-    from mfbo.ledger import read
-    from mfbo.price import of_run
-    from mfbo.task import own_code
-    from mfbo.validate import validate as final
+    from mfbo.engine.validate import validate as final
+    from mfbo.ledger.journal import read
+    from mfbo.tasks.registry import own_code
 
     ledger = read(run)
     if said := own_code(ledger.header.task):
@@ -87,7 +87,7 @@ def validate(run: str, seeds: int, out: str | None, device: str | None, as_json:
 def _command(run: Run, config: Config) -> str:
     """The one line that trains it again, at full fidelity."""
     from mfbo.display.text import PATH, clean
-    from mfbo.export import again
+    from mfbo.exports.model import again
 
     settings = run.header.settings
     trained = {"seed": run.header.seed, "work": 1.0}
@@ -113,8 +113,8 @@ def _quiet(score: Score) -> None:
 
 
 def _told(price: Price | None, score: Score) -> None:
+    from mfbo.cost.price import beside
     from mfbo.display.text import pairs, seconds
-    from mfbo.price import beside
 
     spent = score.train + score.evaluation
     paid = seconds(spent) + beside(price, spent, ", {}")

@@ -19,7 +19,7 @@ def show(run: str) -> None:
     from rich.console import Console
 
     from mfbo.display import summary
-    from mfbo.ledger import read
+    from mfbo.ledger.journal import read
 
     Console().print(summary(read(run)))
 
@@ -32,8 +32,8 @@ def replay(run: str) -> None:
     Nothing is trained: the ledger has the results. Exit code 1 if the optimizer asks for something else now.
     """
     from mfbo.display.text import PATH, clean
-    from mfbo.ledger import read
-    from mfbo.replay import replay as again
+    from mfbo.engine.replay import replay as again
+    from mfbo.ledger.journal import read
 
     found = again(read(run))
     click.echo(f"{found.matched} of {found.asks} asks match")
@@ -60,7 +60,7 @@ def plot(runs: tuple[str, ...], output: str, kind: str) -> None:
 @click.command()
 def tasks() -> None:
     """List the tasks that can be tuned."""
-    from mfbo.task import names
+    from mfbo.tasks.registry import names
 
     _list(names())
 
@@ -68,7 +68,7 @@ def tasks() -> None:
 @click.command()
 def optimizers() -> None:
     """List the optimizers."""
-    from mfbo.optimizers import OPTIMIZERS
+    from mfbo.optimizers.registry import OPTIMIZERS
 
     _list(OPTIMIZERS)
 
@@ -79,7 +79,7 @@ def optimizers() -> None:
 def space(task: str, space: str) -> None:
     """Show the hyperparameters of TASK, and its rungs."""
     from mfbo.display.text import clean_lines
-    from mfbo.task import load
+    from mfbo.tasks.registry import load
 
     loaded = load(task).with_space(space)
     click.echo(clean_lines(str(loaded.space).strip()))

@@ -22,8 +22,8 @@ def narrow(run: str, output: str) -> None:
     from rich.console import Console
 
     from mfbo.display.narrowing import narrowing
-    from mfbo.ledger import read
-    from mfbo.narrow import narrow as narrowed
+    from mfbo.ledger.journal import read
+    from mfbo.study.narrowing import narrow as narrowed
 
     path = Path(output)
     if path.exists():

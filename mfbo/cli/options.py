@@ -13,7 +13,7 @@ from mfbo.errors import BadValue
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-    from mfbo.observer import Observer
+    from mfbo.ledger.observer import Observer
     from mfbo.settings import Settings
 
 INTERRUPTED = 130  # exit code after Ctrl-C
@@ -33,23 +33,23 @@ def options(*given: Callable[[F], F]) -> Callable[[F], F]:
 
 def complete_task(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
     """Names of tasks that begin so; where there is none, it is a file."""
-    from mfbo.task import names
+    from mfbo.tasks.registry import names
 
     return _begin(names(), begun, "file")
 
 
 def _optimizers(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
     """Names of optimizers that begin so."""
-    from mfbo.optimizers import OPTIMIZERS
+    from mfbo.optimizers.registry import OPTIMIZERS
 
     return _begin(OPTIMIZERS, begun, "plain")
 
 
 def _runs(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
     """Runs and studies below ``runs`` that begin so; where there is none, it is a folder."""
-    from mfbo.ledger import FILE
+    from mfbo.ledger.journal import FILE
 
-    markers = FILE, "study.yaml"  # `mfbo.study_folder` names it, and takes too long to import
+    markers = FILE, "study.yaml"  # `mfbo.study.folder` names it, and takes too long to import
     found = [str(path.parent) for name in markers for path in Path("runs").glob(f"*/{name}")]
     return _begin(sorted(found), begun, "dir")
 

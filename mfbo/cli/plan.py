@@ -38,11 +38,11 @@ def plan(
 
     A few seconds of training measure what things cost here; then the rungs are chosen. `mfbo tune` does the same.
     """
+    from mfbo.cost.price import in_time
     from mfbo.display.forecast import lines, to_dict
-    from mfbo.ladders import Bounds
-    from mfbo.optimizers import DEFAULT
-    from mfbo.price import in_time
-    from mfbo.tuning import plan as make
+    from mfbo.engine.tune import plan as make
+    from mfbo.optimizers.registry import DEFAULT
+    from mfbo.planning.ladder import Bounds
 
     cost, chosen = in_time(max_cost, options.settings_of(**settings))
     found = make(

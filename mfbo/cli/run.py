@@ -14,7 +14,7 @@ import click
 from mfbo.cli import options
 
 if TYPE_CHECKING:
-    from mfbo.result import TuneResult
+    from mfbo.engine.result import TuneResult
 
 FAILED = 1
 
@@ -60,9 +60,9 @@ def tune(
     TASK is a name from `mfbo tasks`, path/to/file.py:NAME for a task of your own (see `mfbo init`), or a command with
     placeholders that prints a loss: "python train.py --lr {lr} --epochs {epochs:1-27}", with --space FILE.yaml.
     """
-    from mfbo.optimizers import DEFAULT
-    from mfbo.task import load
-    from mfbo.tuning import tune as run
+    from mfbo.engine.tune import tune as run
+    from mfbo.optimizers.registry import DEFAULT
+    from mfbo.tasks.registry import load
 
     loaded = load(task)
     optimizer = optimizer or DEFAULT
@@ -118,7 +118,7 @@ def resume(
 
     Limits are new totals, not additions. What was charged stays charged, the time in between is not.
     """
-    from mfbo.tuning import resume as go_on
+    from mfbo.engine.tune import resume as go_on
 
     result = _watched(
         lambda observer: go_on(
@@ -141,7 +141,7 @@ def resume(
 
 def _free_folder(name: str) -> Path:
     """``runs/name``, with a number behind it where that is taken."""
-    from mfbo.ledger import FILE
+    from mfbo.ledger.journal import FILE
 
     folder, number = Path("runs") / name, 1
     while (folder / FILE).exists():
@@ -160,13 +160,13 @@ def _watched(
 ) -> TuneResult:
     """Run with a display and loggers; a second Ctrl-C ends it here."""
     from mfbo.display import make
-    from mfbo.observer import Several
+    from mfbo.ledger.observer import Several
 
     display = make(quiet=quiet)
     try:
         return run(Several(display, *options.observers(logs)) if logs else display)
     except KeyboardInterrupt:
-        from mfbo.ledger import FILE
+        from mfbo.ledger.journal import FILE
 
         how = f"go on with: mfbo resume {shlex.quote(str(folder))}"
         begun = (folder / FILE).exists()
@@ -195,9 +195,9 @@ def _finish(result: TuneResult, *, as_json: bool) -> None:
 def _say(result: TuneResult, folder: str) -> None:
     """The incumbent, what it cost, and where to look."""
     from mfbo.budget import Budget
+    from mfbo.cost.price import beside, of_run
     from mfbo.display.text import amount, number, pairs
-    from mfbo.export import BEST
-    from mfbo.price import beside, of_run
+    from mfbo.exports.model import BEST
 
     best = result.best
     assert best is not None

@@ -13,7 +13,7 @@ from mfbo.cli import options
 from mfbo.errors import BadValue
 
 if TYPE_CHECKING:
-    from mfbo.validate import Score
+    from mfbo.engine.validate import Score
 
 
 @click.command()
@@ -48,9 +48,9 @@ def study(
     from mfbo.cli.run import typed
     from mfbo.display import make
     from mfbo.display.text import number, pairs
-    from mfbo.observer import Observer
-    from mfbo.phases import study as run
-    from mfbo.study import SEARCH, Study, file_name, names_of
+    from mfbo.ledger.observer import Observer
+    from mfbo.study.phases import study as run
+    from mfbo.study.spec import SEARCH, Study, file_name, names_of
 
     if max_cost is None:
         raise BadValue("no cost given; say what all of it may cost with --max-cost 4h, or 60x")

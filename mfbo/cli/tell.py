@@ -21,9 +21,9 @@ def tell(run: str, config: str, loss: float, epochs: int | None, data: float | N
     """
     from mfbo.cli.run import typed
     from mfbo.display.text import number, pairs, rung_words
-    from mfbo.ledger import read
-    from mfbo.optimizers import LEARNERS
-    from mfbo.tell import tell as told
+    from mfbo.engine.tell import tell as told
+    from mfbo.ledger.journal import read
+    from mfbo.optimizers.registry import LEARNERS
 
     known = told(run, config, loss, epochs=epochs, data=data, command=typed())
     optimizer = read(run).header.optimizer

@@ -11,7 +11,7 @@ from mfbo.cli import options
 from mfbo.errors import RunError
 
 if TYPE_CHECKING:
-    from mfbo.train import Trained
+    from mfbo.engine.train import Trained
     from mfbo.trial import Report
 
 
@@ -37,14 +37,14 @@ def train(
     CONFIG.yaml is what `mfbo best` prints; or give words behind --, as `mfbo best --format args` prints them; what is
     missing is the space's default. `mfbo best RUN --format command` prints the whole line.
     """
-    from mfbo.configs import of_words, read
+    from mfbo.cost.price import beside, kept
     from mfbo.display.text import PATH, clean, number, seconds
-    from mfbo.price import beside, kept
-    from mfbo.task import own_code
-    from mfbo.train import train as once
+    from mfbo.engine.train import train as once
+    from mfbo.space import of_words, read_config
+    from mfbo.tasks.registry import own_code
 
     files = [word for word in config if not word.startswith("--")]
-    values = {name: value for file in files for name, value in read(file).items()}
+    values = {name: value for file in files for name, value in read_config(file).items()}
     values |= of_words([word for word in config if word.startswith("--")])
     if said := own_code(task):
         click.echo(clean(said, PATH), err=True)
@@ -74,8 +74,8 @@ def train(
 
 
 def _show(found: Trained, *, final: bool) -> None:
+    from mfbo.cost.price import beside
     from mfbo.display.text import PATH, clean, number, pairs, seconds
-    from mfbo.price import beside
 
     paid = beside(found.price, found.seconds)
     metrics = f": {pairs(found.metrics)}" if found.metrics else ""

@@ -11,7 +11,7 @@ from rich.console import Console
 from mfbo.display.lines import LineDisplay, NoteDisplay
 from mfbo.display.live import LiveDisplay
 from mfbo.display.show import summary
-from mfbo.observer import Observer
+from mfbo.ledger.observer import Observer
 
 __all__ = ["LineDisplay", "LiveDisplay", "NoteDisplay", "make", "summary"]
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from rich.console import Group
 from rich.text import Text
 
+from mfbo.cost.price import beside, of_runs
 from mfbo.display.tables import plain_table
 from mfbo.display.text import amount, clean, number, seconds
-from mfbo.price import beside, of_runs
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from mfbo.evidence import Evidence, Standing
+    from mfbo.evidence.summary import Evidence, Standing
 
 
 def comparison(found: Evidence) -> RenderableType:

@@ -6,14 +6,14 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mfbo.cost.price import Price, beside, facts
 from mfbo.display.text import amount, clean, rung_words, seconds
-from mfbo.price import Price, beside, facts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mfbo.plan import Plan, Step
-    from mfbo.run import Run
+    from mfbo.ledger.plan import Plan, Step
+    from mfbo.ledger.run import Run
     from mfbo.trial import Rung
 
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, TextIO
 from mfbo.display.forecast import lines
 from mfbo.display.text import PATH, clean, headline, number, pairs, rung_words, status_words
 from mfbo.display.watch import Watch
-from mfbo.observer import Observer
+from mfbo.ledger.observer import Observer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mfbo.plan import Plan
-    from mfbo.run import Result, Run
+    from mfbo.ledger.plan import Plan
+    from mfbo.ledger.run import Result, Run
 
 FREE = 20  # lines on improvements and failures before they are rationed
 STEP = 0.1  # of the budget, from one line on the progress to the next

@@ -16,15 +16,15 @@ from mfbo.display.forecast import lines
 from mfbo.display.panel import Panel
 from mfbo.display.text import PATH, clean
 from mfbo.display.watch import Watch
-from mfbo.observer import Observer
+from mfbo.ledger.observer import Observer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rich.console import RenderableType
 
-    from mfbo.plan import Plan
-    from mfbo.run import Result, Run
+    from mfbo.ledger.plan import Plan
+    from mfbo.ledger.run import Result, Run
     from mfbo.trial import Trial
 
 REFRESHES = 4

@@ -13,7 +13,7 @@ from mfbo.display.text import clean
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from mfbo.narrow import Narrowed
+    from mfbo.study.narrowing import Narrowed
 
 
 def narrowing(found: Narrowed) -> RenderableType:

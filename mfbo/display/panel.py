@@ -9,17 +9,17 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from mfbo.cost.price import beside
 from mfbo.display.tables import aligned, one_line, plain_table
 from mfbo.display.tally import rung_table
 from mfbo.display.text import amount, clean, headline, number, pairs, rung_words, seconds, short_rung, status_words
-from mfbo.price import beside
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
+    from mfbo.cost.price import Price
     from mfbo.display.watch import Watch
-    from mfbo.price import Price
-    from mfbo.run import Result
+    from mfbo.ledger.run import Result
     from mfbo.trial import Trial
 
 BAR_WIDTH = 30

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 from rich.console import Group
 from rich.text import Text
 
+from mfbo.cost.price import beside
 from mfbo.display.tables import plain_table
 from mfbo.display.text import amount, clean, number, pairs
-from mfbo.price import beside
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
-    from mfbo.phases_result import Line, Phases
+    from mfbo.study.phases_result import Line, Phases
 
 SHOWN = ("accuracy", "macro_f1")
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from rich.console import Group
 from rich.text import Text
 
+from mfbo.cost.price import beside
 from mfbo.display.tables import facts_table, plain_table
 from mfbo.display.text import PATH, clean, number, pairs, seconds
-from mfbo.price import beside
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from mfbo.data import Status
-    from mfbo.validate import Validation
+    from mfbo.engine.validate import Validation
 
 
 def scores(found: Validation) -> RenderableType:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.console import Group
 from rich.text import Text
 
-from mfbo.curves import improvements, incumbent
+from mfbo.cost.price import beside, of_run
 from mfbo.display.forecast import headline
 from mfbo.display.tables import facts_table, one_line, plain_table
 from mfbo.display.tally import Tally, rung_table
@@ -22,8 +22,8 @@ from mfbo.display.text import (
     rung_words,
     seconds,
 )
-from mfbo.pareto import front_of
-from mfbo.price import beside, of_run
+from mfbo.evidence.curves import improvements, incumbent
+from mfbo.evidence.pareto import front_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
-    from mfbo.pareto import Front
-    from mfbo.price import Price
-    from mfbo.run import Result, Run
+    from mfbo.cost.price import Price
+    from mfbo.evidence.pareto import Front
+    from mfbo.ledger.run import Result, Run
 
 MOST = 20
 """So many improvements and kinds of failure are shown."""
@@ -43,7 +43,7 @@ def summary(run: Run) -> RenderableType:
     """What a run was, what it used and what it found.
 
     Args:
-        run: as `mfbo.ledger.read` gives it; nothing in it is trusted.
+        run: as `mfbo.ledger.journal.read` gives it; nothing in it is trusted.
     """
     tally, best, better = Tally.of(run), incumbent(run), list(improvements(run))
     unit = _unit(run)

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from mfbo.cost.price import beside, of_run
 from mfbo.display.tables import one_line, plain_table
 from mfbo.display.text import headline, number, rung_words, seconds, short_rung
-from mfbo.price import beside, of_run
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from mfbo.plan import Plan, Step
-    from mfbo.price import Price
-    from mfbo.run import Result, Run
+    from mfbo.cost.price import Price
+    from mfbo.ledger.plan import Plan, Step
+    from mfbo.ledger.run import Result, Run
     from mfbo.trial import Rung
 
 COLUMNS = ("rung", "done", "stopped", "failed", "best loss", "spent")

@@ -18,7 +18,7 @@ from mfbo.budget import Budget, duration
 from mfbo.trial import Rung
 
 if TYPE_CHECKING:
-    from mfbo.run import Limits
+    from mfbo.ledger.run import Limits
 
 PATH = 4096  # characters: paths are not cut short, nor is what a user may want to copy
 _STRING = r"[\]PX^_].*?(?:\x07|\x1b\\|\x9c|$)"  # a title, a link, a device's own string: as long as its writer likes

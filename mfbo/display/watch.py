@@ -8,14 +8,14 @@ from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from mfbo.budget import Budget
-from mfbo.curves import incumbent
 from mfbo.display.tally import Tally
 from mfbo.display.text import amount, budget
+from mfbo.evidence.curves import incumbent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mfbo.run import Result, Run
+    from mfbo.ledger.run import Result, Run
     from mfbo.trial import Trial
 
 LAST = 8

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mfbo.budget import Budget
-from mfbo.environment import cores
 from mfbo.errors import BadValue
+from mfbo.ledger.environment import cores
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,8 +6,8 @@ import time
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from mfbo.environment import versions
 from mfbo.executors.remote import RemoteSlot
+from mfbo.ledger.environment import versions
 from mfbo.trial import Outcome, Report
 
 if TYPE_CHECKING:

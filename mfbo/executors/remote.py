@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mfbo.environment import versions
 from mfbo.executors.slot import Slot
 from mfbo.executors.worker import THREADS
+from mfbo.ledger.environment import versions
 
 if TYPE_CHECKING:
     from mfbo.executors.evaluate import Setting

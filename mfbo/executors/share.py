@@ -6,8 +6,8 @@ import os
 import shutil
 import subprocess
 
-from mfbo.environment import cores
 from mfbo.executors.worker import THREADS
+from mfbo.ledger.environment import cores
 
 
 def gpus() -> list[str]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from mfbo.adapters.process import kill_all
 from mfbo.executors.evaluate import Setting, evaluate
 from mfbo.executors.mailbox import Mailbox, stopper
-from mfbo.task import user_file
+from mfbo.tasks.registry import user_file
 
 if TYPE_CHECKING:
     from mfbo.task import Task
@@ -103,7 +103,7 @@ def packed(task: Task, *, travels: bool = False) -> bytes:
 def unpacked(content: bytes, folder: Path) -> Task:
     """The task that `packed` stood for, loaded once in a process; `folder` is for files that it came with."""
     if content not in _tasks:
-        from mfbo.task import load
+        from mfbo.tasks.registry import load
 
         if content[:1] == b"n":
             _tasks[content] = load(content[1:].decode())

@@ -10,12 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mfbo.curves import Incumbent
 from mfbo.errors import BadValue, MissingExtra, UnknownName
+from mfbo.evidence.curves import Incumbent
 
 if TYPE_CHECKING:
-    from mfbo.observer import Observer
-    from mfbo.run import Run
+    from mfbo.ledger.observer import Observer
+    from mfbo.ledger.run import Run
 
 FORMATS = {
     "csv": "a table, one row a trial",

@@ -10,13 +10,13 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mfbo.curves import FULL
+from mfbo.evidence.curves import FULL
 from mfbo.exports import needed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mfbo.run import Result, Run
+    from mfbo.ledger.run import Result, Run
 
 
 def write(run: Run, out: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mfbo.run import Run
+    from mfbo.ledger.run import Run
 
 
 def write(run: Run, out: Path) -> None:

@@ -6,12 +6,12 @@ import csv
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mfbo.cost.price import of_run
 from mfbo.exports import needed
-from mfbo.price import of_run
 
 if TYPE_CHECKING:
-    from mfbo.price import Price
-    from mfbo.run import Result, Run
+    from mfbo.cost.price import Price
+    from mfbo.ledger.run import Result, Run
 
 Row = dict[str, Any]
 

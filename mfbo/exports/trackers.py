@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mfbo.exports import needed
-from mfbo.observer import Observer
+from mfbo.ledger.observer import Observer
 
 if TYPE_CHECKING:
-    from mfbo.run import Result, Run
+    from mfbo.ledger.run import Result, Run
 
 
 class Careful(Observer):

@@ -46,7 +46,7 @@ class Asha:
         self._note(trial, outcome.loss)
 
     def retell(self, losses: Sequence[float | None]) -> None:
-        """See `mfbo.optimizers.Reteller`."""
+        """See `mfbo.optimizers.registry.Reteller`."""
         self._known.forget()
         if self._prior:
             self._prior.forget()

@@ -20,10 +20,10 @@ from smac.utils.multi_objective import normalize_costs
 
 from mfbo.errors import NoObjective
 from mfbo.objectives import SCALES, missing, values
-from mfbo.optimizers import Reteller
+from mfbo.optimizers.registry import Reteller
 
 if TYPE_CHECKING:
-    from mfbo.optimizers import Optimizer
+    from mfbo.optimizers.registry import Optimizer
     from mfbo.trial import Config, Outcome, Trial
 
 EVERY = 4  # results under the same weights

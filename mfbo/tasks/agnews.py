@@ -10,7 +10,7 @@ shrinks the rest. The test split is read by `validate` alone. The loss is the va
 
 Where the space does not say otherwise: AdamW with weight decay 0.01, 128 tokens of a text, gradients cut to norm 1.
 
-Options: ``model``, ``data_dir``, ``patience``, ``samples`` (see `mfbo.tasks.training_setup.Options`).
+Options: ``model``, ``data_dir``, ``patience``, ``samples`` (see `mfbo.tasks.training.setup.Options`).
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mfbo.context import Context
+from mfbo.data.splits import Indices
 from mfbo.fidelity import Fidelity
 from mfbo.spaces import agnews as spaces  # type: ignore[import-not-found, unused-ignore]
 from mfbo.task import Task
-from mfbo.tasks import training_setup as setup
-from mfbo.tasks.splits import Indices
-from mfbo.tasks.training_setup import DECAY, Options, everything, parts, write_json
+from mfbo.tasks.training import setup
+from mfbo.tasks.training.setup import DECAY, Options, everything, parts, write_json
 from mfbo.trial import Config, Measurement, Rung
 
 if TYPE_CHECKING:
     from mfbo.data import Splits, Tokens
-    from mfbo.tasks.training import Job
+    from mfbo.tasks.training.loop import Job
 
 MODEL = "distilbert-base-uncased"
 EPOCHS = spaces.EPOCHS[-1]
@@ -71,8 +71,8 @@ def prepare(options: Mapping[str, str]) -> None:
     given = Options.read(options, _OPTIONS)
     tokenizer = _tokenizer(given)
     tokens = _tokens(given, tokenizer)["train"]
-    from mfbo.tasks.training_device import import_all
-    from mfbo.tasks.transformer import classifier_of
+    from mfbo.tasks.training.device import import_all
+    from mfbo.tasks.training.transformer import classifier_of
 
     classifier_of(given.model or MODEL, tokens.classes, tokenizer, dropout=0.1, attention_dropout=0.1)
     import_all()
@@ -87,9 +87,9 @@ def least(options: Mapping[str, str]) -> tuple[float, float]:
 def train(config: Config, rung: Rung, context: Context) -> Measurement:
     """Train on the training part, measure on the validation part; goes on from ``context.checkpoint``.
 
-    Returns, raises: as `mfbo.tasks.training.fit`.
+    Returns, raises: as `mfbo.tasks.training.loop.fit`.
     """
-    from mfbo.tasks.training import fit
+    from mfbo.tasks.training.loop import fit
 
     options = Options.read(context.options, _OPTIONS)
     tokenizer = _tokenizer(options)
@@ -101,7 +101,7 @@ def train(config: Config, rung: Rung, context: Context) -> Measurement:
 
 def validate(config: Config, rung: Rung, context: Context) -> Measurement:
     """Train from scratch on training and validation part, measure on the test split; leaves the model."""
-    from mfbo.tasks.training import fit
+    from mfbo.tasks.training.loop import fit
 
     options = Options.read(context.options, _OPTIONS)
     tokenizer = _tokenizer(options)
@@ -116,7 +116,7 @@ def _tokenizer(options: Options) -> Any:
 
     for library in ("torch", "transformers", "safetensors"):
         needed(library, "text")
-    from mfbo.tasks.transformer import tokenizer_of
+    from mfbo.tasks.training.transformer import tokenizer_of
 
     return tokenizer_of(options.model or MODEL)
 
@@ -124,7 +124,7 @@ def _tokenizer(options: Options) -> Any:
 def _tokens(options: Options, tokenizer: Any) -> Splits[Tokens]:
     """Token ids with the special ones, at most `LONGEST` of a text."""
     from mfbo.data import tokens
-    from mfbo.tasks.transformer import tokenizer_key
+    from mfbo.tasks.training.transformer import tokenizer_key
 
     longest = min(LONGEST, tokenizer.model_max_length)
 
@@ -144,10 +144,10 @@ def _job(
     judge: tuple[Tokens, Indices],
     final: bool = False,
 ) -> Job:
-    from mfbo.tasks import training
-    from mfbo.tasks.training_batches import TextBatches
-    from mfbo.tasks.training_device import device_of, optimizer_of, reseed
-    from mfbo.tasks.transformer import classifier_of
+    from mfbo.tasks.training import loop
+    from mfbo.tasks.training.batches import TextBatches
+    from mfbo.tasks.training.device import device_of, optimizer_of, reseed
+    from mfbo.tasks.training.transformer import classifier_of
 
     device = device_of(context.device)
     classes, most = learn[0].classes, int(config.get("max_length", MAX_LENGTH))
@@ -163,7 +163,7 @@ def _job(
     model.freeze(str(config.get("freeze", "none")), int(config.get("frozen_layers", 0)))
     model.to(device)
     padding = tokenizer.pad_token_id or 0
-    return training.Job(
+    return loop.Job(
         model=model,
         optimizer=optimizer_of("adamw", model, weight_decay=float(config.get("weight_decay", 0.01))),
         learn=TextBatches(*learn, most, device, padding=padding, closed=True),
@@ -174,7 +174,7 @@ def _job(
         peak=float(config.get("learning_rate", 5e-5)),
         batch_size=int(config.get("batch_size", 32)),
         full_epochs=EPOCHS,
-        warmup=float(config.get("warmup_fraction", training.WARMUP)),
+        warmup=float(config.get("warmup_fraction", loop.WARMUP)),
         smoothing=float(config.get("label_smoothing", 0.0)),
         patience=None if final else options.patience,
         final=final,
@@ -182,8 +182,8 @@ def _job(
 
 
 def _keep(network: Any, tokenizer: Any, described: dict[str, Any], folder: Path) -> None:
-    """What `predict_agnews.predict` reads, and transformers itself."""
-    from mfbo.tasks.transformer import quiet
+    """What `predict.agnews.predict` reads, and transformers itself."""
+    from mfbo.tasks.training.transformer import quiet
 
     with quiet():
         network.save_pretrained(str(folder))

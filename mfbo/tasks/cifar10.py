@@ -1,14 +1,14 @@
 """CIFAR-10: 32x32 colour images of ten kinds of things, a ResNet-18.
 
 Source: Krizhevsky 2009, ``uoft-cs/cifar10`` on the Hugging Face hub, 50,000 images to train on and 10,000 for the test.
-The model is torchvision's ``resnet18`` (He et al. 2016), untrained, with the stem of `predict_cifar10.network`.
+The model is torchvision's ``resnet18`` (He et al. 2016), untrained, with the stem of `predict.cifar10.network`.
 
 Split: a tenth of the training split, stratified and told by the run's seed, is the validation part; a data fraction
 shrinks the rest. The test split is read by `validate` alone. The loss is the validation error, 1 - accuracy.
 
 Where the space does not say otherwise: AdamW, random crops (4 pixels of padding) and flips, gradients cut to norm 5.
 
-Options: ``data_dir``, ``patience``, ``samples`` (see `mfbo.tasks.training_setup.Options`).
+Options: ``data_dir``, ``patience``, ``samples`` (see `mfbo.tasks.training.setup.Options`).
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mfbo.context import Context
+from mfbo.data.splits import Indices
 from mfbo.fidelity import Fidelity
 from mfbo.spaces import cifar10 as spaces  # type: ignore[import-not-found, unused-ignore]
 from mfbo.task import Task
-from mfbo.tasks import training_setup as setup
-from mfbo.tasks.splits import Indices
-from mfbo.tasks.training_setup import DECAY, Options, everything, parts, write_json
+from mfbo.tasks.training import setup
+from mfbo.tasks.training.setup import DECAY, Options, everything, parts, write_json
 from mfbo.trial import Config, Measurement, Rung
 
 if TYPE_CHECKING:
     from mfbo.data import Images
-    from mfbo.tasks.training import Job
+    from mfbo.tasks.training.loop import Job
 
 EPOCHS = spaces.EPOCHS[-1]
 CLIP = 5.0
@@ -65,7 +65,7 @@ def prepare(options: Mapping[str, str]) -> None:
         UnknownName, BadValue: of an option.
     """
     _ = _images(Options.read(options, _OPTIONS)).train
-    from mfbo.tasks.training_device import import_all
+    from mfbo.tasks.training.device import import_all
 
     import_all()
 
@@ -79,9 +79,9 @@ def least(options: Mapping[str, str]) -> tuple[float, float]:
 def train(config: Config, rung: Rung, context: Context) -> Measurement:
     """Train on the training part, measure on the validation part; goes on from ``context.checkpoint``.
 
-    Returns, raises: as `mfbo.tasks.training.fit`.
+    Returns, raises: as `mfbo.tasks.training.loop.fit`.
     """
-    from mfbo.tasks.training import fit
+    from mfbo.tasks.training.loop import fit
 
     options = Options.read(context.options, _OPTIONS)
     found = _images(options)
@@ -92,7 +92,7 @@ def train(config: Config, rung: Rung, context: Context) -> Measurement:
 
 def validate(config: Config, rung: Rung, context: Context) -> Measurement:
     """Train from scratch on training and validation part, measure on the test split; leaves the model."""
-    from mfbo.tasks.training import fit
+    from mfbo.tasks.training.loop import fit
 
     options = Options.read(context.options, _OPTIONS)
     found = _images(options)
@@ -122,10 +122,10 @@ def _job(
 ) -> Job:
     import torch
 
-    from mfbo.tasks import training
-    from mfbo.tasks.predict_cifar10 import MEAN, STD, network
-    from mfbo.tasks.training_batches import ImageBatches
-    from mfbo.tasks.training_device import device_of, optimizer_of, reseed
+    from mfbo.tasks.predict.cifar10 import MEAN, STD, network
+    from mfbo.tasks.training import loop
+    from mfbo.tasks.training.batches import ImageBatches
+    from mfbo.tasks.training.device import device_of, optimizer_of, reseed
 
     device = device_of(context.device)
     torch.backends.cudnn.benchmark = True  # a GPU's fastest convolutions for images of one size; no other device asks
@@ -135,7 +135,7 @@ def _job(
     augmentation = config.get("augmentation", "crop_flip")
     crop = int(config.get("crop_padding", 4)) if augmentation == "crop_flip" else 0
     images, labels, rows = judge
-    return training.Job(
+    return loop.Job(
         model=model,
         optimizer=optimizer_of(
             name,
@@ -159,7 +159,7 @@ def _job(
         peak=float(config.get("sgd_learning_rate", 0.1) if name == "sgd" else config.get("learning_rate", 1e-3)),
         batch_size=int(config.get("batch_size", 128)),
         full_epochs=EPOCHS,
-        warmup=float(config.get("warmup_fraction", training.WARMUP)),
+        warmup=float(config.get("warmup_fraction", loop.WARMUP)),
         clip=CLIP,
         smoothing=float(config.get("label_smoothing", 0.0)),
         patience=patience,
@@ -168,8 +168,8 @@ def _job(
 
 
 def _keep(model: Any, classes: tuple[str, ...], folder: Path) -> None:
-    """What `predict_cifar10.load` reads."""
-    from mfbo.tasks.training_state import write_tensors
+    """What `predict.cifar10.load` reads."""
+    from mfbo.tasks.training.state import write_tensors
 
     write_tensors(folder / "model.safetensors", model.state_dict())
     write_json(folder / "model.json", {"classes": list(classes)})

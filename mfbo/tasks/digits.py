@@ -28,12 +28,12 @@ from sklearn.neural_network import MLPClassifier
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped, unused-ignore]
 
 from mfbo.context import Context
+from mfbo.data.splits import Indices, nested_subset, stratified_split
 from mfbo.errors import BadData
 from mfbo.fidelity import Fidelity
 from mfbo.spaces.digits import space  # type: ignore[import-not-found, unused-ignore]
 from mfbo.task import Task
-from mfbo.tasks.splits import Indices, nested_subset, stratified_split
-from mfbo.tasks.training_setup import write_measurement
+from mfbo.tasks.training.setup import write_measurement
 from mfbo.trial import Config, Measurement, Rung
 
 Floats: TypeAlias = NDArray[np.float64]

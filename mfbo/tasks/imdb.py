@@ -1,7 +1,7 @@
 """IMDb: film reviews, for or against, an LSTM.
 
 Source: Maas et al. 2011, ``stanfordnlp/imdb`` on the Hugging Face hub, 25,000 reviews for training and as many for the
-test, sorted by label. The model is `predict_imdb.ReviewLSTM`, torch's own LSTM over packed sequences of words.
+test, sorted by label. The model is `predict.imdb.ReviewLSTM`, torch's own LSTM over packed sequences of words.
 
 Split: a tenth of the training split, stratified and told by the run's seed, is the validation part; a data fraction
 shrinks the rest. The test split is read by `validate` alone. The vocabulary, 20,000 words that occur twice or oftener,
@@ -11,7 +11,7 @@ validation and test texts have no part in it. The loss is the validation error, 
 Where the space does not say otherwise: Adam, embeddings of 128 numbers, one layer, one direction, 256 words of a review
 (the first), dropout 0.5, gradients cut to norm 1. See `experiments/imdb_full.py` for what this reaches.
 
-Options: ``data_dir``, ``patience``, ``samples`` (see `mfbo.tasks.training_setup.Options`).
+Options: ``data_dir``, ``patience``, ``samples`` (see `mfbo.tasks.training.setup.Options`).
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mfbo.context import Context
+from mfbo.data.splits import Indices
 from mfbo.fidelity import Fidelity
 from mfbo.spaces import imdb as spaces  # type: ignore[import-not-found, unused-ignore]
 from mfbo.task import Task
-from mfbo.tasks import training_setup as setup
-from mfbo.tasks.splits import Indices
-from mfbo.tasks.training_setup import DECAY, Options, everything, parts, write_json
+from mfbo.tasks.training import setup
+from mfbo.tasks.training.setup import DECAY, Options, everything, parts, write_json
 from mfbo.trial import Config, Measurement, Rung
 
 if TYPE_CHECKING:
     from mfbo.data import Splits, Tokens, Vocabulary, Words
-    from mfbo.tasks.training import Job
+    from mfbo.tasks.training.loop import Job
 
 EPOCHS = spaces.EPOCHS[-1]
 DROPOUT = 0.5
@@ -69,7 +69,7 @@ def prepare(options: Mapping[str, str]) -> None:
         UnknownName, BadValue: of an option.
     """
     _ = _words(Options.read(options, _OPTIONS))["train"]
-    from mfbo.tasks.training_device import import_all
+    from mfbo.tasks.training.device import import_all
 
     import_all()
 
@@ -83,9 +83,9 @@ def least(options: Mapping[str, str]) -> tuple[float, float]:
 def train(config: Config, rung: Rung, context: Context) -> Measurement:
     """Train on the training part, measure on the validation part; goes on from ``context.checkpoint``.
 
-    Returns, raises: as `mfbo.tasks.training.fit`.
+    Returns, raises: as `mfbo.tasks.training.loop.fit`.
     """
-    from mfbo.tasks.training import fit
+    from mfbo.tasks.training.loop import fit
 
     options = Options.read(context.options, _OPTIONS)
     words = _words(options)["train"]
@@ -98,7 +98,7 @@ def train(config: Config, rung: Rung, context: Context) -> Measurement:
 
 def validate(config: Config, rung: Rung, context: Context) -> Measurement:
     """Train from scratch on training and validation part, measure on the test split; leaves the model."""
-    from mfbo.tasks.training import fit
+    from mfbo.tasks.training.loop import fit
 
     options = Options.read(context.options, _OPTIONS)
     words = _words(options)
@@ -129,10 +129,10 @@ def _job(
     patience: int | None = None,
     final: bool = False,
 ) -> Job:
-    from mfbo.tasks import training
-    from mfbo.tasks.predict_imdb import ReviewLSTM
-    from mfbo.tasks.training_batches import TextBatches
-    from mfbo.tasks.training_device import device_of, optimizer_of, reseed
+    from mfbo.tasks.predict.imdb import ReviewLSTM
+    from mfbo.tasks.training import loop
+    from mfbo.tasks.training.batches import TextBatches
+    from mfbo.tasks.training.device import device_of, optimizer_of, reseed
 
     device = device_of(context.device)
     network: dict[str, Any] = {
@@ -148,7 +148,7 @@ def _job(
     model = ReviewLSTM(words=len(vocabulary), classes=len(classes), **network).to(device)
     name = str(config.get("optimizer", "adam"))
     described = {"classes": list(classes), "max_length": most, "network": network}
-    return training.Job(
+    return loop.Job(
         model=model,
         optimizer=optimizer_of(
             name,
@@ -172,8 +172,8 @@ def _job(
 
 
 def _keep(model: Any, described: dict[str, Any], vocabulary: Vocabulary, folder: Path) -> None:
-    """What `predict_imdb.load` reads."""
-    from mfbo.tasks.training_state import write_tensors
+    """What `predict.imdb.load` reads."""
+    from mfbo.tasks.training.state import write_tensors
 
     write_tensors(folder / "model.safetensors", model.state_dict())
     write_json(folder / "model.json", described)

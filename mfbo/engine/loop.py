@@ -1,0 +1,239 @@
+"""The only loop: asks the optimizer, pays the executor, writes the ledger, until a limit is reached."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mfbo.evidence.curves import Incumbent
+from mfbo.executors import Allowance
+
+if TYPE_CHECKING:
+    from mfbo.cost.meter import Meter
+    from mfbo.engine.retention import Retention
+    from mfbo.executors import Executor
+    from mfbo.ledger.journal import Ledger
+    from mfbo.ledger.observer import Observer
+    from mfbo.ledger.run import Result, Run
+    from mfbo.optimizers.registry import Optimizer
+    from mfbo.task import Task
+    from mfbo.trial import Outcome, Rung, Trial
+
+FAILURES = 5  # so many first trials without one success, and the run stops
+OTHERS = 3  # so many trials that do not fit into what is left, and no other one is asked for
+LOSSES = 3  # a trial that was lost so often has failed
+
+
+class Loop:
+    """One run, from its first ask, or from where it was left.
+
+    Args:
+        task: what is tuned.
+        optimizer: in the state that the ledger tells of.
+        executor: runs the trials; its clock is the run's.
+        ledger: open for writing.
+        meter: has read the ledger.
+        observer: is told what happens.
+        interrupted: whether the user asked to stop.
+        retention: of the run's checkpoints; None if every trial starts from scratch.
+    """
+
+    def __init__(
+        self,
+        *,
+        task: Task,
+        optimizer: Optimizer,
+        executor: Executor,
+        ledger: Ledger,
+        meter: Meter,
+        observer: Observer,
+        interrupted: Callable[[], bool],
+        retention: Retention | None,
+    ) -> None:
+        self._task, self._optimizer, self._executor = task, optimizer, executor
+        self._ledger, self._meter, self._observer = ledger, meter, observer
+        self._interrupted, self._retention = interrupted, retention
+        self._thinking = 0.0
+        self._asks: deque[float] = deque(maxlen=10)
+        self._virtual = task.simulated
+        self._failures = 0
+        self._gone = ""  # the limit at which a trial was stopped
+        self._incumbent = Incumbent(ledger.run.header.rungs)
+        self._levels = _levels(task, ledger.run)
+        self._done: dict[str, int] = defaultdict(int)
+        self._losses: dict[int, int] = defaultdict(int)
+        self._waiting = ledger.run.open
+        for result in ledger.run.results:
+            self._note(result)
+        self._failures = 0  # those before an interruption may have been mended
+        self._began = _beginnings(ledger.run)
+
+    def run(self) -> str:
+        """Go on until there is a reason to stop; the reason, as `TuneResult.status` has it."""
+        while True:
+            if self._interrupted():
+                status = "interrupted"
+            elif self._failures >= FAILURES and self._incumbent.best is None:
+                status = "failed"
+            else:
+                status = self._fill()
+            if status and not self._executor.busy:
+                return status
+            if ended := self._executor.wait(self._allowance()):
+                self._take(*ended)
+
+    @property
+    def thinking(self) -> float:
+        """Seconds of the optimizer since the last result; none on a virtual clock."""
+        return 0.0 if self._virtual else self._thinking
+
+    def _fill(self) -> str:
+        """Start trials on all free slots; why no more can be started, if there is a reason."""
+        if self._gone:
+            return self._gone
+        aside: list[Trial] = []  # what is left does not pay for them
+        try:
+            return self._fill_beside(aside)
+        finally:
+            self._waiting[:0] = aside
+
+    def _fill_beside(self, aside: list[Trial]) -> str:
+        while not (reason := self._meter.over(self._executor.now, self.thinking)):
+            if self._executor.busy >= self._executor.slots:
+                return ""
+            if not self._waiting:
+                if self._meter.seconds_left(self.thinking) <= self._longest:
+                    return "budget"  # it would be spent on thinking
+                if aside and not (len(aside) < OTHERS and self._room()):
+                    return "budget"
+            trial = self._next()
+            if trial is None:
+                return "budget" if aside else "exhausted"
+            if not self._start(trial):
+                aside.append(trial)
+        return reason
+
+    def _room(self) -> bool:
+        """Whether what is left pays for another configuration whose result could become the incumbent."""
+        rungs = self._ledger.run.header.rungs
+        lowest = next((rung for rung in rungs if rung.work >= self._least - 1e-9), rungs[-1])
+        return self._meter.fit(lowest, 0, ()) is not None
+
+    def _next(self) -> Trial | None:
+        """A trial that was left open, or a new one."""
+        if self._waiting:
+            return self._waiting.pop(0)
+        began = time.perf_counter()
+        trial = self._optimizer.ask()
+        took = time.perf_counter() - began
+        self._thinking += took
+        self._asks.append(took)
+        if trial is not None:
+            self._ledger.ask(trial)
+        return trial
+
+    @property
+    def _longest(self) -> float:
+        """Seconds of the longest of the last asks; none on a virtual clock."""
+        return 0.0 if self._virtual else max(self._asks, default=0.0)
+
+    def _start(self, trial: Trial) -> bool:
+        """Submit `trial`, at a lower rung where the rest of the budget pays for no more; whether it pays for any."""
+        start = self._start_epoch(trial)
+        rung = self._meter.fit(trial.rung, start, self._useful(trial.rung), trial.config)
+        if rung is None or self._meter.over(self._executor.now, self.thinking):
+            return False
+        self._meter.reserve(trial.id, rung, start, trial.config)
+        self._observer.asked(trial)
+        lowered = trial if rung == trial.rung else type(trial)(trial.id, trial.config, rung)
+        self._executor.submit(lowered, start, self._began.pop(trial.id, None))
+        return True
+
+    def _useful(self, rung: Rung) -> list[Rung]:
+        """Rungs below `rung` whose result could still become the incumbent."""
+        return [other for other in self._levels if self._least - 1e-9 <= other.work < rung.work]
+
+    @property
+    def _least(self) -> float:
+        """Work that a result must have done to become the incumbent."""
+        best = self._incumbent.best
+        return best.outcome.rung.work if best else 0.0
+
+    def _start_epoch(self, trial: Trial) -> int:
+        if self._task.stateless:
+            done = self._done[trial.key]
+            return done if done < trial.rung.epochs else 0
+        return self._retention.epochs(trial) if self._retention else 0
+
+    def _allowance(self) -> Allowance:
+        wall = self._meter.wall_left(self._executor.now)
+        return Allowance(max(0.0, self._meter.seconds_left(self.thinking)), max(0.0, wall))
+
+    def _take(self, ran: Trial, outcome: Outcome) -> None:
+        """Record what became of a trial, then tell the optimizer."""
+        run = self._ledger.run
+        trial = run.asks[ran.id]
+        self._virtual = outcome.virtual
+        thinking = self.thinking
+        self._thinking = 0.0
+        if outcome.status == "stopped":  # what is in flight beside it will be charged, and pays for no more
+            self._gone = "wall" if self._meter.wall_left(self._executor.now) <= 0 else "budget"
+        if ran.rung != trial.rung and outcome.status == "ok":
+            outcome = _lowered(outcome)
+        if outcome.status == "lost":
+            outcome = self._again(trial, outcome)
+        result = self._ledger.result(
+            trial, outcome, thinking=thinking, charge=self._meter.price(outcome, thinking), wall=self._executor.now
+        )
+        self._meter.take(result)
+        self._note(result)
+        self._observer.told(result, self._incumbent.best)
+        if outcome.final:
+            began = time.perf_counter()
+            self._optimizer.tell(trial, outcome)
+            self._thinking += time.perf_counter() - began
+        if self._retention:
+            self._retention.after(result, self._incumbent.best, self._optimizer.pending())
+
+    def _again(self, trial: Trial, outcome: Outcome) -> Outcome:
+        """Have a lost trial run again, unless it seems to be what the machines are lost of."""
+        if self._losses[trial.id] + 1 >= LOSSES:
+            return replace(outcome, status="killed", error=f"{LOSSES} machines were lost under it; {outcome.error}")
+        self._waiting.insert(0, trial)
+        return outcome
+
+    def _note(self, result: Result) -> None:
+        self._incumbent.add(result)
+        outcome = result.outcome
+        self._losses[result.trial.id] += outcome.status == "lost"
+        if outcome.loss is not None and self._task.stateless:
+            key = result.trial.key
+            self._done[key] = max(self._done[key], outcome.rung.epochs)
+        self._failures += outcome.failed
+
+
+def _lowered(outcome: Outcome) -> Outcome:
+    """A trial that was run at a lower rung than asked: a partial result, so the ask stays open."""
+    return replace(outcome, status="stopped")
+
+
+def _levels(task: Task, run: Run) -> Sequence[Rung]:
+    """Rungs for what is left of the budget at the end: the task's own, or those that a plan has made for the run."""
+    header = run.header
+    made = header.plan is not None and header.rungs[-1].work < 1 and len(header.rungs) > 1
+    return header.rungs if made else task.fidelity.ladder(str(header.fidelity.get("path")))
+
+
+def _beginnings(run: Run) -> dict[int, float]:
+    """What the run's clock showed when each trial in flight began; those that were stopped begin anew."""
+    wall, began = 0.0, {}
+    for kind, index in run.events:
+        if kind == "ask":
+            began[index] = wall
+        elif kind == "result":
+            wall = run.results[index].wall
+            began.pop(run.results[index].trial.id, None)
+    return began

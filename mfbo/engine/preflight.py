@@ -1,0 +1,116 @@
+"""What a run refuses before anything is written: limits that make no sense, or that buy nothing."""
+
+from __future__ import annotations
+
+import math
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mfbo.budget import Budget, duration
+from mfbo.cost.price import Price
+from mfbo.errors import BadCost, BadValue, UnknownName
+from mfbo.ledger.run import Limits
+
+if TYPE_CHECKING:
+    from mfbo.ledger.run import Run
+    from mfbo.settings import Settings
+    from mfbo.task import Task
+    from mfbo.trial import Rung
+
+
+def cost_text(value: str | float | None) -> str | None:
+    """A cost as the ledger keeps it; a number is seconds."""
+    if value is None:
+        return None
+    return str(Budget.parse(value if isinstance(value, str) else duration(float(value)), "max cost"))
+
+
+def limits(limits: Limits, seed: int) -> None:
+    """Limits and a seed that make sense."""
+    if limits == Limits():
+        raise BadCost("no limit given; say what the run may cost with --max-cost 2h, or --max-trials or --max-wall")
+    if limits.max_trials is not None and limits.max_trials < 1:
+        raise BadValue(f"max trials {limits.max_trials}: give 1 or more")
+    if limits.max_wall is not None and Budget.parse(limits.max_wall, "max wall").unit != "s":
+        raise BadCost(f"max wall {limits.max_wall!r}: give a duration such as 45s, 90m or 2h")
+    if not 0 <= seed < 2**32:
+        raise BadValue(f"seed {seed}: give an integer from 0 to {2**32 - 1}")
+
+
+def settings(settings: Settings) -> None:
+    """Settings that make sense."""
+    if settings.workers is not None and settings.workers < 0:
+        raise BadValue(f"workers {settings.workers}: give 1 or more, or 0 to run trials in this process")
+    if settings.scheduler is not None:
+        _scheduler(settings.scheduler, settings.workers)
+    if settings.max_trial_time is not None and Budget.parse(settings.max_trial_time, "max trial time").unit != "s":
+        raise BadCost(f"max trial time {settings.max_trial_time!r}: give a duration such as 45s, 90m or 2h")
+    for name, value in (("memory", settings.max_trial_memory), ("disk", settings.max_disk)):
+        if value is not None and not 0 < value < math.inf:
+            raise BadValue(f"max {name} {value!r}: give a number of GiB above 0")
+    if settings.price is not None:
+        Price.parse(settings.price)
+    if settings.device not in ("auto", "cpu", "cuda", "mps"):
+        raise UnknownName("device", settings.device, ("auto", "cpu", "cuda", "mps"))
+
+
+def device(settings: Settings) -> None:
+    """A device that is there, of a task that trains here with PyTorch: such a task has imported it by now."""
+    if settings.scheduler is None and settings.device in ("cuda", "mps") and "torch" in sys.modules:
+        from mfbo.tasks.training.device import device_of
+
+        device_of(settings.device)
+
+
+def _scheduler(scheduler: str, workers: int | None) -> None:
+    """A scheduler that may be there, and workers that may be used."""
+    if not re.fullmatch(r"[a-z]+://.+", scheduler) and not Path(scheduler).is_file():
+        raise BadValue(f"scheduler {scheduler!r}: give tcp://host:port, or a scheduler file that exists")
+    if workers == 0:
+        raise BadValue("workers 0 runs trials in this process, which no scheduler can do; give 1 or more, or leave it")
+
+
+def same_unit(limits: Limits, changes: Mapping[str, Any]) -> None:
+    """What has been charged in one unit cannot be continued in the other."""
+    before, after = limits.max_cost, changes.get("max_cost")
+    if after is None:
+        return
+    unit = Budget.parse(before).unit if before else "s"
+    if Budget.parse(after).unit != unit:
+        kind = "full evaluations, such as 40x" if unit == "x" else "time, such as 4h"
+        raise BadCost(f"max cost {after!r}: this run is charged in {kind}; give the new limit in the same unit")
+
+
+def affordable(limits: Limits, task: Task, rungs: list[Rung], optimizer: str) -> None:
+    """Refuse a budget that is known not to buy the cheapest trial."""
+    if limits.max_cost is None:
+        return
+    budget, lowest = Budget.parse(limits.max_cost), rungs[0]
+    need = cheapest(task, lowest, budget.unit)
+    if need is None:
+        return
+    if budget.amount < need.amount * (1 - 1e-9):
+        text = f"max cost {limits.max_cost!r} is less than the cheapest trial of {optimizer!r}"
+        raise BadCost(f"{text}: {lowest} costs {need.amount:.3g}{need.unit}; give at least that")
+
+
+def cheapest(task: Task, lowest: Rung, unit: str) -> Budget | None:
+    """What a trial at the lowest rung costs in that unit; None where that is not known beforehand."""
+    if unit == "x":
+        return Budget(lowest.work, "x")
+    return Budget(lowest.work * task.full_cost, "s") if task.full_cost else None
+
+
+def nothing_learned(run: Run) -> bool:
+    """Whether no trial got to a report, and none failed either."""
+    return all(not result.outcome.final and result.outcome.loss is None for result in run.results)
+
+
+def too_little(run: Run, remedy: str) -> str:
+    """What to say where `nothing_learned` within the budget; `remedy` is what a user can do."""
+    spent = sum(result.outcome.cost for result in run.results)
+    cheapest = f"the cheapest trial ({run.header.rungs[0]}) made no report in {spent:.3g}s"
+    return f"max cost {run.limits.max_cost!r} buys nothing here: {cheapest}; {remedy}. Nothing was kept"

@@ -1,0 +1,115 @@
+"""What a finished or interrupted run has to show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mfbo.budget import Budget
+from mfbo.cost.price import facts, of_run
+from mfbo.evidence.curves import incumbent
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mfbo.ledger.run import Run
+    from mfbo.trial import Config, Rung
+
+
+@dataclass(frozen=True)
+class Best:
+    """The incumbent.
+
+    Attributes:
+        config: hyperparameter values.
+        loss: validation loss, lower is better.
+        fidelity: the rung at which it was measured; `str` says it in words.
+        metrics: further numbers of the same measurement.
+        cost_at: what the run had charged when it was found, in the unit of the budget.
+        trial: number of its trial.
+    """
+
+    config: Config
+    loss: float
+    fidelity: Rung
+    metrics: Mapping[str, float]
+    cost_at: float
+    trial: int
+
+
+@dataclass(frozen=True)
+class TuneResult:
+    """A run.
+
+    Attributes:
+        task, optimizer, seed: what was run.
+        status: why it ended: ``budget``, ``trials``, ``wall``, ``exhausted`` (nothing left to try), ``interrupted``,
+            ``failed`` (no trial succeeded).
+        cost: charged, in `unit`.
+        unit: ``s`` seconds or ``x`` full evaluations.
+        max_cost: the limit, in `unit`; None without one.
+        trials: how many ended, partial ones not counted.
+        best: the incumbent; None where no trial gave a loss.
+        run: folder; None in memory.
+        ledger: everything that happened.
+    """
+
+    task: str
+    optimizer: str
+    seed: int
+    status: str
+    cost: float
+    unit: str
+    max_cost: float | None
+    trials: int
+    best: Best | None
+    run: Path | None
+    ledger: Run
+
+    def to_dict(self) -> dict[str, Any]:
+        """The object that ``mfbo tune --json`` prints."""
+        best = self.best and {
+            "config": self.best.config,
+            "loss": self.best.loss,
+            "fidelity": str(self.best.fidelity),
+            "metrics": dict(self.best.metrics),
+            "cost_at": self.best.cost_at,
+        }
+        return {
+            "task": self.task,
+            "optimizer": self.optimizer,
+            "seed": self.seed,
+            "max_cost": self.max_cost,
+            "cost": self.cost,
+            "unit": self.unit,
+            "trials": self.trials,
+            "status": self.status,
+            **facts(of_run(self.ledger), self.ledger.seconds),
+            "run": str(self.run) if self.run else None,
+            "best": best,
+        }
+
+
+def result_of(run: Run) -> TuneResult:
+    """What `run` has to show, finished or not."""
+    budget = Budget.parse(run.limits.max_cost) if run.limits.max_cost else None
+    found = incumbent(run)
+    best = None
+    if found is not None and found.outcome.loss is not None:
+        outcome = found.outcome
+        loss = float(found.outcome.loss)
+        best = Best(found.trial.config, loss, outcome.rung, outcome.metrics, found.spent, found.trial.id)
+    return TuneResult(
+        task=run.header.task,
+        optimizer=run.header.optimizer,
+        seed=run.header.seed,
+        status=run.ended or "unfinished",
+        cost=run.spent,
+        unit=budget.unit if budget else "s",
+        max_cost=budget.amount if budget else None,
+        trials=sum(result.outcome.final for result in run.results),
+        best=best,
+        run=run.folder,
+        ledger=run,
+    )

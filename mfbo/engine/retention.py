@@ -1,0 +1,87 @@
+"""Which checkpoints of a run are kept, and which no rung can need any more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from mfbo.checkpoint import Checkpoints
+    from mfbo.ledger.run import Result, Run
+    from mfbo.trial import Trial
+
+
+class Retention:
+    """Deletes the checkpoints that no rung can need any more; the incumbent's is kept.
+
+    Args:
+        checkpoints: those of the run.
+        top_epochs: of the highest rung; a configuration that has been there goes no further.
+        max_bytes: if all of them take more, those with the worst losses go first; of trials in flight none.
+    """
+
+    def __init__(self, checkpoints: Checkpoints, top_epochs: int, max_bytes: float | None = None) -> None:
+        self._checkpoints = checkpoints
+        self._top = top_epochs
+        self._max_bytes = max_bytes
+        self._done: set[str] = set()
+        self._losses: dict[str, tuple[float, float]] = {}
+        self._flying: set[str] = set()
+
+    def read(self, run: Run) -> None:
+        """Take note of the results of a run that goes on, and of the trials that it left open."""
+        for result in run.results:
+            self._note(result)
+        self._flying = {trial.key for trial in run.open}
+
+    def epochs(self, trial: Trial) -> int:
+        """Epochs that the configuration of `trial`, which is about to start, has behind it."""
+        self._flying.add(trial.key)
+        found = self._checkpoints.find(trial.key, below=trial.rung.epochs)
+        return found[0] if found else 0
+
+    def after(self, result: Result, best: Result | None, pending: Collection[str] | None = None) -> None:
+        """Delete what `result` has made useless.
+
+        Args:
+            result: that has come in.
+            best: the incumbent now.
+            pending: keys of the configurations that may still go on, beside those in flight; None for all.
+        """
+        self._note(result)
+        if result.outcome.final:  # else it goes on, perhaps from where it began
+            self._flying.discard(result.trial.key)
+            self._checkpoints.trim(result.trial.key)
+        keep = best.trial.key if best else ""
+        if pending is not None:
+            self._done.update(self._losses.keys() - self._flying - set(pending))
+        for key in [key for key in self._done if key != keep]:
+            self._checkpoints.drop(key)
+            self._done.discard(key)
+            self._losses.pop(key, None)
+        if self._max_bytes is not None:
+            self._shrink(keep, self._max_bytes)
+
+    def _note(self, result: Result) -> None:
+        outcome, key = result.outcome, result.trial.key
+        if outcome.failed or (outcome.status == "ok" and outcome.rung.epochs >= self._top):
+            self._done.add(key)
+        if outcome.loss is not None:
+            self._losses[key] = (outcome.rung.work, -outcome.loss)
+
+    def _shrink(self, keep: str, most: float) -> None:
+        """Drop from the lowest rung and the worst loss upwards."""
+        sizes = {key: _size(self._checkpoints.root / key) for key in self._checkpoints.keys()}  # noqa: SIM118
+        spared = {keep, *self._flying}
+        known = [key for key in sizes if key in self._losses and key not in spared]
+        for key in sorted(known, key=self._losses.__getitem__):
+            if sum(sizes.values()) <= most:
+                return
+            self._checkpoints.drop(key)
+            sizes.pop(key)
+
+
+def _size(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

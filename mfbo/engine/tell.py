@@ -1,0 +1,81 @@
+"""A result from elsewhere, told to a run: its optimizer hears of it when the run goes on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mfbo import space
+from mfbo.errors import BadLedger, BadValue
+from mfbo.fidelity import Fidelity
+from mfbo.ledger.journal import Ledger
+from mfbo.space import kept_space
+from mfbo.trial import Known, Rung
+
+if TYPE_CHECKING:
+    from mfbo.ledger.run import Header
+
+
+def tell(
+    run: Path | str,
+    config: Mapping[str, Any] | Path | str,
+    loss: float,
+    *,
+    epochs: int | None = None,
+    data: float | None = None,
+    command: str = "",
+) -> Known:
+    """Append a result from elsewhere to the ledger of `run`, at no cost of its budget.
+
+    It is never the run's incumbent, as nobody here has measured it. Where it is better than what the run knows, an
+    optimizer that learns from it asks for that configuration next.
+
+    Args:
+        run: its folder.
+        config: a YAML or JSON file, or names and values; every hyperparameter that is active must be there.
+        loss: validation loss, as the run's task measures it.
+        epochs: for which it was trained; those of a full evaluation if None.
+        data: fraction of the training data; that of a full evaluation if None.
+        command: what the user typed, for the ledger.
+
+    Raises:
+        UnknownName, BadValue: a configuration outside the run's space, a loss that is no number, a fidelity outside
+            the task's.
+        RunLocked: another process writes to the run.
+        RunError: no such run, or a damaged one.
+    """
+    if isinstance(loss, bool) or not isinstance(loss, int | float) or not math.isfinite(loss):
+        raise BadValue(f"loss {loss!r}: give a finite number, lower is better")
+    where = "the configuration" if isinstance(config, Mapping) else repr(str(config))
+    values = config if isinstance(config, Mapping) else space.read_config(config)
+    with Ledger.reopen(Path(run)) as ledger:
+        header = ledger.run.header
+        if header.objectives:
+            names = ", ".join(header.objectives)
+            raise BadValue(f"this run has several objectives ({names}); a loss alone tells it nothing")
+        fitted = space.fitted(values, kept_space(header.space), where)
+        known = Known(fitted, _rung(header, epochs, data), float(loss))
+        ledger.told(known, at=datetime.now(timezone.utc).isoformat(timespec="seconds"), command=command)
+    return known
+
+
+def _rung(header: Header, epochs: int | None, data: float | None) -> Rung:
+    """The fidelity of a result, which must lie within that of the run."""
+    try:
+        low, high = header.fidelity["epochs"]
+        least, most = header.fidelity["data"]
+        fidelity = Fidelity((low, high), (least, most))
+    except (KeyError, TypeError, ValueError, BadValue) as error:
+        raise BadLedger(f"the ledger's fidelity {dict(header.fidelity)!r:.100} is damaged; start a new run") from error
+    epochs, data = high if epochs is None else epochs, most if data is None else data
+    if not 1 <= epochs <= high:
+        raise BadValue(f"epochs {epochs!r}: a full evaluation has {high}; give 1 to {high}")
+    if not 0 < data <= most:
+        raise BadValue(f"data {data!r}: give the fraction of the training data, above 0 and up to {most:g}")
+    found = Rung(epochs, float(data), fidelity.work(epochs, data))
+    if found.work < header.rungs[0].work - 1e-9:
+        raise BadValue(f"{found} is less than the lowest rung of the run, {header.rungs[0]}; it would tell nothing")
+    return found

@@ -1,0 +1,153 @@
+"""One configuration, trained once: what `mfbo best --format command` repeats."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mfbo.checkpoint import Checkpoints
+from mfbo.cost.price import facts, kept
+from mfbo.engine import preflight
+from mfbo.errors import BadTask, BadValue, RunError
+from mfbo.executors.evaluate import Setting, evaluate
+from mfbo.exports.model import FINAL, check_new, write_folder
+from mfbo.ledger.environment import hardware, versions
+from mfbo.ledger.fingerprint import space_dict
+from mfbo.settings import Settings
+from mfbo.space import fitted
+from mfbo.tasks.registry import load
+from mfbo.trial import Rung, Trial
+
+if TYPE_CHECKING:
+    from mfbo.cost.price import Price
+    from mfbo.task import Task
+    from mfbo.trial import Config, Report
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What one training came to.
+
+    Attributes:
+        task: its name.
+        config: as it was trained.
+        rung: the fidelity.
+        seed: of the training.
+        loss: on the validation part, or on the test split for a final training; lower is better.
+        metrics: further numbers of the same measurement.
+        seconds: of training and measuring.
+        folder: where the model is; None if none was written, as none was asked for or the task keeps none.
+        price: of an hour; None without one.
+    """
+
+    task: str
+    config: Config
+    rung: Rung
+    seed: int
+    loss: float
+    metrics: Mapping[str, float]
+    seconds: float
+    folder: Path | None
+    price: Price | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """For ``--json``."""
+        found = {**vars(self), "metrics": dict(self.metrics), "folder": str(self.folder) if self.folder else None}
+        return {**found, "rung": str(self.rung), **facts(self.price, self.seconds)}
+
+
+def train(
+    task: Task | str,
+    config: Mapping[str, Any],
+    *,
+    seed: int = 0,
+    epochs: int | None = None,
+    data: float | None = None,
+    final: bool = False,
+    settings: Settings | None = None,
+    out: Path | str | None = None,
+    heard: Callable[[Report], None] | None = None,
+) -> Trained:
+    """Train `config` from scratch, in this process.
+
+    Args:
+        task: a `Task`, or a name that `mfbo.tasks.registry.load` knows.
+        config: names and values; what is missing is taken from the space's defaults.
+        seed: of the training.
+        epochs: those of a full evaluation if None.
+        data: fraction of the training data; that of a full evaluation if None.
+        final: train on training and validation part, and measure on the test split, as `mfbo validate` does.
+        settings: device, options and space.
+        out: folder for the model, new or empty; None to keep none.
+        heard: is given each report as it is made.
+
+    Raises:
+        MfboError: a mistake that a person can mend, or a training that failed.
+    """
+    settings = settings or Settings()
+    task = (load(task) if isinstance(task, str) else task).with_space(settings.space)
+    preflight.settings(settings)
+    values = fitted(config, task.space, "the configuration", partial=True)
+    if final and task.validate is None:
+        raise BadTask(f"task {task.name!r} has no final validation: give Task(validate=...), or leave --final")
+    trial = Trial(0, values, _rung(task, epochs, data))
+    target = Path(out) if out is not None else None
+    if target is not None:
+        check_new(target)
+    if task.prepare:
+        task.prepare(settings.options)
+    preflight.device(settings)
+    used = replace(task, train=task.validate) if final and task.validate else task
+    with tempfile.TemporaryDirectory(prefix="mfbo-train-") as scratch:
+        setting = Setting(seed, settings.device, settings.options, Checkpoints(Path(scratch)))
+        outcome = evaluate(used, trial, setting, heard=heard)
+        if outcome.status != "ok" or outcome.loss is None:
+            reason = (outcome.error or outcome.status).strip().splitlines()[-1]
+            raise RunError(f"training {task.name!r} {outcome.status}: {reason}")
+        if target is not None:
+            metrics = {"loss": outcome.loss, **outcome.metrics}
+            measured_on = FINAL if final else "the validation part"
+            facts = {"metrics": metrics, "measured_on": measured_on, "space": settings.space}
+            target = target if _write(task, trial, setting, facts, out=target) else None
+    return Trained(
+        task.name, values, trial.rung, seed, outcome.loss, outcome.metrics, outcome.cost, target, kept(vars(settings))
+    )
+
+
+def _rung(task: Task, epochs: int | None, data: float | None) -> Rung:
+    full = task.fidelity.full
+    epochs, data = full.epochs if epochs is None else epochs, full.data if data is None else data
+    if epochs < 1:
+        raise BadValue(f"epochs {epochs}: give 1 or more")
+    if not 0 < data <= full.data:
+        raise BadValue(f"data {data!r}: give the fraction of the training data, above 0 and up to {full.data:g}")
+    return Rung(epochs, data, task.fidelity.work(epochs, data))
+
+
+def _write(
+    task: Task,
+    trial: Trial,
+    setting: Setting,
+    facts: Mapping[str, Any],
+    *,
+    out: Path,
+) -> bool:
+    """The model's folder, if the task keeps a model."""
+    assert setting.checkpoints is not None
+    found = setting.checkpoints.find(trial.key, below=trial.rung.epochs + 1)
+    if found is None:
+        return False
+    described = {
+        "task": task.source or task.name,
+        "hyperparameters": trial.config,
+        "trained": {**vars(trial.rung), "seed": setting.seed},
+        "options": dict(setting.options),
+        "versions": dict(versions()),
+        "hardware": dict(hardware()),
+        **facts,
+    }
+    write_folder(described, space_dict(task.space), found[1], out)
+    return True

@@ -1,0 +1,458 @@
+"""`tune` and `resume`: one run within its limits, from the first ask to its result."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mfbo.adapters.command import is_command
+from mfbo.checkpoint import Checkpoints
+from mfbo.cost.meter import Meter
+from mfbo.cost.price import in_time
+from mfbo.engine import preflight, trusted_commands
+from mfbo.engine.interrupt import Interrupt
+from mfbo.engine.loop import Loop
+from mfbo.engine.replay import begun, rebuild
+from mfbo.engine.result import TuneResult, result_of
+from mfbo.engine.retention import Retention
+from mfbo.engine.warm_start import known_of
+from mfbo.errors import BadCost, BadValue, NoObjective
+from mfbo.executors import choice
+from mfbo.executors.evaluate import Setting
+from mfbo.exports.model import keep_best
+from mfbo.fidelity import ETA
+from mfbo.ledger import fingerprint
+from mfbo.ledger.environment import hardware, versions
+from mfbo.ledger.journal import Ledger, read
+from mfbo.ledger.observer import Observer
+from mfbo.ledger.run import Header, Limits, Run
+from mfbo.objectives import checked
+from mfbo.optimizers.registry import BELIEVERS, DEFAULT, LEARNERS, make
+from mfbo.planning import planner
+from mfbo.planning.ladder import Bounds
+from mfbo.settings import Settings, resumed
+from mfbo.space import is_space_file, kept_space, prior_of
+from mfbo.task import Task
+from mfbo.tasks.registry import load, own_code
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from mfbo.ledger.plan import Plan
+    from mfbo.trial import Config, Known, Rung
+
+
+def tune(
+    task: Task | str,
+    max_cost: str | float | None = None,
+    *,
+    optimizer: str = DEFAULT,
+    seed: int = 0,
+    max_trials: int | None = None,
+    max_wall: str | None = None,
+    out: Path | str | None = None,
+    fidelity: str | None = None,
+    settings: Settings | None = None,
+    observer: Observer | None = None,
+    command: str = "",
+    warm_start: Run | Path | str | None = None,
+    prior: Mapping[str, Any] | Path | str | None = None,
+    max_fidelity: float = 1.0,
+    min_fidelity: float = 0.0,
+    eta: int = ETA,
+    like: Plan | None = None,
+    objectives: Sequence[str] = (),
+) -> TuneResult:
+    """Search for the best configuration of `task` within the limits; at least one of them is needed.
+
+    The first Ctrl-C ends the run in order, with status ``interrupted``; `resume` goes on with it.
+
+    Args:
+        task: a `Task`, or a name that `mfbo.tasks.registry.load` knows.
+        max_cost: ``2h``, ``90m``, ``20x`` (full evaluations), ``5USD`` where `settings` have a price, or seconds as a
+            number.
+        optimizer: see `mfbo.optimizers.registry.OPTIMIZERS`.
+        seed: 0 or more; the same seed asks the same on a virtual clock.
+        max_trials: ends after so many finished trials.
+        max_wall: duration by the clock.
+        out: folder for the ledger and the checkpoints; None keeps the run in memory.
+        fidelity: path ``epochs``, ``data`` or ``joint``; the task's default if None.
+        settings: how trials are run.
+        observer: is told what happens.
+        command: what the user typed, for the ledger.
+        warm_start: an earlier run of the same task, in this space or another one, to begin with as far as it fits.
+        prior: a configuration believed in, which is tried first and drawn near to as long as it holds: ``default``, a
+            YAML file, or names and values; what is missing in it is taken from the space's defaults.
+        max_fidelity: no rung above this fraction of a full evaluation.
+        min_fidelity: no rung below it.
+        eta: factor between rungs; one of so many configurations is promoted.
+        like: the plan of another run of this task, to be compared with: what it measured is taken and charged instead
+            of measuring anew, and the top rung is the same.
+        objectives: several to be low at once, ``loss`` among them; see `mfbo.objectives`.
+
+    Raises:
+        MfboError: a mistake that a person can mend; nothing was written.
+    """
+    settings, observer = settings or Settings(), observer or Observer()
+    task = (load(task) if isinstance(task, str) else task).with_space(settings.space)
+    _say_whose(task.source, observer.note)
+    limits, settings = _limits(max_cost, max_trials, max_wall, seed=seed, settings=settings)
+    bounds = Bounds(fidelity, eta, min_fidelity, max_fidelity)
+    usual = planner.rungs(task, optimizer, bounds)
+    believed = _prior(prior, task, optimizer, observer)
+    objectives = _objectives(objectives, warm_start)
+    make(optimizer, task, usual, seed, prior=believed, eta=eta, objectives=objectives)
+    preflight.affordable(limits, task, usual, optimizer)
+    _prepare(task, settings)
+    with Interrupt() as interrupt:
+        planned, rungs = planner.plan(
+            task,
+            optimizer,
+            limits=limits,
+            settings=settings,
+            seed=seed,
+            bounds=bounds,
+            interrupted=interrupt,
+            note=observer.note,
+            like=like,
+        )
+    observer.planned(planned, settings.price)
+    known = _known(warm_start, task, rungs, optimizer, observer)
+    chosen = make(optimizer, task, rungs, seed, known, prior=believed, eta=eta, objectives=objectives)
+    trusted_commands.remember(task.source)
+    header = _header(
+        task=task,
+        optimizer=optimizer,
+        seed=seed,
+        limits=limits,
+        fidelity=fidelity,
+        rungs=rungs,
+        settings=settings,
+        known=known,
+        prior=believed,
+        objectives=objectives,
+        command=command,
+        bounds=bounds,
+        plan=planned,
+    )
+    folder = Path(out) if out is not None else None
+    new = folder is not None and not folder.exists()
+    with Ledger.create(header, folder) as ledger:
+        try:
+            status = _run(task, chosen, ledger, settings, observer, stopped=interrupt())
+        except NoObjective:
+            if folder is not None:
+                _remove(folder, whole=new)
+            raise
+    if status == "budget" and preflight.nothing_learned(ledger.run):
+        if folder is not None:
+            _remove(folder, whole=new)
+        raise BadCost(preflight.too_little(ledger.run, task.remedy(settings.options)))
+    return result_of(ledger.run)
+
+
+def plan(
+    task: Task | str,
+    max_cost: str | float | None = None,
+    *,
+    max_wall: str | None = None,
+    optimizer: str = DEFAULT,
+    seed: int = 0,
+    bounds: Bounds | None = None,
+    settings: Settings | None = None,
+    note: Callable[[str], None] = lambda text: None,
+) -> Plan | None:
+    """What a budget would buy, and at which rungs; None where the user stopped it.
+
+    Args:
+        task: as for `tune`.
+        max_cost: the same.
+        max_wall: the same.
+        optimizer: the same.
+        seed: the same.
+        settings: the same.
+        bounds: of the ladder.
+        note: is told what the user should know.
+
+    Raises:
+        MfboError: as `tune`.
+    """
+    settings, bounds = settings or Settings(), bounds or Bounds()
+    task = (load(task) if isinstance(task, str) else task).with_space(settings.space)
+    _say_whose(task.source, note)
+    limits, settings = _limits(max_cost, None, max_wall, seed=seed, settings=settings)
+    usual = planner.rungs(task, optimizer, bounds)
+    preflight.affordable(limits, task, usual, optimizer)
+    _prepare(task, settings)
+    with Interrupt() as interrupt:
+        found, _ = planner.plan(
+            task,
+            optimizer,
+            limits=limits,
+            settings=settings,
+            seed=seed,
+            bounds=bounds,
+            interrupted=interrupt,
+            note=note,
+        )
+    return None if interrupt() else found
+
+
+def resume(
+    run: Path | str,
+    *,
+    max_cost: str | float | None = None,
+    max_trials: int | None = None,
+    max_wall: str | None = None,
+    task: Task | None = None,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    accept_changes: bool = False,
+    observer: Observer | None = None,
+    command: str = "",
+) -> TuneResult:
+    """Go on with a run that was interrupted, or extend a finished one; time in between is not charged.
+
+    Args:
+        run: its folder.
+        max_cost: new limit, in all, not in addition; None leaves it as it is.
+        max_trials: the same.
+        max_wall: the same.
+        task: for a run of a `Task` object, which no name leads to.
+        workers: how many from now on; None for as many as the run began with.
+        scheduler: of a Dask cluster, or ``local`` for this machine. A run that was on a cluster needs one of them: the
+            address in a ledger is not trusted, as whoever answers there could make this process run anything.
+        accept_changes: go on although task or space have changed since.
+        observer: is told what happens.
+        command: what the user typed, for the ledger.
+
+    Raises:
+        RunChanged: task or space are not those of the run; says what changed.
+        RunError: no such run, or another process writes to it.
+    """
+    with Ledger.reopen(Path(run)) as ledger:
+        known = ledger.run
+        header = known.header
+        observer = observer or Observer()
+        settings = resumed(header.settings, workers, scheduler)
+        preflight.settings(settings)
+        if task is None:
+            if not accept_changes:
+                trusted_commands.check(header.task)
+                fingerprint.check_file(header)
+            _say_whose(header.task, observer.note)
+            task = load(header.task)
+        task = _with_space(task, settings.space, header)
+        if not accept_changes:
+            fingerprint.check_unchanged(header, task)
+        max_cost, settings = in_time(max_cost, settings)
+        new: dict[str, Any] = {
+            "max_cost": preflight.cost_text(max_cost),
+            "max_trials": max_trials,
+            "max_wall": max_wall,
+        }
+        changes = {name: value for name, value in new.items() if value is not None}
+        preflight.limits(replace(known.limits, **changes), header.seed)
+        preflight.same_unit(known.limits, changes)
+        chosen = begun(task, header)
+        rebuild(chosen, known)
+        _prepare(task, settings)
+        if changes:
+            planned = header.plan is not None and header.plan.lowered and "max_fidelity" not in header.bounds
+            if planned and "max_cost" in changes:
+                observer.note(
+                    f"its highest rung stays at {100 * header.rungs[-1].work:.2g}% of a full evaluation, as the first "
+                    f"limit was planned; for a higher one: mfbo tune {header.task} --warm-start {run}"
+                )
+            ledger.limits(**changes)
+        ledger.resume(at=_now(), command=command)
+        if known.torn:
+            observer.note(f"the ledger's last line was cut off in mid-write ({known.torn} bytes); it was removed")
+        _run(task, chosen, ledger, settings, observer)
+    return result_of(ledger.run)
+
+
+def _run(
+    task: Task, optimizer: Any, ledger: Ledger, settings: Settings, observer: Observer, *, stopped: bool = False
+) -> str:
+    """Run the loop of an open ledger to its end; the status. With `stopped` that is at once: the user asked before."""
+    run = ledger.run
+    meter = Meter(task, run.limits)
+    meter.read(run)
+    with ExitStack() as stack:
+        interrupt = stack.enter_context(Interrupt())
+        interrupt.asked = stopped
+        checkpoints = retention = None
+        if not (settings.from_scratch or task.stateless):
+            root = run.folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mfbo-")))
+            checkpoints = Checkpoints(root / "checkpoints")
+            most = None if settings.max_disk is None else settings.max_disk * 2**30
+            retention = Retention(checkpoints, run.header.rungs[-1].epochs, most)
+            retention.read(run)
+        setting = Setting(run.header.seed, settings.device, settings.options, checkpoints)
+        executor = choice.make(
+            task,
+            setting,
+            settings,
+            grace=meter.grace,
+            interrupted=interrupt,
+            note=observer.note,
+            wall=run.wall,
+            virtual=task.full_cost is not None or any(result.outcome.virtual for result in run.results),
+        )
+        stack.callback(executor.close)
+        loop = Loop(
+            task=task,
+            optimizer=optimizer,
+            executor=executor,
+            ledger=ledger,
+            meter=meter,
+            observer=observer,
+            interrupted=interrupt,
+            retention=retention,
+        )
+        observer.began(run)
+        status = "killed"
+        try:
+            status = loop.run()
+        finally:
+            observer.ended(status)
+        ledger.end(status, thinking=loop.thinking, charge=loop.thinking if meter.unit == "s" else 0.0)
+    if checkpoints is not None:
+        try:
+            keep_best(run)
+        except OSError as error:
+            observer.note(f"the best model was not written into {str(run.folder)!r}: {error.strerror}")
+    return status
+
+
+def _known(
+    source: Run | Path | str | None, task: Task, rungs: list[Rung], optimizer: str, observer: Observer
+) -> tuple[Known, ...]:
+    """What the optimizer can begin with; says what was left out."""
+    if source is None:
+        return ()
+    run = source if isinstance(source, Run) else read(source)
+    if run.header.task != (task.source or task.name):
+        raise BadValue(f"warm start from a run of {run.header.task!r}: give one of {task.source or task.name!r}")
+    if optimizer not in LEARNERS:
+        observer.note(f"{optimizer} makes no use of an earlier run; {', '.join(LEARNERS)} would")
+        return ()
+    found, words = known_of(run, task.space, rungs)
+    observer.note(words)
+    return found
+
+
+def _objectives(names: Sequence[str], warm_start: object) -> tuple[str, ...]:
+    """Those of the run; results of an earlier one have a loss only."""
+    found = checked(names)
+    if found and warm_start is not None:
+        raise BadValue("a warm start has losses only, and there are several objectives; leave one of the two")
+    return found
+
+
+def _prior(
+    source: Mapping[str, Any] | Path | str | None, task: Task, optimizer: str, observer: Observer
+) -> Config | None:
+    """The configuration that the optimizer begins with; says so where it makes no use of one."""
+    if source is None:
+        return None
+    found = prior_of(source, task.space)
+    if optimizer in BELIEVERS:
+        return found
+    observer.note(f"{optimizer} makes no use of a prior; {', '.join(BELIEVERS)} would")
+    return None
+
+
+def _prepare(task: Task, settings: Settings) -> None:
+    """Make sure that trials can be run."""
+    if task.prepare:
+        task.prepare(settings.options)
+    preflight.device(settings)
+    choice.check(task, settings)
+
+
+def _limits(
+    max_cost: str | float | None, max_trials: int | None, max_wall: str | None, *, seed: int, settings: Settings
+) -> tuple[Limits, Settings]:
+    """The limits of a new run, money as time, and its settings; both as they are allowed."""
+    max_cost, settings = in_time(max_cost, settings)
+    limits = Limits(preflight.cost_text(max_cost), max_trials, max_wall)
+    preflight.limits(limits, seed)
+    preflight.settings(settings)
+    return limits, settings
+
+
+def _say_whose(name: str, note: Callable[[str], None]) -> None:
+    """Say which file of the user's it is that the task `name` runs, if it is one."""
+    if said := own_code(name):
+        note(said)
+
+
+def _with_space(task: Task, name: str, header: Header) -> Task:
+    """The task with the space of the run; one that came from a file is in the ledger."""
+    if not (is_space_file(name) or is_command(header.task)):
+        return task.with_space(name)
+    return task.on(kept_space(header.space))
+
+
+def _header(
+    *,
+    task: Task,
+    optimizer: str,
+    seed: int,
+    limits: Limits,
+    fidelity: str | None,
+    rungs: list[Rung],
+    settings: Settings,
+    known: tuple[Known, ...],
+    prior: Config | None,
+    objectives: Sequence[str],
+    command: str,
+    bounds: Bounds,
+    plan: Plan,
+) -> Header:
+    space = fingerprint.space_dict(task.space)
+    return Header(
+        task=task.source or task.name,
+        optimizer=optimizer,
+        seed=seed,
+        limits=limits,
+        fidelity=fingerprint.fidelity_dict(task, fidelity),
+        rungs=tuple(rungs),
+        space=space,
+        space_hash=fingerprint.digest(space),
+        source_hash=fingerprint.source_hash(task.source),
+        grid={name: list(values) for name, values in (task.grid or {}).items()} if optimizer == "grid" else None,
+        full_cost=task.full_cost,
+        optimum=task.optimum,
+        settings=dict(vars(settings)),
+        known=known,
+        prior=prior,
+        objectives=tuple(objectives),
+        versions=versions(),
+        hardware=hardware(),
+        command=command,
+        created=_now(),
+        eta=bounds.eta,
+        bounds=bounds.given,
+        plan=plan,
+    )
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+
+
+def _remove(folder: Path, *, whole: bool) -> None:
+    """Take back what a run without any result has written."""
+    if whole:
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    (folder / "ledger.jsonl").unlink(missing_ok=True)
+    shutil.rmtree(folder / "checkpoints", ignore_errors=True)

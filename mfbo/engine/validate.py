@@ -1,0 +1,243 @@
+"""The final validation: the incumbent, trained anew on all that is not the test split, and measured on that."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from mfbo.checkpoint import Checkpoints
+from mfbo.cost.price import Price, facts, of_run
+from mfbo.errors import BadTask, BadValue, RunError
+from mfbo.executors.evaluate import Setting, evaluate
+from mfbo.exports.model import BEST, FINAL, best_of, write_model
+from mfbo.ledger.journal import DAMAGE, read
+from mfbo.ledger.run import Run
+from mfbo.ledger.schema import number, rung_of
+from mfbo.task import Task
+from mfbo.tasks.registry import load
+from mfbo.tasks.training.setup import MEASUREMENT
+from mfbo.trial import Config, Rung, Trial
+
+
+@dataclass(frozen=True)
+class Score:
+    """One training, and what the test split says of it.
+
+    Attributes:
+        seed: of the training.
+        loss: on the test split, lower is better.
+        metrics: ``accuracy``, ``macro_f1`` and whatever else the task measures.
+        confusion: samples by true class (rows) and predicted class (columns); None where the task keeps none.
+        train: seconds of training.
+        evaluation: seconds of measuring.
+    """
+
+    seed: int
+    loss: float
+    metrics: dict[str, float]
+    confusion: tuple[tuple[int, ...], ...] | None
+    train: float
+    evaluation: float
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What the final validation found.
+
+    Attributes:
+        task: its name.
+        config: of the incumbent.
+        rung: full fidelity.
+        scores: one a seed.
+        folder: where the first seed's model is; None if it was not written.
+        price: of an hour, as the run keeps it; None without one.
+    """
+
+    task: str
+    config: Config
+    rung: Rung
+    scores: tuple[Score, ...]
+    folder: Path | None
+    price: Price | None = None
+
+    def mean(self, metric: str) -> float:
+        """Of ``loss`` or a metric over the seeds."""
+        return statistics.fmean(self._values(metric))
+
+    def deviation(self, metric: str) -> float:
+        """Standard deviation (n - 1) over the seeds; 0 for one seed."""
+        values = self._values(metric)
+        return statistics.stdev(values) if len(values) > 1 else 0.0
+
+    @property
+    def confusion(self) -> list[list[int]] | None:
+        """Summed over the seeds: true classes in rows, predicted ones in columns."""
+        kept = [score.confusion for score in self.scores if score.confusion is not None]
+        return [[sum(cells) for cells in zip(*rows, strict=True)] for rows in zip(*kept, strict=True)] or None
+
+    @property
+    def seconds(self) -> float:
+        """Of training and measuring, all seeds together."""
+        return sum(score.train + score.evaluation for score in self.scores)
+
+    def to_dict(self) -> dict[str, Any]:
+        """For ``--json``."""
+        names = ["loss", *self.scores[0].metrics]
+        return {
+            "task": self.task,
+            "config": self.config,
+            "fidelity": str(self.rung),
+            "seeds": [score.seed for score in self.scores],
+            "mean": {name: self.mean(name) for name in names},
+            "deviation": {name: self.deviation(name) for name in names},
+            "confusion": self.confusion,
+            "seconds": self.seconds,
+            **facts(self.price, self.seconds),
+            "scores": [asdict(score) for score in self.scores],
+            "folder": str(self.folder) if self.folder else None,
+        }
+
+    def _values(self, metric: str) -> list[float]:
+        return [score.loss if metric == "loss" else score.metrics[metric] for score in self.scores]
+
+
+def validate(
+    run: Run | Path | str,
+    seeds: int = 3,
+    *,
+    out: Path | str | None = None,
+    device: str | None = None,
+    task: Task | None = None,
+    seconds: float | None = None,
+    have: Sequence[Score] = (),
+    told: Callable[[Score], None] = lambda score: None,
+) -> Validation:
+    """Train the incumbent from scratch at full fidelity on training and validation part; measure on the test split.
+
+    The model of the first seed is written into a folder: the choice must not depend on the test split.
+
+    Args:
+        run: folder of a run, or a run as read.
+        seeds: how many trainings; they have the run's seed and those that follow it.
+        out: folder to write; ``RUN/best`` if None, which is replaced; nothing is written for a run in memory.
+        device: None for the run's.
+        task: for a run of a `Task` object, which no name leads to.
+        seconds: limit; a training in flight then is ended at its next report, and does not count. None for no limit.
+        have: scores of this configuration that are there already; what is missing is trained.
+        told: is given each score as it comes.
+
+    Raises:
+        BadValue: of `seeds`, or `out` has something in it.
+        BadTask: the task has no final validation.
+        RunError: no such run, it has no result, a training failed, or none came to its end within the limit.
+        BadData, MissingExtra: the task cannot be trained here.
+    """
+    if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
+        raise BadValue(f"seeds {seeds!r}: give a whole number, 1 or more")
+    run = read(run) if not isinstance(run, Run) else run
+    best = best_of(run)
+    task = task or load(run.header.task)
+    if task.validate is None:
+        raise BadTask(f"task {task.name!r} has no final validation: give Task(validate=...), see docs of mfbo.Task")
+    target = Path(out) if out is not None else run.folder / BEST if run.folder else None
+    if out is not None and target is not None and target.exists() and any(target.iterdir()):
+        raise BadValue(f"{str(target)!r} is not empty; name a new folder")
+    options = dict(run.header.settings.get("options", {}))
+    if task.prepare:
+        task.prepare(options)
+    trial, final = Trial(best.trial.id, best.trial.config, task.fidelity.full), replace(task, train=task.validate)
+    setting = Setting(run.header.seed, device or str(run.header.settings.get("device", "auto")), options)
+    with tempfile.TemporaryDirectory(prefix="mfbo-validate-", dir=run.folder) as scratch:
+        scores, first = list(have), None
+        missing = [seed for seed in range(setting.seed, setting.seed + seeds) if seed not in {s.seed for s in have}]
+        try:
+            for score, folder in _trainings(final, trial, setting, missing, seconds=seconds, scratch=Path(scratch)):
+                scores.append(score)
+                told(score)
+                first = first or folder
+                if folder is not None and folder != first:
+                    shutil.rmtree(folder)
+        finally:  # Ctrl-C, too, leaves the model that there is
+            if target is not None and first is not None:
+                if out is None:
+                    shutil.rmtree(target, ignore_errors=True)
+                facts, seed = _facts(scores), missing[0]
+                write_model(run, best, target, first, rung=trial.rung, seed=seed, facts=facts)
+        if not scores:
+            raise RunError(f"no training of the final validation came to its end in {seconds:.3g}s; give more")
+    written = target if first is not None else None
+    return Validation(task.name, best.trial.config, trial.rung, tuple(scores), written, of_run(run))
+
+
+def _trainings(
+    task: Task, trial: Trial, setting: Setting, seeds: Sequence[int], *, seconds: float | None, scratch: Path
+) -> Iterator[tuple[Score, Path | None]]:
+    """One a seed, until the time is up."""
+    began = time.monotonic()
+    for seed in seeds:
+        left = None if seconds is None else seconds - (time.monotonic() - began)
+        own = replace(setting, seed=seed, checkpoints=Checkpoints(scratch / str(seed)))
+        found = _one(task, trial, own, left)
+        if found is None:
+            return
+        yield found
+
+
+def kept(run: Run, config: Config) -> Validation | None:
+    """The last validation of `config`, as the folder of the model in ``RUN/best`` keeps it; None where there is none.
+
+    What was not kept, times and the confusion of single seeds, is 0 and None.
+    """
+    if run.folder is None:
+        return None
+    folder = run.folder / BEST
+    try:
+        found = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        if found["hyperparameters"] != config:
+            return None
+        rows = [{name: number(value) for name, value in row.items()} for row in found["all_seeds"]]
+        scores = [Score(int(row.pop("seed")), row.pop("loss"), row, None, 0.0, 0.0) for row in rows]
+        return Validation(run.header.task, config, rung_of(found["trained"]), tuple(scores), folder) if scores else None
+    except (OSError, *DAMAGE):
+        return None
+
+
+def _one(task: Task, trial: Trial, setting: Setting, seconds: float | None) -> tuple[Score, Path | None] | None:
+    """Train once: the score, and the folder with the model where the task leaves one; None if it took too long."""
+
+    def stop(elapsed: float) -> str | None:
+        return "time" if seconds is not None and elapsed > seconds else None
+
+    outcome = evaluate(task, trial, setting, stop)
+    if outcome.status == "stopped":
+        return None
+    if outcome.status != "ok" or outcome.loss is None:
+        reason = (outcome.error or outcome.status).strip().splitlines()[-1]
+        raise RunError(f"validation of task {task.name!r} with seed {setting.seed} {outcome.status}: {reason}")
+    assert setting.checkpoints is not None
+    found = setting.checkpoints.find(trial.key, below=trial.rung.epochs + 1)
+    folder = found[1] if found else None
+    confusion = None
+    if folder is not None and (folder / MEASUREMENT).is_file():
+        rows = json.loads((folder / MEASUREMENT).read_text(encoding="utf-8")).get("confusion")
+        confusion = tuple(tuple(row) for row in rows) if rows else None
+    metrics = dict(outcome.metrics)
+    return Score(setting.seed, outcome.loss, metrics, confusion, outcome.train, outcome.evaluation), folder
+
+
+def _facts(scores: Sequence[Score]) -> dict[str, Any]:
+    """What goes into the model's description: the first seed is its own, the others show the spread."""
+    first = scores[0]
+    return {
+        "measured_on": FINAL,
+        "metrics": {"loss": first.loss, **first.metrics, "seconds": first.train},
+        "confusion": [list(row) for row in first.confusion] if first.confusion else None,
+        "all_seeds": [{"seed": score.seed, "loss": score.loss, **score.metrics} for score in scores],
+    }

@@ -1,0 +1,1 @@
+"""What runs show: incumbents, curves, comparisons and their statistics."""

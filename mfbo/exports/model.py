@@ -1,0 +1,271 @@
+"""The model that a run already has, in a folder that works without mfbo.
+
+::
+
+    model/        weights, and what they need: vocabulary, tokenizer, names of the classes
+    config.yaml   hyperparameters, as `mfbo train`, `mfbo tell` and `--prior` read them
+    space.yaml    the space, where it came from a file
+    config.json   the same with fidelity, seed, versions, what was measured
+    README.md     model card
+    predict.py    for the tasks that come with mfbo
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mfbo.checkpoint import Checkpoints
+from mfbo.errors import BadValue, RunError
+from mfbo.evidence.curves import incumbent
+from mfbo.ledger.journal import DAMAGE, read
+from mfbo.ledger.run import Run
+from mfbo.space import is_space_file
+from mfbo.tasks import predict
+from mfbo.tasks.registry import BUILTIN
+from mfbo.tasks.training.setup import MEASUREMENT, MODEL, write_json
+
+if TYPE_CHECKING:
+    from mfbo.ledger.run import Result
+    from mfbo.trial import Rung
+
+FINAL = "the test split"
+BEST = "best"  # folder of the incumbent's model within that of the run
+SPACE = "space.yaml"
+_STATE = ("state.safetensors", "state.json", MEASUREMENT)  # of a checkpoint, and no part of a model
+
+
+def export(run: Run | Path | str, out: Path | str, trial: int | None = None) -> Path:
+    """Copy the incumbent's model, as it was measured on the validation part; nothing is trained.
+
+    Args:
+        run: folder of a run, or a run as read.
+        out: a folder that is not there yet, or empty.
+        trial: number of the one whose model it is; None for the incumbent.
+
+    Returns:
+        `out`.
+
+    Raises:
+        RunError: no such run, it has no result, or it keeps no model of its incumbent.
+        BadValue: `out` has something in it.
+    """
+    run = read(run) if not isinstance(run, Run) else run
+    best = best_of(run) if trial is None else _result_of(run, trial)
+    epochs = best.outcome.rung.epochs
+    root = run.folder / "checkpoints" if run.folder else None
+    found = Checkpoints(root).find(best.trial.key, below=epochs + 1) if root else None
+    if found is None or found[0] != epochs:
+        raise RunError(
+            f"run {str(run.folder)!r} keeps no model of trial {best.trial.id}: it was stopped, another was better, or "
+            f"checkpoints were off; train it again: {_again(run, best)}"
+        )
+    measured = _read_measurement(found[1])
+    facts = {
+        "measured_on": "the validation part",
+        "metrics": dict(measured.get("metrics", best.outcome.metrics), loss=best.outcome.loss),
+        "confusion": measured.get("confusion"),
+    }
+    return write_model(run, best, Path(out), found[1], rung=best.outcome.rung, seed=run.header.seed, facts=facts)
+
+
+def keep_best(run: Run) -> Path | None:
+    """Have the incumbent's model in ``RUN/best``; what is there of it, such as its final validation, stays.
+
+    Returns:
+        The folder; None where the run keeps no model of its incumbent.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    best = incumbent(run)
+    if run.folder is None or best is None:
+        return None
+    target = run.folder / BEST
+    if _holds(target, best):
+        return target
+    aside = run.folder / f".{BEST}"
+    shutil.rmtree(aside, ignore_errors=True)
+    try:
+        fresh = export(run, aside)
+    except (RunError, BadValue):
+        return None
+    shutil.rmtree(target, ignore_errors=True)
+    fresh.rename(target)
+    return target
+
+
+def _holds(folder: Path, best: Result) -> bool:
+    """Whether a model in `folder` is that of `best`, trained no less."""
+    try:
+        found = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        same = found["hyperparameters"] == best.trial.config
+        return bool(same and found["trained"]["work"] >= best.outcome.rung.work - 1e-9)
+    except (OSError, *DAMAGE):
+        return False
+
+
+def _result_of(run: Run, trial: int) -> Result:
+    """The last result of a trial that has a loss."""
+    found = [result for result in run.results if result.trial.id == trial and result.outcome.loss is not None]
+    if not found:
+        raise BadValue(f"trial {trial} of {str(run.folder)!r} has no loss, or is none; `mfbo show` names some")
+    return found[-1]
+
+
+def _again(run: Run, best: Result) -> str:
+    return f"mfbo best {run.folder} --trial {best.trial.id} --format command"
+
+
+def best_of(run: Run) -> Result:
+    """The incumbent.
+
+    Raises:
+        RunError: no trial has a loss.
+    """
+    best: Result | None = incumbent(run)
+    if best is None:
+        raise RunError(f"run {str(run.folder)!r} has no result yet; go on with it with 'mfbo resume'")
+    return best
+
+
+def write_model(
+    run: Run, best: Result, out: Path, checkpoint: Path, *, rung: Rung, seed: int, facts: Mapping[str, Any]
+) -> Path:
+    """Make the folder that the module describes; written aside, so that it is there whole or not at all.
+
+    Args:
+        run: where the configuration comes from.
+        best: its incumbent.
+        out: as in `export`.
+        checkpoint: what the train function wrote.
+        rung: at which the model was trained.
+        seed: with which it was trained.
+        facts: ``measured_on``, ``metrics`` and ``confusion`` of the model, and whatever else is to be kept.
+    """
+    described = {
+        "task": run.header.task,
+        "hyperparameters": best.trial.config,
+        "trained": {**asdict(rung), "seed": seed},
+        "run": {"optimizer": run.header.optimizer, "seed": run.header.seed, "trial": best.trial.id, "spent": run.spent},
+        "options": dict(run.header.settings.get("options", {})),
+        "versions": dict(run.header.versions),
+        "hardware": dict(run.header.hardware),
+        "space": run.header.settings.get("space", "default"),
+        **facts,
+    }
+    return write_folder(described, run.header.space, checkpoint, out)
+
+
+def check_new(out: Path) -> None:
+    """Make sure that a folder can be written.
+
+    Raises:
+        BadValue: it has something in it.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise BadValue(f"{str(out)!r} is not empty; name a new folder")
+
+
+def write_folder(described: Mapping[str, Any], space: Mapping[str, Any], checkpoint: Path, out: Path) -> Path:
+    """The same from what ``config.json`` is to hold, and the space in ConfigSpace's own form."""
+    check_new(out)
+    own_space = is_space_file(str(described["space"]))
+    if own_space:
+        described = {**described, "space": SPACE}
+    task = described["task"]
+    script = Path(predict.__file__).parent / f"{task}.py" if task in BUILTIN else None
+
+    import yaml
+
+    def fill(folder: Path) -> None:
+        inner = checkpoint / MODEL
+        shutil.copytree(inner if inner.is_dir() else checkpoint, folder / MODEL, ignore=shutil.ignore_patterns(*_STATE))
+        write_json(folder / "config.json", dict(described))
+        values = yaml.safe_dump(described["hyperparameters"], sort_keys=False)
+        (folder / "config.yaml").write_text(values, encoding="utf-8")
+        if own_space:
+            (folder / SPACE).write_text(yaml.safe_dump(dict(space), sort_keys=False), encoding="utf-8")
+        if script is not None and script.is_file():
+            shutil.copyfile(script, folder / "predict.py")
+        (folder / "README.md").write_text(card(described, (folder / "predict.py").is_file()), encoding="utf-8")
+
+    return written_aside(out, fill)
+
+
+def written_aside(out: Path, fill: Callable[[Path], None]) -> Path:
+    """Have `fill` write into a folder beside `out`, and rename it when it is complete."""
+    aside = out.parent / f".{out.name}.{os.getpid()}"
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    try:
+        fill(aside)
+        if out.is_dir():
+            out.rmdir()  # empty, or this raises
+        aside.rename(out)
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
+    return out
+
+
+def card(described: Mapping[str, Any], script: bool) -> str:
+    """A model card in Markdown, from what ``config.json`` holds."""
+    rung, run = described["trained"], described.get("run")
+    about = BUILTIN.get(described["task"])
+    lines = [f"# {described['task']}", "", about.description if about else "A task of the user's own.", ""]
+    lines += [f"Measured on {described['measured_on']}:", "", "| metric | value |", "|---|---|"]
+    lines += [f"| {name} | {value:.4g} |" for name, value in described["metrics"].items()]
+    lines += ["", "| hyperparameter | value |", "|---|---|"]
+    lines += [f"| {name} | {value!r} |" for name, value in described["hyperparameters"].items()]
+    share = f"{100 * rung['data']:.3g}% of the training data"
+    lines += [
+        "",
+        f"Trained for {rung['epochs']} epochs on {share}, seed {rung['seed']}" + ("; found by" if run else "."),
+    ]
+    lines += [f"`{run['optimizer']}` (seed {run['seed']}, trial {run['trial']})."] if run else []
+    lines += ["", "Train it again, in this folder:", "", f"    {again(described)}", ""]
+    if options := {key: value for key, value in described["options"].items() if key != "data_dir"}:
+        lines += ["Options of the run: " + ", ".join(f"`{key}={value}`" for key, value in options.items()) + ".", ""]
+    if described.get("confusion"):
+        lines += ["Confusion matrix, true classes in rows and predicted ones in columns:", "", "```"]
+        lines += ["  ".join(f"{count:6d}" for count in row) for row in described["confusion"]] + ["```", ""]
+    if script:
+        lines += ["`python predict.py` says how to use it; `mfbo` is not needed for it.", ""]
+    lines += ["Versions: " + ", ".join(f"{name} {number}" for name, number in described["versions"].items()) + ".", ""]
+    return "\n".join(lines)
+
+
+def again(described: Mapping[str, Any], config: str = "config.yaml") -> str:
+    """The command line that trains it again.
+
+    Args:
+        described: as ``config.json`` holds it.
+        config: the file with its hyperparameters, in a folder that others may get: paths of this machine are left out;
+            empty to write them into the line, for this machine.
+    """
+    rung, task = described["trained"], str(described["task"])
+    words = ["mfbo", "train", task, *([config] if config else []), "--seed", str(rung["seed"])]
+    words += ["--final"] if described.get("measured_on") == FINAL else []
+    if rung["work"] < 1:
+        words += ["--epochs", str(rung["epochs"]), "--data", repr(rung["data"])]
+    space = str(described["space"])
+    space = SPACE if config and is_space_file(space) else space
+    options = {name: value for name, value in described["options"].items() if not (config and name == "data_dir")}
+    if space != "default":
+        words += ["--space", space]
+    words += [word for name, value in options.items() for word in ("--option", f"{name}={value}")]
+    if not config:
+        words += ["--", *(f"--{name}={value}" for name, value in described["hyperparameters"].items())]
+    return shlex.join(words)
+
+
+def _read_measurement(checkpoint: Path) -> dict[str, Any]:
+    path = checkpoint / MEASUREMENT
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}

@@ -1,0 +1,94 @@
+"""What makes a run the same run: its task's space, fidelity and source, and how to tell what has changed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from mfbo.errors import RunChanged
+from mfbo.tasks.registry import own_file
+
+if TYPE_CHECKING:
+    from ConfigSpace import ConfigurationSpace
+
+    from mfbo.ledger.run import Header
+    from mfbo.task import Task
+
+
+def space_dict(space: ConfigurationSpace) -> dict[str, Any]:
+    """The space in ConfigSpace's own JSON form."""
+    return dict(json.loads(json.dumps(space.to_serialized_dict())))
+
+
+def digest(value: object) -> str:
+    """Sixteen hexadecimal digits of anything that JSON can hold."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def source_hash(name: str) -> str:
+    """Of the user's own file in ``path/file.py:task``, or the script in a command; empty where there is none."""
+    file = own_file(name)
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:16] if file is not None and file.is_file() else ""
+
+
+def fidelity_dict(task: Task, path: str | None) -> dict[str, Any]:
+    """Ranges and path of the task's fidelity, as the header holds them."""
+    epochs, data = task.fidelity.epoch_range, task.fidelity.data_range
+    return {"epochs": list(epochs), "data": list(data), "path": path or task.fidelity.default_path}
+
+
+def check_file(header: Header) -> None:
+    """Make sure, before it is run, that the user's own file is still what the run began with; if there is one here.
+
+    Raises:
+        RunChanged: it is not.
+    """
+    if found := source_hash(header.task):
+        _refuse(header, [_file_of(header)] if found != header.source_hash else [])
+
+
+def check_unchanged(header: Header, task: Task) -> None:
+    """Make sure that `task` is still what the run began with.
+
+    Raises:
+        RunChanged: it is not; names what changed.
+    """
+    changes = []
+    space = space_dict(task.space)
+    if digest(space) != header.space_hash:
+        changes.append(f"the space ({_difference(header.space, space)})")
+    fidelity = fidelity_dict(task, str(header.fidelity.get("path")))
+    if dict(header.fidelity) != fidelity:
+        changes.append(f"the fidelity (was {dict(header.fidelity)}, is {fidelity})")
+    full = task.fidelity.full
+    if over := [rung for rung in header.rungs if rung.epochs > full.epochs or rung.data > full.data]:
+        changes.append(f"the fidelity (a rung of the run is {over[0]}, full is {full})")
+    if source_hash(header.task) != header.source_hash:
+        changes.append(_file_of(header))
+    _refuse(header, changes)
+
+
+def _file_of(header: Header) -> str:
+    return f"the file {str(own_file(header.task) or header.task)!r}"
+
+
+def _refuse(header: Header, changes: list[str]) -> None:
+    if changes:
+        fix = "put it back, start a new run, or say --accept-changes if results stay comparable"
+        raise RunChanged(f"task {header.task!r} has changed since this run began: {' and '.join(changes)}; {fix}")
+
+
+def _difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    old = {entry["name"]: entry for entry in before.get("hyperparameters", [])}
+    new = {entry["name"]: entry for entry in after.get("hyperparameters", [])}
+    words = [f"{name} is gone" for name in old if name not in new]
+    words += [f"{name} is new" for name in new if name not in old]
+    words += [f"{name}: {_parts(old[name], new[name])}" for name in old if name in new and old[name] != new[name]]
+    return "; ".join(words) or "its conditions or forbidden parts"
+
+
+def _parts(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
+    return ", ".join(f"{name} was {old.get(name)!r}, is {new.get(name)!r}" for name in names)

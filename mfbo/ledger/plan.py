@@ -1,0 +1,127 @@
+"""A plan: the rungs that a budget can pay for, and what it is expected to buy. A ledger keeps it in its header."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mfbo.ledger.schema import number, rung_of, trial_of, whole
+from mfbo.trial import Config, Pace, Rung
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A short training, to see what things cost here.
+
+    Attributes:
+        config: what was trained.
+        rung: at which fidelity, as far as it came.
+        pace: how fast it went.
+        closing: seconds after the last evaluation, most of them for the checkpoint; 0 where it did not come so far.
+    """
+
+    config: Config
+    rung: Rung
+    pace: Pace
+    closing: float = 0.0
+
+
+@dataclass(frozen=True)
+class Step:
+    """A rung of a plan.
+
+    Attributes:
+        rung: the fidelity.
+        cost: of a trial there, a mean over those that begin there and those that go on; in the plan's unit.
+        trials: how many the budget is expected to pay for.
+    """
+
+    rung: Rung
+    cost: float
+    trials: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a budget is expected to buy.
+
+    Attributes:
+        steps: low to high; empty where nothing is known of what trials cost.
+        budget: in `unit`, the probes included.
+        unit: ``s`` seconds or ``x`` full evaluations.
+        full: cost of a full evaluation, in `unit`; 0 where it is not known.
+        epochs: of a full evaluation.
+        twice: what twice the budget would buy.
+        spent: seconds charged for the probes.
+        wall: seconds by the clock that they took.
+        probes: what they found.
+        workers: trials at a time.
+        note: why nothing was measured, or why the budget is too small; empty where there is nothing to say.
+        bound: whether costs are lower bounds, because the probe was stopped before it told of its progress.
+    """
+
+    steps: tuple[Step, ...]
+    budget: float
+    unit: str
+    full: float
+    epochs: int
+    twice: tuple[Step, ...] = ()
+    spent: float = 0.0
+    wall: float = 0.0
+    probes: tuple[Probe, ...] = ()
+    workers: int = 1
+    note: str = ""
+    bound: bool = False
+
+    @property
+    def measured(self) -> bool:
+        """Whether its costs were measured, so that another run here can be planned by them."""
+        return bool(self.probes)
+
+    @property
+    def lowered(self) -> bool:
+        """Whether the highest rung is less than a full evaluation."""
+        return bool(self.steps) and self.steps[-1].rung.work < 1 - 1e-9
+
+    def step(self, rung: Rung) -> Step | None:
+        """Of that rung; None where it has none."""
+        return next((step for step in self.steps if step.rung == rung), None)
+
+
+def plan_of(record: Mapping[str, Any] | None) -> Plan | None:
+    """The plan that `dataclasses.asdict` made `record` of; None where there is none.
+
+    Raises:
+        KeyError, TypeError, ValueError, AttributeError: it is damaged.
+    """
+    if record is None:
+        return None
+    if record["unit"] not in ("s", "x"):
+        raise ValueError(f"unit {record['unit']!r:.20}")
+    return Plan(
+        steps=tuple(_step(step) for step in record["steps"]),
+        budget=number(record["budget"], 0),
+        unit=record["unit"],
+        full=number(record["full"], 0),
+        epochs=whole(record["epochs"], 1),
+        twice=tuple(_step(step) for step in record["twice"]),
+        spent=number(record["spent"], 0),
+        wall=number(record["wall"], 0),
+        probes=tuple(_probe(probe) for probe in record["probes"]),
+        workers=whole(record["workers"], 1),
+        note=str(record["note"]),
+        bound=bool(record.get("bound", False)),
+    )
+
+
+def _step(record: Mapping[str, Any]) -> Step:
+    return Step(rung_of(record["rung"]), number(record["cost"], 0), whole(record["trials"]))
+
+
+def _probe(record: Mapping[str, Any]) -> Probe:
+    trial = trial_of({"trial": 0, "config": record["config"], "rung": record["rung"]})
+    pace = Pace(*(number(value, 0) for value in record["pace"]))
+    return Probe(trial.config, trial.rung, pace, number(record["closing"], 0))

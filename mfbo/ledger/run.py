@@ -1,0 +1,173 @@
+"""A run: what it is, what it may use, and all that has happened in it. The ledger keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mfbo.fidelity import ETA
+from mfbo.ledger.plan import Plan
+from mfbo.trial import Config, Known, Outcome, Rung, Trial
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a run may use; None is no limit.
+
+    Attributes:
+        max_cost: as `mfbo.budget.Budget` writes it: ``2h``, ``20x``.
+        max_trials: finished trials.
+        max_wall: duration by the clock, as `max_cost` but never in full evaluations.
+    """
+
+    max_cost: str | None = None
+    max_trials: int | None = None
+    max_wall: str | None = None
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a run is: enough to check that it is the same and to do it again.
+
+    Attributes:
+        task: name that `mfbo.tasks.registry.load` takes.
+        optimizer: name of the optimizer.
+        seed: of the run.
+        limits: those that it began with.
+        fidelity: what the task can be cut down to: epochs, data, path.
+        rungs: the ladder, low to full.
+        space: the configuration space, in ConfigSpace's own JSON form.
+        space_hash: of `space`.
+        source_hash: of the user's task file; empty for installed tasks.
+        grid: the task's own values for grid search; None for every other optimizer.
+        full_cost: virtual seconds of a full evaluation, for surrogates.
+        optimum: the best possible loss, where known.
+        settings: device and options given on the command line.
+        known: results of an earlier run that the optimizer began with.
+        prior: a configuration believed in, which the optimizer began with.
+        objectives: names of several; none where there is but the loss.
+        versions: of Python, mfbo and the libraries that results depend on.
+        hardware: machine, cores, memory, accelerator.
+        command: what the user typed.
+        created: date and time, ISO 8601 with time zone.
+        eta: one of so many configurations of a rung is promoted.
+        bounds: ``min_fidelity`` and ``max_fidelity``, where they were given.
+        plan: what the limits were expected to buy, and what was spent to find out; None where nobody asked.
+    """
+
+    task: str
+    optimizer: str
+    seed: int
+    limits: Limits
+    fidelity: Mapping[str, Any]
+    rungs: tuple[Rung, ...]
+    space: Mapping[str, Any]
+    space_hash: str
+    source_hash: str = ""
+    grid: Mapping[str, Any] | None = None
+    full_cost: float | None = None
+    optimum: float | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    known: tuple[Known, ...] = ()
+    prior: Config | None = None
+    objectives: tuple[str, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    hardware: Mapping[str, Any] = field(default_factory=dict)
+    command: str = ""
+    created: str = ""
+    eta: int = ETA
+    bounds: Mapping[str, float] = field(default_factory=dict)
+    plan: Plan | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """A trial, what became of it, and what it cost.
+
+    Attributes:
+        trial: what was asked.
+        outcome: what came back.
+        thinking: seconds of the optimizer for this trial; 0 on a virtual clock.
+        spent: what the run had charged after this result, in the unit of its budget.
+        at: the same in seconds: cost of all trials and of the optimizer so far.
+        wall: seconds that the run's clock showed when it came in.
+    """
+
+    trial: Trial
+    outcome: Outcome
+    thinking: float
+    spent: float
+    at: float
+    wall: float = 0.0
+
+
+@dataclass
+class Run:
+    """A ledger as read.
+
+    Attributes:
+        folder: where it lies; None in memory.
+        header: what the run is.
+        limits: those in force now.
+        results: in the order in which they came in.
+        asks: every trial asked, by id.
+        told: results from elsewhere, of which the optimizer was told; they cost nothing.
+        events: ``("ask", id)``, ``("result", index)`` and ``("told", index)`` in order, to replay an optimizer with.
+        ended: why the run ended; None while it goes on or after a kill.
+        torn: bytes of an incomplete last line.
+        spent: charged so far, in the unit of the budget.
+        seconds: cost so far in seconds, optimizer included.
+        wall: seconds that the run's clock has shown, interruptions left out.
+    """
+
+    header: Header
+    limits: Limits
+    folder: Path | None = None
+    results: list[Result] = field(default_factory=list)
+    asks: dict[int, Trial] = field(default_factory=dict)
+    told: list[Known] = field(default_factory=list)
+    events: list[tuple[str, int]] = field(default_factory=list)
+    ended: str | None = None
+    torn: int = 0
+    spent: float = 0.0
+    seconds: float = 0.0
+    wall: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.header.plan is not None and not self.events:
+            self.spent, self.seconds, self.wall = self.header.plan.spent, self.header.plan.spent, self.header.plan.wall
+
+    @property
+    def finished(self) -> bool:
+        """Whether it came to its end; it has not while it goes on, or where it was interrupted or killed."""
+        return self.ended not in (None, "interrupted")
+
+    @property
+    def open(self) -> list[Trial]:
+        """Trials that were asked and have no final result: in flight at a kill, stopped before their end, or lost."""
+        closed = {result.trial.id for result in self.results if result.outcome.final}
+        return [trial for id_, trial in self.asks.items() if id_ not in closed]
+
+    def add_ask(self, trial: Trial) -> None:
+        """Take note of an ask."""
+        self.asks[trial.id] = trial
+        self.events.append(("ask", trial.id))
+
+    def add_result(self, result: Result) -> None:
+        """Take note of a result."""
+        self.events.append(("result", len(self.results)))
+        self.results.append(result)
+        self.spent, self.seconds, self.wall = result.spent, result.at, result.wall
+
+    def add_told(self, known: Known) -> None:
+        """Take note of a result from elsewhere."""
+        self.events.append(("told", len(self.told)))
+        self.told.append(known)
+
+    def add_end(self, status: str, thinking: float, charge: float) -> None:
+        """Take note of the end, and of thinking that led to no result."""
+        self.ended = status
+        self.spent += charge
+        self.seconds += thinking

@@ -1,0 +1,1 @@
+"""`smac-stock` and `hyperband`: SMAC's multi-fidelity facade, mended where ask and tell need it."""

@@ -1,0 +1,166 @@
+"""Planning a run before it begins: measure what things cost here, then choose the rungs that its limits can pay for."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mfbo.budget import Budget, rounded_up
+from mfbo.cost.model import CostModel
+from mfbo.errors import BadValue
+from mfbo.ledger.plan import Plan
+from mfbo.optimizers.registry import LEARNERS, rungs_of
+from mfbo.planning.ladder import choose, ladder
+from mfbo.planning.probe import LEAST, MOST, SHARE, Probed, probe
+from mfbo.planning.simulation import SINGLE, bought
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from mfbo.ledger.run import Limits
+    from mfbo.planning.ladder import Bounds
+    from mfbo.settings import Settings
+    from mfbo.task import Task
+    from mfbo.trial import Rung
+
+THINKING = {**dict.fromkeys(LEARNERS, 0.02), "tpe": 0.005}
+"""Seconds that an optimizer thinks for a trial (experiments/suite.md)."""
+
+
+def rungs(task: Task, optimizer: str, bounds: Bounds) -> list[Rung]:
+    """The ladder of `optimizer` where nothing is known of costs.
+
+    Raises:
+        BadValue: `bounds` leave none, or one rung where several were meant.
+    """
+    bounds.check(task.fidelity)
+    whole = task.fidelity.ladder(bounds.path, bounds.eta)
+    kept = [rung for rung in whole if bounds.low * (1 - 1e-9) <= rung.work <= bounds.high * (1 + 1e-9)]
+    if not kept:
+        raise BadValue(
+            f"max fidelity {bounds.high!r}: the lowest rung is {whole[0]}; give {rounded_up(whole[0].work):g} or more"
+        )
+    several = len(task.fidelity.ladder(bounds.path)) > 1 and optimizer not in SINGLE
+    if len(kept) == 1 and several and not math.isclose(bounds.high, whole[0].work, rel_tol=0.01):  # it may be meant
+        raise BadValue(
+            f"eta {bounds.eta} with min fidelity {bounds.low:.3g} and max fidelity {bounds.high:.3g} leaves one rung, "
+            f"{kept[0]}, which is no ladder; give a wider range, a smaller eta, or another optimizer, such as random"
+        )
+    return rungs_of(optimizer, kept, task.fidelity, bounds.least)
+
+
+def plan(
+    task: Task,
+    optimizer: str,
+    *,
+    limits: Limits,
+    settings: Settings,
+    seed: int,
+    bounds: Bounds,
+    interrupted: Callable[[], bool] = lambda: False,
+    note: Callable[[str], None] = lambda text: None,
+    like: Plan | None = None,
+) -> tuple[Plan, list[Rung]]:
+    """What the limits buy, and the rungs to run.
+
+    The ladder follows costs only where they are measured: full evaluations of ``20x`` and virtual seconds are known by
+    work, and buy what they always bought.
+
+    Args:
+        task: prepared.
+        optimizer: one of `mfbo.optimizers.registry.OPTIMIZERS`.
+        limits: of the run.
+        settings: how trials are run.
+        seed: of the run.
+        bounds: of the ladder.
+        interrupted: whether the user asked to stop.
+        note: is told what the user should know.
+        like: a plan whose probes and top rung are to be taken, and charged, instead of new ones.
+
+    Raises:
+        BadValue: as `rungs`.
+    """
+    if task.least:
+        least, work = task.least(settings.options)
+        bounds = replace(bounds, data=least, work=0.0 if bounds.low else work)
+    usual = rungs(task, optimizer, bounds)
+    budget = budget_of(limits, settings)
+    workers = max(1, settings.workers or 1)
+    if budget.unit == "x" or task.simulated:
+        return replace(_by_work(task, optimizer, budget, bounds, usual), workers=workers), usual
+    none = Plan((), 0.0, "s", 0.0, task.fidelity.epoch_range[1], workers=workers)
+    if budget.amount == math.inf:
+        return replace(none, note="no limit of cost or time"), usual
+    seconds = min(MOST, SHARE * budget.amount)
+    if like is not None and not like.measured:
+        like = None
+    if seconds < LEAST and like is None:
+        return replace(none, budget=budget.amount, note=f"{budget} is too little for a probe"), usual
+    if like is not None:
+        bounds = replace(bounds, high=like.steps[-1].rung.work)
+        found = Probed(like.probes, like.spent, like.wall, bound=like.bound)
+    else:
+        lowest = next(iter(ladder(task.fidelity, bounds, bounds.high)), usual[0])
+        data = bounds.data or task.fidelity.data_range[0], lowest.data
+        found = probe(task, settings, seed, seconds=seconds, data=data, interrupted=interrupted, note=note)
+    if not found.probes:
+        why = found.error or "the probe was interrupted"
+        return replace(none, budget=budget.amount, spent=found.cost, wall=found.wall, note=why), usual
+    made = _by_probes(task, optimizer, budget=budget, bounds=bounds, found=found, usual=usual)
+    if made.note:
+        made = replace(made, note=f"{made.note}; {task.remedy(settings.options)}")
+    return replace(made, workers=workers), [step.rung for step in made.steps]
+
+
+def budget_of(limits: Limits, settings: Settings) -> Budget:
+    """What a run may cost by its limits of cost and time together; infinite where neither is given."""
+    cost = Budget.parse(limits.max_cost) if limits.max_cost else Budget(math.inf, "s")
+    if limits.max_wall and cost.unit == "s":
+        wall = Budget.parse(limits.max_wall).amount * max(1, settings.workers or 1)
+        return Budget(min(cost.amount, wall), "s")
+    return cost
+
+
+def _by_work(task: Task, optimizer: str, budget: Budget, bounds: Bounds, usual: Sequence[Rung]) -> Plan:
+    """Where the cost of a trial is its work."""
+    scale = (task.full_cost or 0.0) if budget.unit == "s" else 1.0
+
+    def price(rung: Rung, start: int) -> float:
+        return task.fidelity.work(max(0, rung.epochs - start), rung.data) * scale
+
+    if not scale or budget.amount == math.inf:
+        return Plan((), 0.0, budget.unit, scale, task.fidelity.epoch_range[1], note="the cost of a trial is not known")
+    steps, twice = (bought(optimizer, usual, price, times * budget.amount, bounds.eta) for times in (1, 2))
+    return Plan(steps, budget.amount, budget.unit, scale, task.fidelity.epoch_range[1], twice)
+
+
+def _by_probes(
+    task: Task, optimizer: str, *, budget: Budget, bounds: Bounds, found: Probed, usual: Sequence[Rung]
+) -> Plan:
+    """Where it was measured."""
+    model, thinking = CostModel(task), THINKING.get(optimizer, 0.0)
+    model.probed(found.probes, [usual[0], task.fidelity.full])
+    prices: dict[tuple[Rung, int], float] = {}
+
+    def price(rung: Rung, start: int) -> float:
+        if (rung, start) not in prices:
+            prices[rung, start] = model.seconds(rung, start) + thinking
+        return prices[rung, start]
+
+    left = budget.amount - found.cost
+    steps, note = choose(task.fidelity, bounds, optimizer, price, left)
+    twice, _ = choose(task.fidelity, bounds, optimizer, price, left + budget.amount)
+    return Plan(
+        steps=steps,
+        budget=budget.amount,
+        unit="s",
+        full=price(task.fidelity.full, 0),
+        epochs=task.fidelity.epoch_range[1],
+        twice=twice,
+        spent=found.cost,
+        wall=found.wall,
+        probes=found.probes,
+        note=note,
+        bound=found.bound,
+    )

@@ -1,0 +1,202 @@
+"""Short trainings before a run, to see what a start, an evaluation and an epoch cost here; they are charged."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median_low
+from typing import TYPE_CHECKING
+
+from mfbo.checkpoint import Checkpoints
+from mfbo.executors import Allowance, choice
+from mfbo.executors.evaluate import Setting
+from mfbo.ledger.plan import Probe
+from mfbo.optimizers.sampling import plain
+from mfbo.trial import Pace, Rung, Trial
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from mfbo.executors import Executor
+    from mfbo.settings import Settings
+    from mfbo.task import Task
+    from mfbo.trial import Config, Outcome
+
+SHARE = 0.05  # of a budget, for probes
+MOST = 60.0  # seconds of probes, however large the budget
+LEAST = 1.0  # seconds; with less, nothing can be measured
+CONFIGS = 6  # the default and random ones
+FIRST = 0.7  # of the time, for the first probe, which is to come to an evaluation
+GRACE, GRACES = 10.0, 2.0  # seconds to stop, or so many times the seconds of all probes if that is less
+SHORT, SOON = 2, 1.0  # epochs of the first probe; if they take less than so many seconds, the others are longer
+
+
+@dataclass(frozen=True)
+class Probed:
+    """What probes found.
+
+    Attributes:
+        probes: those that told something.
+        cost: seconds charged, those that told nothing included.
+        wall: seconds by the clock.
+        error: why there are none; empty where there are.
+        bound: whether what they cost is a lower bound: the only one was stopped before it told of its progress.
+    """
+
+    probes: tuple[Probe, ...] = ()
+    cost: float = 0.0
+    wall: float = 0.0
+    error: str = ""
+    bound: bool = False
+
+
+def probe(
+    task: Task,
+    settings: Settings,
+    seed: int,
+    *,
+    seconds: float,
+    data: tuple[float, float],
+    interrupted: Callable[[], bool] = lambda: False,
+    note: Callable[[str], None] = lambda text: None,
+) -> Probed:
+    """Train the default configuration and a few random ones for a moment each, as a run would train them.
+
+    Args:
+        task: what to train.
+        settings: how trials are run.
+        seed: of the run.
+        seconds: to spend in all; more only where a task needs longer to take a first step, since what tells nothing is
+            wasted.
+        data: fractions of the data to train on: of the first probe, which is to come to an evaluation, and of the
+            others, which are to train as a run will: with little data, batches are small and slow.
+        interrupted: whether the user asked to stop.
+        note: is told what the user should know.
+    """
+    grace = min(GRACE, GRACES * seconds)
+    with tempfile.TemporaryDirectory(prefix="mfbo-probe-") as folder:
+        checkpoints = None if settings.from_scratch else Checkpoints(Path(folder))
+        setting = Setting(seed, settings.device, settings.options, checkpoints)
+        executor = choice.make(
+            task,
+            setting,
+            settings,
+            grace=grace,
+            interrupted=interrupted,
+            note=note,
+            wall=0.0,
+            virtual=False,
+        )
+        try:
+            return _Probing(executor, task, data, seconds, interrupted).run()
+        finally:
+            executor.close()
+
+
+class _Probing:
+    """The probes of one run: as many at a time as there are workers, until `seconds` are gone.
+
+    Half of them are kept for what is under way then, until a probe has shown that it stops when it is asked to. Where
+    the first was cut in its evaluation, the second is to come to one.
+    """
+
+    def __init__(
+        self,
+        executor: Executor,
+        task: Task,
+        data: tuple[float, float],
+        seconds: float,
+        interrupted: Callable[[], bool],
+    ) -> None:
+        self._executor, self._task, self._data = executor, task, data
+        self._most, self._interrupted = seconds, interrupted
+        self._seconds = seconds - min(GRACE, seconds / 2)
+        self._waiting = list(enumerate(_configs(task)))[::-1]
+        self._found: list[Probe] = []
+        self._cost = 0.0
+        self._epochs = SHORT
+        self._again = False  # whether the first is repeated
+        self._error = ""
+        self._bound: Probe | None = None
+
+    def run(self) -> Probed:
+        """All of them."""
+        executor, began = self._executor, self._executor.now
+        while True:
+            while not self._over and executor.busy < executor.slots:
+                executor.submit(self._next(), 0)
+            if self._over and not executor.busy:
+                break
+            if ended := executor.wait(Allowance(self._allowance, math.inf)):
+                self._take(*ended)
+        found, wall = _warm(self._found), executor.now - began
+        if not found and self._bound:
+            return Probed((self._bound,), self._cost, wall, bound=True)
+        return Probed(found, self._cost, wall, "" if found else self._error)
+
+    @property
+    def _over(self) -> bool:
+        return not self._waiting or self._cost >= self._seconds or bool(self._error) or self._interrupted()
+
+    @property
+    def _allowance(self) -> float:
+        """Seconds for those in flight together."""
+        if not self._cost:
+            return FIRST * self._seconds
+        if self._again:
+            return FIRST * (self._seconds - self._cost)
+        busy = max(1, self._executor.busy)
+        return max(0.0, self._seconds - self._cost) * busy / (busy + len(self._waiting))
+
+    def _next(self) -> Trial:
+        number, config = self._waiting.pop()
+        self._again = number == 1 and len(self._found) == 1 and _cut_in_evaluation(self._found[0])
+        data = self._data[0 if self._again else min(number, 1)]
+        return Trial(number, config, Rung(self._epochs, data, self._task.fidelity.work(self._epochs, data)))
+
+    def _take(self, trial: Trial, outcome: Outcome) -> None:
+        if outcome.virtual:
+            self._error = "its cost is virtual"
+            return
+        self._cost += outcome.cost
+        pace = outcome.pace
+        if outcome.failed and outcome.status != "diverged":
+            self._error = (
+                f"the probe ended as {outcome.status}: {(outcome.error or 'no reason given').strip().splitlines()[-1]}"
+            )
+        elif pace is None or pace.epochs <= 0:
+            self._error = f"the probe told nothing of its progress in {outcome.cost:.3g}s"
+            if outcome.status == "stopped" and not self._interrupted():
+                pace = Pace(0.0, trial.rung.epochs, outcome.cost, 0.0, 0.0)
+                self._bound = Probe(trial.config, trial.rung, pace)
+        else:
+            whole = outcome.status == "ok"
+            closing = outcome.cost - pace.startup - pace.training - pace.evaluation if whole else 0.0
+            self._found.append(Probe(trial.config, outcome.rung, pace, max(0.0, closing)))
+            self._seconds = self._most  # it stops when it is asked to, so nothing need be kept for it
+            if whole and outcome.cost < SOON:
+                self._epochs = self._task.fidelity.epoch_range[1]
+
+
+def _cut_in_evaluation(probe: Probe) -> bool:
+    """Whether an epoch was trained, and nothing is known of what to evaluate it costs."""
+    return probe.pace.epochs >= 1 and not probe.pace.evaluations
+
+
+def _warm(found: Sequence[Probe]) -> tuple[Probe, ...]:
+    """With the median start of them all: the first in a process waits for libraries and data, later ones do not."""
+    if not found:
+        return ()
+    start = median_low(probe.pace.startup for probe in found)
+    return tuple(replace(probe, pace=probe.pace._replace(startup=start)) for probe in found)
+
+
+def _configs(task: Task) -> list[Config]:
+    """The default configuration and random ones, the same for every seed."""
+    space = deepcopy(task.space)
+    space.seed(0)
+    drawn = [space.get_default_configuration(), *space.sample_configuration(CONFIGS - 1)]
+    return [plain(config) for config in drawn]

@@ -1,0 +1,1 @@
+"""Many runs: comparisons of optimizers, and the three phases of a study."""

@@ -1,0 +1,145 @@
+"""The folder of a study: ``study.yaml`` says what it is, and every run lies in ``TASK/OPTIMIZER/sSEED``.
+
+``failed.yaml`` names the runs whose cost bought nothing, and why; they are tried again each time.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+from mfbo.errors import BadValue, RunExists, UnknownName
+from mfbo.executors.share import automatic
+from mfbo.ledger.journal import FILE
+from mfbo.settings import Settings, possible
+from mfbo.study.spec import Entry, Study, names_of
+
+STUDY, FAILED = "study.yaml", "failed.yaml"
+_LISTS = ("tasks", "optimizers")
+_OPTIONS = ("model", "data_dir", "metric")  # options of a task that the command line has by name
+_KINDS: dict[str, tuple[type, ...]] = {
+    "fidelity": (str, type(None)),
+    "max_fidelity": (int, float),
+    "min_fidelity": (int, float),
+    "eta": (int,),
+    "prior": (str, type(None)),
+}
+
+
+def folders(out: Path | str) -> list[Path]:
+    """The runs of the study in `out`, in its order, as far as they have begun.
+
+    Raises:
+        BadValue: there is no study.
+    """
+    study = read_study(Path(out) / STUDY)
+    return [folder for entry in study.entries() if _has_begun(folder := Path(out) / entry.folder)]
+
+
+def missing(out: Path | str) -> list[tuple[Entry, str]]:
+    """The runs of the study in `out` that are not there, and why: empty for those that are still to begin.
+
+    Raises:
+        BadValue: there is no study.
+    """
+    study, lost = read_study(Path(out) / STUDY), _kept_failed(Path(out))
+    absent = [entry for entry in study.entries() if not _has_begun(Path(out) / entry.folder)]
+    return [(entry, lost.get(entry.folder.as_posix(), "")) for entry in absent]
+
+
+def read_study(path: Path) -> Study:
+    """The study in a YAML file; nothing in it is executed.
+
+    Raises:
+        BadValue: no such file, not a study, or an unknown key.
+    """
+    import yaml
+
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:160]
+        raise BadValue(f"study {str(path)!r} cannot be read: {reason}") from error
+    if not isinstance(found, Mapping):
+        raise BadValue(f"study {str(path)!r} is a {type(found).__name__}; give keys and values: {', '.join(_keys())}")
+    return _study_of({str(key): value for key, value in found.items()}, str(path))
+
+
+def claim(study: Study, folder: Path) -> None:
+    """Write down what the study is."""
+    settings = {key: value for key, value in asdict(study.settings).items() if value != getattr(Settings(), key)}
+    usual = {item.name: item.default for item in fields(Study)}
+    own = {key: value for key, value in asdict(study).items() if key != "settings" and value != usual[key]}
+    own |= {key: list(own[key]) for key in _LISTS}
+    _write(folder / STUDY, {**own, **settings})
+    keep_failed(folder, {})
+
+
+def keep_failed(folder: Path, found: Mapping[str, str]) -> None:
+    """Write down which runs bought nothing, and why."""
+    if found or (folder / FAILED).exists():
+        _write(folder / FAILED, dict(found))
+
+
+def _kept_failed(folder: Path) -> dict[str, str]:
+    import yaml
+
+    try:
+        found = yaml.safe_load((folder / FAILED).read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return {}
+    return {str(name): str(reason) for name, reason in found.items()} if isinstance(found, Mapping) else {}
+
+
+def _has_begun(folder: Path) -> bool:
+    """Whether there is a ledger with a line; that of a run which begins has none for a moment."""
+    return (folder / FILE).is_file() and (folder / FILE).stat().st_size > 0
+
+
+def _keys() -> tuple[str, ...]:
+    own = tuple(item.name for item in fields(Study) if item.name != "settings")
+    return (*own, *_OPTIONS, *(item.name for item in fields(Settings)))
+
+
+def _study_of(values: dict[str, Any], where: str) -> Study:
+    for key in values:
+        if key not in _keys():
+            raise UnknownName(f"key in {where!r}", key, [known for known in _keys() if known != "scheduler"])
+    for key in ("tasks", "optimizers", "max_cost"):
+        if key not in values:
+            raise BadValue(f"study {where!r} has no {key!r}; it must have tasks, optimizers and max_cost")
+    own = {key: values.pop(key) for key in list(values) if key not in {item.name for item in fields(Settings)}}
+    for key in _LISTS:
+        own[key] = tuple(map(str, own[key])) if isinstance(own[key], list) else (str(own[key]),)
+    own["optimizers"] = names_of(",".join(own["optimizers"]))
+    options = values.get("options") or {}
+    if not isinstance(options, Mapping):
+        raise BadValue(f"study {where!r}: options is {options!r}; give names and values")
+    options = {str(key): str(value) for key, value in options.items()}
+    values["options"] = options | {key: str(own.pop(key)) for key in _OPTIONS if key in own}
+    if values.get("workers") == "auto":
+        values["workers"] = None if values.get("scheduler") else automatic()
+    wrong = {key: value for key, value in values.items() if not possible(key, value)}
+    wrong |= {key: own[key] for key, kinds in _KINDS.items() if key in own and type(own[key]) not in kinds}
+    for key, value in wrong.items():
+        raise BadValue(f"study {where!r}: {key} is {value!r}; give it as `mfbo tune` takes it")
+    cost = own.pop("max_cost")
+    return Study(
+        **{"seeds": 5, **own}, max_cost=cost if isinstance(cost, str) else f"{cost}s", settings=Settings(**values)
+    )
+
+
+def _write(path: Path, content: Mapping[str, object]) -> None:
+    """A file of the study, whole or not at all."""
+    import yaml
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside = path.with_name(f".{path.name}.{os.getpid()}")
+        aside.write_text(yaml.safe_dump(dict(content), sort_keys=False), encoding="utf-8")
+        aside.replace(path)
+    except OSError as error:
+        raise RunExists(f"cannot write to {str(path.parent)!r}: {error.strerror}; give another --out") from error

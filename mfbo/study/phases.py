@@ -1,0 +1,246 @@
+"""The three phases of a study with little compute, within one budget.
+
+::
+
+    exploration    a fifth of the cost: asynchronous halving below full fidelity; sets preliminary ranges
+    optimization   three fifths, shared evenly among the optimizers: each in the narrowed space, from what is known
+    validation     what is left: each optimizer's best configuration, trained anew and measured on unseen data
+
+A study's folder has ``explore``, ``narrowed.yaml``, ``optimize/OPTIMIZER``, ``validation.json`` and ``phases.json``;
+what is finished in it is not done again.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mfbo.budget import Budget, rounded_up
+from mfbo.engine import preflight
+from mfbo.errors import BadCost, BadValue, RunError, RunExists
+from mfbo.ledger.journal import FILE, read
+from mfbo.ledger.observer import Observer
+from mfbo.planning import planner
+from mfbo.space import prior_of
+from mfbo.study.final_phase import Trainings, validated
+from mfbo.study.phases_result import EXPLORE, NARROWED, OPTIMIZE, PHASES, Phases
+from mfbo.study.runner import run
+from mfbo.tasks.registry import load
+
+if TYPE_CHECKING:
+    from mfbo.engine.result import TuneResult
+    from mfbo.engine.validate import Score
+    from mfbo.ledger.plan import Plan
+    from mfbo.settings import Settings
+    from mfbo.study.spec import Study
+    from mfbo.task import Task
+
+SHARES = {"exploration": 0.2, "optimization": 0.6}
+EXPLORER = "asha"
+BELOW = 0.5  # of the highest fidelity: exploration goes no higher
+OVER = 0.05  # of a share, by which what is there may have passed it
+
+
+def study(
+    asked: Study,
+    out: Path | str,
+    *,
+    seed: int = 0,
+    began: Callable[[str], Observer] = lambda phase: Observer(),
+    told: Callable[[str, Score], None] = lambda optimizer, score: None,
+    command: str = "",
+) -> Phases:
+    """Run all three phases, or what is missing of them.
+
+    With more cost, the optimizers go on in the space that the exploration has narrowed, and trainings are added.
+
+    Args:
+        asked: one task, and the optimizers to compare on it in the second phase; its cost is of everything together,
+            its seeds are trainings of each final validation, as far as the cost allows. The exploration keeps to half
+            of its highest fidelity, the optimization has its prior if the narrowed ranges do.
+        out: folder of the study.
+        seed: of all runs.
+        began: is told of each run, by a name such as ``optimization: smac``; what it returns watches it. Of the
+            ``validation`` it is told as well.
+        told: is given the optimizer and each score of the validation as it comes.
+        command: what the user typed, for the ledgers.
+
+    Raises:
+        BadCost: less than the phases need, or than what is there has cost.
+        RunExists: the folder holds another study.
+        MfboError: as `mfbo.tune`.
+    """
+    asked.check()
+    asked, folder = asked.in_time(), Path(out)
+    task = load(asked.tasks[0]).with_space(asked.settings.space)
+    budget, high = Budget.parse(asked.max_cost, "max cost"), _below(task, asked)
+    _check_cost(task, asked, budget, high)
+    _check_there(folder, asked, budget)
+    explored = _explored(folder, asked, budget, high, seed=seed, began=began, command=command)
+    if explored.status == "interrupted":
+        return _phases(asked, budget, [explored], ())
+    narrowed, smaller = _narrow(explored, folder, asked.settings)
+    search, said = _within(task, smaller, asked.search)
+    narrowed, found = (*narrowed, *said), [explored]
+    like: Plan | None = None  # of the first run whose probe told something: what is compared has the same top rung
+    for optimizer in asked.optimizers:
+        result = run(
+            folder / OPTIMIZE / optimizer,
+            _share(budget, SHARES["optimization"] / len(asked.optimizers)),
+            asked.tasks[0],
+            began=partial(began, f"optimization: {optimizer}"),
+            command=command,
+            optimizer=optimizer,
+            seed=seed,
+            settings=smaller,
+            **search,
+            warm_start=folder / EXPLORE,
+            like=like,
+        )
+        if like is None and (plan := result.ledger.header.plan) is not None and plan.measured:
+            like = plan
+        found.append(result)
+        if result.status == "interrupted":
+            return _phases(asked, budget, found, narrowed)
+    kept = Trainings(folder)
+    began("validation")
+    try:
+        lines = validated(task, budget, found, seeds=asked.seeds, kept=kept, told=told)
+    except KeyboardInterrupt:
+        return replace(_phases(asked, budget, found, narrowed), interrupted=True)
+    phases = _phases(asked, budget, found, narrowed, lines, kept.charged(budget.unit))
+    (folder / PHASES).write_text(json.dumps(phases.to_dict(), indent=1) + "\n", encoding="utf-8")
+    return phases
+
+
+def _explored(
+    folder: Path, asked: Study, budget: Budget, high: float, *, began: Callable[[str], Observer], **facts: Any
+) -> TuneResult:
+    """The first phase; once an optimizer has begun in what it narrowed, it stays as it is."""
+    there = folder / EXPLORE
+    done = read(there).limits.max_cost if _optimized(folder) and (there / FILE).is_file() else None
+    return run(
+        there,
+        done or _share(budget, SHARES["exploration"]),
+        asked.tasks[0],
+        began=partial(began, "exploration"),
+        optimizer=EXPLORER,
+        settings=asked.settings,
+        **{**asked.search, "max_fidelity": high},
+        **facts,
+    )
+
+
+def _optimized(folder: Path) -> list[str]:
+    """Optimizers that have begun there."""
+    return sorted(path.parent.name for path in (folder / OPTIMIZE).glob(f"*/{FILE}"))
+
+
+def _check_cost(task: Task, asked: Study, budget: Budget, high: float) -> None:
+    """Refuse a cost of which a share is known not to buy the cheapest trial."""
+    each = SHARES["optimization"] / len(asked.optimizers)
+    shares = [(name, each, asked.bounds) for name in asked.optimizers]
+    shares.append((EXPLORER, SHARES["exploration"], replace(asked.bounds, high=high)))
+    needed = []
+    for optimizer, share, own in shares:
+        lowest = planner.rungs(task, optimizer, own)[0]
+        if (need := preflight.cheapest(task, lowest, budget.unit)) is not None:
+            text = f"{optimizer} has {100 * share:.3g}% of it, and its cheapest trial, {lowest}, costs {_short(need)}"
+            needed.append((need.amount / share, text))
+    least, why = max(needed, default=(0.0, ""))
+    if budget.amount < least * (1 - 1e-9):
+        more = replace(budget, amount=rounded_up(least))
+        raise BadCost(f"max cost {asked.max_cost!r} is too little for three phases: {why}; give {more}")
+
+
+def _check_there(folder: Path, asked: Study, budget: Budget) -> None:
+    """Refuse a folder with optimizers that were not asked for, or one that has cost more than its share."""
+    there = {name: read(folder / OPTIMIZE / name).spent for name in _optimized(folder)}
+    where = repr(str(folder))
+    if others := ", ".join(name for name in there if name not in asked.optimizers):
+        raise RunExists(f"{where} holds another study, with {others} too: name all of them, or give another --out")
+    share = budget.amount * SHARES["optimization"] / len(asked.optimizers)
+    for name, spent in there.items():
+        if spent > share * (1 + OVER):
+            had, has = (_short(replace(budget, amount=amount)) for amount in (spent, share))
+            more = replace(budget, amount=rounded_up(budget.amount * spent / share))
+            raise BadCost(
+                f"{name} has cost {had} in {where}, more than its share of {has}; give {more}, or another --out"
+            )
+
+
+def _short(budget: Budget) -> str:
+    """With three digits."""
+    return str(replace(budget, amount=float(f"{budget.amount:.3g}")))
+
+
+def _below(task: Task, asked: Study) -> float:
+    """The highest fidelity of the exploration.
+
+    Raises:
+        BadValue: below it there is no ladder.
+    """
+    half = BELOW * asked.max_fidelity
+    if len(task.fidelity.ladder(asked.fidelity)) == 1:  # nothing can be cut down
+        return asked.max_fidelity
+    try:
+        planner.rungs(task, EXPLORER, replace(asked.bounds, high=half))
+    except BadValue as error:
+        raise BadValue(
+            f"exploration needs two rungs between the min fidelity and half of the max fidelity, {half:.3g}; "
+            "give a lower --min-fidelity, a higher --max-fidelity or a smaller --eta"
+        ) from error
+    return half
+
+
+def _within(task: Task, smaller: Settings, search: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """`search` in the narrowed space; where the prior is no longer in it, without it, and a line that says so."""
+    try:
+        if search["prior"] is not None:
+            prior_of(search["prior"], task.with_space(smaller.space).space)
+    except BadValue as error:
+        return {**search, "prior": None}, (f"the optimization begins without the prior: {error}",)
+    return dict(search), ()
+
+
+def _share(budget: Budget, share: float) -> str:
+    return str(replace(budget, amount=float(f"{budget.amount * share:.6g}")))
+
+
+def _narrow(explored: TuneResult, folder: Path, settings: Settings) -> tuple[tuple[str, ...], Settings]:
+    """What was narrowed and why, and the settings with the smaller space; the same where nothing can be told."""
+    from mfbo.study.narrowing import narrow
+
+    try:
+        found = narrow(explored.ledger)
+    except RunError as error:
+        return (f"nothing was narrowed: {error}",), settings
+    path = folder / NARROWED
+    if not _optimized(folder):
+        path.write_text(found.to_yaml(), encoding="utf-8")
+    return tuple(bound.words for bound in found.bounds), replace(settings, space=str(path))
+
+
+def _phases(
+    asked: Study, budget: Budget, found: Sequence[TuneResult], narrowed: tuple[str, ...], *validated: Any
+) -> Phases:
+    lines, spent = validated or ([], 0.0)
+    optimization, settings = sum(result.cost for result in found[1:]), found[0].ledger.header.settings
+    return Phases(
+        task=asked.tasks[0],
+        max_cost=str(budget),
+        unit=budget.unit,
+        costs={"exploration": found[0].cost, "optimization": optimization, "validation": spent},
+        narrowed=narrowed,
+        lines=tuple(sorted(lines, key=lambda line: line.test.get("loss", math.inf))),
+        interrupted=found[-1].status == "interrupted",
+        price=str(settings.get("price") or ""),
+        seeds=asked.seeds,
+        settings=settings,
+        search=asked.search,
+    )

@@ -1,0 +1,170 @@
+"""Running a study: what is missing of it is run, the rest is read.
+
+It goes seed by seed, so that an interrupted one is still fair, and goes on where it was: what is finished is not run
+again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mfbo.budget import Budget
+from mfbo.engine.result import TuneResult, result_of
+from mfbo.engine.tune import resume, tune
+from mfbo.errors import BadCost, RunExists
+from mfbo.ledger import fingerprint
+from mfbo.ledger.journal import FILE, read
+from mfbo.ledger.observer import Observer
+from mfbo.ledger.plan import Plan
+from mfbo.optimizers.registry import SHARE
+from mfbo.settings import FREE, Settings
+from mfbo.study.folder import STUDY, claim, keep_failed, read_study
+from mfbo.tasks.registry import load
+
+if TYPE_CHECKING:
+    from mfbo.ledger.run import Run
+    from mfbo.study.spec import Entry, Study
+    from mfbo.task import Task
+
+
+def compare(
+    study: Study,
+    out: Path | str,
+    *,
+    began: Callable[[Entry], Observer] = lambda entry: Observer(),
+    told: Callable[[Entry, TuneResult], None] = lambda entry, result: None,
+    failed: Callable[[Entry, BadCost], None] = lambda entry, error: None,
+    command: str = "",
+) -> list[TuneResult]:
+    """Run what is missing of `study`, and read the rest; what is there beside it is part of it, see `extended`.
+
+    Args:
+        study: what to compare.
+        out: its folder.
+        began: is told of each run that starts or goes on; what it returns watches the run.
+        told: is given the result of each run, those that were there already included.
+        failed: is given the error of a run whose cost buys nothing.
+        command: what the user typed, for the ledgers.
+
+    Returns:
+        The results in the order of `Study.entries`; fewer where the user interrupted one, or one bought nothing.
+
+    Raises:
+        RunExists: the folder holds a study of other tasks or settings.
+        BadCost: the cost buys nothing in any run.
+        MfboError: as `mfbo.tune`, `mfbo.resume`.
+    """
+    study, folder = extended(study, out), Path(out)
+    claim(study, folder)
+    found: list[TuneResult] = []
+    problem: BadCost | None = None
+    lost: dict[str, str] = {}
+    plans: dict[str, Plan] = {}  # of the first run of each task: what is compared has the same top rung
+    for entry in study.entries():
+        try:
+            result = run(
+                folder / entry.folder,
+                _cost(study, entry),
+                entry.task,
+                began=partial(began, entry),
+                command=command,
+                optimizer=entry.optimizer,
+                seed=entry.seed,
+                settings=study.settings,
+                **study.search,
+                like=plans.get(entry.task),
+            )
+        except BadCost as error:
+            problem = error
+            lost[entry.folder.as_posix()] = str(error)
+            keep_failed(folder, lost)
+            failed(entry, error)
+            continue
+        if (plan := result.ledger.header.plan) is not None and plan.measured:
+            plans.setdefault(entry.task, plan)
+        found.append(result)
+        told(entry, result)
+        if result.status == "interrupted":
+            break
+    if problem and not found:
+        raise problem
+    return found
+
+
+def extended(study: Study, out: Path | str) -> Study:
+    """`study` with the optimizers and seeds that the one in `out` has beside its own, if there is one.
+
+    Raises:
+        RunExists: the folder holds a study of other tasks or settings.
+        MfboError: as `Study.check`.
+    """
+    study.check()
+    study = study.in_time()
+    path = Path(out) / STUDY
+    if not path.exists():
+        return study
+    there = read_study(path)
+    one, other = ({"tasks": ", ".join(those.tasks), **those.search, **vars(those.settings)} for those in (there, study))
+    _refuse_other(out, f"study (see its {STUDY})", one, other)
+    optimizers = tuple(dict.fromkeys((*there.optimizers, *study.optimizers)))
+    return replace(study, optimizers=optimizers, seeds=max(there.seeds, study.seeds))
+
+
+def run(
+    folder: Path, max_cost: str, task: str, *, began: Callable[[], Observer], command: str, **new: Any
+) -> TuneResult:
+    """The result of one run: as it is if it is finished within that cost, else after it has been.
+
+    Raises:
+        RunExists: the folder holds another run.
+        RunChanged: its task has changed since.
+        MfboError: as `mfbo.tune`, `mfbo.resume`.
+
+    Args:
+        folder: of the run.
+        max_cost: as its ledger has it.
+        task: its name.
+        began: is called if something is to happen; what it returns is told of it.
+        command: what the user typed.
+        new: for `mfbo.tune`, if the run has not begun.
+    """
+    if not (folder / FILE).is_file():
+        return tune(task, max_cost, out=folder, observer=began(), command=command, **new)
+    there = read(folder)
+    settings: Settings = new.get("settings") or Settings()
+    _check_same(there, load(task).with_space(settings.space), settings, new)
+    if there.finished and there.limits.max_cost == max_cost:
+        return result_of(there)
+    return resume(folder, max_cost=max_cost, observer=began(), command=command, scheduler=settings.scheduler)
+
+
+def _refuse_other(folder: object, what: str, kept: Mapping[str, object], asked: Mapping[str, object]) -> None:
+    """Refuse a folder whose facts are not those that were asked for."""
+    for name, value in asked.items():
+        if kept[name] != value and name not in FREE:
+            raise RunExists(
+                f"{str(folder)!r} holds another {what}: its {name.replace('_', ' ')} is {kept[name]}, not {value}; "
+                "give another --out"
+            )
+
+
+def _check_same(there: Run, task: Task, settings: Settings, new: Mapping[str, Any]) -> None:
+    """Refuse a run that is another one than was asked for."""
+    header = there.header
+    kept = {**vars(header), "fidelity": header.fidelity.get("path"), "min_fidelity": 0.0, "max_fidelity": 1.0}
+    asked = {name: new[name] for name in ("optimizer", "seed", "min_fidelity", "max_fidelity", "eta") if name in new}
+    asked |= {"fidelity": new.get("fidelity") or task.fidelity.default_path, "task": task.source or task.name}
+    _refuse_other(there.folder, "run", {**kept, **header.bounds}, asked)
+    known = {name: value for name, value in vars(settings).items() if name in header.settings and name != "space"}
+    _refuse_other(there.folder, "run", header.settings, known)
+    fingerprint.check_unchanged(header, task)
+
+
+def _cost(study: Study, entry: Entry) -> str:
+    """The budget of one run, as its ledger has it."""
+    budget = Budget.parse(study.max_cost)
+    return str(replace(budget, amount=budget.amount * SHARE.get(entry.optimizer, 1.0)))

@@ -1,0 +1,1 @@
+"""Tasks whose optimum is known, on a virtual clock."""

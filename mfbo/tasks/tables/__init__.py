@@ -1,0 +1,1 @@
+"""Tasks that look results up: recorded or modelled learning curves, on a virtual clock."""

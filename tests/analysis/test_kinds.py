@@ -1,0 +1,204 @@
+"""`mfbo plot --kind`: what each figure shows, and what is refused."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from ConfigSpace import Categorical, ConfigurationSpace, Float
+from made_runs import FULL, RUNGS, made_run
+from matplotlib.colors import same_color
+
+from mfbo.analysis import compared, style, tried
+from mfbo.analysis.kinds import KINDS
+from mfbo.analysis.report.material import gather
+from mfbo.cli import main
+from mfbo.cli.look import KINDS as HELP
+from mfbo.evidence.ranking import Ranking
+from mfbo.ledger.fingerprint import space_dict
+
+LOW = RUNGS[2]
+HOSTILE = "$\\frac{<b>$_^{\n"
+
+
+def space():
+    made = ConfigurationSpace(seed=0)
+    made.add(Float("rate", (1e-5, 1.0), log=True), Categorical("kind", ["a", "b"]))
+    return made
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """Three seeds of three optimizers, with 12 configurations each, of which smac has three at two rungs."""
+    folder, made = tmp_path_factory.mktemp("study"), space()
+    configs = [{"rate": float(one["rate"]), "kind": str(one["kind"])} for one in made.sample_configuration(12)]
+    folders = []
+    for optimizer, best, cost in (("smac", 0.01, 1), ("random", 0.1, 4), ("grid", 0.3, 8)):
+        for seed in range(3):
+            trials = [(best + (11 - number) / 10, FULL, cost, config) for number, config in enumerate(configs)]
+            if optimizer == "smac":
+                trials = [(4.0 - number, LOW, 0.1, configs[number]) for number in range(3)] + trials
+            folders.append(folder / f"{optimizer}{seed}")
+            made_run(
+                *trials,
+                optimizer=optimizer,
+                seed=seed,
+                folder=folders[-1],
+                space=space_dict(made),
+                objectives=("loss", "cost"),
+            )
+    return folders
+
+
+@pytest.fixture(scope="module")
+def material(study):
+    return gather(study)
+
+
+def call(*arguments):
+    return CliRunner().invoke(main, ["plot", *map(str, arguments)])
+
+
+def drawn(make, material):
+    with style.drawing():
+        return make(material)
+
+
+def points(axes, optimizer):
+    """Marks in the colour of an optimizer: (x, y) each."""
+    lines = [line for line in axes.get_lines() if same_color(line.get_color(), style.LOOKS[optimizer].colour)]
+    return [(float(x), float(y)) for line in lines for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_is_drawn_a_column_wide(study, tmp_path, kind):
+    assert call(*study, "--kind", kind, "-o", tmp_path / "a.svg").exit_code == 0
+    width = ElementTree.parse(tmp_path / "a.svg").getroot().get("width")
+    assert float(width.removesuffix("pt")) == pytest.approx(72 * style.WIDTH, abs=1)
+
+
+@pytest.mark.parametrize("kind", ["quality", "scatter"])
+def test_the_same_figure_is_the_same_file(study, tmp_path, kind):
+    files = [tmp_path / f"{name}.pdf" for name in "ab"]
+    for file in files:
+        assert call(*study, "--kind", kind, "-o", file).exit_code == 0
+    first, second = (file.read_bytes() for file in files)
+    assert first == second
+
+
+def test_the_help_names_every_kind():
+    assert HELP.rstrip(".").replace(" or ", ", ").split(", ") == list(KINDS)
+
+
+def test_cost_to_quality_shows_each_seed_where_it_got_there_and_never_else(material):
+    (axes,) = drawn(compared.quality, material).axes
+    # random ends at 0.1 after 48; smac comes to 0.01 + 0.0 at its last trial, and to 0.11 at the one before
+    assert points(axes, "smac") == [(pytest.approx(12.3), 0)] * 3
+    assert points(axes, "random") == [(48, 1)] * 3
+    assert points(axes, "grid") == [(pytest.approx(160), 2)] * 3
+    assert {text.get_text() for text in axes.texts} >= {"never", "3/3", "0/3"}
+
+
+def test_ranks_end_where_the_final_losses_are(material):
+    (axes,) = drawn(compared.ranks, material).axes
+    assert [points(axes, name)[-1] for name in ("smac", "random", "grid")] == [(100, 1), (100, 2), (100, 3)]
+
+
+def test_critical_difference_joins_what_three_seeds_cannot_tell_apart(material):
+    (axes,) = drawn(compared.critical, material).axes
+    bars = [line for line in axes.get_lines() if same_color(line.get_color(), "0.55")]
+    assert [list(bar.get_ydata()) for bar in bars] == [[0, 2]]
+
+
+def ranked(final):
+    losses = np.asarray(final, dtype=float)
+    names = tuple("abcdef"[: losses.shape[1]])
+    ranks = np.argsort(np.argsort(losses, axis=1), axis=1).mean(axis=0) + 1
+    return Ranking(names, "tasks", np.ones(1), ranks[:, None], losses)
+
+
+def test_groups_that_do_not_differ_are_neighbours_and_the_longest():
+    apart = [[number, 10 + number, 20 + number] for number in range(12)]
+    assert ranked(apart).alike() == []
+    mixed = [[number % 2, (number + 1) % 2, 20 + number] for number in range(12)]
+    assert ranked(mixed).alike() == [("a", "b")]
+    assert ranked([[1, 2, 3]] * 3).alike() == [("a", "b", "c")]
+
+
+@pytest.mark.parametrize("optimizers", [2, 3, 5])
+def test_from_as_many_blocks_as_are_needed_on_all_can_be_told_apart_and_with_one_less_none(optimizers):
+    apart = [[(100 + block) * number for number in range(optimizers)] for block in range(20)]
+    needed = ranked(apart).needed
+    assert ranked(apart[:needed]).alike() == []
+    assert ranked(apart[: needed - 1]).alike() == [tuple("abcdef"[:optimizers])]
+
+
+def test_rung_correlation_is_that_of_the_configurations_seen_at_both(material):
+    (axes,) = drawn(compared.correlation, material).axes
+    assert points(axes, "smac") == [(pytest.approx(100 / 3), pytest.approx(1))]
+    assert points(axes, "random") == []
+
+
+def test_learning_curves_go_from_rung_to_rung_and_the_best_is_thick(material):
+    (axes,) = drawn(tried.learning, material).axes
+    widths = [line.get_linewidth() for line in axes.get_lines()]
+    assert widths[-1] > 2 > max(widths[:-1])
+    two = [line for line in axes.get_lines() if len(line.get_xdata()) == 2]
+    assert {tuple(map(round, line.get_xdata())) for line in two} == {(33, 100)}
+
+
+def test_scatter_has_a_panel_a_hyperparameter_on_its_own_scale(material):
+    figure = drawn(tried.scatter, material)
+    shown = {axes.get_xlabel(): axes for axes in figure.axes if axes.get_xlabel()}
+    assert shown["rate"].get_xscale() == "log"
+    assert [label.get_text() for label in shown["kind"].get_xticklabels()] == ["a", "b"]
+    assert sum(len(line.get_xdata()) for line in shown["rate"].get_lines()) == 9 * 12
+
+
+def test_importance_has_a_bar_each_and_the_most_important_on_top(material):
+    (axes,) = drawn(tried.importance, material).axes
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert labels == [row.name for row in material.parts[0].importances.rows]
+
+
+def test_names_out_of_a_ledger_are_drawn_as_they_are(tmp_path):
+    folders = []
+    for seed, optimizer in ((0, HOSTILE), (1, HOSTILE), (0, "random"), (1, "random")):
+        folders.append(tmp_path / f"{len(folders)}")
+        trials = [(1 / (1 + x), rung, 1, {HOSTILE: x}) for rung in (LOW, FULL) for x in range(4)]
+        made_run(*trials, seed=seed, optimizer=optimizer, task=HOSTILE, folder=folders[-1])
+    for kind in set(KINDS) - {"importance", "pareto"}:
+        said = call(*folders, "--kind", kind, "-o", tmp_path / "a.png")
+        assert said.exit_code == 0, said.output
+
+
+@pytest.mark.parametrize(
+    ("kind", "word"),
+    [
+        ("pie", "unknown kind of figure 'pie'"),
+        ("quality", "no random or grid search"),
+        ("ranks", "two optimizers or more"),
+        ("critical", "two optimizers or more"),
+        ("correlation", "no three configurations"),
+        ("learning", "no learning curves"),
+        ("importance", "20 complete trials"),
+        ("pareto", "have one objective, so there is no front"),
+    ],
+)
+def test_a_figure_that_would_show_nothing_is_refused_in_one_line(tmp_path, kind, word):
+    made_run((0.5, FULL, 3), optimizer="smac", folder=tmp_path / "run")
+    said = call(tmp_path / "run", "--kind", kind, "-o", tmp_path / "a.png")
+    assert said.exit_code == 2
+    assert said.output.count("\n") == 1
+    assert word in said.output
+    assert not (tmp_path / "a.png").exists()
+
+
+def test_several_tasks_have_ranks_but_no_learning_curves_in_one_figure(study, tmp_path):
+    others = [tmp_path / name for name in ("smac", "random", "grid")]
+    for folder in others:
+        made_run((0.5, FULL, 3), optimizer=folder.name, task="other", folder=folder)
+    assert call(*study, *others, "--kind", "ranks", "-o", tmp_path / "a.png").exit_code == 0
+    assert "runs of 2 tasks" in call(*study, *others, "--kind", "learning", "-o", tmp_path / "b.png").output

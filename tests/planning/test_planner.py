@@ -1,0 +1,418 @@
+"""What a budget buys: the ladder that it can pay for, the trials at each rung, and a run that keeps to it."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections import Counter
+from dataclasses import asdict, replace
+from datetime import datetime
+from itertools import pairwise
+
+import pytest
+from click.testing import CliRunner
+from conftest import quadratic, quadratic_space
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from made_runs import RUNGS as MADE
+from made_runs import made_run
+
+import mfbo
+from mfbo.cli import main
+from mfbo.display.forecast import compared, headline, lines, to_dict
+from mfbo.display.tally import Tally
+from mfbo.engine.replay import replay
+from mfbo.errors import BadValue
+from mfbo.ledger.journal import FILE, read
+from mfbo.ledger.observer import Observer
+from mfbo.ledger.plan import Plan, Probe, Step, plan_of
+from mfbo.ledger.run import Limits
+from mfbo.optimizers.registry import OPTIMIZERS, make
+from mfbo.planning import planner
+from mfbo.planning.ladder import ENOUGH, ON_TOP, Bounds, choose, ladder
+from mfbo.planning.probe import _Probing, probe
+from mfbo.planning.simulation import bought
+from mfbo.trial import Outcome, Pace, Rung
+
+FIDELITY = mfbo.Fidelity(epochs=(1, 30), data=(0.1, 1.0))
+HERE = mfbo.Settings(workers=0)
+
+
+def price(rung, start, fidelity=FIDELITY):
+    """A full evaluation costs 1."""
+    return fidelity.work(rung.epochs - start, rung.data)
+
+
+def clocked(epoch_seconds=0.002, **facts):
+    """A task on the real clock."""
+
+    def train(config, fidelity, context):
+        for _ in range(context.start_epoch, fidelity.epochs):
+            time.sleep(epoch_seconds * fidelity.data)
+            context.report(config["x"] ** 2)
+        return config["x"] ** 2
+
+    return mfbo.Task("clocked", quadratic_space(), train, mfbo.Fidelity(epochs=(1, 9), data=(0.1, 1.0)), **facts)
+
+
+@pytest.mark.parametrize("path", ["joint", "epochs", "data"])
+def test_without_bounds_the_ladder_is_the_usual_one(path):
+    assert ladder(FIDELITY, Bounds(path), 1.0) == FIDELITY.ladder(path)
+
+
+def test_a_large_budget_leaves_the_ladder_as_it_is():
+    steps, note = choose(FIDELITY, Bounds(), "smac", price, 20.0)
+    assert [step.rung for step in steps] == FIDELITY.ladder()
+    assert note == ""
+
+
+@given(
+    budget=st.floats(0.1, 30),
+    optimizer=st.sampled_from(sorted(OPTIMIZERS)),
+    path=st.sampled_from(["joint", "epochs", "data"]),
+)
+@example(0.125, "one-epoch", "joint")
+@settings(max_examples=60)
+def test_a_chosen_ladder_rises_within_its_bounds_and_the_budget_pays_for_it(budget, optimizer, path):
+    bounds = Bounds(path, low=0.01, high=0.9, data=0.12)
+    steps, note = choose(FIDELITY, bounds, optimizer, price, budget)
+    rungs = [step.rung for step in steps]
+    assert all(low.work < high.work for low, high in pairwise(rungs))
+    assert all(0.01 * (1 - 1e-9) <= rung.work <= 0.9 * (1 + 1e-9) and rung.data >= 0.12 - 1e-9 for rung in rungs)
+    assert sum(step.cost * step.trials for step in steps) <= budget * (1 + 1e-9)
+    guide, _ = choose(FIDELITY, bounds, "asha", price, budget)
+    assert rungs[-1] == guide[-1].rung
+    assert note or (guide[0].trials >= ENOUGH and guide[-1].trials >= ON_TOP)
+
+
+def test_no_rung_is_chosen_that_moves_no_model_but_where_a_user_asks_for_it():
+    steps, _ = choose(FIDELITY, Bounds(work=0.1), "asha", price, 6.0)
+    assert [step.rung.work >= 0.1 for step in steps] == [True] * len(steps)
+    least = replace(clocked(), least=lambda options: (0.1, 0.2))
+    for low, expected in ((0.0, 0.2), (0.05, 0.05)):
+        _, rungs = planner.plan(
+            least, "asha", limits=Limits("1h"), settings=HERE, seed=0, bounds=Bounds(low=low, high=0.7)
+        )
+        assert expected * 0.999 <= rungs[0].work < 3 * expected
+
+
+@given(st.floats(0.3, 10))
+@settings(max_examples=30)
+def test_a_larger_budget_never_lowers_the_top(budget):
+    less, more = (choose(FIDELITY, Bounds(), "asha", price, budget * factor)[0] for factor in (1, 1.5))
+    assert less[-1].rung.work <= more[-1].rung.work + 1e-9
+
+
+def test_probes_train_at_the_lowest_rung_that_the_run_may_have(monkeypatch):
+    asked = []
+    monkeypatch.setattr(planner, "probe", lambda *given, **facts: asked.append(facts["data"]) or planner.Probed())
+    task = replace(clocked(), fidelity=FIDELITY, least=lambda options: (0.4, 0.1))
+    planner.plan(task, "asha", limits=Limits("1h"), settings=HERE, seed=0, bounds=Bounds())
+    lowest = next(rung for rung in FIDELITY.ladder() if rung.data >= 0.4 and rung.work >= 0.1)
+    assert asked == [(0.4, lowest.data)]
+
+
+def test_a_plan_of_too_small_a_budget_names_the_option_that_is_not_yet_given():
+    task = replace(clocked(), cheaper="samples=9")
+    full, pace = task.fidelity.full, Pace(0.1, 9, 9.0, 9, 0.1)
+    like = Plan((Step(full, 9.0, 1),), 3.0, "s", 9.0, 9, probes=(Probe({"x": 1.0}, full, pace),))
+    for options, expected in (({}, "give more, or add --option samples=9"), ({"samples": "3"}, "give more")):
+        settings = replace(HERE, options=options)
+        limits = Limits("3s")
+        found, _ = planner.plan(task, "asha", limits=limits, settings=settings, seed=0, bounds=Bounds(), like=like)
+        assert found.note.endswith(f"and 2; {expected}")
+
+
+def test_a_budget_that_is_too_small_says_so():
+    steps, note = choose(FIDELITY, Bounds(), "smac", price, 0.02)
+    assert "too small" in note
+    assert steps[-1].rung.work < 0.05
+
+
+def finished(optimizer, rungs, budget, seed=0, eta=3):
+    """How many trials of each rung an optimizer really runs for that budget, with made-up losses."""
+    task = mfbo.Task("q", quadratic_space(), quadratic, FIDELITY)
+    real, left, done, counts = make(optimizer, task, rungs, seed, eta=eta), budget, {}, Counter()
+    while (trial := real.ask()) is not None:
+        start = done.get(trial.key, 0)
+        start = start if start < trial.rung.epochs else 0
+        left -= price(trial.rung, start)
+        if left < 0:
+            break
+        done[trial.key] = trial.rung.epochs
+        counts[trial.rung] += 1
+        loss = (trial.config["x"] * 7919) % 1
+        real.tell(trial, Outcome("ok", loss, trial.rung, 1.0, start_epoch=start))
+    return [counts[rung] for rung in rungs]
+
+
+@pytest.mark.parametrize("optimizer", ["asha", "hyperband", "random", "one-epoch"])
+@pytest.mark.parametrize(("budget", "eta"), [(8, 3), (20, 3), (12, 2)])
+def test_the_count_is_what_the_optimizer_runs(optimizer, budget, eta):
+    rungs = planner.rungs(mfbo.Task("q", quadratic_space(), quadratic, FIDELITY), optimizer, Bounds(eta=eta))
+    steps = bought(optimizer, rungs, price, budget, eta)
+    for step, real in zip(steps, finished(optimizer, rungs, budget, eta=eta), strict=True):
+        assert abs(step.trials - real) <= max(2, 0.15 * real)
+
+
+def test_the_count_of_a_budget_that_buys_thousands_is_in_proportion():
+    rungs = FIDELITY.ladder()
+    few, many = (bought("asha", rungs, price, budget, 3) for budget in (1000, 2000))
+    assert many[0].trials == pytest.approx(2 * few[0].trials, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "words"),
+    [
+        (Bounds(eta=1), "eta 1: give a whole number"),
+        (Bounds(low=-0.1), "min fidelity -0.1"),
+        (Bounds(high=1.5), "max fidelity 1.5"),
+        (Bounds(low=0.5, high=0.2), "min fidelity 0.5 is above max fidelity 0.2"),
+        (Bounds(low=0.5), "leaves one rung, all data, 30 epochs, which is no ladder"),
+        (Bounds(eta=100, low=0.02), "leaves one rung"),
+        (Bounds(low=0.004, data=0.2), "too few samples a class"),
+    ],
+)
+def test_bounds_that_leave_no_ladder_are_refused_with_the_reason(bounds, words):
+    task = mfbo.Task("q", quadratic_space(), quadratic, FIDELITY)
+    with pytest.raises(BadValue, match=words):
+        planner.rungs(task, "smac", bounds)
+
+
+def test_the_min_fidelity_that_a_refusal_names_is_accepted():
+    task = mfbo.Task("q", quadratic_space(), quadratic, FIDELITY)
+    with pytest.raises(BadValue) as refused:
+        planner.rungs(task, "smac", Bounds(low=0.004, data=0.2))
+    least = float(str(refused.value).rpartition(" ")[2])
+    assert planner.rungs(task, "smac", Bounds(low=least * 1.01, data=0.2))
+
+
+def test_a_probe_tells_what_an_epoch_costs():
+    found = probe(clocked(0.02), HERE, 0, seconds=2.0, data=(1.0, 1.0))
+    assert found.probes
+    assert 0 < found.cost <= 3
+    paces = [one.pace for one in found.probes]
+    assert all(pace.training / pace.epochs >= 0.02 for pace in paces)
+
+
+class Scripted:
+    """An executor of one slot, whose trials are cut and come to these paces."""
+
+    slots, now = 1, 0.0
+
+    def __init__(self, *paces):
+        self.asked, self.allowed, self._paces, self._flying = [], [], list(paces), []
+
+    @property
+    def busy(self):
+        return len(self._flying)
+
+    def submit(self, trial, start):
+        self.asked.append(trial.rung.data)
+        self._flying.append(trial)
+
+    def wait(self, allowance):
+        self.allowed.append(allowance.cost)
+        pace = self._paces.pop(0) if self._paces else Pace(0.0, 0.1, 1.0, 0.0, 0.0)
+        cost = pace.startup + pace.training + pace.evaluation
+        trial = self._flying.pop()
+        return trial, Outcome("stopped", 0.5, trial.rung, cost, pace=pace)
+
+
+@pytest.mark.parametrize(
+    ("first", "data"),
+    [
+        (Pace(1.0, 1.0, 8.0, 0.0, 0.0), [0.2, 0.2, 0.4]),  # cut in its evaluation: the second is to come to one
+        (Pace(1.0, 0.6, 8.0, 0.0, 0.0), [0.2, 0.4, 0.4]),  # far from it
+        (Pace(1.0, 1.0, 6.0, 1.0, 2.0), [0.2, 0.4, 0.4]),
+    ],
+)
+def test_a_probe_that_is_cut_in_its_evaluation_is_followed_by_one_that_comes_to_it(first, data):
+    executor = Scripted(first, Pace(0.5, 1.0, 6.0, 1.0, 2.0))
+    _Probing(executor, clocked(), (0.2, 0.4), 24.0, lambda: False).run()
+    assert executor.asked[:3] == data
+    assert (executor.allowed[1] > 10) == (data[1] == 0.2)
+
+
+def test_a_probe_of_a_task_that_fails_says_so_and_the_run_has_all_rungs():
+    def train(config, rung, context):
+        raise RuntimeError("no such file")
+
+    task = replace(clocked(), train=train)
+    limits = Limits("1h")
+    plan, rungs = planner.plan(task, "smac", limits=limits, settings=HERE, seed=0, bounds=Bounds())
+    assert "no such file" in plan.note
+    assert (plan.steps, rungs) == ((), task.fidelity.ladder())
+
+
+def test_a_task_that_tells_nothing_during_the_probe_is_planned_from_a_lower_bound():
+    def train(config, rung, context):
+        time.sleep(3600)
+
+    task = replace(clocked(), train=train)
+    plan, rungs = planner.plan(
+        task, "smac", limits=Limits("20s"), settings=mfbo.Settings(), seed=0, bounds=Bounds(), note=pytest.fail
+    )
+    assert plan.bound
+    assert 0 < plan.spent < 20
+    assert plan.full > plan.spent
+    assert plan.lowered
+    assert rungs == [step.rung for step in plan.steps]
+    assert "would take at least" in headline(plan)
+    assert any("lower bounds" in line for line in lines(plan))
+
+
+def test_what_cannot_be_paid_for_lowers_the_top():
+    task = clocked(0.05)
+    limits = Limits("20s")
+    plan, rungs = planner.plan(task, "asha", limits=limits, settings=HERE, seed=0, bounds=Bounds())
+    assert plan.full > 0.4
+    assert 0 < plan.spent <= 1.5
+    assert [step.rung for step in plan.steps] == rungs
+    assert rungs[-1].work <= task.fidelity.full.work
+
+
+def test_a_run_that_is_compared_takes_what_another_has_measured():
+    limits, bounds = Limits("1h"), Bounds()
+    first, rungs = planner.plan(clocked(), "asha", limits=limits, settings=HERE, seed=0, bounds=bounds)
+    second, others = planner.plan(clocked(), "random", limits=limits, settings=HERE, seed=1, bounds=bounds, like=first)
+    assert (second.probes, second.spent, second.wall) == (first.probes, first.spent, first.wall)
+    assert others == rungs[-1:]
+
+
+def test_budgets_in_full_evaluations_and_virtual_clocks_keep_their_ladder_without_a_probe(task):
+    for limits in (Limits("2x"), Limits("10s")):
+        plan, rungs = planner.plan(task, "smac", limits=limits, settings=HERE, seed=0, bounds=Bounds())
+        assert rungs == task.fidelity.ladder()
+        assert (plan.spent, plan.probes) == (0.0, ())
+        assert plan.steps
+
+
+def test_a_small_budget_is_not_spent_on_a_probe():
+    limits = Limits("10s")
+    plan, rungs = planner.plan(clocked(), "smac", limits=limits, settings=HERE, seed=0, bounds=Bounds())
+    assert "too little for a probe" in plan.note
+    assert rungs == clocked().fidelity.ladder()
+
+
+def test_a_run_keeps_its_plan_charges_the_probe_and_can_be_replayed_and_resumed(tmp_path):
+    task = clocked(0.001)
+    result = mfbo.tune(task, "20s", max_trials=10, optimizer="asha", out=tmp_path / "run", settings=HERE)
+    run = read(tmp_path / "run")
+    plan = run.header.plan
+    assert plan == result.ledger.header.plan
+    assert plan.spent > 0
+    total = sum(r.outcome.cost + r.thinking for r in run.results)
+    assert run.results[-1].at == pytest.approx(plan.spent + total)
+    assert result.cost == pytest.approx(run.spent)
+    assert tuple(step.rung for step in plan.steps) == run.header.rungs
+    assert replay(run).mismatch is None
+    more = mfbo.resume(tmp_path / "run", max_trials=12, task=task)
+    assert more.trials == 12
+    assert more.cost > result.cost
+
+
+def test_a_ledger_without_a_plan_still_reads(tmp_path, task):
+    mfbo.tune(task, "2x", optimizer="random", out=tmp_path)
+    first, *rest = (tmp_path / FILE).read_text(encoding="utf-8").splitlines()
+    header = json.loads(first)
+    del header["plan"], header["eta"]
+    (tmp_path / FILE).write_text("\n".join([json.dumps(header), *rest]) + "\n", encoding="utf-8")
+    run = read(tmp_path)
+    assert (run.header.plan, run.header.eta) == (None, 3)
+    assert run.results
+
+
+@pytest.mark.parametrize("optimizer", ["asha", "hyperband", "smac"])
+def test_eta_is_kept_and_promotes_one_of_so_many(optimizer, task, tmp_path):
+    result = mfbo.tune(task, "12x", optimizer=optimizer, eta=2, out=tmp_path, settings=HERE)
+    header = result.ledger.header
+    assert (header.eta, [rung.epochs for rung in header.rungs]) == (2, [3, 7, 14, 27])
+    assert replay(read(tmp_path)).mismatch is None
+
+
+def made_plan(**facts):
+    steps = (Step(Rung(3, 0.2, 0.02), 30.0, 19), Step(Rung(6, 0.4, 0.08), 90.0, 6), Step(Rung(9, 0.7, 0.21), 300.0, 2))
+    probes = (Probe({"x": 1.0}, Rung(2, 0.1, 0.01), Pace(0.1, 1.5, 2.0, 1.0, 0.5), 0.2),)
+    given = {"twice": steps[1:], "spent": 12.0, "wall": 13.0, "probes": probes, **facts}
+    return Plan(steps, 7200.0, "s", 46800.0, 30, **given)
+
+
+def test_a_plan_survives_json():
+    plan = made_plan(note="said", workers=2)
+    assert plan_of(json.loads(json.dumps(asdict(plan)))) == plan
+    assert plan_of(None) is None
+
+
+@pytest.mark.parametrize("change", [{"unit": "d"}, {"budget": -1}, {"steps": [{}]}, {"workers": 0}, {"probes": 3}])
+def test_a_damaged_plan_is_no_plan(change):
+    with pytest.raises((KeyError, TypeError, ValueError, AttributeError)):
+        plan_of({**json.loads(json.dumps(asdict(made_plan()))), **change})
+
+
+def test_the_plan_in_words_and_numbers():
+    words = headline(made_plan())
+    assert words == "30 epochs on all data would take 13h here; 2h buys 19 configurations at 2%, 6 at 8% and 2 at 21%"
+    said = lines(made_plan(workers=2), "0.9USD/h", datetime(2026, 1, 1, 12, 0))
+    assert said[0] == words
+    assert said[1].split() == ["rung", "work", "each", "trials"]
+    assert all(re.search(r" \([\d.]+ USD\) +\d+$", line) for line in said[2:5])
+    assert to_dict(made_plan(), "0.9USD/h")["money"] == pytest.approx(1.8)
+    assert said[-3] == "  at 0.9USD/h the budget is 1.80 USD, and a full evaluation 11.70 USD"
+    assert "expected to end about 12:59; the probe took 12s (0.003 USD) of it" in said[-2]
+    assert "4h (3.60 USD) would buy 6 configurations at 8% and 2 at 21%" in said[-1]
+
+
+def test_the_forecast_stands_beside_what_happened():
+    steps = (Step(MADE[0], 2.0, 9), Step(MADE[-1], 20.0, 2))
+    plan = replace(made_plan(), steps=steps)
+    run = made_run((0.5, MADE[0], 1.0), (0.4, MADE[0], 3.0), (0.3, MADE[1], 9.0), plan=plan)
+    low, top = compared(run)
+    assert (low.planned, low.trials, low.expected, low.cost) == (9, 2, 2.0, 2.0)
+    assert (top.planned, top.trials, top.cost) == (2, 0, None)
+    assert compared(made_run((0.5, MADE[0], 1.0))) == []
+
+
+def test_a_log_holds_the_forecast_against_what_happened(tmp_path):
+    run = made_run((0.5, MADE[0], 20), (0.4, MADE[0], 40), (0.3, MADE[1], 90), plan=plan_for(MADE[:3]), folder=tmp_path)
+    tally = Tally.of(run)
+    assert tally.of_plan() == "2/9 + 1/3 + 0/1"
+    assert tally.forecast() == [
+        "  all data, 1 epoch: 2 of 9 planned trials, 30s each, 25s expected",
+        "  all data, 3 epochs: 1 of 3 planned trials, 1m30s each, 1m15s expected",
+    ]
+
+
+def plan_for(rungs):
+    steps = tuple(Step(rung, 25.0 * rung.epochs, 9 // rung.epochs) for rung in rungs)
+    return Plan(steps, 600.0, "s", 700.0, 27, probes=(Probe({"x": 1.0}, rungs[0], Pace(0.1, 1.0, 25.0, 1.0, 0.5)),))
+
+
+@pytest.mark.parametrize("most", [1.0, 0.5])
+def test_a_lowered_ladder_stays_so_where_the_limit_rises_and_that_is_said(most, tmp_path):
+    task, said, out = clocked(0.6), [], tmp_path / "run"
+    mfbo.tune(task, "20s", max_trials=1, optimizer="asha", out=out, settings=HERE, max_fidelity=most)
+    assert read(out).header.plan.lowered
+
+    class Heard(Observer):
+        def note(self, text):
+            said.append(text)
+
+    mfbo.resume(out, max_cost="40s", max_trials=1, task=task, observer=Heard())
+    found = [text for text in said if "--warm-start" in text]
+    assert len(found) == (most == 1)
+    if found:
+        assert f"stays at {100 * read(out).header.rungs[-1].work:.2g}% of a full evaluation" in found[0]
+        assert f"mfbo tune {task.name} --warm-start {out}" in found[0]
+
+
+def test_the_command_prints_the_plan_and_json():
+    said = CliRunner().invoke(main, ["plan", "hartmann6", "--max-cost", "20x"], catch_exceptions=False)
+    assert said.exit_code == 0
+    assert "all data, 100 epochs" in said.output
+    assert "40x would buy" in said.output
+    as_json = CliRunner().invoke(main, ["plan", "hartmann6", "--max-cost", "20x", "--json"], catch_exceptions=False)
+    assert json.loads(as_json.output)["steps"][-1]["rung"]["epochs"] == 100
+    refused = CliRunner().invoke(main, ["plan", "hartmann6", "--max-cost", "20x", "--min-fidelity", "0.9"])
+    assert refused.exit_code == 2
