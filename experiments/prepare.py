@@ -39,7 +39,7 @@ import pyarrow.parquet, transformers.models.bert.modeling_bert
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from mfbo.tasks.training_device import import_all
 import_all()
-from mfbo.task import load
+from mfbo.tasks.registry import load
 task, options = load(sys.argv[1]), json.loads(sys.argv[2])
 imported, worked = time.perf_counter(), time.process_time()
 task.prepare(options)

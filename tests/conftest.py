@@ -32,8 +32,9 @@ def lacking(file):
             [alias.name for alias in node.names] if isinstance(node, ast.Import) else [getattr(node, "module", "")]
         )
         for top in {module.partition(".")[0] for module in modules if module}:
-            helper = Path(__file__).with_name(f"{top}.py")
-            yield from lacking(helper) if helper.is_file() else [] if find_spec(top) else [top]
+            beside = [folder / f"{top}.py" for folder in (file.parent, Path(__file__).parent)]
+            helper = next((path for path in beside if path.is_file()), None)
+            yield from lacking(helper) if helper else [] if find_spec(top) else [top]
 
 
 def pytest_addoption(parser):

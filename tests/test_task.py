@@ -171,7 +171,7 @@ def offer(monkeypatch, tmp_path, **values):
         "def lacking():\n    raise MissingExtra('pip install it')\n")  # fmt: skip
     monkeypatch.syspath_prepend(tmp_path)
     entries = [EntryPoint(name.replace("_", "-"), value, "mfbo.tasks") for name, value in values.items()]
-    monkeypatch.setattr("mfbo.task.entry_points", lambda group: entries if group == "mfbo.tasks" else [])
+    monkeypatch.setattr("mfbo.tasks.registry.entry_points", lambda group: entries if group == "mfbo.tasks" else [])
 
 
 def test_an_installed_package_offers_tasks_by_name(monkeypatch, tmp_path):

@@ -192,7 +192,7 @@ def test_the_maximizer_is_the_facades_with_our_search_and_fewer_points():
 
 ASKS = """
 from ConfigSpace import Categorical, ConfigurationSpace, Float
-from mfbo.optimizers.brackets import BracketOptimizer
+from mfbo.optimizers.smac_stock.optimizer import BracketOptimizer
 from mfbo.trial import Outcome, Rung
 
 space = ConfigurationSpace({"x": (-5.0, 5.0), "kind": ["a", "b"]})

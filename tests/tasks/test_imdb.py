@@ -182,14 +182,14 @@ def test_what_takes_long_to_import_is_there_before_the_first_trial():
     script = """
 import sys
 from made_data import default, run
-from mfbo.task import load
+from mfbo.tasks.registry import load
 from mfbo.trial import Rung
 task = load("imdb")
 task.prepare({})
 before = set(sys.modules)
 print(run(task, default(task.space), Rung(1), {}).status, len(set(sys.modules) - before))
 """
-    command, where = [sys.executable, "-c", script], Path(__file__).parent
+    command, where = [sys.executable, "-c", script], Path(__file__).parent.parent
     said = subprocess.run(command, check=True, capture_output=True, text=True, cwd=where).stdout.split()
     assert said[0] == "ok"
     assert int(said[1]) < 30, "PyTorch's optimizers alone bring 900"

@@ -322,7 +322,7 @@ NOISY = ["counting-ones", "mixed", "hartmann3-bad", "hartmann6-terrible"]
 SCRIPT = """
 import json, sys
 from mfbo.context import Context
-from mfbo.task import load
+from mfbo.tasks.registry import load
 from mfbo.trial import Rung
 for name, config in json.loads(sys.stdin.read()):
     print(load(name).train(config, Rung(4, data=1.0), Context(seed=7)).loss.hex())
