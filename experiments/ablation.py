@@ -1,6 +1,6 @@
 """What is each ingredient of `smac` worth? The suite with one switched off at a time.
 
-    MFBO_DATA=... python experiments/suite.py --seeds 6 --optimizers \
+    MFBO_DATA=... python experiments/suite.py --families small --seeds 6 --optimizers \
         smac,ablation:without_cost,ablation:without_upper,ablation:without_trust,ablation:without_logarithm,ablation:one_rung
 
 Each function is an optimizer for `suite.py`; the last result is in suite.md.

@@ -1,6 +1,6 @@
 r"""Peers of `smac` on the suite's clock, space, seeds and rungs, each in its own best documented setting.
 
-    MFBO_DATA=... python experiments/suite.py --tasks lcbench --seeds 3 --cost 32 --optimizers peers:dehb
+    MFBO_DATA=... python experiments/suite.py --families lcbench --seeds 3 --max-cost 32 --optimizers peers:dehb
 
 None of them is a dependency of mfbo, and each has an environment of its own. From the folder of the repository::
 

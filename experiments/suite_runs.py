@@ -5,8 +5,11 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import zlib
 from pathlib import Path
 from typing import Any
+
+from suite_families import task_of
 
 from mfbo.cost.meter import Meter
 from mfbo.engine.loop import Loop
@@ -18,14 +21,6 @@ from mfbo.ledger.observer import Observer
 from mfbo.ledger.run import Header, Limits, Run
 from mfbo.optimizers.registry import SHARE, Optimizer, ladder_of, make
 from mfbo.task import Task
-from mfbo.tasks.registry import LCBENCH, load
-
-# every sixth by id, so that nobody has chosen them
-SMALL = [f"lcbench-{instance}" for instance in LCBENCH[::6]]
-LARGE = [f"lcbench-{instance}" for instance in LCBENCH]
-PRESETS = ("", "-good", "-moderate", "-bad", "-terrible", "-cost")
-SYNTHETIC = ["branin", "branin-joint", "forrester", "counting-ones", "mixed"]
-SYNTHETIC += [f"hartmann{dims}{preset}" for dims in (3, 6) for preset in PRESETS]
 
 
 def optimizer_of(name: str, task: Task, seed: int) -> tuple[Optimizer, list[Any]]:
@@ -97,12 +92,19 @@ def path_of(folder: Path, name: str, task: str, seed: int) -> Path:
     return folder / name.replace(":", ".") / f"{task}-{seed}.json"
 
 
+def seed_of(task: str, seed: int) -> int:
+    """The seed of a task's run; tasks have different ones, so that one bad first draw does not count everywhere."""
+    return zlib.crc32(f"{task} {seed}".encode()) % 2**31
+
+
 def store(folder: Path, name: str, task: str, seed: int, cost: float) -> None:
     """Run, and keep the trajectory; nothing where it is there already, up to that cost."""
-    path = path_of(folder, name, task, seed)
-    if path.exists() and json.loads(path.read_text())["cost"] >= cost:
-        return
-    found = {"cost": cost, **trajectory(name, load(task), seed, cost)}
+    path, drawn = path_of(folder, name, task, seed), seed_of(task, seed)
+    if path.exists():
+        known = json.loads(path.read_text())
+        if known["cost"] >= cost and known.get("seed") == drawn:
+            return
+    found = {"cost": cost, "seed": drawn, **trajectory(name, task_of(task), drawn, cost)}
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_suffix(f".{os.getpid()}")
     aside.write_text(json.dumps(found))

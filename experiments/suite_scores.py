@@ -3,43 +3,33 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from suite_runs import path_of
+from suite_families import scale
+from suite_runs import path_of, seed_of
 
 from mfbo.evidence.curves import Curve, normalised_regret
 from mfbo.evidence.statistics import average_ranks, holm, wilcoxon
-from mfbo.optimizers.sampling import random_configs
-from mfbo.tasks.registry import load
 
-CHECKPOINTS = (0.5, 1, 2, 4, 8, 16, 32)
+CHECKPOINTS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+RANKED = (2.0, 4.0, 16.0)
 FLOOR = 1e-3  # of a mean regret, before its logarithm is taken: a thousandth of a median random configuration's
-DRAWS = 2001
+WORST = 10.0  # regret counted at most: what diverges, infinite, does not decide a mean alone
 RESAMPLES = 500
-
-
-@lru_cache
-def scale(folder: Path, task: str) -> tuple[float, float]:
-    """(optimum, loss of the median random configuration at full fidelity, without noise); kept in `folder`."""
-    path = folder / "scales" / f"{task}.json"
-    if not path.exists():
-        loaded = load(task)
-        source = random_configs(loaded.space, 12345)
-        losses = [loaded.true_loss(config) for config, _ in zip(source, range(DRAWS), strict=False)]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps([float(loaded.optimum), float(np.median(losses))]))
-    optimum, median = json.loads(path.read_text())
-    return optimum, median
+Families: TypeAlias = Mapping[str, Sequence[str]]
 
 
 def regrets(
     folder: Path, name: str, tasks: Sequence[str], seeds: int, costs: Sequence[float] = CHECKPOINTS
 ) -> NDArray[np.float64]:
-    """(tasks, seeds, costs): 1 before the first result, as a random guess is worth; NaN where there is no run."""
+    """(tasks, seeds, costs): 1 before the first result, as a random guess is worth; NaN where there is no run.
+
+    At most `WORST`.
+    """
     found = np.full((len(tasks), seeds, len(costs)), np.nan)
     for i, task in enumerate(tasks):
         optimum, median = scale(folder, task)
@@ -48,11 +38,13 @@ def regrets(
             if not path.exists():
                 continue
             data = json.loads(path.read_text())
+            if data.get("seed") != seed_of(task, seed):
+                continue
             steps, losses = np.array(data["costs"]), np.array(data["losses"])
             curve = Curve(steps, losses, np.ones_like(steps), data["cost"])
             values = normalised_regret(curve.at(costs), optimum, median)
             begun = np.array(costs) <= data["cost"]
-            found[i, seed] = np.where(np.isnan(values) & begun, 1.0, np.maximum(values, 0.0))
+            found[i, seed] = np.where(np.isnan(values) & begun, 1.0, np.clip(values, 0.0, WORST))
     return found
 
 
@@ -62,34 +54,63 @@ def geometric(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.exp(np.log(np.maximum(values.mean(axis=1), FLOOR)).mean(axis=0))
 
 
-def table(folder: Path, names: Sequence[str], tasks: Sequence[str], seeds: int, against: str) -> str:
-    """Markdown: geometric mean of regret, then average rank; a star where Wilcoxon with Holm says so at 5%.
+def table(folder: Path, names: Sequence[str], families: Families, seeds: int, *, against: str, cost: float) -> str:
+    """Markdown: a table for each family, then the worst family of each optimizer."""
+    points = tuple(at for at in CHECKPOINTS if at <= cost)
+    found = {
+        family: np.array([regrets(folder, name, tasks, seeds, points) for name in names])
+        for family, tasks in families.items()
+    }
+    parts = [_family(family, names, values, points, against) for family, values in found.items()]
+    return "\n\n".join([*parts, _worst(names, found, points)] if len(names) > 1 else parts)
 
-    A star is for an optimizer from which `against` differs, over tasks and seeds as blocks.
-    """
-    values = np.array([regrets(folder, name, tasks, seeds) for name in names])
-    head = "| optimizer | " + " | ".join(f"{at:g}" for at in CHECKPOINTS) + " |\n|---|" + "---|" * len(CHECKPOINTS)
-    lines = ["Geometric mean of normalised regret:", "", head]
-    for name, found in zip(names, values, strict=True):
-        lines.append(f"| {name} | " + " | ".join(_cell(value) for value in geometric(found)) + " |")
-    if len(names) < 2:
-        return "\n".join(lines)
-    lines += ["", f"Average rank over tasks and seeds (* differs from {against}, Wilcoxon with Holm, 5%):", "", head]
-    blocks = values.transpose(1, 2, 0, 3).reshape(-1, len(names), len(CHECKPOINTS))
-    ranks = average_ranks(blocks)
-    stars = _stars(blocks, list(names).index(against) if against in names else 0)
-    for i, name in enumerate(names):
-        cells = [f"{ranks[i, k]:.2f}{'*' if stars[i, k] else ''}" for k in range(len(CHECKPOINTS))]
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+
+def _family(
+    family: str, names: Sequence[str], values: NDArray[np.float64], points: Sequence[float], against: str
+) -> str:
+    """Regret, and average rank over tasks and seeds where `RANKED`."""
+    blocks = values.transpose(1, 2, 0, 3).reshape(-1, len(names), len(points))
+    ranks, own = average_ranks(blocks), list(names).index(against) if against in names else 0
+    stars = _stars(blocks, own)
+    ranked = [k for k, at in enumerate(points) if at in RANKED and len(names) > 1]
+    head = [f"{at:g}" for at in points] + [f"rank at {points[k]:g}" for k in ranked]
+    runs = (~np.isnan(values[:, :, :, 0])).sum(axis=2).min()
+    lines = [f"### {family}: {values.shape[1]} tasks x {runs} seeds", "", _row("optimizer", head), _rule(head)]
+    for i, (name, found) in enumerate(zip(names, values, strict=True)):
+        cells = [_cell(value) for value in geometric(found)]
+        cells += [f"{ranks[i, k]:.2f}{'*' if stars[i, k] else ''}" for k in ranked]
+        lines.append(_row(name, cells))
     return "\n".join(lines)
 
 
-def speed_up(folder: Path, name: str, baseline: str, tasks: Sequence[str], seeds: int) -> str:
-    """How many times less `name` costs for what `baseline` has at the last checkpoint, by the geometric mean of regret.
+def _worst(names: Sequence[str], found: Mapping[str, NDArray[np.float64]], points: Sequence[float]) -> str:
+    """The greatest ratio, over families, of an optimizer's regret to the least of all others there."""
+    head = [f"{at:g}" for at in points]
+    lines = ["### Worst family: regret over that of the best other optimizer", "", _row("optimizer", head), _rule(head)]
+    regret = np.array([[geometric(each) for each in values] for values in found.values()])
+    for i, name in enumerate(names):
+        others = np.delete(regret, i, axis=1)
+        ratios = regret[:, i] / others.min(axis=1)
+        at = ratios.argmax(axis=0)
+        cells = [f"{ratios[family, k]:.2f} {list(found)[family]}" for k, family in enumerate(at)]
+        lines.append(_row(name, cells))
+    return "\n".join(lines)
+
+
+def _row(name: str, cells: Sequence[str]) -> str:
+    return f"| {name} | " + " | ".join(cells) + " |"
+
+
+def _rule(cells: Sequence[str]) -> str:
+    return "|---|" + "---|" * len(cells)
+
+
+def speed_up(folder: Path, name: str, baseline: str, tasks: Sequence[str], seeds: int, *, cost: float) -> str:
+    """How many times less `name` costs for what `baseline` has at `cost`, by the geometric mean of regret.
 
     With a bootstrap interval (percentiles, 95%): each resample draws tasks and, in each of them, seeds, both in pairs.
     """
-    costs = np.geomspace(0.05, CHECKPOINTS[-1], 400)
+    costs = np.geomspace(0.05, cost, 400)
     ours, theirs = (regrets(folder, each, tasks, seeds, costs.tolist()) for each in (name, baseline))
 
     def factor(i: NDArray[np.int_], j: NDArray[np.int_]) -> float:

@@ -16,9 +16,6 @@ the space where LCBench has few configurations, so that they say little of the r
 
 from __future__ import annotations
 
-import importlib
-import json
-import os
 from collections.abc import Mapping, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
@@ -26,22 +23,22 @@ from typing import Any
 
 import numpy as np
 
-from mfbo.errors import BadData, MissingExtra
+from mfbo.errors import BadData
 from mfbo.fidelity import Fidelity
 from mfbo.spaces import lcbench as spaces  # type: ignore[import-not-found, unused-ignore]
 from mfbo.task import Task
 from mfbo.tasks.registry import BUILTIN
 from mfbo.tasks.synthetic.curves import Curves, Floats
 from mfbo.tasks.tables.lcbench_reference import REFERENCE
+from mfbo.tasks.tables.yahpo import Network, folder_of, remedy
 from mfbo.trial import Config, Rung
 
 EPOCHS = 52
 CONTINUOUS = ("batch_size", "learning_rate", "momentum", "weight_decay", "num_layers", "max_units", "max_dropout")
-FILES = ("model.onnx", "encoding.json")
 
 
 class Surrogate:
-    """YAHPO Gym's network.
+    """YAHPO Gym's network of the scenario.
 
     Args:
         folder: with ``model.onnx`` and ``encoding.json``.
@@ -52,33 +49,20 @@ class Surrogate:
     """
 
     def __init__(self, folder: Path) -> None:
-        try:
-            onnxruntime = importlib.import_module("onnxruntime")
-        except ImportError as error:
-            raise MissingExtra("onnxruntime is not installed; get it with: pip install 'mfbo[lcbench]'") from error
-        missing = [name for name in FILES if not (folder / name).is_file()]
-        if missing:
-            raise BadData(
-                f"no surrogate of LCBench: {' and '.join(missing)} not in {str(folder)!r}; get the folder lcbench of "
-                "github.com/slds-lmu/yahpo_data, and name the one above yahpo/lcbench with MFBO_DATA"
-            )
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1  # a curve takes less than a millisecond
-        try:
-            self._codes: dict[str, int] = json.loads((folder / "encoding.json").read_text())["OpenML_task_id"]
-            self._session: Any = onnxruntime.InferenceSession(str(folder / "model.onnx"), options)
-        except Exception as error:  # whatever damaged files make of their readers
-            reason = " ".join(str(error).split())[:200]
-            raise BadData(f"the surrogate in {str(folder)!r} cannot be read: {reason}; get it again") from error
+        self._network = Network(folder)
+        if "OpenML_task_id" not in self._network.encoding:
+            raise BadData(f"the surrogate in {str(folder)!r} is not that of lcbench; {remedy('lcbench')}")
 
     def predict(self, instance: str, configs: Sequence[Config], epochs: Floats) -> tuple[Floats, Floats]:
         """(losses, seconds from scratch) of each configuration after each of `epochs`: (configs, epochs)."""
         rows = np.empty((len(configs), len(epochs), 1 + len(CONTINUOUS)), dtype=np.float32)
         rows[:, :, 0] = epochs
         rows[:, :, 1:] = np.array([[float(config[name]) for name in CONTINUOUS] for config in configs])[:, None]
-        codes = np.full((rows.shape[0] * rows.shape[1], 1), self._codes[instance], dtype=np.int32)
+        codes = np.full(
+            (rows.shape[0] * rows.shape[1], 1), self._network.encoding["OpenML_task_id"][instance], dtype=np.int32
+        )
         flat = rows.reshape(len(codes), -1)
-        found = self._session.run(None, {"x_cat": codes, "x_cont": flat})[0].astype(np.float64)
+        found = self._network.predict(codes, flat)
         seconds, accuracy = found[:, 0], found[:, 1]
         losses: Floats = 1 - accuracy.reshape(rows.shape[:2]) / 100
         return losses, np.maximum.accumulate(seconds.reshape(rows.shape[:2]), axis=1)
@@ -96,13 +80,7 @@ def folder() -> Path:
     Raises:
         BadData: ``MFBO_DATA`` is not set.
     """
-    root = os.environ.get("MFBO_DATA")
-    if not root:
-        raise BadData(
-            "no surrogate of LCBench: MFBO_DATA is not set; get the folder lcbench of github.com/slds-lmu/yahpo_data, "
-            "and name the one above yahpo/lcbench with MFBO_DATA"
-        )
-    return Path(root) / "yahpo" / "lcbench"
+    return folder_of("lcbench")
 
 
 @lru_cache(maxsize=4)
