@@ -27,10 +27,10 @@ OPTIMIZERS, SEEDS = "smac,hyperband,random,grid", 5
 
 
 @click.command()
-@click.argument("what", metavar="TASK...|STUDY.yaml", nargs=-1, required=True, shell_complete=options.complete_task)
-@click.option("--max-cost", metavar="COST", help="Of each run: 45s, 90m, 2h, or full evaluations: 20x.")
+@click.argument("what", metavar="TASK...|COMPARISON.yaml", nargs=-1, required=True, shell_complete=options.complete_task)
+@click.option("--max-cost", metavar="COST", help="Cost of each run: 45s, 90m, 2h; in full evaluations: 20x.")
 @click.option(
-    "--optimizers", show_default=OPTIMIZERS, metavar="NAMES", help="Names with commas between; see `mfbo optimizers`."
+    "--optimizers", show_default=OPTIMIZERS, metavar="NAMES", help="Names, separated by commas; see `mfbo optimizers`."
 )
 @click.option(
     "--seeds", default=SEEDS, show_default=True, metavar="N", help="Seeds 0 to N-1, the same for all optimizers."
@@ -38,19 +38,19 @@ OPTIMIZERS, SEEDS = "smac,hyperband,random,grid", 5
 @options.ladder
 @options.prior
 @click.option(
-    "--out", metavar="DIR", help="Folder of the study; default: runs/TASK-study, or the one that STUDY.yaml is in."
+    "--out", metavar="DIR", help="Folder of the comparison; default: runs/TASK-comparison, or that of COMPARISON.yaml."
 )
 @options.running
 @options.output
 def compare(*, what: tuple[str, ...], out: str | None, quiet: bool, as_json: bool, **given: Any) -> None:
     """Compare optimizers on TASKs at equal cost.
 
-    Every optimizer runs with the same seeds, spaces and cost. What is finished is not run again: the same command goes
-    on after an interruption, and other optimizers, more seeds or more cost extend what is there. STUDY.yaml has the
-    options of this command as keys: tasks, optimizers, seeds, max_cost, workers and so on, but for the scheduler;
-    those that are typed beside it come before its own.
+    Every optimizer runs with the same seeds, spaces and cost. Finished runs are not repeated: the same command continues
+    after an interruption, and further optimizers, more seeds or more cost extend the comparison. COMPARISON.yaml has the
+    options of this command as keys (tasks, optimizers, seeds, max_cost, workers and so on, but no scheduler); options
+    given on the command line take precedence.
     """
-    from mfbo.cli.run import typed
+    from mfbo.cli.run import command_line
     from mfbo.display.text import PATH, clean
     from mfbo.evidence.summary import evidence
     from mfbo.study.folder import folders
@@ -62,10 +62,10 @@ def compare(*, what: tuple[str, ...], out: str | None, quiet: bool, as_json: boo
     for said in filter(None, map(own_code, study.tasks)):
         click.echo(clean(said, PATH), err=True)
     folder = Path(out) if out else _folder(what, study)
-    display = _Lines(quiet=quiet or as_json, total=extended(study, folder).size)
-    results = run(study, folder, began=display.began, told=display.told, failed=display.failed, command=typed())
+    display = _RunLines(quiet=quiet or as_json, total=extended(study, folder).size)
+    results = run(study, folder, began=display.began, told=display.told, failed=display.failed, command=command_line())
     if results[-1].status == "interrupted":
-        click.echo("mfbo: interrupted; the same command goes on", err=True)
+        click.echo("mfbo: interrupted; the same command continues", err=True)
         sys.exit(options.INTERRUPTED)
     found = evidence(folders(folder))
     if as_json:
@@ -77,7 +77,7 @@ def compare(*, what: tuple[str, ...], out: str | None, quiet: bool, as_json: boo
 
     for task in found:
         Console().print(comparison(task))
-    click.echo(f"the whole evidence: mfbo report {folder}")
+    click.echo(f"figures and details: mfbo report {folder}")
 
 
 def _study(what: tuple[str, ...], *, optimizers: str | None, **given: Any) -> Study:
@@ -90,22 +90,22 @@ def _study(what: tuple[str, ...], *, optimizers: str | None, **given: Any) -> St
     own["optimizers"] = names_of(optimizers or OPTIMIZERS)
     if any(name.endswith((".yaml", ".yml")) for name in what):
         if len(what) > 1:
-            raise BadValue(f"{len(what)} arguments: give tasks, or one study file")
+            raise BadValue(f"{len(what)} arguments: give tasks, or one comparison file")
         study = read_study(Path(what[0]))
         if study.settings.scheduler is not None:  # whoever answers there could make this process run anything
             raise BadValue(
-                f"study {what[0]!r} names a scheduler; a file may come from anywhere: type its options instead"
+                f"{what[0]!r} names a scheduler, which could run any code here: give --scheduler on the command line"
             )
         if commands := [task for task in study.tasks if is_command(task)]:
-            raise BadValue(f"study {what[0]!r} would execute {commands[0]!r}; a file may come from anywhere: type it")
-        return _instead(study, own, settings)
+            raise BadValue(f"{what[0]!r} would execute {commands[0]!r}: to run a command, give it on the command line")
+        return _overridden(study, own, settings)
     if own["max_cost"] is None:
-        raise BadValue("no cost given; say what each run may cost with --max-cost 30m, or 20x")
+        raise BadValue("no cost given; give the cost of each run, such as --max-cost 30m or --max-cost 20x")
     return Study(tasks=what, settings=settings, **own)
 
 
-def _instead(study: Study, own: Mapping[str, Any], settings: Settings) -> Study:
-    """That of a file, with what was typed instead."""
+def _overridden(study: Study, own: Mapping[str, Any], settings: Settings) -> Study:
+    """The comparison of a file, with the options that were typed in place of its own."""
     context = click.get_current_context()
     typed = {name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
     changed = {name: value for name, value in vars(settings).items() if name in typed}
@@ -114,30 +114,30 @@ def _instead(study: Study, own: Mapping[str, Any], settings: Settings) -> Study:
 
 
 def _folder(what: tuple[str, ...], study: Study) -> Path:
-    """Where a study goes: one that is written down in its own folder goes on there."""
+    """The folder of a comparison: a file that lies in a comparison's folder continues that one."""
     from mfbo.study.folder import STUDY, folders
     from mfbo.study.spec import file_name
 
     path = Path(what[0])
     if path.suffix not in (".yaml", ".yml"):
-        return Path("runs") / f"{'-'.join(map(file_name, study.tasks[:3]))}-study"
-    return path.parent if path.name == STUDY and folders(path.parent) else Path("runs") / f"{path.stem}-study"
+        return Path("runs") / f"{'-'.join(map(file_name, study.tasks[:3]))}-comparison"
+    return path.parent if path.name == STUDY and folders(path.parent) else Path("runs") / f"{path.stem}-comparison"
 
 
-class _Lines:
-    """A line a run."""
+class _RunLines:
+    """Prints one line for each run."""
 
     def __init__(self, *, quiet: bool, total: int) -> None:
         self._quiet, self._total, self._count = quiet, total, 0
 
     def began(self, entry: Entry) -> Observer:
-        """The next run; nothing is shown of its trials."""
+        """A run begins; its trials are not shown."""
         from mfbo.ledger.observer import Observer
 
         return Observer()
 
     def failed(self, entry: Entry, error: BadCost) -> None:
-        """Why there is nothing of it."""
+        """Print why there is no result."""
         from mfbo.display.text import clean
 
         click.echo(f"{self._next(entry)}: {clean(str(error))}", err=True)
@@ -147,7 +147,7 @@ class _Lines:
         return f"[{self._count}/{self._total}] {entry.task} {entry.optimizer} seed {entry.seed}"
 
     def told(self, entry: Entry, result: TuneResult) -> None:
-        """What it found."""
+        """Print the result of a run."""
         from mfbo.cost.price import beside, of_run
         from mfbo.display.text import amount, number
 

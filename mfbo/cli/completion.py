@@ -1,4 +1,4 @@
-"""``mfbo completion``: what a shell needs to complete commands and options."""
+"""``mfbo completion``: the completion script of a shell."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import click
 @click.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    """Print what lets SHELL complete commands.
+    """Print the script that completes commands in SHELL.
 
-    bash: put the line eval "$(mfbo completion bash)" into ~/.bashrc. zsh: the same with zsh, into ~/.zshrc. fish: put
-    mfbo completion fish | source into ~/.config/fish/config.fish.
+    bash: add the line eval "$(mfbo completion bash)" to ~/.bashrc. zsh: the same with zsh, to ~/.zshrc. fish: add
+    mfbo completion fish | source to ~/.config/fish/config.fish.
     """
     from click.shell_completion import get_completion_class
 

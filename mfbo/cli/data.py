@@ -9,13 +9,13 @@ from mfbo.cli import options
 
 @click.group()
 def data() -> None:
-    """Get the data of the real tasks, or see what is there."""
+    """Download the data sets of the real tasks, or list them."""
 
 
 @data.command()
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 def get(names: tuple[str, ...]) -> None:
-    """Download each NAME from the hub: cifar10, ag_news or imdb."""
+    """Download each NAME from the Hugging Face hub: cifar10, ag_news or imdb."""
     from mfbo.data import get as download
 
     for name in names:
@@ -25,7 +25,7 @@ def get(names: tuple[str, ...]) -> None:
 @data.command()
 @options.data_dir
 def status(data_dir: str | None) -> None:
-    """Show where each data set is, and how large."""
+    """Show where each data set is, and its size."""
     from rich.console import Console
 
     from mfbo.data import status as look

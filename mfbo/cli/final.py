@@ -1,4 +1,4 @@
-"""What a run leaves for use: ``mfbo best`` and ``mfbo validate``."""
+"""The result of a run: ``mfbo best`` and ``mfbo validate``."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     default="yaml",
     show_default=True,
     type=click.Choice(["yaml", "json", "args", "command"]),
-    help="What to print; command: the line that trains it again.",
+    help="Output format; command: the command that trains it again.",
 )
-@click.option("--trial", type=int, metavar="N", help="Of that trial instead, such as one of the Pareto front.")
-@click.option("--export", "folder", metavar="DIR", help="Write its model there instead, without training anew.")
+@click.option("--trial", type=int, metavar="N", help="Use trial N instead of the best, such as one of the Pareto front.")
+@click.option("--export", "folder", metavar="DIR", help="Write the model to DIR instead; the same as `mfbo export RUN --to model -o DIR`.")
 def best(run: str, form: str, trial: int | None, folder: str | None) -> None:
-    """Print the best configuration of RUN, the command that trains it again, or export its model."""
+    """Print the best configuration of RUN."""
     from mfbo.engine.result import result_of
     from mfbo.ledger.journal import read
 
@@ -43,7 +43,7 @@ def best(run: str, form: str, trial: int | None, folder: str | None) -> None:
         click.echo(str(export(ledger, folder, trial)))
         return
     if trial is not None and trial not in ledger.asks:
-        raise BadValue(f"{run!r} has no trial {trial}; `mfbo show {run}` names some")
+        raise BadValue(f"{run!r} has no trial {trial}; see `mfbo show {run}`")
     found = ledger.asks[trial] if trial is not None else result_of(ledger).best
     if found is None:
         raise BadValue(f"{run!r} has no result yet; `mfbo show {run}` says why")
@@ -53,15 +53,15 @@ def best(run: str, form: str, trial: int | None, folder: str | None) -> None:
 
 @click.command()
 @options.run
-@click.option("--seeds", type=int, default=3, show_default=True, metavar="N", help="Trainings, each with its own seed.")
-@click.option("--out", metavar="DIR", help="Folder for the model of the first; default: RUN/best.")
-@click.option("--device", metavar="NAME", help="auto, cpu, cuda or mps; default: that of the run.")
+@click.option("--seeds", type=int, default=3, show_default=True, metavar="N", help="Number of trainings, each with its own seed.")
+@click.option("--out", metavar="DIR", help="Folder for the model of the first training; default: RUN/best.")
+@click.option("--device", metavar="NAME", help="Where to train: auto, cpu, cuda or mps; default: as the run.")
 @options.as_json
 def validate(run: str, seeds: int, out: str | None, device: str | None, as_json: bool) -> None:
     """Measure the best configuration of RUN on the test split.
 
-    It is trained from scratch at full fidelity on training and validation data, once a seed. Nothing has read the test
-    split before.
+    It is trained from scratch at full fidelity on training and validation data, once per seed. Nothing has used the
+    test split before.
     """
     from mfbo.cost.price import of_run
     from mfbo.display.text import PATH, clean

@@ -1,4 +1,4 @@
-"""``mfbo init``: a task to begin with."""
+"""``mfbo init``: write a task template."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from mfbo.templates import COMMAND, NAME, TEMPLATES
     default="torch",
     show_default=True,
     type=click.Choice(list(TEMPLATES)),
-    help="What the task is made of: plain PyTorch, an estimator, a module, a Trainer, or a script of its own.",
+    help="What to start from: PyTorch, a scikit-learn estimator, a Lightning module, a Trainer, or a script.",
 )
 def init(file: Path, template: str) -> None:
-    """Write a task to begin with into FILE.
+    """Write a task template to FILE.
 
-    It runs as it stands, and says in comments what to put in the place of what. `command` writes a script and, beside
-    it, its space.
+    It runs as it is; its comments say what to replace. The template `command` writes a script and a file with its
+    search space.
     """
     chosen = TEMPLATES[template]
     if file.suffix != ".py":
@@ -35,7 +35,7 @@ def init(file: Path, template: str) -> None:
     wanted = [(file, chosen.file)] + ([(file.with_suffix(".yaml"), chosen.space)] if chosen.space else [])
     for path, _ in wanted:
         if path.exists():
-            raise BadValue(f"{str(path)!r} is there already, and is not written over; give another name")
+            raise BadValue(f"{str(path)!r} exists and is not overwritten; give another name")
     if file.stem.isidentifier() and find_spec(file.stem) is not None:
         raise BadValue(f"{file.name!r} would hide the package {file.stem!r}; give another name, such as mytask.py")
     command = _command(file, script=bool(chosen.space))
@@ -46,7 +46,7 @@ def init(file: Path, template: str) -> None:
         click.echo(f"{path} written")
     if chosen.needs and find_spec(chosen.needs) is None:
         click.echo(f"it needs {chosen.needs}, which is not installed: pip install {chosen.install}")
-    click.echo(f"try it as it stands:\n  {command}")
+    click.echo(f"try it as it is:\n  {command}")
 
 
 def _command(file: Path, *, script: bool) -> str:

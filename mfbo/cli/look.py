@@ -1,4 +1,4 @@
-"""Commands that only look: at a run, at tasks, at a space, at the optimizers."""
+"""Commands that only read: runs, tasks, spaces, optimizers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KINDS = "anytime, quality, ranks, critical, correlation, learning, scatter, impo
 @click.command()
 @options.run
 def show(run: str) -> None:
-    """Show what RUN has found and what it cost."""
+    """Show the results of RUN and what they cost."""
     from rich.console import Console
 
     from mfbo.display import summary
@@ -27,9 +27,9 @@ def show(run: str) -> None:
 @click.command()
 @options.run
 def replay(run: str) -> None:
-    """Ask for the trials of RUN again, and compare.
+    """Check that the optimizer proposes the trials of RUN again.
 
-    Nothing is trained: the ledger has the results. Exit code 1 if the optimizer asks for something else now.
+    Nothing is trained: the results are in the ledger. The exit code is 1 if a proposal differs.
     """
     from mfbo.display.text import PATH, clean
     from mfbo.engine.replay import replay as again
@@ -47,9 +47,9 @@ def replay(run: str) -> None:
 @click.option("--output", "-o", default="curve.png", show_default=True, help="A .png, .svg or .pdf file.")
 @click.option("--kind", default="anytime", show_default=True, metavar="KIND", help=KINDS)
 def plot(runs: tuple[str, ...], output: str, kind: str) -> None:
-    """Draw the quality of RUNs against cost, or another figure of them.
+    """Draw a figure of RUNs: quality against cost, or another kind.
 
-    One line a run, or a mean with its interval where an optimizer has several seeds. A study stands for its runs.
+    One line per run, or the mean and its interval where an optimizer has several seeds. For a comparison, all its runs.
     """
     from mfbo.analysis.kinds import draw
 
@@ -77,13 +77,13 @@ def optimizers() -> None:
 @options.task
 @options.space
 def space(task: str, space: str) -> None:
-    """Show the hyperparameters of TASK, and its rungs."""
+    """Show the hyperparameters and levels of TASK."""
     from mfbo.display.text import clean_lines
     from mfbo.tasks.registry import load
 
     loaded = load(task).with_space(space)
     click.echo(clean_lines(str(loaded.space).strip()))
-    click.echo(f"\n  Rungs ({loaded.fidelity.default_path}):")
+    click.echo(f"\n  Levels ({loaded.fidelity.default_path}):")
     for rung in loaded.fidelity.ladder():
         click.echo(f"    {rung} ({rung.work:.3g} of a full evaluation)")
 

@@ -1,4 +1,4 @@
-"""``mfbo narrow``: the region that was promising in a run."""
+"""``mfbo narrow``: a smaller space, from the results of a run."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from mfbo.errors import BadValue
 @options.run
 @click.option("--output", "-o", default="narrowed.yaml", show_default=True, help="A space file, new.")
 def narrow(run: str, output: str) -> None:
-    """Narrow the space of RUN to what was promising in it.
+    """Narrow the space of RUN to its promising region.
 
-    Only where promising values differ from the others by more than chance. The file has the reasons as comments; use it
-    with `mfbo tune TASK --space narrowed.yaml`.
+    A range is narrowed only where the values of the best configurations differ from the others by more than chance. The
+    file gives the reasons as comments; use it with `mfbo tune TASK --space narrowed.yaml`.
     """
     from rich.console import Console
 

@@ -13,10 +13,10 @@ from mfbo.cli import options
 
 @click.command()
 @options.task
-@click.option("--max-cost", metavar="COST", help="45s, 90m, 2h, 1h30m, 1d, or full evaluations: 20x; money: 5USD.")
-@click.option("--max-wall", metavar="TIME", help="So much time by the clock.")
+@click.option("--max-cost", metavar="COST", help="Total cost: 45s, 90m, 2h, 1h30m, 1d; in full evaluations: 20x; in money: 5USD.")
+@click.option("--max-wall", metavar="TIME", help="Wall-clock time.")
 @options.optimizer
-@click.option("--seed", default=0, show_default=True, metavar="N", help="Of the run that is planned.")
+@click.option("--seed", default=0, show_default=True, metavar="N", help="Random seed of the planned run.")
 @options.ladder
 @options.running
 @options.as_json
@@ -34,9 +34,9 @@ def plan(
     as_json: bool,
     **settings: Any,
 ) -> None:
-    """Say what a budget would buy of TASK, without a run.
+    """Show what a budget would buy for TASK, without a run.
 
-    A few seconds of training measure what things cost here; then the rungs are chosen. `mfbo tune` does the same.
+    A few seconds of training measure the costs on this machine; then the levels are chosen. `mfbo tune` does the same.
     """
     from mfbo.cost.price import in_time
     from mfbo.display.forecast import lines, to_dict

@@ -1,4 +1,4 @@
-"""``mfbo report``: what runs and studies show, for a browser, a repository or a spreadsheet."""
+"""``mfbo report``: a report of runs, for a browser, a repository or a spreadsheet."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from mfbo.cli import options
 @click.command()
 @options.runs
 @click.option("--output", "-o", metavar="FILE", help="Default: report.html, .md or .csv in the first folder.")
-@click.option("--format", "form", metavar="html|md|csv", help="Default: what the name of FILE says, else html.")
-@click.option("--figures", is_flag=True, help="For md: figures as PNG files beside it, and links to them.")
-@click.option("--watch", is_flag=True, help="Serve it on this machine while the run or study goes on, until Ctrl-C.")
-@click.option("--port", type=click.IntRange(0, 65535), default=None, help="For --watch; default: any that is free.")
+@click.option("--format", "form", metavar="html|md|csv", help="Format; default: by the name of FILE, else html.")
+@click.option("--figures", is_flag=True, help="For md: write figures as PNG files beside it, and link to them.")
+@click.option("--watch", is_flag=True, help="Serve the report on this machine and update it, until Ctrl-C.")
+@click.option("--port", type=click.IntRange(0, 65535), default=None, help="Port for --watch; default: any free one.")
 def report(
     *, runs: tuple[str, ...], output: str | None, form: str | None, figures: bool, watch: bool, port: int | None
 ) -> None:
-    """Write what RUN or STUDY shows, as one file that opens without a network.
+    """Write a report of RUNs, a comparison or a study, as one file that needs no network.
 
-    Several runs of a task are compared. HTML has the answer, figures and tables; md the answer and tables; csv a row a
-    trial.
+    Several runs of a task are compared. HTML has the answer, figures and tables; md the answer and tables; csv one row
+    per trial.
     """
     if watch:
         if output is not None or form is not None or figures:

@@ -16,19 +16,19 @@ from mfbo.cli import options
 if TYPE_CHECKING:
     from mfbo.engine.result import TuneResult
 
-FAILED = 1
+FAILED = 1  # exit code where no trial succeeded
 
 
 @click.command()
 @options.task
 @options.limits
 @options.optimizer
-@click.option("--seed", default=0, show_default=True, metavar="N", help="The same seed asks the same.")
+@click.option("--seed", default=0, show_default=True, metavar="N", help="Random seed; same seed, same proposals.")
 @options.ladder
-@click.option("--warm-start", metavar="RUN", help="Begin with the results of an earlier run of TASK.")
+@click.option("--warm-start", metavar="RUN", help="Start with the results of an earlier run of TASK.")
 @options.prior
 @click.option(
-    "--objectives", metavar="NAMES", help="Several to be low at once, such as loss,size or loss,cost,latency."
+    "--objectives", metavar="NAMES", help="Several metrics to minimize at once, such as loss,size or loss,cost,latency."
 )
 @click.option("--out", metavar="DIR", help="Run folder; default: runs/TASK-OPTIMIZER-sSEED.")
 @options.running
@@ -67,7 +67,7 @@ def tune(
     loaded = load(task)
     optimizer = optimizer or DEFAULT
     folder = Path(out) if out else _free_folder(f"{loaded.name}-{optimizer}-s{seed}")
-    result = _watched(
+    result = _run_with_display(
         lambda observer: run(
             loaded,
             max_cost,
@@ -85,7 +85,7 @@ def tune(
             objectives=objectives.split(",") if objectives else (),
             settings=options.settings_of(**settings),
             observer=observer,
-            command=typed(),
+            command=command_line(),
         ),
         folder,
         logs,
@@ -98,7 +98,7 @@ def tune(
 @options.run
 @options.limits
 @options.where
-@click.option("--accept-changes", is_flag=True, help="Go on although the task has changed since.")
+@click.option("--accept-changes", is_flag=True, help="Continue although the task has changed since.")
 @options.logs
 @options.output
 def resume(
@@ -114,13 +114,13 @@ def resume(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Go on with an interrupted RUN, or extend a finished one.
+    """Continue an interrupted RUN, or extend a finished one.
 
-    Limits are new totals, not additions. What was charged stays charged, the time in between is not.
+    Limits are new totals, not additions: what was spent counts, the time in between does not.
     """
     from mfbo.engine.tune import resume as go_on
 
-    result = _watched(
+    result = _run_with_display(
         lambda observer: go_on(
             run,
             max_cost=max_cost,
@@ -130,7 +130,7 @@ def resume(
             scheduler=scheduler,
             accept_changes=accept_changes,
             observer=observer,
-            command=typed(),
+            command=command_line(),
         ),
         Path(run),
         logs,
@@ -150,15 +150,15 @@ def _free_folder(name: str) -> Path:
     return folder
 
 
-def typed() -> str:
+def command_line() -> str:
     """The command line as the user typed it."""
     return shlex.join(["mfbo", *sys.argv[1:]])
 
 
-def _watched(
+def _run_with_display(
     run: Callable[[Any], TuneResult], folder: Path, logs: tuple[str, ...] = (), *, quiet: bool = False
 ) -> TuneResult:
-    """Run with a display and loggers; a second Ctrl-C ends it here."""
+    """Run with a progress display and loggers; a second Ctrl-C ends up here."""
     from mfbo.display import make
     from mfbo.ledger.observer import Several
 
@@ -168,21 +168,21 @@ def _watched(
     except KeyboardInterrupt:
         from mfbo.ledger.journal import FILE
 
-        how = f"go on with: mfbo resume {shlex.quote(str(folder))}"
+        how = f"continue with: mfbo resume {shlex.quote(str(folder))}"
         begun = (folder / FILE).exists()
         click.echo(f"mfbo: stopped at once; {how if begun else 'nothing was written'}", err=True)
         sys.exit(options.INTERRUPTED)
 
 
 def _finish(result: TuneResult, *, as_json: bool) -> None:
-    """Say what came out; the exit code is that of `result`."""
+    """Print the outcome and exit with the code of `result`."""
     folder = shlex.quote(str(result.run))
     if as_json:
         click.echo(json.dumps(result.to_dict()))
     elif result.best:
-        _say(result, folder)
+        _print_result(result, folder)
     if result.status == "interrupted":
-        click.echo(f"mfbo: interrupted; go on with: mfbo resume {folder}", err=True)
+        click.echo(f"mfbo: interrupted; continue with: mfbo resume {folder}", err=True)
         sys.exit(options.INTERRUPTED)
     if result.status == "failed" or (result.best is None and result.trials):
         error = next(entry.outcome.error for entry in result.ledger.results if entry.outcome.error)
@@ -192,8 +192,8 @@ def _finish(result: TuneResult, *, as_json: bool) -> None:
         sys.exit(FAILED)
 
 
-def _say(result: TuneResult, folder: str) -> None:
-    """The incumbent, what it cost, and where to look."""
+def _print_result(result: TuneResult, folder: str) -> None:
+    """Print the incumbent, what it cost, and the commands that show more."""
     from mfbo.budget import Budget
     from mfbo.cost.price import beside, of_run
     from mfbo.display.text import amount, number, pairs
@@ -207,6 +207,6 @@ def _say(result: TuneResult, folder: str) -> None:
     click.echo(f"best loss {number(best.loss)} ({best.fidelity}){f': {pairs(best.metrics)}' if best.metrics else ''}")
     click.echo(f"  {pairs(best.config)}")
     trials = "1 trial" if result.trials == 1 else f"{result.trials} trials"
-    click.echo(f"  {trials}, cost {spent}{limit}{money}; look at it: mfbo show {folder}")
+    click.echo(f"  {trials}, cost {spent}{limit}{money}; for more: mfbo show {folder}")
     if result.run is not None and (Path(result.run) / BEST).is_dir():
         click.echo(f"  its model: {folder}/{BEST}")

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 @click.command()
 @options.task
-@click.option("--max-cost", metavar="COST", help="Of all three phases together: 45s, 90m, 4h, or 60x.")
+@click.option("--max-cost", metavar="COST", help="Cost of all three phases together: 45s, 90m, 4h; in full evaluations: 60x.")
 @click.option(
-    "--optimizers", default="smac,random,grid", show_default=True, metavar="NAMES", help="See `mfbo optimizers`."
+    "--optimizers", default="smac,random,grid", show_default=True, metavar="NAMES", help="Names, separated by commas; see `mfbo optimizers`."
 )
-@click.option("--seed", default=0, show_default=True, metavar="N", help="Of all runs.")
-@click.option("--seeds", default=3, show_default=True, metavar="N", help="Trainings of each final validation.")
-@click.option("--out", metavar="DIR", help="Folder of the study; default: runs/TASK-phases.")
+@click.option("--seed", default=0, show_default=True, metavar="N", help="Random seed of all runs.")
+@click.option("--seeds", default=3, show_default=True, metavar="N", help="Trainings, each with its own seed, of each final validation.")
+@click.option("--out", metavar="DIR", help="Folder of the study; default: runs/TASK-study.")
 @options.ladder
 @options.prior
 @options.running
@@ -43,9 +43,9 @@ def study(
     """Explore, optimize and validate TASK within one cost.
 
     Exploration on small subsets narrows the ranges; each optimizer then searches the narrowed space; its best
-    configuration is trained anew and measured on unseen data. The same command goes on after an interruption.
+    configuration is trained again and measured on unseen data. The same command continues after an interruption.
     """
-    from mfbo.cli.run import typed
+    from mfbo.cli.run import command_line
     from mfbo.display import make
     from mfbo.display.text import number, pairs
     from mfbo.ledger.observer import Observer
@@ -53,7 +53,7 @@ def study(
     from mfbo.study.spec import SEARCH, Study, file_name, names_of
 
     if max_cost is None:
-        raise BadValue("no cost given; say what all of it may cost with --max-cost 4h, or 60x")
+        raise BadValue("no cost given; give the cost of all three phases, such as --max-cost 4h or --max-cost 60x")
 
     def began(phase: str) -> Observer:
         if not (quiet or as_json):
@@ -67,10 +67,10 @@ def study(
 
     own = {name: given.pop(name) for name in ("seeds", *SEARCH)}
     asked = Study((task,), names_of(optimizers), max_cost=max_cost, settings=options.settings_of(**given), **own)
-    folder = Path(out) if out else Path("runs") / f"{file_name(task)}-phases"
-    found = run(asked, folder, seed=seed, began=began, told=told, command=typed())
+    folder = Path(out) if out else Path("runs") / f"{file_name(task)}-study"
+    found = run(asked, folder, seed=seed, began=began, told=told, command=command_line())
     if found.interrupted:
-        click.echo("mfbo: interrupted; the same command goes on", err=True)
+        click.echo("mfbo: interrupted; the same command continues", err=True)
         sys.exit(options.INTERRUPTED)
     if as_json:
         click.echo(json.dumps(found.to_dict()))

@@ -1,4 +1,4 @@
-"""``mfbo tell``: a result from elsewhere."""
+"""``mfbo tell``: add a result that was measured outside the run."""
 
 from __future__ import annotations
 
@@ -10,24 +10,25 @@ from mfbo.cli import options
 @click.command()
 @options.run
 @click.argument("config", metavar="CONFIG.yaml")
-@click.option("--loss", type=float, required=True, metavar="L", help="Its validation loss, as TASK measures it.")
-@click.option("--epochs", type=int, metavar="N", help="Epochs that it was trained for; default: a full evaluation's.")
-@click.option("--data", type=float, metavar="F", help="Fraction of the training data; default: a full evaluation's.")
+@click.option("--loss", type=float, required=True, metavar="L", help="Its validation loss, as the run's task measures it.")
+@click.option("--epochs", type=int, metavar="N", help="Epochs that it was trained for; default: those of a full evaluation.")
+@click.option("--data", type=float, metavar="F", help="Fraction of the training data; default: that of a full evaluation.")
 def tell(run: str, config: str, loss: float, epochs: int | None, data: float | None) -> None:
-    """Tell RUN a result from elsewhere.
+    """Add a result to RUN that was measured outside it.
 
-    CONFIG.yaml has the hyperparameters, as `mfbo best` prints them. It costs nothing of the budget, is used when the
-    run goes on, and is shown by its name: the best of the run is what it has measured itself.
+    CONFIG.yaml has the hyperparameters, as `mfbo best` prints them. It costs nothing, the optimizer uses it when the run
+    continues (one that is better than the run's best is tried first), and it is listed apart: the best of a run is
+    always a result that the run has measured itself.
     """
-    from mfbo.cli.run import typed
+    from mfbo.cli.run import command_line
     from mfbo.display.text import number, pairs, rung_words
     from mfbo.engine.tell import tell as told
     from mfbo.ledger.journal import read
     from mfbo.optimizers.registry import LEARNERS
 
-    known = told(run, config, loss, epochs=epochs, data=data, command=typed())
+    known = told(run, config, loss, epochs=epochs, data=data, command=command_line())
     optimizer = read(run).header.optimizer
-    use = "uses it" if optimizer in LEARNERS else f"makes no use of it ({', '.join(LEARNERS)} would)"
-    click.echo(f"told: loss {number(known.loss)} at {rung_words(known.rung)}, from elsewhere, at no cost")
+    use = "uses it" if optimizer in LEARNERS else f"does not use it ({', '.join(LEARNERS)} would)"
+    click.echo(f"added: loss {number(known.loss)} at {rung_words(known.rung)}, measured outside the run, at no cost")
     click.echo(f"  {pairs(known.config)}")
-    click.echo(f"  {optimizer} {use} when the run goes on: mfbo resume {run}")
+    click.echo(f"  {optimizer} {use} when the run continues: mfbo resume {run}")

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 @click.command()
 @options.task
 @click.argument("config", nargs=-1, metavar="[CONFIG.yaml] [-- --NAME=VALUE...]")
-@click.option("--seed", default=0, show_default=True, metavar="N", help="Of the training.")
-@click.option("--epochs", type=int, metavar="N", help="Default: those of a full evaluation.")
+@click.option("--seed", default=0, show_default=True, metavar="N", help="Random seed of the training.")
+@click.option("--epochs", type=int, metavar="N", help="Epochs; default: those of a full evaluation.")
 @click.option(
     "--data", type=float, metavar="F", help="Fraction of the training data; default: that of a full evaluation."
 )
-@click.option("--final", is_flag=True, help="Train on validation data too, and measure on the test split.")
-@click.option("--out", metavar="DIR", help="Write its model there.")
+@click.option("--final", is_flag=True, help="Train on the validation data too, and measure on the test split.")
+@click.option("--out", metavar="DIR", help="Folder for the model; default: no model is kept.")
 @options.training
 @options.price
 @options.output
@@ -34,8 +34,8 @@ def train(
 ) -> None:  # fmt: skip
     """Train one configuration of TASK, from scratch.
 
-    CONFIG.yaml is what `mfbo best` prints; or give words behind --, as `mfbo best --format args` prints them; what is
-    missing is the space's default. `mfbo best RUN --format command` prints the whole line.
+    CONFIG.yaml is what `mfbo best` prints; or give the values after --, as `mfbo best --format args` prints them. What
+    is missing takes the default of the space. `mfbo best RUN --format command` prints the whole command.
     """
     from mfbo.cost.price import beside, kept
     from mfbo.display.text import PATH, clean, number, seconds
@@ -49,7 +49,7 @@ def train(
     if said := own_code(task):
         click.echo(clean(said, PATH), err=True)
 
-    def heard(report: Report) -> None:
+    def on_report(report: Report) -> None:
         spent = seconds(report.cost) + beside(kept(settings), report.cost, ", {}")
         click.echo(f"epoch {report.epoch}: loss {number(report.loss)} ({spent})", err=True)
 
@@ -62,7 +62,7 @@ def train(
         final=final,
         settings=options.settings_of(**settings),
         out=out,
-        heard=None if quiet or as_json else heard,
+        heard=None if quiet or as_json else on_report,
     )
     if as_json:
         click.echo(json.dumps(found.to_dict()))
