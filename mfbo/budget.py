@@ -51,7 +51,7 @@ class Budget:
         else:
             raise BadCost(f"{what} {text!r} is not a cost; {ALLOWED}")
         if not 0 < budget.amount < math.inf:
-            raise BadCost(f"{what} {text!r} buys nothing: it must be more than zero; {ALLOWED}")
+            raise BadCost(f"{what} {text!r} must be more than zero; {ALLOWED}")
         return budget
 
     def __str__(self) -> str:

@@ -61,7 +61,7 @@ def resumed(kept: Mapping[str, Any], workers: int | None, scheduler: str | None)
     settings = Settings(**kept)
     if settings.scheduler is not None and scheduler is None:
         text = f"this run was on the Dask scheduler {settings.scheduler!r}"
-        raise BadValue(f"{text}; say where it goes on: --scheduler tcp://host:port, or --scheduler {LOCAL}")
+        raise BadValue(f"{text}; give where it continues: --scheduler tcp://host:port, or --scheduler {LOCAL}")
     if scheduler is not None:
         settings = replace(settings, scheduler=None if scheduler == LOCAL else scheduler)
     return settings if workers is None else replace(settings, workers=workers)

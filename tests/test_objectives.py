@@ -167,7 +167,7 @@ def test_an_objective_that_nobody_reports_is_told_at_once_and_nothing_is_kept(tm
 
 def test_what_knows_a_loss_only_is_refused(tmp_path):
     names = ("loss", "size")
-    with pytest.raises(BadValue, match="one-epoch can be told one objective only"):
+    with pytest.raises(BadValue, match="one-epoch supports one objective only"):
         mfbo.tune(made(), "2x", optimizer="one-epoch", objectives=names)
     mfbo.tune(made(), "2x", optimizer="random", objectives=names, out=tmp_path / "run")
     with pytest.raises(BadValue, match="several objectives"):

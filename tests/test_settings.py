@@ -47,7 +47,7 @@ def test_nothing_is_taken_for_a_setting_that_is_none(kept):
 
 def test_what_is_said_now_comes_before_what_was_said_then():
     kept = asdict(Settings(workers=2, scheduler="tcp://then:1"))
-    with pytest.raises(BadValue, match="say where it goes on"):
+    with pytest.raises(BadValue, match="give where it continues"):
         resumed(kept, None, None)
     assert resumed(kept, None, "local") == Settings(workers=2)
     assert resumed(kept, 5, "tcp://now:1") == Settings(workers=5, scheduler="tcp://now:1")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from mfbo.cost.price import of_run
-from mfbo.display.tally import Tally
+from mfbo.display.counts import RunCounts
 from mfbo.display.text import clean, clean_lines, headline, rung_words
 from mfbo.evidence.statistics import rung_correlations
 
@@ -108,18 +108,18 @@ class RungRow:
 
 def rungs(runs: Sequence[Run]) -> list[RungRow]:
     """A row for each rung that has results, low to full, all runs together."""
-    tally = Tally(frozenset(rung for run in runs for rung in run.header.rungs))
+    counts = RunCounts(frozenset(rung for run in runs for rung in run.header.rungs))
     for run in runs:
         for result in run.results:
-            tally.add(result)
+            counts.add(result)
     found = rung_correlations(*runs)
     top = max((one.high for one in found), key=lambda rung: rung.work, default=None)
     known = {one.low: one for one in found if one.high == top}
     rows = []
-    for rung, row in sorted(tally.rungs.items(), key=lambda item: item[0].work):
+    for rung, row in sorted(counts.rungs.items(), key=lambda item: item[0].work):
         rho, n = (known[rung].rho, known[rung].n) if rung in known else (math.nan, 0)
-        name, counts = rung_words(rung), (row.done, row.stopped, row.failed)
-        rows.append(RungRow(name, 100 * rung.work, *counts, row.best, row.seconds, rho, n))
+        name, ended = rung_words(rung), (row.done, row.stopped, row.failed)
+        rows.append(RungRow(name, 100 * rung.work, *ended, row.best, row.seconds, rho, n))
     return rows
 
 

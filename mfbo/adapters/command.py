@@ -69,7 +69,7 @@ class CommandTask(Task):
         if taken := [name for name in space if name in OWN]:
             raise BadSpace(f"the space has {_listed(taken)}, which mfbo itself fills in; give it another name")
         if absent := [name for name in names if name not in space]:
-            raise BadSpace(f"the command has {_listed(absent)}, which the space has not: {', '.join(space)}")
+            raise BadSpace(f"the command has {_listed(absent)}, which the space lacks: {', '.join(space)}")
         if unused := [name for name in space if name not in names]:
             raise BadSpace(f"the space has {', '.join(unused)}, which the command lacks; add {_listed(unused)} to it")
         return super().on(space)
@@ -194,7 +194,7 @@ def pattern(metric: str) -> re.Pattern[str]:
     try:
         found = re.compile(metric)
     except re.error as error:
-        raise BadValue(f"metric {metric!r} is no regular expression: {error}") from error
+        raise BadValue(f"metric {metric!r} is not a regular expression: {error}") from error
     if not found.groups or (found.groups > 1 and "loss" not in found.groupindex):
         raise BadValue(f"metric {metric!r}: give one group for the number, such as (?P<loss>[0-9.]+)")
     return found
@@ -215,8 +215,8 @@ def _loss(process: Process, rung: Rung, context: Context, *, by_epoch: bool) -> 
         epoch = epoch + 1 if told is None else int(_number(found, "epoch"))
         if by_epoch and epoch > rung.epochs + 1 and told is None:  # one more may sum up
             raise TrialFailed(
-                f"the command says {metric!r} in more lines than its {rung.epochs - context.start_epoch} epochs, such "
-                f"as {line[:100]!r}; name what it says once an epoch with --metric"
+                f"the command prints {metric!r} in more lines than its {rung.epochs - context.start_epoch} epochs, "
+                f"such as {line[:100]!r}; name what it prints once per epoch with --metric"
             )
         if by_epoch:
             context.report(loss, epoch=min(max(epoch, 1), rung.epochs))
@@ -227,7 +227,7 @@ def _loss(process: Process, rung: Rung, context: Context, *, by_epoch: bool) -> 
         raise TrialFailed("\n".join([f"the command ended with {how}{said}", *process.errors]))
     if loss is None:
         said = f"its last line was {last[:200]!r}" if last else "it printed nothing there"
-        raise TrialFailed(f"the command said no {metric!r} on standard output; {said}; name what it says with --metric")
+        raise TrialFailed(f"the command printed no {metric!r} on standard output; {said}; give the name with --metric")
     return loss
 
 
@@ -235,7 +235,7 @@ def _number(found: re.Match[str], group: str | int) -> float:
     try:
         return float(found[group])
     except (TypeError, ValueError) as error:
-        raise TrialFailed(f"--metric found {found[group]!r} in {found[0]!r}, which is no number") from error
+        raise TrialFailed(f"--metric found {found[group]!r} in {found[0]!r}, which is not a number") from error
 
 
 @contextmanager
@@ -251,7 +251,7 @@ def _folder(context: Context, rung: Rung, *, used: bool) -> Iterator[Path]:
             shutil.copytree(context.checkpoint, folder, dirs_exist_ok=True)
         yield folder
         if used and not any(folder.iterdir()):
-            raise TrialFailed("the command left nothing in {checkpoint}: write there what it takes to go on")
+            raise TrialFailed("the command left nothing in {checkpoint}: write there what it needs to continue")
         if used and context.keeps_checkpoints:
             with context.save(rung.epochs) as kept:
                 shutil.copytree(folder, kept, dirs_exist_ok=True)

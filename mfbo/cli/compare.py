@@ -27,7 +27,9 @@ OPTIMIZERS, SEEDS = "smac,hyperband,random,grid", 5
 
 
 @click.command()
-@click.argument("what", metavar="TASK...|COMPARISON.yaml", nargs=-1, required=True, shell_complete=options.complete_task)
+@click.argument(
+    "what", metavar="TASK...|COMPARISON.yaml", nargs=-1, required=True, shell_complete=options.complete_task
+)
 @click.option("--max-cost", metavar="COST", help="Cost of each run: 45s, 90m, 2h; in full evaluations: 20x.")
 @click.option(
     "--optimizers", show_default=OPTIMIZERS, metavar="NAMES", help="Names, separated by commas; see `mfbo optimizers`."
@@ -45,10 +47,10 @@ OPTIMIZERS, SEEDS = "smac,hyperband,random,grid", 5
 def compare(*, what: tuple[str, ...], out: str | None, quiet: bool, as_json: bool, **given: Any) -> None:
     """Compare optimizers on TASKs at equal cost.
 
-    Every optimizer runs with the same seeds, spaces and cost. Finished runs are not repeated: the same command continues
-    after an interruption, and further optimizers, more seeds or more cost extend the comparison. COMPARISON.yaml has the
-    options of this command as keys (tasks, optimizers, seeds, max_cost, workers and so on, but no scheduler); options
-    given on the command line take precedence.
+    Every optimizer runs with the same seeds, spaces and cost. Finished runs are not repeated: the same command
+    continues after an interruption, and further optimizers, more seeds or more cost extend the comparison.
+    COMPARISON.yaml has the options of this command as keys (tasks, optimizers, seeds, max_cost, workers and so on, but
+    no scheduler); options given on the command line take precedence.
     """
     from mfbo.cli.run import command_line
     from mfbo.display.text import PATH, clean

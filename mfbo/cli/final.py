@@ -29,8 +29,15 @@ if TYPE_CHECKING:
     type=click.Choice(["yaml", "json", "args", "command"]),
     help="Output format; command: the command that trains it again.",
 )
-@click.option("--trial", type=int, metavar="N", help="Use trial N instead of the best, such as one of the Pareto front.")
-@click.option("--export", "folder", metavar="DIR", help="Write the model to DIR instead; the same as `mfbo export RUN --to model -o DIR`.")
+@click.option(
+    "--trial", type=int, metavar="N", help="Use trial N instead of the best, such as one of the Pareto front."
+)
+@click.option(
+    "--export",
+    "folder",
+    metavar="DIR",
+    help="Write the model to DIR instead; the same as `mfbo export RUN --to model -o DIR`.",
+)
 def best(run: str, form: str, trial: int | None, folder: str | None) -> None:
     """Print the best configuration of RUN."""
     from mfbo.engine.result import result_of
@@ -53,7 +60,9 @@ def best(run: str, form: str, trial: int | None, folder: str | None) -> None:
 
 @click.command()
 @options.run
-@click.option("--seeds", type=int, default=3, show_default=True, metavar="N", help="Number of trainings, each with its own seed.")
+@click.option(
+    "--seeds", type=int, default=3, show_default=True, metavar="N", help="Number of trainings, each with its own seed."
+)
 @click.option("--out", metavar="DIR", help="Folder for the model of the first training; default: RUN/best.")
 @click.option("--device", metavar="NAME", help="Where to train: auto, cpu, cuda or mps; default: as the run.")
 @options.as_json

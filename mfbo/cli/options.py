@@ -69,29 +69,55 @@ optimizer = click.option(
     "--optimizer", default=None, help="See `mfbo optimizers`; the default is smac.", shell_complete=_optimizers
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
-data_dir = click.option("--data-dir", metavar="DIR", help="Folder of the data sets: NAME/train.parquet and NAME/test.parquet.")
+data_dir = click.option(
+    "--data-dir", metavar="DIR", help="Folder of the data sets: NAME/train.parquet and NAME/test.parquet."
+)
 metric = click.option(
     "--metric", metavar="NAME", help="For a command: the word before the loss in its output, or a regular expression."
 )
-space = click.option("--space", default="default", show_default=True, help="The search space: default, wide, or FILE.yaml.")
+space = click.option(
+    "--space", default="default", show_default=True, help="The search space: default, wide, or FILE.yaml."
+)
 
 limits = options(
-    click.option("--max-cost", metavar="COST", help="Total cost: 45s, 90m, 2h, 1h30m, 1d; in full evaluations: 20x; in money: 5USD."),
+    click.option(
+        "--max-cost",
+        metavar="COST",
+        help="Total cost: 45s, 90m, 2h, 1h30m, 1d; in full evaluations: 20x; in money: 5USD.",
+    ),
     click.option("--max-trials", type=int, metavar="N", help="Stop after N finished trials."),
     click.option("--max-wall", metavar="TIME", help="Stop after this much wall-clock time."),
 )
 ladder = options(
     click.option("--fidelity", metavar="PATH", help="What cheap trials have less of: epochs, data, or joint for both."),
-    click.option("--max-fidelity", default=1.0, metavar="Z", help="Highest level to use, as a fraction of a full evaluation (0 to 1)."),
-    click.option("--min-fidelity", default=0.0, metavar="Z", help="Lowest level to use, as a fraction of a full evaluation (0 to 1)."),
-    click.option("--eta", default=3, show_default=True, metavar="N", help="Promote the best 1/N of the configurations of a level to the next."),
+    click.option(
+        "--max-fidelity",
+        default=1.0,
+        metavar="Z",
+        help="Highest level to use, as a fraction of a full evaluation (0 to 1).",
+    ),
+    click.option(
+        "--min-fidelity",
+        default=0.0,
+        metavar="Z",
+        help="Lowest level to use, as a fraction of a full evaluation (0 to 1).",
+    ),
+    click.option(
+        "--eta",
+        default=3,
+        show_default=True,
+        metavar="N",
+        help="Promote the best 1/N of the configurations of a level to the next.",
+    ),
 )
-prior = click.option("--prior", metavar="FILE.yaml", help="A configuration to try first and to search around; or: default.")
+prior = click.option(
+    "--prior", metavar="FILE.yaml", help="A configuration to try first and to search around; or: default."
+)
 where = options(
     click.option(
         "--workers",
         metavar="N",
-        help="Trials at a time; auto: one per GPU or core; 0: in this process. Default: 1, or all workers of a cluster.",
+        help="Trials at a time; auto: one per GPU or core; 0: in this process. Default: 1, on a cluster all.",
     ),
     click.option(
         "--scheduler", metavar="ADDRESS", help="Run trials on a Dask cluster: tcp://HOST:PORT, or a scheduler file."
@@ -99,13 +125,27 @@ where = options(
 )
 output = options(click.option("--quiet", "-q", is_flag=True, help="Show no progress."), as_json)
 logs = click.option(
-    "--log", "logs", multiple=True, metavar="TOOL=PLACE", help="Log to another tool as it runs: mlflow=FILE.db (or a URI), tensorboard=DIR."
+    "--log",
+    "logs",
+    multiple=True,
+    metavar="TOOL=PLACE",
+    help="Log to another tool as it runs: mlflow=FILE.db (or a URI), tensorboard=DIR.",
 )
 device = click.option("--device", default="auto", show_default=True, help="Where to train: auto, cpu, cuda or mps.")
-model = click.option("--model", metavar="NAME", help="Pretrained model: a local folder, or a name on the Hugging Face hub.")
-extra = click.option("--option", "extra", multiple=True, metavar="KEY=VALUE", help="Another setting of the task, such as samples=5000; may be repeated.")
+model = click.option(
+    "--model", metavar="NAME", help="Pretrained model: a local folder, or a name on the Hugging Face hub."
+)
+extra = click.option(
+    "--option",
+    "extra",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Another setting of the task, such as samples=5000; may be repeated.",
+)
 price = click.option(
-    "--price", metavar="P/h", help="Price per hour, to show costs in money: 0.90/h, 0.90USD/h. Then --max-cost can be 5USD."
+    "--price",
+    metavar="P/h",
+    help="Price per hour, to show costs in money: 0.90/h, 0.90USD/h. Then --max-cost can be 5USD.",
 )
 training = options(
     space,
@@ -125,7 +165,9 @@ running = options(
     click.option("--max-trial-time", metavar="TIME", help="Stop a trial that takes longer."),
     click.option("--max-trial-memory", type=float, metavar="GIB", help="Stop a trial that uses more memory."),
     price,
-    click.option("--from-scratch", is_flag=True, help="Train every promoted configuration from scratch, not from its checkpoint."),
+    click.option(
+        "--from-scratch", is_flag=True, help="Train every promoted configuration from scratch, not from its checkpoint."
+    ),
     click.option("--max-disk", type=float, metavar="GIB", help="Maximum disk space for checkpoints."),
     extra,
 )

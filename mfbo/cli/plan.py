@@ -13,7 +13,9 @@ from mfbo.cli import options
 
 @click.command()
 @options.task
-@click.option("--max-cost", metavar="COST", help="Total cost: 45s, 90m, 2h, 1h30m, 1d; in full evaluations: 20x; in money: 5USD.")
+@click.option(
+    "--max-cost", metavar="COST", help="Total cost: 45s, 90m, 2h, 1h30m, 1d; in full evaluations: 20x; in money: 5USD."
+)
 @click.option("--max-wall", metavar="TIME", help="Wall-clock time.")
 @options.optimizer
 @click.option("--seed", default=0, show_default=True, metavar="N", help="Random seed of the planned run.")

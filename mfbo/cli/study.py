@@ -18,12 +18,24 @@ if TYPE_CHECKING:
 
 @click.command()
 @options.task
-@click.option("--max-cost", metavar="COST", help="Cost of all three phases together: 45s, 90m, 4h; in full evaluations: 60x.")
 @click.option(
-    "--optimizers", default="smac,random,grid", show_default=True, metavar="NAMES", help="Names, separated by commas; see `mfbo optimizers`."
+    "--max-cost", metavar="COST", help="Cost of all three phases together: 45s, 90m, 4h; in full evaluations: 60x."
+)
+@click.option(
+    "--optimizers",
+    default="smac,random,grid",
+    show_default=True,
+    metavar="NAMES",
+    help="Names, separated by commas; see `mfbo optimizers`.",
 )
 @click.option("--seed", default=0, show_default=True, metavar="N", help="Random seed of all runs.")
-@click.option("--seeds", default=3, show_default=True, metavar="N", help="Trainings, each with its own seed, of each final validation.")
+@click.option(
+    "--seeds",
+    default=3,
+    show_default=True,
+    metavar="N",
+    help="Trainings, each with its own seed, of each final validation.",
+)
 @click.option("--out", metavar="DIR", help="Folder of the study; default: runs/TASK-study.")
 @options.ladder
 @options.prior

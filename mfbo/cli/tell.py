@@ -10,15 +10,21 @@ from mfbo.cli import options
 @click.command()
 @options.run
 @click.argument("config", metavar="CONFIG.yaml")
-@click.option("--loss", type=float, required=True, metavar="L", help="Its validation loss, as the run's task measures it.")
-@click.option("--epochs", type=int, metavar="N", help="Epochs that it was trained for; default: those of a full evaluation.")
-@click.option("--data", type=float, metavar="F", help="Fraction of the training data; default: that of a full evaluation.")
+@click.option(
+    "--loss", type=float, required=True, metavar="L", help="Its validation loss, as the run's task measures it."
+)
+@click.option(
+    "--epochs", type=int, metavar="N", help="Epochs that it was trained for; default: those of a full evaluation."
+)
+@click.option(
+    "--data", type=float, metavar="F", help="Fraction of the training data; default: that of a full evaluation."
+)
 def tell(run: str, config: str, loss: float, epochs: int | None, data: float | None) -> None:
     """Add a result to RUN that was measured outside it.
 
-    CONFIG.yaml has the hyperparameters, as `mfbo best` prints them. It costs nothing, the optimizer uses it when the run
-    continues (one that is better than the run's best is tried first), and it is listed apart: the best of a run is
-    always a result that the run has measured itself.
+    CONFIG.yaml has the hyperparameters, as `mfbo best` prints them. It costs nothing, and the optimizer uses it when
+    the run continues: a result that is better than the run's best is tried first. It is listed apart, as the best of a
+    run is always one that the run has measured itself.
     """
     from mfbo.cli.run import command_line
     from mfbo.display.text import number, pairs, rung_words

@@ -79,7 +79,7 @@ class Price:
         match = _MONEY.fullmatch(money.strip())
         amount = float(match["amount"]) if match else 0.0
         if match is None or not 0 < amount < math.inf:
-            raise BadCost(f"max cost {money!r} buys nothing: give an amount such as 5{self.currency or 'USD'}")
+            raise BadCost(f"max cost {money!r} is not an amount of money; give one such as 5{self.currency or 'USD'}")
         currency = _currency(match, money)
         if currency and self.currency and currency != self.currency:
             raise BadCost(f"max cost {money!r}: the price is in {self.currency}; give the cost in {self.currency} too")
@@ -106,7 +106,7 @@ def in_time(max_cost: str | float | None, settings: Settings) -> tuple[str | flo
     if is_money(max_cost):
         assert isinstance(max_cost, str)
         if price is None:
-            raise BadCost(f"max cost {max_cost!r} is money, and there is no price; add --price such as 0.90/h")
+            raise BadCost(f"max cost {max_cost!r} is money, which needs a price; add one such as --price 0.90/h")
         seconds = price.buys(max_cost)
         match = _MONEY.fullmatch(max_cost.strip())
         assert match

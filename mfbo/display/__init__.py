@@ -1,4 +1,4 @@
-"""What a person sees of a run: live on a terminal, in lines elsewhere, on one page afterwards."""
+"""What a person sees of a run: a live display in a terminal, plain lines in a pipe, a page afterwards."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def make(quiet: bool, stream: TextIO | None = None) -> Observer:
     """The display that suits `stream`.
 
     Args:
-        quiet: show nothing but notes.
+        quiet: show notes only.
         stream: standard error if not given.
     """
     stream = stream or sys.stderr

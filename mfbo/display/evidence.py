@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def comparison(found: Evidence) -> RenderableType:
-    """Optimizers by final loss, best first, and what each cost to reach what the baseline had at its end."""
+    """Optimizers by final loss, best first, and the cost at which each reached the final loss of the baseline."""
     what, unit = found.comparison, found.comparison.unit
     counts = {standing.seeds for standing in found.standings}
     seeds = f", {max(counts)} seed{'s' if max(counts) > 1 else ''}" if len(counts) == 1 else ""
@@ -32,13 +32,15 @@ def comparison(found: Evidence) -> RenderableType:
     notes = [*_money(found), _loss_words(found), "to 1%: trials until within 1% of the final best, median"]
     if found.baseline and compared:
         notes.append(
-            f"reached: seeds that came to the final mean of {clean(found.baseline)} for good, and at what median cost"
+            f"reached: seeds that got to the final mean of {clean(found.baseline)} to stay, and the median cost of that"
             + _reached(found)
         )
-        notes.append("speed-up: over it, 95% bootstrap interval; p: Wilcoxon over paired seeds, Holm-adjusted")
+        notes.append(
+            f"speed-up over {clean(found.baseline)}: 95% bootstrap interval; p: Wilcoxon, paired seeds, Holm-adjusted"
+        )
     if low := [f"{clean(one.name)} {one.below}" for one in found.standings if one.below]:
         notes.append(
-            f"losses at a lower fidelity than those of {found.baseline}, which do not compare: {', '.join(low)}"
+            f"losses at a lower fidelity than that of {found.baseline}, which cannot be compared: {', '.join(low)}"
         )
     for run, reason in found.left_out:
         notes.append(clean(f"left out: {run.header.optimizer}, seed {run.header.seed}: {reason}"))
@@ -46,14 +48,14 @@ def comparison(found: Evidence) -> RenderableType:
 
 
 def _money(found: Evidence) -> list[str]:
-    """What all runs together cost, where there is a price."""
+    """Cost of all runs together, where there is a price."""
     runs = found.comparison.runs
     price, spent = of_runs(runs), sum(run.seconds for run in runs)
     return [f"all {len(runs)} runs together: {seconds(spent)}, {price.of(spent)}"] if price else []
 
 
 def _reached(found: Evidence) -> str:
-    """What the table has no room for: that cost in money."""
+    """The same cost in money, for which the table has no room."""
     price, known = found.comparison.paid, [standing for standing in found.standings if standing.cost < math.inf]
     return ": " + ", ".join(f"{clean(one.name)} {price.of(one.cost)}" for one in known) if price and known else ""
 
@@ -69,7 +71,7 @@ def _cells(standing: Standing, unit: str, *, compared: bool) -> list[str]:
 
 
 def speed_words(standing: Standing) -> str:
-    """``3.2 (1.9-5.1)``; empty where there is nothing to compare."""
+    """``3.2 (1.9-5.1)``; empty without a comparison."""
     found = standing.speed_up
     if found is None:
         return ""
@@ -80,5 +82,5 @@ def speed_words(standing: Standing) -> str:
 
 def _loss_words(found: Evidence) -> str:
     if found.comparison.true:
-        return "loss: what the incumbent is worth at full fidelity, mean ± standard error over seeds"
+        return "loss: true loss of the incumbent at full fidelity, mean ± standard error over seeds"
     return "loss: validation loss of the incumbent, mean ± standard error over seeds"

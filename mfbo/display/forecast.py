@@ -1,4 +1,4 @@
-"""A plan in words, and the forecast beside what happened."""
+"""A plan in words, and forecast beside measured costs."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from mfbo.trial import Rung
 
 
-class Line(NamedTuple):
-    """A rung of a run, as it was planned and as it came.
+class RungForecast(NamedTuple):
+    """A rung of a run, as it was planned and as it turned out.
 
     Attributes:
         rung: the fidelity.
@@ -35,8 +35,8 @@ class Line(NamedTuple):
     cost: float | None
 
 
-def compared(run: Run) -> list[Line]:
-    """The forecast of a run beside what happened, low to high; empty where there was none."""
+def compared(run: Run) -> list[RungForecast]:
+    """Forecast and measured cost of each rung, lowest first; empty without a forecast."""
     plan = run.header.plan
     if plan is None or not plan.steps:
         return []
@@ -46,7 +46,9 @@ def compared(run: Run) -> list[Line]:
         if result.outcome.status == "ok" and result.outcome.rung in costs:
             costs[result.outcome.rung].append(result.outcome.cost + result.thinking)
     return [
-        Line(step.rung, step.trials, len(own), step.cost, sum(own) / len(own) / scale if own and scale else None)
+        RungForecast(
+            step.rung, step.trials, len(own), step.cost, sum(own) / len(own) / scale if own and scale else None
+        )
         for step, own in zip(plan.steps, costs.values(), strict=True)
     ]
 
@@ -55,17 +57,17 @@ def lines(plan: Plan, price: str | None = None, now: datetime | None = None) -> 
     """The plan for a terminal or a log.
 
     Args:
-        plan: to say.
-        price: of an hour, to say money beside time.
+        plan: to put into words.
+        price: per hour, to show money beside time.
         now: when the run begins, for tests.
     """
     if not plan.steps:
-        return [f"no plan, so all rungs are there: {clean(plan.note)}"]
+        return [f"no forecast ({clean(plan.note)}); all levels are used"]
     words, paid = [headline(plan)], _paid(plan, price)
-    rows = [("rung", "work", "each", "trials")]
-    for step in plan.steps:
+    rows = [("level", "work", "each", "trials")]
+    for level, step in enumerate(plan.steps, 1):
         each = amount(step.cost, plan.unit) + beside(paid, step.cost)
-        rows.append((rung_words(step.rung), percent(step.rung.work), each, str(step.trials)))
+        rows.append((f"{level}: {rung_words(step.rung)}", percent(step.rung.work), each, str(step.trials)))
     widths = [max(len(row[i]) for row in rows) for i in range(4)]
     for name, *figures in rows:
         words.append(
@@ -74,7 +76,7 @@ def lines(plan: Plan, price: str | None = None, now: datetime | None = None) -> 
     words += [f"  {text}" for text in (_money(plan, paid), _end(plan, now, paid), _twice(plan, paid)) if text]
     if plan.bound:
         spent = seconds(plan.spent) + beside(paid, plan.spent)
-        words.append(f"  costs are lower bounds: the probe told nothing of its progress in {spent}")
+        words.append(f"  these costs are lower bounds: the test run gave no per-epoch reports in {spent}")
     if plan.note:
         words.append(f"  {clean(plan.note)}")
     return words
@@ -86,12 +88,14 @@ def headline(plan: Plan, price: Price | None = None) -> str:
     epochs = f"{plan.epochs} epoch{'' if plan.epochs == 1 else 's'} on all data"
     here = " here" if plan.measured else ""
     full = ("at least " if plan.bound else "") + about(plan.full, plan.unit) + beside(price, plan.full)
+    if not any(step.trials for step in plan.steps):
+        return f"{epochs} {verb} {full}{here}; {budget} is too short for even one trial"
     most = "at most " if plan.bound else ""
     return f"{epochs} {verb} {full}{here}; {budget} buys {most}{_bought(plan.steps)}"
 
 
 def about(value: float, unit: str) -> str:
-    """Two digits of a cost, as it is a forecast."""
+    """A forecast cost, with two digits."""
     if unit == "x" or value < 600:
         return amount(float(f"{value:.2g}"), unit)
     hours = value / 3600
@@ -99,7 +103,7 @@ def about(value: float, unit: str) -> str:
 
 
 def percent(work: float) -> str:
-    """Work as a part of a full evaluation."""
+    """Work as a fraction of a full evaluation."""
     return f"{100 * work:.2g}%" if work < 0.995 else "100%"
 
 
@@ -111,14 +115,14 @@ def to_dict(plan: Plan, price: str | None = None) -> dict[str, Any]:
 
 
 def _bought(steps: Sequence[Step]) -> str:
-    parts = [f"{step.trials} at {percent(step.rung.work)}" for step in steps if step.trials] or ["nothing"]
+    parts = [f"{step.trials} at {percent(step.rung.work)}" for step in steps if step.trials] or ["no trial"]
     many = f"{steps[0].trials} configuration{'' if steps[0].trials == 1 else 's'} at"
     parts[0] = parts[0].replace(f"{steps[0].trials} at", many, 1) if steps[0].trials else parts[0]
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
 def _paid(plan: Plan, price: str | None) -> Price | None:
-    """What an hour of its cost is paid with; None where the cost is not in time."""
+    """The price per hour; None where the cost is not in time."""
     return Price.parse(price) if price is not None and plan.unit == "s" else None
 
 
@@ -134,7 +138,7 @@ def _end(plan: Plan, now: datetime | None, paid: Price | None) -> str:
     left = (plan.budget - plan.spent) / plan.workers
     end = (now or datetime.now().astimezone()) + timedelta(seconds=min(left, 1e9))
     day = f"{end:%H:%M}" if left < 20 * 3600 else f"{end:%Y-%m-%d %H:%M}"
-    return f"expected to end about {day}; the probe took {seconds(plan.spent)}{beside(paid, plan.spent)} of it"
+    return f"expected end: about {day}; the test run took {seconds(plan.spent)}{beside(paid, plan.spent)}"
 
 
 def _twice(plan: Plan, paid: Price | None) -> str:

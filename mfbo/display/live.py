@@ -1,4 +1,4 @@
-"""The display on a terminal: redrawn a few times a second, from counts that are kept up as results come in."""
+"""The display on a terminal: redrawn a few times a second, from counts that are updated with each result."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from rich.text import Text
 
 from mfbo.display.forecast import lines
 from mfbo.display.panel import Panel
+from mfbo.display.progress import Progress
 from mfbo.display.text import PATH, clean
-from mfbo.display.watch import Watch
 from mfbo.ledger.observer import Observer
 
 if TYPE_CHECKING:
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from mfbo.ledger.run import Result, Run
     from mfbo.trial import Trial
 
-REFRESHES = 4
-"""Redraws a second."""
+REFRESHES_PER_SECOND = 4
 
 
 class LiveDisplay(Observer):
@@ -41,18 +40,21 @@ class LiveDisplay(Observer):
     """
 
     def __init__(
-        self, console: Console | None = None, clock: Callable[[], float] = time.monotonic, refreshes: float = REFRESHES
+        self,
+        console: Console | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        refreshes: float = REFRESHES_PER_SECOND,
     ) -> None:
         self.console = console or Console(stderr=True)
         self._clock = clock
         self._refreshes = refreshes
-        self._watch: Watch | None = None
+        self._progress: Progress | None = None
         self._live: Live | None = None
         self._status: str | None = None
         self._lock = threading.RLock()  # the drawing thread reads what the run's thread writes
 
     def planned(self, plan: Plan, price: str | None) -> None:
-        """Above the display: what the budget is expected to buy."""
+        """Print the plan above the display."""
         for line in lines(plan, price) if plan.unit == "s" else []:
             with suppress(OSError):
                 self.console.print(Text(line))
@@ -60,46 +62,46 @@ class LiveDisplay(Observer):
     def began(self, run: Run) -> None:
         """Start to draw."""
         self._close()
-        self._watch, self._status = Watch(run, self._clock), None
+        self._progress, self._status = Progress(run, self._clock), None
         self._live = Live(
             get_renderable=self.render,
             console=self.console,
             auto_refresh=self._refreshes > 0,
-            refresh_per_second=self._refreshes or REFRESHES,
+            refresh_per_second=self._refreshes or REFRESHES_PER_SECOND,
             redirect_stdout=sys.stdout.isatty(),  # what a train function prints goes above the display
         )
         self._live.start()
 
     def asked(self, trial: Trial) -> None:
-        """One more in flight."""
+        """One more trial is running."""
         with self._lock:
-            if self._watch:
-                self._watch.asked(trial)
+            if self._progress:
+                self._progress.asked(trial)
 
     def told(self, result: Result, best: Result | None) -> None:
         """One more result."""
         with self._lock:
-            if self._watch:
-                self._watch.told(result, best)
+            if self._progress:
+                self._progress.told(result, best)
 
     def note(self, text: str) -> None:
-        """A line above the display."""
+        """Print a line above the display."""
         with suppress(OSError):
             self.console.print(Text(clean(text, PATH)))
 
     def ended(self, status: str) -> None:
-        """Draw for the last time and leave it standing."""
+        """Draw for the last time and leave it on the screen."""
         with self._lock:
             self._status = status
-            if self._watch:
-                self._watch.ended()
+            if self._progress:
+                self._progress.ended()
         self._close()
 
     def render(self) -> RenderableType:
         """What to draw now."""
-        if self._watch is None:
+        if self._progress is None:
             return Group()
-        return Panel(self._watch, self._status, self._lock)
+        return Panel(self._progress, self._status, self._lock)
 
     def _close(self) -> None:
         live, self._live = self._live, None

@@ -10,37 +10,42 @@ from rich.table import Table
 from rich.text import Text
 
 from mfbo.cost.price import beside
+from mfbo.display.counts import rung_table
 from mfbo.display.tables import aligned, one_line, plain_table
-from mfbo.display.tally import rung_table
 from mfbo.display.text import amount, clean, headline, number, pairs, rung_words, seconds, short_rung, status_words
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
     from mfbo.cost.price import Price
-    from mfbo.display.watch import Watch
+    from mfbo.display.progress import Progress
     from mfbo.ledger.run import Result
     from mfbo.trial import Trial
 
 BAR_WIDTH = 30
-WIDE = 72  # columns; with less there is no room for bars and configurations
-NARROW = 66  # columns; with less, the table of rungs has fewer of its own
-WIDTHS = {"trial": 5, "fidelity": 0, "status": 8, "loss": 7, "cost": 6}
-PAID = 20  # columns of a cost with money beside it
-STYLES = {"ok": "", "stopped": "yellow", "lost": "yellow", "running": "cyan"}  # every other status is a failure: red
+WIDE = 72  # terminal columns; with fewer, bars and configurations are left out
+NARROW = 66  # terminal columns; with fewer, the table of rungs has fewer columns
+TRIAL_WIDTHS = {"trial": 5, "fidelity": 0, "status": 8, "loss": 7, "cost": 6}
+PRICED_COST_WIDTH = 20  # columns of a cost with money beside it
+STATUS_STYLES = {
+    "ok": "",
+    "stopped": "yellow",
+    "lost": "yellow",
+    "running": "cyan",
+}  # every other status is a failure: red
 
 
 class Panel:
     """The whole display at one moment.
 
     Args:
-        watch: the run.
+        progress: the run.
         status: why it ended; None while it goes on.
-        lock: held while `watch` is read.
+        lock: held while `progress` is read.
     """
 
-    def __init__(self, watch: Watch, status: str | None, lock: AbstractContextManager[object]) -> None:
-        self._watch = watch
+    def __init__(self, progress: Progress, status: str | None, lock: AbstractContextManager[object]) -> None:
+        self._progress = progress
         self._status = status
         self._lock = lock
 
@@ -49,47 +54,47 @@ class Panel:
         try:
             with self._lock:
                 parts = self._parts(options.max_width, console.size.height)
-        except Exception as error:  # no run shall end because it could not be drawn
+        except Exception as error:  # a fault of the display must not end the run
             parts = [Text(f"cannot draw this run: {type(error).__name__}: {clean(error)}", style="red")]
         yield from parts
 
     def _parts(self, width: int, height: int) -> list[RenderableType]:
-        watch, wide = self._watch, width >= WIDE
-        meters = meter_table(watch, wide)
-        parts: list[RenderableType] = [title(watch, self._status), meters]
+        progress, wide = self._progress, width >= WIDE
+        meters = meter_table(progress, wide)
+        parts: list[RenderableType] = [title(progress, self._status), meters]
         used = 1 + meters.row_count
-        if watch.tally.rungs:
-            rungs = rung_table(watch.tally, watch.best.outcome.rung if watch.best else None, width < NARROW)
+        if progress.counts.rungs:
+            rungs = rung_table(progress.counts, progress.best.outcome.rung if progress.best else None, width < NARROW)
             parts += [Text(), rungs]
             used += 2 + rungs.row_count
-        if watch.best:
-            best = incumbent_lines(watch.best, watch.unit, watch.tally.price)
+        if progress.best:
+            best = incumbent_lines(progress.best, progress.unit, progress.counts.price)
             parts += [Text(), best]
             used += 1 + sum(-(-len(line) // width) for line in best.plain.splitlines())
-        if watch.last or watch.flights:
-            parts += [Text(), trial_table(watch, max(1, height - used - 3), width)]
+        if progress.last or progress.running:
+            parts += [Text(), trial_table(progress, max(1, height - used - 3), width)]
         return parts
 
 
-def title(watch: Watch, status: str | None) -> Text:
+def title(progress: Progress, status: str | None) -> Text:
     """Task, optimizer and seed; how long it will take, or why it ended."""
-    header = watch.run.header
+    header = progress.run.header
     text = Text(no_wrap=True, overflow="ellipsis")
     text.append(clean(header.task, 40), "bold").append(
         f"  {clean(header.optimizer, 40)}  seed {clean(header.seed, 40)}"
     )
     if status is not None:
         text.append("  ").append(status_words(status), "bold red" if status == "failed" else "bold")
-    elif (left := watch.time_left) is not None:
+    elif (left := progress.time_left) is not None:
         text.append(f"  about {seconds(max(1.0, round(left)))} left", "cyan")
     return text
 
 
-def meter_table(watch: Watch, wide: bool) -> Table:
+def meter_table(progress: Progress, wide: bool) -> Table:
     """A bar for each limit."""
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(style="dim", no_wrap=True)
-    for meter in watch.meters():
+    for meter in progress.meters():
         bar = ProgressBar(1.0, meter.share, BAR_WIDTH, complete_style="cyan", finished_style="cyan")
         bars = [bar] if wide and meter.limited else []
         percent = f"{100 * meter.share:.0f}%" if meter.limited else ""
@@ -108,39 +113,42 @@ def incumbent_lines(best: Result, unit: str, price: Price | None) -> Text:
     return text.append(pairs(best.trial.config))
 
 
-def trial_table(watch: Watch, rows: int, width: int) -> Table:
-    """The last results, then the trials in flight, in so many rows and columns of text."""
-    flights = list(watch.flights.values())
-    shown = flights[: max(1, rows // 2)]
-    most = rows - len(shown) - (len(flights) > len(shown))
-    last = list(watch.last)[-most:] if most > 0 else []
+def trial_table(progress: Progress, rows: int, width: int) -> Table:
+    """The last results, then the running trials, fitted to `rows` and `width` columns of text."""
+    running = list(progress.running.values())
+    shown = running[: max(1, rows // 2)]
+    most = rows - len(shown) - (len(running) > len(shown))
+    last = list(progress.last)[-most:] if most > 0 else []
     configs = [*(result.trial.config for result in last), *(trial.config for trial, _ in shown)]
-    longest = max((len(short_rung(rung)) for rung in watch.run.header.rungs), default=0)
-    widths = {**WIDTHS, "fidelity": min(longest, 24), "cost": PAID if watch.tally.price else WIDTHS["cost"]}
+    longest = max((len(short_rung(rung)) for rung in progress.run.header.rungs), default=0)
+    cost_width = PRICED_COST_WIDTH if progress.counts.price else TRIAL_WIDTHS["cost"]
+    widths = {**TRIAL_WIDTHS, "fidelity": min(longest, 24), "cost": cost_width}
     wide = width >= WIDE
     names, *values = aligned(configs, width - sum(widths.values()) - 2 * len(widths))
     table = plain_table(*widths, widths=widths if wide else None)
     if wide:
         table.add_column(one_line(names))
     for result, config in zip(last, values, strict=False):
-        outcome, better = result.outcome, "bold green" if result is watch.best else ""
+        outcome, better = result.outcome, "bold green" if result is progress.best else ""
         loss = Text("-" if outcome.loss is None else number(outcome.loss), better)
         what = one_line(headline(outcome.error), "red") if outcome.error else one_line(config, "dim")
         cells = _cells(result.trial, outcome.status)
         table.add_row(
             *cells,
             loss,
-            Text(seconds(outcome.cost) + beside(watch.tally.price, outcome.cost)),
+            Text(seconds(outcome.cost) + beside(progress.counts.price, outcome.cost)),
             *([what] if wide else []),
         )
     for (trial, since), config in zip(shown, values[len(last) :], strict=True):
         what = one_line(config, "dim")
-        table.add_row(*_cells(trial, "running"), Text("-"), Text(seconds(watch.now - since)), *([what] if wide else []))
-    if len(flights) > len(shown):
-        table.add_row("", one_line(f"and {len(flights) - len(shown)} more", "dim"), one_line("running", "dim"))
+        table.add_row(
+            *_cells(trial, "running"), Text("-"), Text(seconds(progress.now - since)), *([what] if wide else [])
+        )
+    if len(running) > len(shown):
+        table.add_row("", one_line(f"and {len(running) - len(shown)} more", "dim"), one_line("running", "dim"))
     return table
 
 
 def _cells(trial: Trial, status: str) -> list[Text]:
-    style = STYLES.get(status, "red")
+    style = STATUS_STYLES.get(status, "red")
     return [Text(str(trial.id)), one_line(short_rung(trial.rung)), one_line(clean(status, 20), style)]

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
     from mfbo.study.phases_result import Line, Phases
 
-SHOWN = ("accuracy", "macro_f1")
+TEST_METRICS = ("accuracy", "macro_f1")
 
 
 def phases(found: Phases) -> RenderableType:
-    """Cost by phase, what was narrowed, a line an optimizer, and the best configuration."""
+    """Cost by phase, the narrowed ranges, a line per optimizer, and the best configuration."""
     costs = ", ".join(f"{name} {charged(found, cost)}" for name, cost in found.costs.items())
     total = charged(found, found.total)
     parts: list[RenderableType] = [Text(f"\n{clean(found.task)}: {total} of {found.max_cost}", "bold"), Text(costs)]
@@ -50,7 +50,7 @@ def _table(found: Phases) -> Table:
     for line in found.lines:
         loss = "" if line.loss is None else number(line.loss)
         counts = [loss, str(line.trials), str(line.iterations or ""), amount(line.cost, found.unit)]
-        cells = [clean(line.optimizer), *(_score(line, name) for name in SHOWN), *counts]
+        cells = [clean(line.optimizer), *(_score(line, name) for name in TEST_METRICS), *counts]
         table.add_row(*(Text(cell) for cell in cells))
     return table
 

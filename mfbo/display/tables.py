@@ -1,4 +1,4 @@
-"""Tables without lines, in which words give way to figures."""
+"""Tables without lines, in which text is shortened before figures are."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from rich.text import Text
 
 from mfbo.display.text import clean, number
 
-WORDS = ("rung", "fidelity", "status", "configuration")
+TEXT_COLUMNS = ("level", "fidelity", "status", "configuration", "task", "optimizer", "state", "run")  # left-aligned
 
 
 def plain_table(*names: str, widths: Mapping[str, int] | None = None) -> Table:
-    """A table with these columns: those of `WORDS` to the left and shortened where need be, figures to the right.
+    """A table with these columns: `TEXT_COLUMNS` left-aligned and shortened where need be, figures right-aligned.
 
     Args:
         names: of the columns.
-        widths: least widths, so that columns do not move from one drawing to the next.
+        widths: least widths, so that columns keep their place from one drawing to the next.
     """
     table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0), pad_edge=False)
     for name in names:
-        words, width = name in WORDS, (widths or {}).get(name)
+        words, width = name in TEXT_COLUMNS, (widths or {}).get(name)
         table.add_column(one_line(name), justify="left" if words else "right", no_wrap=not words, min_width=width)
     return table
 
@@ -33,7 +33,7 @@ def one_line(text: str, style: str = "") -> Text:
 
 
 def facts_table() -> Table:
-    """Names to the left, what they stand for to the right."""
+    """Names on the left, their values on the right."""
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")

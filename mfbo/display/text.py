@@ -1,7 +1,7 @@
-"""Words for a display: numbers, amounts, and text from elsewhere made harmless.
+"""Text for a display: numbers, amounts, and untrusted text made safe to print.
 
-Names, values and errors come out of ledgers that a stranger may have written, and out of train functions. Whatever of
-them reaches a terminal passes through `clean` first, and goes to rich as `rich.text.Text`, which reads no markup.
+Names, values and errors come from ledgers that anybody may have written, and from train functions. All of it passes
+through `clean` before it reaches a terminal, and goes to rich as `rich.text.Text`, which reads no markup.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mfbo.trial import Rung
 if TYPE_CHECKING:
     from mfbo.ledger.run import Limits
 
-PATH = 4096  # characters: paths are not cut short, nor is what a user may want to copy
+PATH = 4096  # characters; the limit for paths and for what a user may want to copy
 _STRING = r"[\]PX^_].*?(?:\x07|\x1b\\|\x9c|$)"  # a title, a link, a device's own string: as long as its writer likes
 _ESCAPE = re.compile(rf"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?|\x1b(?:{_STRING}|[ -/]*[0-~]?)", re.DOTALL)
 _TRACEBACK = "Traceback (most recent call last):"
@@ -34,8 +34,8 @@ _ENDS = {
 }
 
 
-def clean(value: object, most: int = 300) -> str:
-    r"""One line that does nothing to a terminal but print: no escape codes, control or direction characters.
+def clean(value: object, max_length: int = 300) -> str:
+    r"""One line that is safe to print: no escape codes, control or direction characters.
 
     >>> clean("\x1b[31mred\x1b[0m\n[bold]line")
     'red [bold]line'
@@ -44,7 +44,7 @@ def clean(value: object, most: int = 300) -> str:
     if not text.isprintable():
         text = "".join(character if character.isprintable() else _harmless(character) for character in text)
     text = " ".join(text.split())
-    return text if len(text) <= most else text[: most - 3] + "..."
+    return text if len(text) <= max_length else text[: max_length - 3] + "..."
 
 
 def clean_lines(text: str) -> str:
@@ -61,7 +61,7 @@ def _harmless(character: str) -> str:
 
 
 def number(value: object, digits: int = 4) -> str:
-    """Four significant digits, an exponent only where a reader would want one; what is no number is cleaned.
+    """Four significant digits, an exponent only where it helps; anything but a float goes through `clean`.
 
     >>> number(0.123456), number(31415.9), number(2e-7), number(123456), number(186.3, 2)
     ('0.1235', '31416', '2e-07', '123456', '190')
@@ -73,7 +73,7 @@ def number(value: object, digits: int = 4) -> str:
 
 
 def seconds(value: float) -> str:
-    """A duration, rounded to what a reader wants of it.
+    """A duration, rounded for a reader.
 
     >>> seconds(1e-5), seconds(0.01234), seconds(12.345), seconds(3725.2), seconds(100_000)
     ('<1ms', '0.012s', '12.3s', '1h2m5s', '1d3h47m')
@@ -81,10 +81,10 @@ def seconds(value: float) -> str:
     if not math.isfinite(value):
         return number(value)
     if value < 0.0005:
-        return "<1ms" if value > 1e-9 else "0s"  # less than that is rounding
+        return "<1ms" if value > 1e-9 else "0s"  # below that it is rounding error
     if value < 59.95:
         return duration(float(f"{value:.3g}" if value >= 1 else f"{value:.2g}"))
-    if value > 1e12:  # 30,000 years are no duration of ours, whatever a ledger says
+    if value > 1e12:  # 30,000 years: only a damaged ledger has that
         return f"{number(float(value))}s"
     grain = 1 if value < 36_000 else 60
     return duration(round(value / grain) * grain)
@@ -116,7 +116,7 @@ def short_rung(rung: Rung) -> str:
 
 
 def headline(error: str | None) -> str:
-    """What an error says in one line; of a traceback, the line that names the last exception."""
+    """An error in one line; for a traceback, the line that names the last exception."""
     before, found, text = (error or "").rpartition(_TRACEBACK)
     lines = [line for line in text.splitlines() if line.strip()]
     said = [line for line in lines if not line.startswith((" ", "\t"))] if found else []
@@ -129,8 +129,8 @@ def status_words(status: str | None) -> str:
 
 
 def resume_words(status: str | None, folder: Path | None) -> str:
-    """How a run stands; for one that was cut short, also how to go on with it."""
+    """The state of a run; for an unfinished one, also how to continue it."""
     if status not in (None, "interrupted"):
         return status_words(status)
-    how = f": resume with `mfbo resume {quote(clean(folder, PATH))}`" if folder else ""
+    how = f": continue with `mfbo resume {quote(clean(folder, PATH))}`" if folder else ""
     return ("interrupted" if status else "not finished") + how

@@ -31,7 +31,7 @@ def cost_text(value: str | float | None) -> str | None:
 def limits(limits: Limits, seed: int) -> None:
     """Limits and a seed that make sense."""
     if limits == Limits():
-        raise BadCost("no limit given; say what the run may cost with --max-cost 2h, or --max-trials or --max-wall")
+        raise BadCost("no limit given; give a cost such as --max-cost 2h, or --max-trials, or --max-wall")
     if limits.max_trials is not None and limits.max_trials < 1:
         raise BadValue(f"max trials {limits.max_trials}: give 1 or more")
     if limits.max_wall is not None and Budget.parse(limits.max_wall, "max wall").unit != "s":
@@ -70,7 +70,7 @@ def _scheduler(scheduler: str, workers: int | None) -> None:
     if not re.fullmatch(r"[a-z]+://.+", scheduler) and not Path(scheduler).is_file():
         raise BadValue(f"scheduler {scheduler!r}: give tcp://host:port, or a scheduler file that exists")
     if workers == 0:
-        raise BadValue("workers 0 runs trials in this process, which no scheduler can do; give 1 or more, or leave it")
+        raise BadValue("workers 0 runs trials in this process, which a scheduler cannot do; give 1 or more, or none")
 
 
 def same_unit(limits: Limits, changes: Mapping[str, Any]) -> None:
@@ -112,5 +112,5 @@ def nothing_learned(run: Run) -> bool:
 def too_little(run: Run, remedy: str) -> str:
     """What to say where `nothing_learned` within the budget; `remedy` is what a user can do."""
     spent = sum(result.outcome.cost for result in run.results)
-    cheapest = f"the cheapest trial ({run.header.rungs[0]}) made no report in {spent:.3g}s"
-    return f"max cost {run.limits.max_cost!r} buys nothing here: {cheapest}; {remedy}. Nothing was kept"
+    cheapest = f"the cheapest trial ({run.header.rungs[0]}) gave no report in {spent:.3g}s"
+    return f"max cost {run.limits.max_cost!r} is too little here: {cheapest}; {remedy}. Nothing was kept"

@@ -55,7 +55,7 @@ def tell(
         header = ledger.run.header
         if header.objectives:
             names = ", ".join(header.objectives)
-            raise BadValue(f"this run has several objectives ({names}); a loss alone tells it nothing")
+            raise BadValue(f"this run has several objectives ({names}); a loss alone is not enough")
         fitted = space.fitted(values, kept_space(header.space), where)
         known = Known(fitted, _rung(header, epochs, data), float(loss))
         ledger.told(known, at=datetime.now(timezone.utc).isoformat(timespec="seconds"), command=command)
@@ -77,5 +77,5 @@ def _rung(header: Header, epochs: int | None, data: float | None) -> Rung:
         raise BadValue(f"data {data!r}: give the fraction of the training data, above 0 and up to {most:g}")
     found = Rung(epochs, float(data), fidelity.work(epochs, data))
     if found.work < header.rungs[0].work - 1e-9:
-        raise BadValue(f"{found} is less than the lowest rung of the run, {header.rungs[0]}; it would tell nothing")
+        raise BadValue(f"{found} is below the lowest level of the run, {header.rungs[0]}; give one of at least that")
     return found

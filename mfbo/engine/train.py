@@ -92,7 +92,7 @@ def train(
     preflight.settings(settings)
     values = fitted(config, task.space, "the configuration", partial=True)
     if final and task.validate is None:
-        raise BadTask(f"task {task.name!r} has no final validation: give Task(validate=...), or leave --final")
+        raise BadTask(f"task {task.name!r} has no final validation: give Task(validate=...), or leave out --final")
     trial = Trial(0, values, _rung(task, epochs, data))
     target = Path(out) if out is not None else None
     if target is not None:

@@ -31,7 +31,7 @@ def check(task: str) -> None:
     """
     if is_command(task) and _digest(task) not in _known():
         text = f"this run would execute {task!r}, which has not been tuned on this machine"
-        raise RunChanged(f"{text}; if it is yours, or you would type it, go on with --accept-changes")
+        raise RunChanged(f"{text}; if you trust it, continue with --accept-changes")
 
 
 def _known() -> set[str]:

@@ -77,8 +77,8 @@ def tune(
         max_cost: ``2h``, ``90m``, ``20x`` (full evaluations), ``5USD`` where `settings` have a price, or seconds as a
             number.
         optimizer: see `mfbo.optimizers.registry.OPTIMIZERS`.
-        seed: 0 or more; the same seed asks the same on a virtual clock.
-        max_trials: ends after so many finished trials.
+        seed: 0 or more; same seed, same proposals (on a virtual clock).
+        max_trials: ends after this number of finished trials.
         max_wall: duration by the clock.
         out: folder for the ledger and the checkpoints; None keeps the run in memory.
         fidelity: path ``epochs``, ``data`` or ``joint``; the task's default if None.
@@ -341,7 +341,7 @@ def _known(
     if run.header.task != (task.source or task.name):
         raise BadValue(f"warm start from a run of {run.header.task!r}: give one of {task.source or task.name!r}")
     if optimizer not in LEARNERS:
-        observer.note(f"{optimizer} makes no use of an earlier run; {', '.join(LEARNERS)} would")
+        observer.note(f"{optimizer} does not use an earlier run; these do: {', '.join(LEARNERS)}")
         return ()
     found, words = known_of(run, task.space, rungs)
     observer.note(words)
@@ -352,7 +352,7 @@ def _objectives(names: Sequence[str], warm_start: object) -> tuple[str, ...]:
     """Those of the run; results of an earlier one have a loss only."""
     found = checked(names)
     if found and warm_start is not None:
-        raise BadValue("a warm start has losses only, and there are several objectives; leave one of the two")
+        raise BadValue("a warm start has losses only, and there are several objectives; leave out one of the two")
     return found
 
 
@@ -365,7 +365,7 @@ def _prior(
     found = prior_of(source, task.space)
     if optimizer in BELIEVERS:
         return found
-    observer.note(f"{optimizer} makes no use of a prior; {', '.join(BELIEVERS)} would")
+    observer.note(f"{optimizer} does not use a prior; these do: {', '.join(BELIEVERS)}")
     return None
 
 

@@ -171,7 +171,7 @@ def validate(
                 facts, seed = _facts(scores), missing[0]
                 write_model(run, best, target, first, rung=trial.rung, seed=seed, facts=facts)
         if not scores:
-            raise RunError(f"no training of the final validation came to its end in {seconds:.3g}s; give more")
+            raise RunError(f"no training of the final validation finished in {seconds:.3g}s; give more time")
     written = target if first is not None else None
     return Validation(task.name, best.trial.config, trial.rung, tuple(scores), written, of_run(run))
 

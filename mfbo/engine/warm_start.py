@@ -38,7 +38,7 @@ def known_of(run: Run, space: ConfigurationSpace, rungs: Sequence[Rung]) -> tupl
         if outcome.loss is None:
             left["without a loss"] += 1
         elif outcome.rung.work < rungs[0].work - 1e-9:
-            left["below the lowest rung"] += 1
+            left["below the lowest level"] += 1
         elif reason := _misfit(config, space):
             left[reason] += 1
         else:
@@ -46,7 +46,7 @@ def known_of(run: Run, space: ConfigurationSpace, rungs: Sequence[Rung]) -> tupl
     words = ", ".join(f"{count} {reason}" for reason, count in left.most_common())
     if not found:
         raise RunError(
-            f"nothing of {str(run.folder)!r} fits this run ({words or 'it has no result'}); start without it"
+            f"no result of {str(run.folder)!r} fits this run ({words or 'it has no result'}); leave out the warm start"
         )
     kept = tuple(found[-MOST:])
     said = f"{len(kept)} of {len(run.results)} results of the earlier run are used"

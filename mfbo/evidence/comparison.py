@@ -177,12 +177,12 @@ def _guarded(worth: Worth) -> Worth:
 def _check_success(run: Run) -> None:
     """There is something to show."""
     if not run.results:
-        raise RunError(f"{_place(run)} has no result yet; let it go on with `mfbo resume`, or leave it out")
+        raise RunError(f"{_place(run)} has no result yet; continue it with `mfbo resume`, or leave it out")
     if incumbent(run) is None:
         count = f"{len(run.results)} trials" if len(run.results) > 1 else "its one trial"
-        raise RunError(f"{_place(run)} has no success in {count}; `mfbo show` says why, leave it out")
+        raise RunError(f"{_place(run)} has no successful trial among {count}; `mfbo show` says why; leave it out")
     if run.spent <= 0:
-        raise RunError(f"{_place(run)} has cost nothing, so there is no cost to compare at; leave it out")
+        raise RunError(f"{_place(run)} has a cost of 0, so it cannot be compared; leave it out")
 
 
 def _check_same(first: Run, run: Run) -> None:

@@ -184,8 +184,8 @@ class DaskExecutor:
                 self._lose(place)
             if self._lost:  # what they had used is charged first; then the next look ends the run
                 return []
-            text = f"the Dask scheduler at {self._scheduler!r} is gone"
-            raise NoCluster(f"{text}; go on with `mfbo resume RUN --scheduler ADDRESS`") from error
+            text = f"the Dask scheduler at {self._scheduler!r} does not answer any more"
+            raise NoCluster(f"{text}; continue with `mfbo resume RUN --scheduler ADDRESS`") from error
 
     def _lose(self, place: Place) -> None:
         if place.trial is not None:
@@ -199,7 +199,7 @@ class DaskExecutor:
         if places and all(place.problem for place in places):
             first = next(iter(places))
             text = f"no worker of {self._scheduler!r} can run trials; {first.address}: {first.problem}"
-            raise NoCluster(f"{text}; mend the workers, then go on with `mfbo resume RUN --scheduler ADDRESS`")
+            raise NoCluster(f"{text}; fix the workers, then continue with `mfbo resume RUN --scheduler ADDRESS`")
         if not places and not self._waits:
             self._note(f"waiting for workers at {self._scheduler}")
         self._waits = not places

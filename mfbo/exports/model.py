@@ -115,7 +115,7 @@ def _result_of(run: Run, trial: int) -> Result:
     """The last result of a trial that has a loss."""
     found = [result for result in run.results if result.trial.id == trial and result.outcome.loss is not None]
     if not found:
-        raise BadValue(f"trial {trial} of {str(run.folder)!r} has no loss, or is none; `mfbo show` names some")
+        raise BadValue(f"trial {trial} of {str(run.folder)!r} has no loss, or does not exist; see `mfbo show`")
     return found[-1]
 
 
@@ -131,7 +131,7 @@ def best_of(run: Run) -> Result:
     """
     best: Result | None = incumbent(run)
     if best is None:
-        raise RunError(f"run {str(run.folder)!r} has no result yet; go on with it with 'mfbo resume'")
+        raise RunError(f"run {str(run.folder)!r} has no result yet; continue it with `mfbo resume`")
     return best
 
 

@@ -76,7 +76,7 @@ def _file_of(header: Header) -> str:
 
 def _refuse(header: Header, changes: list[str]) -> None:
     if changes:
-        fix = "put it back, start a new run, or say --accept-changes if results stay comparable"
+        fix = "put it back, start a new run, or give --accept-changes if results stay comparable"
         raise RunChanged(f"task {header.task!r} has changed since this run began: {' and '.join(changes)}; {fix}")
 
 

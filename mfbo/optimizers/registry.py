@@ -106,7 +106,7 @@ def make(
     """
     if objectives:
         if name not in SCALARISED:
-            raise BadValue(f"{name} can be told one objective only; several: {', '.join(SCALARISED)}")
+            raise BadValue(f"{name} supports one objective only; these support several: {', '.join(SCALARISED)}")
         from mfbo.optimizers.parego import Scalarised
 
         return Scalarised(make(name, task, rungs, seed, known, prior=prior, eta=eta), objectives, seed)

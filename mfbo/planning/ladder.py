@@ -74,8 +74,8 @@ class Bounds:
         lowest = fidelity.rung(max(self.low, fidelity.lowest_work(self.path)), self.path)
         if self.low and lowest.data < self.data * (1 - 1e-9):
             raise BadValue(
-                f"min fidelity {self.low:.3g}: its rung, {lowest}, has too few samples a class; the least that says "
-                f"something is {100 * self.data:.2g}% of the data, a min fidelity of {self._least(fidelity):.3g}"
+                f"min fidelity {self.low:.3g}: its level, {lowest}, has too few samples per class; at least "
+                f"{100 * self.data:.2g}% of the data is needed, a min fidelity of {self._least(fidelity):.3g}"
             )
 
     def _least(self, fidelity: Fidelity) -> float:
@@ -138,6 +138,6 @@ def _own(optimizer: str, rungs: Sequence[Rung], fidelity: Fidelity, bounds: Boun
 def _short(steps: Sequence[Step]) -> str:
     low, top = steps[0], steps[-1]
     return (
-        f"this budget is too small to search with: {low.trials} at the lowest rung and {top.trials} at the highest, "
-        f"where a run needs {ENOUGH} and {ON_TOP}"
+        f"this budget is too small for a search: {low.trials} trials at the lowest level and {top.trials} at the "
+        f"highest, where a search needs at least {ENOUGH} and {ON_TOP}"
     )

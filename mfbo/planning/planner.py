@@ -39,13 +39,14 @@ def rungs(task: Task, optimizer: str, bounds: Bounds) -> list[Rung]:
     kept = [rung for rung in whole if bounds.low * (1 - 1e-9) <= rung.work <= bounds.high * (1 + 1e-9)]
     if not kept:
         raise BadValue(
-            f"max fidelity {bounds.high!r}: the lowest rung is {whole[0]}; give {rounded_up(whole[0].work):g} or more"
+            f"max fidelity {bounds.high!r}: the lowest level is {whole[0]}; give {rounded_up(whole[0].work):g} or more"
         )
     several = len(task.fidelity.ladder(bounds.path)) > 1 and optimizer not in SINGLE
     if len(kept) == 1 and several and not math.isclose(bounds.high, whole[0].work, rel_tol=0.01):  # it may be meant
         raise BadValue(
-            f"eta {bounds.eta} with min fidelity {bounds.low:.3g} and max fidelity {bounds.high:.3g} leaves one rung, "
-            f"{kept[0]}, which is no ladder; give a wider range, a smaller eta, or another optimizer, such as random"
+            f"eta {bounds.eta} with min fidelity {bounds.low:.3g} and max fidelity {bounds.high:.3g} leaves one level, "
+            f"{kept[0]}, but at least two are needed; give a wider range, a smaller eta, or "
+            "an optimizer that uses one level, such as random"
         )
     return rungs_of(optimizer, kept, task.fidelity, bounds.least)
 
@@ -96,7 +97,7 @@ def plan(
     if like is not None and not like.measured:
         like = None
     if seconds < LEAST and like is None:
-        return replace(none, budget=budget.amount, note=f"{budget} is too little for a probe"), usual
+        return replace(none, budget=budget.amount, note=f"{budget} is too short for a test run"), usual
     if like is not None:
         bounds = replace(bounds, high=like.steps[-1].rung.work)
         found = Probed(like.probes, like.spent, like.wall, bound=like.bound)
@@ -105,7 +106,7 @@ def plan(
         data = bounds.data or task.fidelity.data_range[0], lowest.data
         found = probe(task, settings, seed, seconds=seconds, data=data, interrupted=interrupted, note=note)
     if not found.probes:
-        why = found.error or "the probe was interrupted"
+        why = found.error or "the test run was interrupted"
         return replace(none, budget=budget.amount, spent=found.cost, wall=found.wall, note=why), usual
     made = _by_probes(task, optimizer, budget=budget, bounds=bounds, found=found, usual=usual)
     if made.note:

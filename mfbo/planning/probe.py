@@ -164,11 +164,10 @@ class _Probing:
         self._cost += outcome.cost
         pace = outcome.pace
         if outcome.failed and outcome.status != "diverged":
-            self._error = (
-                f"the probe ended as {outcome.status}: {(outcome.error or 'no reason given').strip().splitlines()[-1]}"
-            )
+            reason = (outcome.error or "no reason given").strip().splitlines()[-1]
+            self._error = f"the test run ended with status {outcome.status}: {reason}"
         elif pace is None or pace.epochs <= 0:
-            self._error = f"the probe told nothing of its progress in {outcome.cost:.3g}s"
+            self._error = f"the test run gave no per-epoch reports in {outcome.cost:.3g}s, so there is no cost forecast"
             if outcome.status == "stopped" and not self._interrupted():
                 pace = Pace(0.0, trial.rung.epochs, outcome.cost, 0.0, 0.0)
                 self._bound = Probe(trial.config, trial.rung, pace)

@@ -115,7 +115,7 @@ def narrow(run: Run) -> Narrowed:
     tried = len(good) + len(others)
     if tried < LEAST:
         text = f"run {str(run.folder)!r} has tried {tried} configurations; {LEAST} are needed to tell a region"
-        raise RunError(f"{text}; go on with it with 'mfbo resume'")
+        raise RunError(f"{text}; continue it with `mfbo resume`")
     plain = dict(copy.deepcopy(run.header.space))
     space = ConfigurationSpace.from_serialized_dict(copy.deepcopy(plain))
     bounds = []

@@ -192,7 +192,7 @@ def _below(task: Task, asked: Study) -> float:
         planner.rungs(task, EXPLORER, replace(asked.bounds, high=half))
     except BadValue as error:
         raise BadValue(
-            f"exploration needs two rungs between the min fidelity and half of the max fidelity, {half:.3g}; "
+            f"exploration needs two levels between the min fidelity and half of the max fidelity, {half:.3g}; "
             "give a lower --min-fidelity, a higher --max-fidelity or a smaller --eta"
         ) from error
     return half

@@ -138,7 +138,7 @@ def test_a_run_folder_is_named_after_the_script(words, name):
 @pytest.mark.parametrize(
     ("space", "words"),
     [
-        ({"other": (0.0, 1.0)}, r"the command has {lr}, which the space has not: other"),
+        ({"other": (0.0, 1.0)}, r"the command has {lr}, which the space lacks: other"),
         ({"lr": (0.0, 1.0), "mu": (0.0, 1.0)}, r"the space has mu, which the command lacks; add {mu} to it"),
         ({"lr": (0.0, 1.0), "seed": (0, 9)}, r"the space has {seed}, which mfbo itself fills in"),
     ],
@@ -158,7 +158,7 @@ def test_a_command_without_a_space_is_told_how_to_give_one():
 def test_a_program_or_a_metric_that_is_none_is_refused_before_anything_is_written():
     for words, said in (
         (["absent-program {lr}"], "there is no program 'absent-program' to run"),
-        ([TUNED, "--metric", "("], "is no regular expression"),
+        ([TUNED, "--metric", "("], "is not a regular expression"),
         ([TUNED, "--metric", "(a)(b)"], "give one group for the number"),
     ):
         done = CliRunner().invoke(main, ["tune", *words, "--space", "space.yaml", "--max-cost", "1x"])
@@ -212,7 +212,7 @@ def test_of_several_losses_in_a_line_the_last_is_that_of_the_epoch():
 
 def test_more_losses_than_epochs_are_no_epochs():
     code = "for i in range(6): print(f'train loss: {i}'); print(f'val loss: {i}')"
-    with pytest.raises(TrialFailed, match=r"says 'loss' in more lines than its 6 epochs, such as .*--metric"):
+    with pytest.raises(TrialFailed, match=r"prints 'loss' in more lines than its 6 epochs, such as .*--metric"):
         trained(command(code, "{x}", "{epochs:1-6}"))
     _, context = trained(command(code, "{x}", "{epochs:1-6}"), options={"metric": "val loss"})
     assert [report.epoch for report in context.reports] == list(range(1, 7))
@@ -231,8 +231,8 @@ def test_a_group_named_epoch_says_which_epoch_it_is():
     [
         ("import sys; print('loss 1'); sys.exit('no\\nGPU')", "ended with exit code 1: GPU\nno\nGPU"),
         ("import os; os.kill(os.getpid(), 9)", "ended with signal 9"),
-        ("print('done')", "said no 'loss' on standard output; its last line was 'done'; name what it says"),
-        ("pass", "said no 'loss' on standard output; it printed nothing there"),
+        ("print('done')", "printed no 'loss' on standard output; its last line was 'done'; give the name"),
+        ("pass", "printed no 'loss' on standard output; it printed nothing there"),
     ],
 )
 def test_a_command_that_fails_says_why(code, said):
@@ -423,7 +423,7 @@ def test_a_study_file_cannot_name_one():
     Path("study.yaml").write_text("tasks: ['touch {mark}']\noptimizers: [random]\nmax_cost: 1x\n")
     done = CliRunner().invoke(main, ["compare", "study.yaml"])
     assert done.exit_code == 2
-    assert "would execute 'touch {mark}'; a file may come from anywhere" in done.stderr
+    assert "would execute 'touch {mark}': to run a command, give it" in done.stderr
 
 
 def test_a_command_is_no_file_of_tasks():

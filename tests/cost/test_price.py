@@ -21,7 +21,7 @@ from mfbo.cli import main
 from mfbo.cost.price import Price, in_time, is_money, kept, of_run
 from mfbo.display import panel, summary
 from mfbo.display.lines import LineDisplay
-from mfbo.display.watch import Watch
+from mfbo.display.progress import Progress
 from mfbo.errors import BadCost, BadLedger, BadValue
 from mfbo.evidence.comparison import side_by_side
 from mfbo.evidence.summary import of
@@ -93,10 +93,10 @@ def test_money_becomes_seconds_and_its_currency_the_prices():
 @pytest.mark.parametrize(
     ("cost", "price", "text"),
     [
-        ("5USD", None, "max cost '5USD' is money, and there is no price; add --price such as 0.90/h"),
+        ("5USD", None, "max cost '5USD' is money, which needs a price; add one such as --price 0.90/h"),
         ("5USD", "1EUR/h", "the price is in EUR; give the cost in EUR too"),
-        ("0USD", "1/h", "buys nothing"),
-        ("9" * 400 + "USD", "1/h", "buys nothing"),
+        ("0USD", "1/h", "not an amount of money"),
+        ("9" * 400 + "USD", "1/h", "not an amount of money"),
     ],
 )
 def test_money_that_cannot_be_a_limit_is_refused(cost, price, text):
@@ -164,7 +164,7 @@ def test_no_cost_of_a_run_is_shown_without_its_money(tmp_path):
     shown = [line for line in console.export_text().splitlines() if not line.startswith(("command", "versions"))]
     assert [line for line in shown if bare.search(line)] == []
     assert sum("USD" in line for line in shown) > 6  # cost, rungs, found at, improvements
-    console.print(panel.Panel(Watch(run), "budget", nullcontext()))
+    console.print(panel.Panel(Progress(run), "budget", nullcontext()))
     shown = console.export_text().splitlines()
     assert [line for line in shown if bare.search(line) and "cost" not in line] == []
     assert sum("USD" in line for line in shown) > 12
@@ -244,14 +244,14 @@ def test_a_comparison_has_a_limit_in_money_and_says_what_all_of_it_cost(tmp_path
     assert "branin at a cost of 3s (3.00 USD), 1 seed" in said.output
     assert _json(*words, "--out", str(tmp_path / "study"), "--json")["tasks"][0]["money"] == pytest.approx(6)
     assert read_study(tmp_path / "study" / "study.yaml").max_cost == "3s"
-    assert re.search(r"at what median cost: .*random [\d.]+ USD", " ".join(said.output.split()))
+    assert re.search(r"the median cost of that: .*random [\d.]+ USD", " ".join(said.output.split()))
     text = write([tmp_path / "study"], tmp_path / "report.md").read_text(encoding="utf-8")
     assert re.search(r"\| 1 of 1 \| [\d.]+s \([\d.]+ USD\) \|", text)
     assert "At a cost of 3s (3.00 USD) the" in text
     assert re.search(r"found by .*, at a cost of [\d.]+s \([\d.]+ USD\)\.", text)
     again = CliRunner().invoke(main, [*words, "--out", str(tmp_path / "study")])
     assert again.exit_code == 0, again.output
-    with pytest.raises(BadCost, match="no price"):
+    with pytest.raises(BadCost, match="needs a price"):
         compare(Study(("branin",), ("random",), 1, "3USD"), tmp_path / "other")
     assert not (tmp_path / "other").exists()
 
@@ -260,4 +260,4 @@ def test_a_comparison_in_full_evaluations_says_no_money_of_what_it_cannot_tell(t
     words = ["compare", "branin", "--optimizers", "random,asha", "--seeds", "1", "--max-cost", "3x", "--price", "1/h"]
     said = CliRunner().invoke(main, [*words, "--out", str(tmp_path / "study")], catch_exceptions=False).output
     assert "branin at a cost of 3x, 1 seed" in said
-    assert "and at what median cost speed-up:" in " ".join(said.split())
+    assert "and the median cost of that speed-up over random:" in " ".join(said.split())

@@ -209,7 +209,7 @@ def test_what_cannot_be_drawn_does_not_end_the_run(live, clock):
     session.trial(0.5)
     session.run.limits = Limits("nonsense")
     session.run.results[0].outcome.__dict__["rung"] = None
-    live._watch.best.trial.__dict__["config"] = 3
+    live._progress.best.trial.__dict__["config"] = 3
     assert "cannot draw this run" in drawn(live.render())
     session.end()
 
@@ -405,7 +405,7 @@ def test_the_summary_tells_all_of_a_run():
     session = busy(NoteDisplay(), folder=Path("runs/a b"), **facts)
     session.ask()
     text = drawn(summary(session.run))
-    assert "not finished: resume with `mfbo resume 'runs/a b'`" in text
+    assert "not finished: continue with `mfbo resume 'runs/a b'`" in text
     assert re.search(r"cost +8.5s of 1m: training 6.8s, evaluation 1.7s, optimizer 0s", text)
     assert re.search(r"trials +12, 2 failed, 2 unfinished", text)
     assert re.search(r"machine +AMD EPYC, cores 2, Linux, memory_gib 23.5", text)
@@ -418,7 +418,7 @@ def test_the_summary_tells_all_of_a_run():
     assert len(improvements(session.run)) == len(re.findall(r"^ *[0-9.]+s +0\.\d+ +\d+ +\d\d% of", text, re.MULTILINE))
     assert re.search(r"1 +ValueError: the learning rate is too high", text)
     session.end("interrupted")
-    assert "interrupted: resume with `mfbo resume 'runs/a b'`" in drawn(summary(session.run))
+    assert "interrupted: continue with `mfbo resume 'runs/a b'`" in drawn(summary(session.run))
     session.end("exhausted")
     assert re.search(r"status +nothing left to try", drawn(summary(session.run)))
 
@@ -466,9 +466,9 @@ def test_what_a_display_keeps_does_not_grow_with_the_run(live, clock):
     session = Session(live, clock).begin()
     for _ in range(5000):
         session.trial(0.5)
-    assert len(live._watch.last) <= 8
-    assert not live._watch.flights
-    assert len(live._watch.tally.rungs) == 1
+    assert len(live._progress.last) <= 8
+    assert not live._progress.running
+    assert len(live._progress.counts.rungs) == 1
 
 
 def test_make_chooses_by_quiet_and_by_terminal(monkeypatch):

@@ -91,8 +91,8 @@ def test_the_command_reads_what_best_prints_and_says_what_becomes_of_it(run, tmp
         main, ["tell", str(run), str(tmp_path / "known.yaml"), "--loss", "0.08", "--epochs", "27"]
     )
     assert said.exit_code == 0, said.output
-    assert said.stdout.startswith("told: loss 0.08 at all data, 27 epochs, from elsewhere, at no cost\n")
-    use = f"{optimizer} uses it" if optimizer.startswith("smac") else f"{optimizer} makes no use of it"
+    assert said.stdout.startswith("added: loss 0.08 at all data, 27 epochs, measured outside the run, at no cost\n")
+    use = f"{optimizer} uses it" if optimizer.startswith("smac") else f"{optimizer} does not use it"
     assert use in said.stdout
     assert read(run).told[0].config == yaml.safe_load(printed)
 
@@ -105,7 +105,7 @@ def test_show_and_report_name_it_as_told(tmp_path):
     console = Console(width=100, record=True, file=io.StringIO())
     console.print(summary(read(folder)))
     shown = console.export_text()
-    assert "told from elsewhere, at no cost of this run: 2 results; the first is better than what this" in shown
+    assert "measured outside this run, at no cost: 2 results; the first is better than any that this" in shown
     for suffix in ("md", "html"):
         text = write([folder], tmp_path / f"report.{suffix}").read_text(encoding="utf-8")
         assert "Told from elsewhere" in text
@@ -120,7 +120,7 @@ def test_show_and_report_name_it_as_told(tmp_path):
         (BEST, 0.1, {"epochs": 28}, "epochs 28: a full evaluation has 27; give 1 to 27"),
         (BEST, 0.1, {"epochs": 0}, "epochs 0"),
         (BEST, 0.1, {"data": 1.5}, "data 1.5"),
-        (BEST, 0.1, {"data": 0.01, "epochs": 1}, "less than the lowest rung"),
+        (BEST, 0.1, {"data": 0.01, "epochs": 1}, "below the lowest level"),
         ({"x": 0.1}, 0.1, {}, "has no 'y'"),
         ({"x": 0.1, "y": 2}, 0.1, {}, "y 2 is not allowed"),
         ({"x": 0.1, "z": 2}, 0.1, {}, "unknown hyperparameter 'z'"),

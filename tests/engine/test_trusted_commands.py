@@ -207,5 +207,5 @@ def test_a_rung_beyond_the_full_fidelity_is_refused(tmp_path):
 def test_the_scheduler_that_a_ledger_names_is_not_asked(tmp_path):
     settings = {"scheduler": "tcp://127.0.0.1:9"}
     hostile(tmp_path, settings=settings)
-    with pytest.raises(BadValue, match="say where it goes on"):
+    with pytest.raises(BadValue, match="give where it continues"):
         mfbo.resume(tmp_path, max_trials=8)

@@ -183,7 +183,7 @@ def test_what_cannot_work_is_refused_in_one_line_and_nothing_is_written(task, tm
 
 
 def test_a_cost_that_ends_before_the_first_report_leaves_nothing(tmp_path):
-    with pytest.raises(BadCost, match="made no report"):
+    with pytest.raises(BadCost, match="gave no report"):
         mfbo.tune(clocked(0.2), 0.01, optimizer="random", out=tmp_path / "run", settings=HERE)
     assert not (tmp_path / "run").exists()
 

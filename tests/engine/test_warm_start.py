@@ -76,7 +76,7 @@ def test_what_lies_outside_of_the_new_space_is_left_out_and_said(earlier):
 
 
 def test_nothing_that_fits_another_task_and_an_optimizer_that_does_not_learn(earlier):
-    with pytest.raises(RunError, match="nothing of"):
+    with pytest.raises(RunError, match="no result of"):
         mfbo.tune(made(x=(5.0, 6.0)), "1x", warm_start=earlier)
     with pytest.raises(BadValue, match="give one of 'other'"):
         mfbo.tune(made(name="other"), "1x", warm_start=earlier)
@@ -90,11 +90,11 @@ def test_results_without_a_loss_or_below_the_lowest_rung_are_left_out(earlier):
     run, task = read(earlier), made()
     found, words = known_of(run, task.space, task.fidelity.ladder()[2:])
     assert {known.rung.epochs for known in found} <= {9, 27}
-    assert "below the lowest rung" in words
+    assert "below the lowest level" in words
 
 
 def test_no_rung_is_above_the_highest_fidelity_allowed():
     run = mfbo.tune(made(), "1x", optimizer="asha", max_fidelity=0.2).ledger
     assert {trial.rung.epochs for trial in run.asks.values()} == {1, 3}
-    with pytest.raises(BadValue, match="the lowest rung is"):
+    with pytest.raises(BadValue, match="the lowest level is"):
         mfbo.tune(made(), "1x", optimizer="asha", max_fidelity=0.001)

@@ -167,7 +167,7 @@ def test_the_limit_holds_by_a_report_or_by_force(cluster, tmp_path, reports):
     workers(cluster, 2)
     task = mfbo.Task("long", ConfigurationSpace({"x": (0.0, 1.0)}), train)
     if not reports:
-        with pytest.raises(mfbo.MfboError, match="made no report"):
+        with pytest.raises(mfbo.MfboError, match="gave no report"):
             mfbo.tune(task, 0.6, optimizer="random", settings=on(cluster), out=tmp_path / "run")
         assert not (tmp_path / "run").exists()
         return
@@ -255,7 +255,7 @@ def test_a_killed_run_leaves_nothing_running_and_goes_on_where_it_is_told(cluste
     assert not alive
     (tmp_path / "hang").unlink()
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(BadValue, match="say where it goes on"):
+    with pytest.raises(BadValue, match="give where it continues"):
         mfbo.resume("run")
     before = read("run")
     after = mfbo.resume("run", scheduler=cluster.scheduler)
@@ -335,7 +335,7 @@ def test_a_run_whose_scheduler_dies_keeps_what_it_has_and_goes_on_here(tmp_path,
     seed = next(seed for seed in range(9) if first(task, seed) == "frees")
     with Loopback() as cluster:
         cluster.add()
-        with pytest.raises(NoCluster, match="is gone"):
+        with pytest.raises(NoCluster, match="does not answer any more"):
             mfbo.tune(
                 task,
                 max_trials=9,

@@ -138,7 +138,7 @@ def test_the_limit_holds_for_trials_that_report(workers):
 
 
 def test_a_trial_that_never_reports_is_ended_by_force(tmp_path):
-    with pytest.raises(mfbo.MfboError, match="made no report"):
+    with pytest.raises(mfbo.MfboError, match="gave no report"):
         mfbo.tune(sleeper(60), 0.5, optimizer="random", out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

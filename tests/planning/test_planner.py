@@ -20,8 +20,8 @@ from made_runs import made_run
 
 import mfbo
 from mfbo.cli import main
+from mfbo.display.counts import RunCounts
 from mfbo.display.forecast import compared, headline, lines, to_dict
-from mfbo.display.tally import Tally
 from mfbo.engine.replay import replay
 from mfbo.errors import BadValue
 from mfbo.ledger.journal import FILE, read
@@ -169,9 +169,9 @@ def test_the_count_of_a_budget_that_buys_thousands_is_in_proportion():
         (Bounds(low=-0.1), "min fidelity -0.1"),
         (Bounds(high=1.5), "max fidelity 1.5"),
         (Bounds(low=0.5, high=0.2), "min fidelity 0.5 is above max fidelity 0.2"),
-        (Bounds(low=0.5), "leaves one rung, all data, 30 epochs, which is no ladder"),
-        (Bounds(eta=100, low=0.02), "leaves one rung"),
-        (Bounds(low=0.004, data=0.2), "too few samples a class"),
+        (Bounds(low=0.5), "leaves one level, all data, 30 epochs, but at least two are needed"),
+        (Bounds(eta=100, low=0.02), "leaves one level"),
+        (Bounds(low=0.004, data=0.2), "too few samples per class"),
     ],
 )
 def test_bounds_that_leave_no_ladder_are_refused_with_the_reason(bounds, words):
@@ -292,7 +292,7 @@ def test_budgets_in_full_evaluations_and_virtual_clocks_keep_their_ladder_withou
 def test_a_small_budget_is_not_spent_on_a_probe():
     limits = Limits("10s")
     plan, rungs = planner.plan(clocked(), "smac", limits=limits, settings=HERE, seed=0, bounds=Bounds())
-    assert "too little for a probe" in plan.note
+    assert "too short for a test run" in plan.note
     assert rungs == clocked().fidelity.ladder()
 
 
@@ -356,11 +356,11 @@ def test_the_plan_in_words_and_numbers():
     assert words == "30 epochs on all data would take 13h here; 2h buys 19 configurations at 2%, 6 at 8% and 2 at 21%"
     said = lines(made_plan(workers=2), "0.9USD/h", datetime(2026, 1, 1, 12, 0))
     assert said[0] == words
-    assert said[1].split() == ["rung", "work", "each", "trials"]
+    assert said[1].split() == ["level", "work", "each", "trials"]
     assert all(re.search(r" \([\d.]+ USD\) +\d+$", line) for line in said[2:5])
     assert to_dict(made_plan(), "0.9USD/h")["money"] == pytest.approx(1.8)
     assert said[-3] == "  at 0.9USD/h the budget is 1.80 USD, and a full evaluation 11.70 USD"
-    assert "expected to end about 12:59; the probe took 12s (0.003 USD) of it" in said[-2]
+    assert "expected end: about 12:59; the test run took 12s (0.003 USD)" in said[-2]
     assert "4h (3.60 USD) would buy 6 configurations at 8% and 2 at 21%" in said[-1]
 
 
@@ -376,11 +376,11 @@ def test_the_forecast_stands_beside_what_happened():
 
 def test_a_log_holds_the_forecast_against_what_happened(tmp_path):
     run = made_run((0.5, MADE[0], 20), (0.4, MADE[0], 40), (0.3, MADE[1], 90), plan=plan_for(MADE[:3]), folder=tmp_path)
-    tally = Tally.of(run)
-    assert tally.of_plan() == "2/9 + 1/3 + 0/1"
-    assert tally.forecast() == [
-        "  all data, 1 epoch: 2 of 9 planned trials, 30s each, 25s expected",
-        "  all data, 3 epochs: 1 of 3 planned trials, 1m30s each, 1m15s expected",
+    counts = RunCounts.of(run)
+    assert counts.plan_progress() == "level 1: 2 of 9 trials, level 2: 1 of 3, level 3: 0 of 1"
+    assert counts.forecast_check() == [
+        "  level 1 (all data, 1 epoch): 2 of 9 trials, 30s each, 25s expected",
+        "  level 2 (all data, 3 epochs): 1 of 3 trials, 1m30s each, 1m15s expected",
     ]
 
 

@@ -128,7 +128,7 @@ def test_a_ladder_is_for_all_phases_and_the_exploration_keeps_to_half_of_it(tmp_
 
 @pytest.mark.parametrize("bounds", [{"min_fidelity": 0.3}, {"eta": 100}, {"max_fidelity": 0.05}])
 def test_bounds_that_leave_nothing_to_explore_at_are_refused_first(tmp_path, bounds):
-    with pytest.raises(BadValue, match=r"exploration needs two rungs .*give a lower --min-fidelity"):
+    with pytest.raises(BadValue, match=r"exploration needs two levels .*give a lower --min-fidelity"):
         study(replace(MIXED, optimizers=("random",), **bounds), tmp_path / "none")
     assert not (tmp_path / "none").exists()
 

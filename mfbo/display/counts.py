@@ -1,4 +1,4 @@
-"""Counts over the results of a run, kept up as they come in, and the table of rungs that shows them."""
+"""Counts over the results of a run, updated with each result, and the table of rungs made of them."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
     from mfbo.ledger.run import Result, Run
     from mfbo.trial import Rung
 
-COLUMNS = ("rung", "done", "stopped", "failed", "best loss", "spent")
+RUNG_COLUMNS = ("level", "done", "stopped", "failed", "best loss", "spent")
 
 
 @dataclass
-class RungTally:
-    """What came of the trials at one rung.
+class RungCounts:
+    """Results of the trials at one rung.
 
     Attributes:
-        done: trials that ended with a loss.
+        done: trials that finished with a loss.
         stopped: trials that were stopped before their end, or lost.
         failed: trials that failed or diverged.
         best: lowest loss that was measured there.
-        seconds: cost of them all.
-        ended: of those that ended with a loss.
+        seconds: cost of all trials.
+        finished_seconds: cost of those that finished with a loss.
     """
 
     done: int = 0
@@ -41,27 +41,27 @@ class RungTally:
     failed: int = 0
     best: float | None = None
     seconds: float = 0.0
-    ended: float = 0.0
+    finished_seconds: float = 0.0
 
 
 @dataclass
-class Tally:
-    """Counts over results; `add` takes the same time however many there are.
+class RunCounts:
+    """Counts over results; `add` takes constant time.
 
     Attributes:
         ladder: the rungs of the run.
-        rungs: what came of the trials, by the rung that was asked.
-        errors: how often each error was met, by its headline.
+        rungs: results by the rung that was asked for.
+        errors: how often each error occurred, by its headline.
         lost: trials that were lost with the machine that they ran on.
         training: seconds of training, all trials together.
         evaluation: seconds of evaluation.
         virtual: whether any seconds were a surrogate's.
-        plan: what was expected; None where nothing was.
-        price: what its cost is paid with; None where money is not shown.
+        plan: the forecast; None without one.
+        price: per hour; None where money is not shown.
     """
 
     ladder: frozenset[Rung] = frozenset()
-    rungs: dict[Rung, RungTally] = field(default_factory=dict)
+    rungs: dict[Rung, RungCounts] = field(default_factory=dict)
     errors: Counter[str] = field(default_factory=Counter)
     lost: int = 0
     training: float = 0.0
@@ -71,24 +71,24 @@ class Tally:
     price: Price | None = None
 
     @classmethod
-    def of(cls, run: Run) -> Tally:
+    def of(cls, run: Run) -> RunCounts:
         """The counts over the results of `run`."""
-        tally = cls(frozenset(run.header.rungs), plan=run.header.plan, price=of_run(run))
+        counts = cls(frozenset(run.header.rungs), plan=run.header.plan, price=of_run(run))
         for result in run.results:
-            tally.add(result)
-        return tally
+            counts.add(result)
+        return counts
 
     def add(self, result: Result) -> None:
         """Count one more."""
         outcome = result.outcome
-        rung = self.rungs.setdefault(result.trial.rung, RungTally())
+        rung = self.rungs.setdefault(result.trial.rung, RungCounts())
         rung.seconds += outcome.cost
         self.training += outcome.train
         self.evaluation += outcome.evaluation
         self.virtual = self.virtual or outcome.virtual
         if outcome.status == "ok":
             rung.done += 1
-            rung.ended += outcome.cost
+            rung.finished_seconds += outcome.cost
         elif outcome.final:
             rung.failed += 1
             self.errors[headline(outcome.error)] += 1
@@ -98,7 +98,9 @@ class Tally:
                 self.lost += 1
                 self.errors[headline(outcome.error)] += 1
         if outcome.loss is not None and (outcome.status == "ok" or outcome.rung in self.ladder):
-            reached = self.rungs.setdefault(outcome.rung, RungTally())  # lower than asked, where money was short
+            reached = self.rungs.setdefault(
+                outcome.rung, RungCounts()
+            )  # lower than asked for, where the budget was short
             reached.best = outcome.loss if reached.best is None else min(reached.best, outcome.loss)
 
     @property
@@ -106,25 +108,25 @@ class Tally:
         """Trials that count towards a limit of trials: all but the stopped."""
         return sum(rung.done + rung.failed for rung in self.rungs.values())
 
-    def of_plan(self) -> str:
-        """Trials done of those that were planned, by rung, low to high: ``12/19 + 3/6 + 0/2``; empty without a plan."""
-        return " + ".join(f"{row.done}/{step.trials}" for step, row in self._planned())
+    def plan_progress(self) -> str:
+        """Finished and planned trials by level: ``level 1: 12 of 19 trials, level 2: 3 of 6``; empty without a plan."""
+        parts = [f"level {level}: {row.done} of {step.trials}" for level, (step, row) in enumerate(self._planned(), 1)]
+        return ", ".join([f"{parts[0]} trials", *parts[1:]]) if parts else ""
 
-    def forecast(self) -> list[str]:
-        """What a trial at each rung was expected to cost, and what it did cost; a line a rung that has results."""
-        said = []
-        for step, row in self._planned():
+    def forecast_check(self) -> list[str]:
+        """Measured beside expected cost of a trial, a line for each level that has results."""
+        lines = []
+        for level, (step, row) in enumerate(self._planned(), 1):
             if row.done:
-                mean, expected = (
-                    seconds(cost) + beside(self.price, cost) for cost in (row.ended / row.done, step.cost)
-                )
-                each = f"{mean} each, {expected} expected"
-                said.append(f"  {rung_words(step.rung)}: {row.done} of {step.trials} planned trials, {each}")
-        return said
+                costs = row.finished_seconds / row.done, step.cost
+                mean, expected = (seconds(cost) + beside(self.price, cost) for cost in costs)
+                trials = f"{row.done} of {step.trials} trials"
+                lines.append(f"  level {level} ({rung_words(step.rung)}): {trials}, {mean} each, {expected} expected")
+        return lines
 
-    def _planned(self) -> list[tuple[Step, RungTally]]:
+    def _planned(self) -> list[tuple[Step, RungCounts]]:
         steps = self.plan.steps if self.plan and self.plan.measured else ()
-        return [(step, self.rungs.get(step.rung, RungTally())) for step in steps]
+        return [(step, self.rungs.get(step.rung, RungCounts())) for step in steps]
 
     @property
     def failed(self) -> int:
@@ -132,42 +134,42 @@ class Tally:
         return sum(rung.failed for rung in self.rungs.values())
 
 
-def rung_table(tally: Tally, best: Rung | None, narrow: bool = False) -> Table:
-    """A row for each rung that has results or is planned, low to full; beside what came, what was expected.
+def rung_table(counts: RunCounts, best: Rung | None, narrow: bool = False) -> Table:
+    """A row for each rung that has results or is planned, lowest first; measured beside expected figures.
 
     Args:
-        tally: the counts.
+        counts: of the run.
         best: the incumbent's rung.
-        narrow: leave out what a narrow terminal has no room for.
+        narrow: leave out columns that a narrow terminal has no room for.
     """
-    names = ["rung", "done", "failed", "best loss"] if narrow else list(COLUMNS)
-    if tally.price and not narrow:  # money needs their room
-        counts = {"stopped": any(row.stopped for row in tally.rungs.values()), "failed": tally.failed}
-        names = [name for name in names if counts.get(name, True)]
-    steps = {step.rung: step for step in tally.plan.steps} if tally.plan and tally.plan.unit == "s" else {}
+    names = ["level", "done", "failed", "best loss"] if narrow else list(RUNG_COLUMNS)
+    if counts.price and not narrow:  # money needs their room
+        used = {"stopped": any(row.stopped for row in counts.rungs.values()), "failed": counts.failed}
+        names = [name for name in names if used.get(name, True)]
+    steps = {step.rung: step for step in counts.plan.steps} if counts.plan and counts.plan.unit == "s" else {}
     table = plain_table(*names, *(["each"] if steps and not narrow else []))
     if steps:
         table.columns[names.index("done")].header = one_line("done/plan")
         table.columns[-1].header = table.columns[-1].header if narrow else one_line("each/plan")
-    rows = {**{rung: RungTally() for rung in steps}, **tally.rungs}
+    rows = {**{rung: RungCounts() for rung in steps}, **counts.rungs}
     for rung, row in sorted(rows.items(), key=lambda item: item[0].work):
         best_style = "bold green" if rung == best else ""
         cells = {
-            "rung": one_line(short_rung(rung) if narrow else rung_words(rung)),
+            "level": one_line(short_rung(rung) if narrow else rung_words(rung)),
             "done": Text(str(row.done) + (f"/{steps[rung].trials}" if rung in steps else "")),
             "stopped": _count(row.stopped, "yellow"),
             "failed": _count(row.failed, "red"),
             "best loss": Text("-" if row.best is None else number(row.best), best_style),
-            "spent": Text(seconds(row.seconds) + beside(tally.price, row.seconds)),
+            "spent": Text(seconds(row.seconds) + beside(counts.price, row.seconds)),
         }
-        each = [Text(_each(row, steps.get(rung)))] if steps and not narrow else []
+        each = [Text(_mean_cost(row, steps.get(rung)))] if steps and not narrow else []
         table.add_row(*(cells[name] for name in names), *each)
     return table
 
 
-def _each(row: RungTally, step: Step | None) -> str:
-    """Seconds of a trial that ended, and as they were expected."""
-    mean = seconds(row.ended / row.done) if row.done else "-"
+def _mean_cost(row: RungCounts, step: Step | None) -> str:
+    """Mean seconds of a finished trial, and the expected ones."""
+    mean = seconds(row.finished_seconds / row.done) if row.done else "-"
     return mean if step is None else f"{mean}/{seconds(float(f'{step.cost:.2g}'))}"
 
 

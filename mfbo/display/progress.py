@@ -1,4 +1,4 @@
-"""The state of a run that a display shows: what is in flight, what has come back, how fast it goes."""
+"""The state of a run that a display shows: running trials, results, and the time left."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from mfbo.budget import Budget
-from mfbo.display.tally import Tally
+from mfbo.display.counts import RunCounts
 from mfbo.display.text import amount, budget
 from mfbo.evidence.curves import incumbent
 
@@ -18,10 +18,8 @@ if TYPE_CHECKING:
     from mfbo.ledger.run import Result, Run
     from mfbo.trial import Trial
 
-LAST = 8
-"""How many of the last results are kept."""
-ENOUGH = 3
-"""From how many results on a rate can be told."""
+LAST_RESULTS = 8  # that are kept to be shown
+MIN_RESULTS_FOR_RATE = 3  # before the time left is estimated
 
 
 class Meter(NamedTuple):
@@ -30,77 +28,77 @@ class Meter(NamedTuple):
     Attributes:
         name: ``cost``, ``trials`` or ``wall``.
         used: so far, in its unit.
-        most: the limit; infinite where there is none.
+        limit: infinite where there is none.
         unit: ``s``, ``x`` or nothing.
         money: the same in money, in words; empty where there is no price.
     """
 
     name: str
     used: float
-    most: float
+    limit: float
     unit: str
     money: str = ""
 
     @property
     def words(self) -> str:
         """``3.2x of 20x``."""
-        used, most = (amount(value, self.unit) if self.unit else f"{value:.0f}" for value in (self.used, self.most))
-        return (f"{used} of {most}" if self.limited else used) + (f" ({self.money})" if self.money else "")
+        used, limit = (amount(value, self.unit) if self.unit else f"{value:.0f}" for value in (self.used, self.limit))
+        return (f"{used} of {limit}" if self.limited else used) + (f" ({self.money})" if self.money else "")
 
     @property
     def limited(self) -> bool:
         """Whether there is a limit."""
-        return self.most < math.inf
+        return self.limit < math.inf
 
     @property
     def share(self) -> float:
         """The part that is used, 0 to 1."""
-        return min(1.0, self.used / self.most)
+        return min(1.0, self.used / self.limit)
 
 
-class Watch:
+class Progress:
     """Follows one run from `Observer.began` on; every update is cheap, whatever the number of results.
 
     Attributes:
-        run: what is watched.
-        tally: counts over all its results.
+        run: that is followed.
+        counts: counts over all its results.
         best: the incumbent.
-        flights: trials in flight by id, with the time they started.
+        running: trials by id, with the time they started.
         last: the newest results, oldest first.
     """
 
     def __init__(self, run: Run, clock: Callable[[], float] = time.monotonic) -> None:
         self.run = run
-        self.tally = Tally.of(run)
+        self.counts = RunCounts.of(run)
         self.best: Result | None = incumbent(run)
-        self.flights: dict[int, tuple[Trial, float]] = {}
-        self.last: deque[Result] = deque(run.results[-LAST:], maxlen=LAST)
+        self.running: dict[int, tuple[Trial, float]] = {}
+        self.last: deque[Result] = deque(run.results[-LAST_RESULTS:], maxlen=LAST_RESULTS)
         self._clock = clock
         self._limits = run.limits
         self._budget = budget(run.limits)
         self._max_wall = Budget.parse(run.limits.max_wall).amount if run.limits.max_wall else math.inf
-        self._heard = self._began = clock()
-        self._came = 0
+        self._last_event = self._began = clock()
+        self._new_results = 0
         self._ended: float | None = None
         self._at_first = self.meters()
 
     def asked(self, trial: Trial) -> None:
         """`trial` starts."""
-        self.flights[trial.id] = (trial, self._clock())
+        self.running[trial.id] = (trial, self._clock())
 
     def told(self, result: Result, best: Result | None) -> None:
         """A result came in; `best` is the incumbent now."""
-        self.flights.pop(result.trial.id, None)
-        self.tally.add(result)
+        self.running.pop(result.trial.id, None)
+        self.counts.add(result)
         self.last.append(result)
         self.best = best
-        self._heard = self._clock()
-        self._came += 1
+        self._last_event = self._clock()
+        self._new_results += 1
 
     def ended(self) -> None:
-        """Nothing is in flight any more, and the clock stands still."""
-        self.flights.clear()
-        self._ended = self._heard = self._clock()
+        """No trial is running any more, and the clock stands still."""
+        self.running.clear()
+        self._ended = self._last_event = self._clock()
 
     @property
     def now(self) -> float:
@@ -113,25 +111,25 @@ class Watch:
         return self._budget.unit if self._budget else "s"
 
     def meters(self) -> list[Meter]:
-        """Cost, and whatever else is limited; on a real clock, with what the trials in flight have used so far."""
-        now, real = self.now, self.run.header.full_cost is None and not self.tally.virtual
+        """Cost, and whatever else is limited; on a real clock, including what the running trials have used so far."""
+        now, real = self.now, self.run.header.full_cost is None and not self.counts.virtual
         limits, unit = self._limits, self.unit
-        spent, most = self.run.spent, self._budget.amount if self._budget else math.inf
+        spent, limit = self.run.spent, self._budget.amount if self._budget else math.inf
         if real and unit == "s":
-            flying = sum(now - since for _, since in self.flights.values())
-            spent = max(spent, min(most, spent + flying))
-        meters = [Meter("cost", spent, most, unit, self._money(spent, most))]
+            running = sum(now - since for _, since in self.running.values())
+            spent = max(spent, min(limit, spent + running))
+        meters = [Meter("cost", spent, limit, unit, self._money(spent, limit))]
         if limits.max_trials:
-            meters.append(Meter("trials", self.tally.finished, limits.max_trials, ""))
+            meters.append(Meter("trials", self.counts.finished, limits.max_trials, ""))
         if limits.max_wall:
-            meters.append(Meter("wall", self.run.wall + (now - self._heard if real else 0.0), self._max_wall, "s"))
+            meters.append(Meter("wall", self.run.wall + (now - self._last_event if real else 0.0), self._max_wall, "s"))
         return meters
 
-    def _money(self, spent: float, most: float) -> str:
-        price = self.tally.price
+    def _money(self, spent: float, limit: float) -> str:
+        price = self.counts.price
         if price is None:
             return ""
-        return price.share(spent, most) if self.unit == "s" else price.of(self.run.seconds)
+        return price.share(spent, limit) if self.unit == "s" else price.of(self.run.seconds)
 
     @property
     def share(self) -> float:
@@ -140,13 +138,13 @@ class Watch:
 
     @property
     def time_left(self) -> float | None:
-        """Seconds by the clock until the first limit, at the rate so far; None while that is a wild guess."""
+        """Wall-clock seconds until the first limit at the rate so far; None while that cannot be estimated."""
         elapsed = self.now - self._began
-        if self._ended is not None or elapsed < 2 or self._came < ENOUGH:
+        if self._ended is not None or elapsed < 2 or self._new_results < MIN_RESULTS_FOR_RATE:
             return None
         left = [
-            (meter.most - meter.used) * elapsed / (meter.used - first.used)
+            (meter.limit - meter.used) * elapsed / (meter.used - first.used)
             for meter, first in zip(self.meters(), self._at_first, strict=True)
-            if meter.limited and meter.used - first.used > 0.01 * meter.most
+            if meter.limited and meter.used - first.used > 0.01 * meter.limit
         ]
         return min(left, default=None)
