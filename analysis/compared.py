@@ -11,8 +11,8 @@ from matplotlib.lines import Line2D
 from mfbo.analysis import style
 from mfbo.analysis.runs import anytime_figure, cost_unit
 from mfbo.errors import NothingToShow
-from mfbo.evidence.statistics import rung_correlations
-from mfbo.evidence.summary import LEVEL
+from mfbo.evidence.rung_correlation import rung_correlations
+from mfbo.evidence.summary import SIGNIFICANCE_LEVEL
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -112,7 +112,9 @@ def critical(material: Material) -> Figure:
     axes.set_yticks(range(len(order)), [style.plain(found.names[index], 18) for index in order])
     axes.set_ylim(len(order) - 0.5, -0.5)
     axes.set_xlim(0.9, len(order) + 0.1)
-    axes.set_xlabel(f"Average rank (1 is best); a bar joins\nwhat does not differ: Wilcoxon, Holm, p > {LEVEL}")
+    axes.set_xlabel(
+        f"Average rank (1 is best); a bar joins\nwhat does not differ: Wilcoxon, Holm, p > {SIGNIFICANCE_LEVEL}"
+    )
     return figure
 
 

@@ -134,7 +134,7 @@ def importance(material: Material) -> Figure:
     axes.set_yticks(place, [style.plain(row.name, 22) for row in rows])
     axes.invert_yaxis()
     axes.set_xlim(left=0)
-    axes.set_xlabel(f"Share of the variance (%); the forest\nforetells {100 * max(0.0, found.explained):.0f}% of it")
+    axes.set_xlabel(f"Share of the variance (%); the forest\nforetells {100 * max(0.0, found.r_squared):.0f}% of it")
     return figure
 
 

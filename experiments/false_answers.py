@@ -32,7 +32,7 @@ from ConfigSpace import ConfigurationSpace
 import mfbo
 from mfbo.evidence.comparison import side_by_side
 from mfbo.evidence.payoff import payoff
-from mfbo.evidence.summary import of
+from mfbo.evidence.summary import summarize
 from mfbo.ledger.run import Run
 from mfbo.trial import Config, Rung
 
@@ -61,7 +61,7 @@ def main() -> None:
     answers: Counter[str] = Counter()
     for _ in range(comparisons):
         runs = [run(name, seed, next(draws)) for name in ("smac", "random") for seed in range(seeds)]
-        answers[payoff(of(side_by_side(runs))).answer] += 1
+        answers[payoff(summarize(side_by_side(runs))).answer] += 1
     print(f"{seeds} seeds, {comparisons} comparisons: {dict(answers.most_common())}")
 
 

@@ -11,7 +11,7 @@ from mfbo.cost.price import beside, of_run
 from mfbo.display.forecast import compared, headline
 from mfbo.display.phases import charged
 from mfbo.display.text import amount, clean, number, pairs, rung_words, seconds
-from mfbo.evidence.summary import LEVEL
+from mfbo.evidence.summary import SIGNIFICANCE_LEVEL
 
 if TYPE_CHECKING:
     from mfbo.analysis.report.material import Part
@@ -85,7 +85,7 @@ def ranks(found: Ranking) -> tuple[list[str], list[list[str]]]:
     rows, pvalues = [], found.pvalues
     for index in found.order:
         name = found.names[index]
-        others = [found.names[one] for one in found.order if one != index and pvalues[index, one] > LEVEL]
+        others = [found.names[one] for one in found.order if one != index and pvalues[index, one] > SIGNIFICANCE_LEVEL]
         rows.append([name, f"{found.ranks[index, -1]:.2f}", ", ".join(others) or NONE])
     return ["optimizer", "average rank", "not told apart from"], rows
 
@@ -170,7 +170,7 @@ def forecast(run: Run) -> tuple[str, list[str], list[list[str]]]:
 
 def trust(found: Importances) -> str:
     """Where the importances come from, and how far they can be relied on."""
-    share = max(0.0, found.explained)
+    share = max(0.0, found.r_squared)
     judged = (
         "so these numbers can be relied on"
         if share >= 0.5

@@ -14,7 +14,7 @@ from mfbo.errors import BadValue, MfboError, RunNotFound
 from mfbo.evidence import importance, payoff, ranking
 from mfbo.evidence.comparison import side_by_side, sort_out
 from mfbo.evidence.curves import incumbent, standing
-from mfbo.evidence.summary import of
+from mfbo.evidence.summary import summarize
 from mfbo.ledger.journal import FILE, read
 from mfbo.study.folder import STUDY, folders, missing
 from mfbo.study.phases_result import EXPLORE, OPTIMIZE
@@ -188,7 +188,7 @@ def _part(task: str, runs: list[Run], awaited: bool) -> Part:
     fit, left_out = sort_out(runs)
     found, problem = None, ""
     try:
-        found = of(side_by_side(fit)) if fit else None
+        found = summarize(side_by_side(fit)) if fit else None
     except MfboError as error:
         problem = str(error)
     judged = payoff.payoff(found) if found else None

@@ -17,7 +17,7 @@ from mfbo.analysis.runs import Line, cost_unit, mean_lines
 from mfbo.analysis.style import Look, looks
 from mfbo.cost.price import beside
 from mfbo.display.text import clean, number, rung_words
-from mfbo.evidence.statistics import rung_correlations
+from mfbo.evidence.rung_correlation import rung_correlations
 
 if TYPE_CHECKING:
     from mfbo.analysis.report.material import Part

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from mfbo.cost.price import of_run
 from mfbo.display.counts import RunCounts
 from mfbo.display.text import clean, clean_lines, headline, rung_words
-from mfbo.evidence.statistics import rung_correlations
+from mfbo.evidence.rung_correlation import rung_correlations
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

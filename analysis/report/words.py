@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from mfbo.budget import Budget
 from mfbo.cost.price import beside, of_run
 from mfbo.display.text import amount, clean, number, pairs, rung_words
-from mfbo.evidence.statistics import rung_correlations
-from mfbo.evidence.summary import BASELINES, LEVEL
+from mfbo.evidence.rung_correlation import rung_correlations
+from mfbo.evidence.summary import BASELINES, SIGNIFICANCE_LEVEL
 
 if TYPE_CHECKING:
     from mfbo.analysis.report.material import Material, Part
@@ -339,7 +339,7 @@ def ranked(found: Ranking, joins: str) -> str:
     of = " (each by its mean over seeds)" if found.kind == "tasks" else ""
     said = (
         f"Mean rank by final loss over {blocks}{of}; 1 is best. {joins} optimizers that differ by no more than chance "
-        f"explains (p > {LEVEL}: Wilcoxon signed-rank over the {blocks}, Holm-adjusted for "
+        f"explains (p > {SIGNIFICANCE_LEVEL}: Wilcoxon signed-rank over the {blocks}, Holm-adjusted for "
         f"{counted(found.pairs, 'pair')})."
     )
     if len(found.final) < found.needed:

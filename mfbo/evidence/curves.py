@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 Floats: TypeAlias = NDArray[np.float64]
 Worth: TypeAlias = Callable[["Config"], float]
-FULL = 1 - 1e-9  # work of a full evaluation, less what sums of fractions lose
-ROUNDING = 1e-9  # of a loss: by so much a mean of equal losses may lie beside them
-SPENT = ("budget", "exhausted")  # a run that ended so has nothing left to try within its limit
+FULL_WORK = 1 - 1e-9  # work from which on an evaluation is a full one: sums of fractions lose a little
+LOSS_ROUNDING = 1e-9  # relative: the mean of equal losses may differ from them by this much
+ENDS_AT_LIMIT = ("budget", "exhausted")  # statuses of runs that have nothing left to try within their limit
 
 
 class Incumbent:
@@ -121,12 +121,12 @@ class Curve:
 
     def above(self, work: float) -> Curve:
         """With losses that count for nothing, infinite, where the incumbent was measured below that fidelity."""
-        return Curve(self.costs, np.where(self.works < work * FULL, np.inf, self.losses), self.works, self.end)
+        return Curve(self.costs, np.where(self.works < work * FULL_WORK, np.inf, self.losses), self.works, self.end)
 
     @property
     def full_from(self) -> float:
         """The cost from which on the incumbent was measured at full fidelity; infinite if it never was."""
-        return cost_for_good(self.costs, self.works >= FULL)
+        return cost_for_good(self.costs, self.works >= FULL_WORK)
 
 
 def anytime(run: Run, worth: Worth | None = None) -> Curve:
@@ -148,7 +148,7 @@ def anytime(run: Run, worth: Worth | None = None) -> Curve:
     losses = np.array([worth(result.trial.config) if worth else result.outcome.loss for result in found], dtype=float)
     works = np.array([result.outcome.rung.work for result in found], dtype=float)
     last = np.append(costs[1:] > costs[:-1], True)[: len(costs)]  # of several at the same cost
-    limit = Budget.parse(run.limits.max_cost).amount if run.limits.max_cost and run.ended in SPENT else 0.0
+    limit = Budget.parse(run.limits.max_cost).amount if run.limits.max_cost and run.ended in ENDS_AT_LIMIT else 0.0
     return Curve(costs[last], losses[last], works[last], max(run.spent, limit))
 
 
@@ -161,7 +161,7 @@ def cost_for_good(costs: Floats, reached: NDArray[np.bool_]) -> float:
 
 def reaches(losses: ArrayLike, quality: float) -> NDArray[np.bool_]:
     """Which of `losses` are `quality` or less, as far as rounding lets one tell."""
-    return np.asarray(np.asarray(losses) <= quality + ROUNDING * abs(quality))
+    return np.asarray(np.asarray(losses) <= quality + LOSS_ROUNDING * abs(quality))
 
 
 def cost_to_quality(curve: Curve, quality: float) -> float:

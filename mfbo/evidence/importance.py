@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from mfbo.evidence.curves import Floats
     from mfbo.ledger.run import Result, Run
 
-FEWEST, MOST = 20, 2000  # trials: below the first a forest tells nothing, above the second it learns little more
-FORESTS, TREES = 8, 20
-SAMPLES = 1024  # a power of two, for each hyperparameter and forest
-INACTIVE = -1.0
-FENCE = 3.0
+MIN_TRIALS, MAX_TRIALS = 20, 2000  # below the first a forest tells nothing, above the second it learns little more
+N_FORESTS, N_TREES = 8, 20
+SOBOL_SAMPLES = 1024  # a power of two, for each hyperparameter and forest
+INACTIVE_VALUE = -1.0  # of an inactive hyperparameter, to the forest: below the unit interval
+OUTLIER_FENCE = 3.0  # losses are cut at the median plus so many times the median's distance from the best
 
 
 @dataclass(frozen=True)
@@ -53,40 +53,39 @@ class Importances:
 
     Attributes:
         rows: the most important first.
-        explained: fraction of the losses' variance within rungs that a forest foretells for configurations it has not
-            seen; near 0 or below, the other numbers mean nothing.
+        r_squared: R² within rungs of a forest's predictions for configurations that it has not seen; near 0 or below,
+            the other numbers mean nothing.
         trials: how many were learnt from.
     """
 
     rows: tuple[Importance, ...]
-    explained: float
+    r_squared: float
     trials: int
 
 
 def importances(runs: Sequence[Run], seed: int = 0) -> Importances | None:
-    """How much each hyperparameter matters, by all complete trials of `runs`.
+    """How much each hyperparameter matters, from all complete trials of `runs`.
 
-    Losses further above the median than `FENCE` times what the best is below it count as if they were there: else a few
-    diverged trials would decide alone. A hyperparameter that is inactive in a part of the space has no effect there.
-    Forbidden parts of the space are not left out.
+    Losses are cut at the `OUTLIER_FENCE`: else a few diverged trials would decide alone. A hyperparameter has no effect
+    where it is inactive. Forbidden parts of the space are not left out.
 
     Args:
         runs: of one task and space.
         seed: of the forests.
 
     Returns:
-        None where fewer than `FEWEST` trials are complete, or nothing varies.
+        None where fewer than `MIN_TRIALS` trials are complete, or nothing varies.
     """
     space = _space(runs)
     found = _complete(runs, seed)
-    if space is None or len(found) < FEWEST:
+    if space is None or len(found) < MIN_TRIALS:
         return None
     inputs, losses, groups = _table(space, found)
     tuned = [index for index, hp in enumerate(space.values()) if hp.size > 1]
-    if len(losses) < FEWEST or not tuned or np.ptp(losses) == 0:
+    if len(losses) < MIN_TRIALS or not tuned or np.ptp(losses) == 0:
         return None
     rng = np.random.default_rng(seed)
-    forests = [_forest(inputs, losses, rng) for _ in range(FORESTS)]
+    forests = [_forest(inputs, losses, rng) for _ in range(N_FORESTS)]
     alone, total = _indices(forests, space, tuned, float(inputs[:, -1].max()), rng)
     if not np.isfinite(total).all():
         return None
@@ -96,7 +95,7 @@ def importances(runs: Sequence[Run], seed: int = 0) -> Importances | None:
         for index, one, every, spread in zip(tuned, alone.mean(0), total.mean(0), total.std(0), strict=True)
     ]
     rows.sort(key=lambda row: -row.total)
-    return Importances(tuple(rows), _explained(inputs, losses, groups, seed), len(losses))
+    return Importances(tuple(rows), _r_squared(inputs, losses, groups, seed), len(losses))
 
 
 def _space(runs: Sequence[Run]) -> ConfigurationSpace | None:
@@ -113,9 +112,9 @@ def _space(runs: Sequence[Run]) -> ConfigurationSpace | None:
 def _complete(runs: Sequence[Run], seed: int) -> list[Result]:
     found = [result for run in runs for result in run.results if result.outcome.status == "ok"]
     found = [result for result in found if result.outcome.loss is not None]
-    if len(found) <= MOST:
+    if len(found) <= MAX_TRIALS:
         return found
-    chosen = np.random.default_rng(seed).choice(len(found), MOST, replace=False)
+    chosen = np.random.default_rng(seed).choice(len(found), MAX_TRIALS, replace=False)
     return [found[index] for index in sorted(chosen)]
 
 
@@ -130,13 +129,13 @@ def _table(space: ConfigurationSpace, found: Sequence[Result]) -> tuple[Floats, 
         except Exception:  # noqa: S112 (a configuration that does not fit its space tells nothing)
             continue
         work = math.log(max(result.outcome.rung.work, 1e-6))
-        rows.append([*np.where(np.isnan(vector), INACTIVE, vector), work])
+        rows.append([*np.where(np.isnan(vector), INACTIVE_VALUE, vector), work])
         losses.append(result.outcome.loss)
         groups.append(result.trial.key)
     values = np.array(losses, dtype=float)
     if len(values):
         least, middle = values.min(), np.median(values)
-        values = np.minimum(values, middle + FENCE * (middle - least) if middle > least else values.max())
+        values = np.minimum(values, middle + OUTLIER_FENCE * (middle - least) if middle > least else values.max())
     return np.array(rows).reshape(len(rows), len(space) + 1), values, np.array(groups)
 
 
@@ -145,7 +144,7 @@ def _forest(inputs: Floats, losses: Floats, rng: np.random.Generator) -> Any:
     from sklearn.ensemble import RandomForestRegressor
 
     drawn = rng.integers(len(losses), size=len(losses))
-    forest = RandomForestRegressor(TREES, random_state=int(rng.integers(2**31)), min_samples_leaf=2)
+    forest = RandomForestRegressor(N_TREES, random_state=int(rng.integers(2**31)), min_samples_leaf=2)
     return forest.fit(inputs[drawn], losses[drawn])
 
 
@@ -162,14 +161,14 @@ def _indices(
 
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # a forest that predicts a constant has no variance to split: NaN
-        found = stats.sobol_indices(func=losses, n=SAMPLES, dists=[stats.uniform()] * len(tuned), rng=rng)
+        found = stats.sobol_indices(func=losses, n=SOBOL_SAMPLES, dists=[stats.uniform()] * len(tuned), rng=rng)
     shape = len(forests), len(tuned)
     alone, total = (np.clip(np.reshape(part, shape), 0, 1) for part in (found.first_order, found.total_order))
     return np.minimum(alone, total), total
 
 
 def _points(space: ConfigurationSpace, tuned: Sequence[int], unit: Floats) -> Floats:
-    """Points of the unit cube as ConfigSpace's vectors, hyperparameters that are inactive there at `INACTIVE`.
+    """Points of the unit cube as ConfigSpace's vectors, hyperparameters that are inactive there at `INACTIVE_VALUE`.
 
     Args:
         space: of all hyperparameters.
@@ -188,11 +187,11 @@ def _points(space: ConfigurationSpace, tuned: Sequence[int], unit: Floats) -> Fl
             vectors[child, ~condition.satisfied_by_vector_array(vectors)] = np.nan
         if np.isnan(vectors).sum() == before:
             break
-    return np.where(np.isnan(vectors), INACTIVE, vectors)
+    return np.where(np.isnan(vectors), INACTIVE_VALUE, vectors)
 
 
-def _explained(inputs: Floats, losses: Floats, groups: NDArray[Any], seed: int) -> float:
-    """One less the squared error of foretelling, over that of knowing each rung's mean alone."""
+def _r_squared(inputs: Floats, losses: Floats, groups: NDArray[Any], seed: int) -> float:
+    """R² within rungs, cross-validated over configurations."""
     from sklearn.ensemble import RandomForestRegressor
     from sklearn.model_selection import GroupKFold, cross_val_predict
 
@@ -200,10 +199,10 @@ def _explained(inputs: Floats, losses: Floats, groups: NDArray[Any], seed: int) 
     if folds < 2:
         return 0.0
     forest = RandomForestRegressor(50, random_state=seed, min_samples_leaf=2)
-    foretold = cross_val_predict(forest, inputs, losses, groups=groups, cv=GroupKFold(folds))
+    predicted = cross_val_predict(forest, inputs, losses, groups=groups, cv=GroupKFold(folds))
     means = np.empty_like(losses)
     for work in np.unique(inputs[:, -1]):
         at = inputs[:, -1] == work
         means[at] = losses[at].mean()
     spread = float(((losses - means) ** 2).sum())
-    return 1 - float(((losses - foretold) ** 2).sum()) / spread if spread > 0 else 0.0
+    return 1 - float(((losses - predicted) ** 2).sum()) / spread if spread > 0 else 0.0

@@ -1,4 +1,4 @@
-"""Did multi-fidelity pay off: what the runs of one task say, and when they cannot say it."""
+"""Did multi-fidelity pay off on one task: yes, no, or when the runs cannot say it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Literal, TypeAlias
 
 from mfbo.evidence.comparison import Group
 from mfbo.evidence.statistics import SpeedUp
-from mfbo.evidence.summary import BASELINES, Evidence, Standing, speed_up_by, worse
+from mfbo.evidence.summary import BASELINES, Evidence, Standing, significantly_worse, speed_up_by
 from mfbo.optimizers.registry import DEFAULT
 
 Answer: TypeAlias = Literal["yes", "likely", "no", "unlikely", "open", "unknown"]
-ENOUGH = 6
+MIN_SEEDS = 6
 """Paired seeds from which on a two-sided signed-rank test can fall below 5%: its smallest p-value is 2 / 2**seeds."""
 
 
@@ -21,12 +21,13 @@ class Payoff:
     """Whether an optimizer that uses low fidelities beat those that train everything in full, on one task.
 
     Attributes:
-        answer: ``yes`` where the interval of the speed-up lies above 1 and there are `ENOUGH` seeds, ``no`` where that
-            of the baseline over the optimizer does too, or the optimizer's final losses are `worse`; ``likely`` or
-            ``unlikely`` with fewer; ``open`` where neither holds; ``unknown`` without a baseline, without such an
-            optimizer, or for one seed. An interval below 1 alone says too little: the baseline has come to its own
-            final loss by definition, so chance alone makes for that in one of eight comparisons of six seeds. Losses of
-            the optimizer that were measured below the baseline's fidelity never make for ``no``.
+        answer: ``yes`` where the interval of the speed-up lies above 1 and there are `MIN_SEEDS` seeds, ``no`` where
+            that of the baseline over the optimizer does too, or the optimizer's final losses are
+            `significantly_worse`; ``likely`` or ``unlikely`` with fewer; ``open`` where neither holds; ``unknown``
+            without a baseline, without such an optimizer, or for one seed. An interval below 1 alone says too little:
+            the baseline has come to its own final loss by definition, so chance alone makes for that in one of eight
+            comparisons of six seeds. Losses of the optimizer that were measured below the baseline's fidelity never
+            make for ``no``.
         optimizer: that is judged: the default one if it was run, else the one with the best final loss.
             None if there is none.
         baseline: that it is judged by: the first of `mfbo.evidence.summary.BASELINES` that was run; None if none was.
@@ -42,7 +43,7 @@ class Payoff:
 
     @property
     def smallest_pvalue(self) -> float:
-        """That a signed-rank test over so many paired seeds can have."""
+        """Of a signed-rank test over as many paired seeds."""
         return min(1.0, 2.0 ** (1 - self.seeds))
 
 
@@ -71,14 +72,14 @@ def _judged(found: Evidence, groups: dict[str, Group]) -> Standing | None:
 def _slower(group: Group, base: Group, end: float) -> bool:
     """Whether the baseline beats the optimizer: by cost to what the optimizer had in the end, or by what it had."""
     back = speed_up_by(base, group, end)
-    return (back is not None and back.low > 1) or worse(group, base, end)
+    return (back is not None and back.low > 1) or significantly_worse(group, base, end)
 
 
 def _answer(found: SpeedUp | None, seeds: int, *, slower: bool) -> Answer:
     if found is None:
         return "unknown"
     if found.low > 1:
-        return "yes" if seeds >= ENOUGH else "likely"
+        return "yes" if seeds >= MIN_SEEDS else "likely"
     if found.high < 1 and slower:
-        return "no" if seeds >= ENOUGH else "unlikely"
+        return "no" if seeds >= MIN_SEEDS else "unlikely"
     return "open"

@@ -1,23 +1,18 @@
-"""Statistics over runs: intervals, ranks, tests, speed-up, rank correlation between rungs. Pure functions."""
+"""Statistics over runs: intervals, ranks, tests, speed-up. Pure functions."""
 
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from mfbo.evidence.curves import ROUNDING, Curve, Floats, common_costs, cost_for_good, on, reaches
-
-if TYPE_CHECKING:
-    from mfbo.ledger.run import Run
-    from mfbo.trial import Rung
+from mfbo.evidence.curves import LOSS_ROUNDING, Curve, Floats, common_costs, cost_for_good, on, reaches
 
 Indices: TypeAlias = NDArray[np.intp]
 
@@ -97,7 +92,7 @@ def speed_up(
         ValueError: fewer than two curves, or curves that nowhere overlap.
     """
     ours, theirs = _grid(curves), _grid(baseline)
-    least = ROUNDING * float(theirs[0][-1])  # for what was there at no cost
+    least = LOSS_ROUNDING * float(theirs[0][-1])  # for what was there at no cost
 
     def factor(i: Indices, j: Indices) -> float:
         mean = theirs[1][j].mean(axis=0)
@@ -134,14 +129,17 @@ def average_ranks(losses: ArrayLike) -> Floats:
     Args:
         losses: (n_tasks, n_optimizers, n_costs).
     """
-    values = _settled(np.asarray(losses, dtype=float))
+    values = _rounded(np.asarray(losses, dtype=float))
     ranks = stats.rankdata(np.where(np.isnan(values), np.inf, values), axis=1)
     return np.asarray(ranks.mean(axis=0), dtype=float)
 
 
-def _settled(values: Floats) -> Floats:
-    """Without the digits in which means of equal numbers differ."""
-    return np.array([float(f"{value:.12g}") for value in values.flat]).reshape(values.shape)
+def _rounded(values: Floats) -> Floats:
+    """To 12 significant digits: means of equal numbers differ in the last ones."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scale = 10.0 ** np.clip(11 - np.floor(np.log10(np.abs(values))), -290, 290)
+        rounded = np.round(values * scale) / scale
+    return np.where(np.isfinite(rounded) & (values != 0), rounded, values)
 
 
 def wilcoxon(first: ArrayLike, second: ArrayLike) -> float:
@@ -154,7 +152,7 @@ def wilcoxon(first: ArrayLike, second: ArrayLike) -> float:
     """
     one, other = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
     differences = one - other
-    differences = differences[np.abs(differences) > ROUNDING * np.maximum(np.abs(one), np.abs(other))]
+    differences = differences[np.abs(differences) > LOSS_ROUNDING * np.maximum(np.abs(one), np.abs(other))]
     return float(stats.wilcoxon(differences).pvalue) if len(differences) else 1.0
 
 
@@ -181,40 +179,3 @@ def pairwise_wilcoxon(losses: ArrayLike) -> Floats:
     for (i, j), pvalue in zip(pairs, adjusted, strict=True):
         matrix[i, j] = matrix[j, i] = pvalue
     return matrix
-
-
-@dataclass(frozen=True)
-class RungCorrelation:
-    """How well one rung foretells another.
-
-    Attributes:
-        low, high: the rungs.
-        rho: Spearman's rank correlation; NaN where fewer than three configurations were seen at both, or all are equal.
-        n: configurations that were seen at both.
-    """
-
-    low: Rung
-    high: Rung
-    rho: float
-    n: int
-
-
-def rung_correlations(*runs: Run) -> list[RungCorrelation]:
-    """Rank correlation between the losses of the same configurations at each pair of rungs, low to high.
-
-    Only complete trials count, those of several runs of one task together. An optimizer promotes the better ones, so
-    this understates what a random sample of configurations would show.
-    """
-    seen: dict[Rung, dict[tuple[int, str], float]] = defaultdict(dict)
-    for number, run in enumerate(runs):
-        for result in run.results:
-            if result.outcome.status == "ok" and result.outcome.loss is not None:
-                seen[result.outcome.rung][number, result.trial.key] = result.outcome.loss
-    found = []
-    for low, high in combinations(sorted(seen, key=lambda rung: rung.work), 2):
-        both = [key for key in seen[low] if key in seen[high]]
-        pairs = [[seen[rung][key] for key in both] for rung in (low, high)]
-        constant = any(len(set(losses)) < 2 for losses in pairs)
-        rho = math.nan if constant or len(both) < 3 else float(stats.spearmanr(*pairs).statistic)
-        found.append(RungCorrelation(low, high, rho, len(both)))
-    return found

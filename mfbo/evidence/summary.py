@@ -1,4 +1,4 @@
-"""What a comparison shows, in numbers: each optimizer's result, its cost, and whether the difference is one."""
+"""A comparison in numbers: each optimizer's final loss, its cost, and whether differences are significant."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mfbo.ledger.journal import read
 if TYPE_CHECKING:
     from mfbo.ledger.run import Run
 
-LEVEL = 0.05  # of the test between final losses
+SIGNIFICANCE_LEVEL = 0.05  # of the tests between final losses
 BASELINES = ("random", "grid", "random-2x")  # the first that is there is compared with
 
 
@@ -105,7 +105,7 @@ class Evidence:
 
 
 def evidence(folders: Sequence[Path | str]) -> list[Evidence]:
-    """What runs show, task by task.
+    """The standing of each optimizer, task by task.
 
     Args:
         folders: of runs; those of one task must be comparable, see `comparison.compare`. What cannot stand beside
@@ -120,12 +120,12 @@ def evidence(folders: Sequence[Path | str]) -> list[Evidence]:
     found = []
     for runs in by_task.values():
         fit, left_out = sort_out(runs)
-        found.append(replace(of(side_by_side(fit or runs)), left_out=tuple(left_out)))
+        found.append(replace(summarize(side_by_side(fit or runs)), left_out=tuple(left_out)))
     return found
 
 
-def of(comparison: Comparison) -> Evidence:
-    """What one comparison shows."""
+def summarize(comparison: Comparison) -> Evidence:
+    """The standing of each optimizer of a comparison."""
     groups = comparison.groups
     end = min(curve.end for group in groups for curve in group.curves)
     base = next((group for name in BASELINES for group in groups if group.optimizer == name), None)
@@ -201,13 +201,13 @@ def speed_up_by(group: Group, base: Group | None, end: float) -> SpeedUp | None:
     return speed_up(ours, theirs, paired=sorted(group.seeds) == sorted(base.seeds))
 
 
-def worse(group: Group, base: Group, end: float) -> bool:
+def significantly_worse(group: Group, base: Group, end: float) -> bool:
     """Whether final losses of `group` lie above those of `base`, over paired seeds, by more than chance explains.
 
-    By Wilcoxon's signed-rank test at `LEVEL`, which fewer than six seeds never pass.
+    By Wilcoxon's signed-rank test at `SIGNIFICANCE_LEVEL`, which fewer than six seeds never pass.
     """
     ours, theirs = _pairs(group, base, end)
-    return len(ours) > 1 and sum(ours) > sum(theirs) and wilcoxon(ours, theirs) <= LEVEL
+    return len(ours) > 1 and sum(ours) > sum(theirs) and wilcoxon(ours, theirs) <= SIGNIFICANCE_LEVEL
 
 
 def _by_seed(group: Group, curves: Sequence[Curve]) -> list[Curve]:

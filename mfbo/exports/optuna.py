@@ -10,7 +10,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mfbo.evidence.curves import FULL
+from mfbo.evidence.curves import FULL_WORK
 from mfbo.exports import needed
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def _trial(optuna: Any, results: Sequence[Result], distributions: Mapping[str, A
         for result in results
         if result.outcome.loss is not None
     }
-    state = states.FAIL if last.failed else states.COMPLETE if last.rung.work >= FULL else states.PRUNED
+    state = states.FAIL if last.failed else states.COMPLETE if last.rung.work >= FULL_WORK else states.PRUNED
     state = states.FAIL if last.loss is None else state
     began = _moment(created)
     return optuna.trial.create_trial(

@@ -24,7 +24,7 @@ from mfbo.display.lines import LineDisplay
 from mfbo.display.progress import Progress
 from mfbo.errors import BadCost, BadLedger, BadValue
 from mfbo.evidence.comparison import side_by_side
-from mfbo.evidence.summary import of
+from mfbo.evidence.summary import summarize
 from mfbo.exports.table import rows
 from mfbo.ledger.journal import FILE, read
 from mfbo.study.folder import read_study
@@ -179,7 +179,7 @@ def test_each_row_of_an_export_and_each_axis_of_cost_has_money(tmp_path):
     assert [row["money"] for row in rows(run)] == pytest.approx([row["spent"] for row in rows(run)])
     comparison = side_by_side([run])
     assert cost_unit(comparison, 3.0) == ("Cost (s at 3600USD/h, virtual)", 1)
-    trace = anytime(of(comparison), looks_of(["random"]))["data"][-1]
+    trace = anytime(summarize(comparison), looks_of(["random"]))["data"][-1]
     assert trace["text"] == [f" ({cost:.2f} USD)" for cost in trace["x"]]
     mfbo.tune("branin", "3s", optimizer="random", out=tmp_path / "bare")
     bare = read(tmp_path / "bare")

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from made_runs import FULL, RUNGS, at, made_run
 from scipy import stats
@@ -15,7 +15,6 @@ from scipy import stats
 from mfbo.evidence import curves, statistics
 from mfbo.evidence.curves import Curve, Incumbent, anytime, improvements, incumbent
 from mfbo.ledger.run import Limits
-from mfbo.trial import Rung
 
 LOW, MIDDLE = RUNGS[1], RUNGS[2]
 losses = st.floats(-1e3, 1e3)
@@ -287,35 +286,3 @@ def test_pairs_of_optimizers_are_compared_by_wilcoxon_with_holm():
     np.testing.assert_allclose(found[np.triu_indices(3, 1)], adjusted)
     assert np.diag(found).tolist() == [1, 1, 1]
     assert statistics.pairwise_wilcoxon([[1.0]]).tolist() == [[1]]
-
-
-def test_rungs_are_correlated_over_the_configurations_that_were_seen_at_both():
-    low = [(loss, LOW, 1, {"x": number}) for number, loss in enumerate([5, 3, 4, 1, 2])]
-    high = [(loss, FULL, 1, {"x": number}) for number, loss in enumerate([9, 6, 8, 7])]
-    partial = [(0.0, MIDDLE, 1, {"x": 0}, "stopped"), (None, FULL, 1, {"x": 4}, "failed")]
-    (found,) = statistics.rung_correlations(made_run(*low, *high, *partial))
-    # ranks 4 2 3 1 against 4 1 3 2: 1 - 6 * (0 + 1 + 0 + 1) / (4 * 15)
-    assert (found.low, found.high, found.n) == (LOW, FULL, 4)
-    assert found.rho == pytest.approx(0.8)
-
-
-@pytest.mark.parametrize("high", [[9, 6], [7, 7, 7]])
-def test_no_correlation_is_made_up_where_there_is_too_little(high):
-    low = [(loss, LOW, 1, {"x": number}) for number, loss in enumerate([5, 3, 4])]
-    top = [(loss, FULL, 1, {"x": number}) for number, loss in enumerate(high)]
-    (found,) = statistics.rung_correlations(made_run(*low, *top))
-    assert math.isnan(found.rho)
-    assert found.n == len(high)
-
-
-@settings(max_examples=20)
-@given(st.lists(losses, min_size=3, max_size=20, unique=True), st.randoms())
-def test_rank_correlation_does_not_depend_on_scale_and_turns_with_the_order(values, random):
-    keys = list(range(len(values)))
-    random.shuffle(keys)
-    low = [(value, LOW, 1, {"x": key}) for key, value in zip(keys, values, strict=True)]
-    ranks = {key: rank for rank, (_, key) in enumerate(sorted(zip(values, keys, strict=True)))}
-    for sign in (1, -1):
-        high = [(sign * 3.0 * ranks[key], Rung(27, 1.0, 1.0), 1, {"x": key}) for key in keys]
-        (found,) = statistics.rung_correlations(made_run(*low, *high))
-        assert found.rho == pytest.approx(sign)

@@ -18,8 +18,8 @@ from mfbo.display.evidence import comparison as printed
 from mfbo.evidence.comparison import side_by_side
 from mfbo.evidence.payoff import payoff
 from mfbo.evidence.ranking import Ranking, ranking
-from mfbo.evidence.statistics import average_ranks
-from mfbo.evidence.summary import of, worse
+from mfbo.evidence.statistics import Band, average_ranks
+from mfbo.evidence.summary import significantly_worse, summarize
 from mfbo.ledger.run import Limits
 
 LOW = RUNGS[1]
@@ -31,7 +31,7 @@ def runs_of(optimizer, seeds, *results, **facts):
 
 
 def found_in(*runs):
-    return of(side_by_side([run for some in runs for run in some]))
+    return summarize(side_by_side([run for some in runs for run in some]))
 
 
 def row_of(found, name):
@@ -88,7 +88,7 @@ def test_a_baseline_below_full_fidelity_is_met_there():
 def test_true_losses_compare_whatever_they_were_measured_at():
     groups = found_in(runs_of("smac", 2, (0.1, LOW, 5)), runs_of("random", 2, (0.2, FULL, 10))).comparison
     true = [replace(group, worth=lambda config: 0.0) for group in groups.groups]
-    found = of(replace(groups, groups=tuple(true), true=True))
+    found = summarize(replace(groups, groups=tuple(true), true=True))
     assert row_of(found, "smac").speed_up.factor == pytest.approx(2)
     assert row_of(found, "smac").below == 0
 
@@ -205,13 +205,13 @@ def test_worse_is_what_a_signed_rank_test_says_is_worse():
     for seeds, expected in ((5, False), (6, True)):
         ours = [made_run((0.3 + seed / 100, FULL, 9), optimizer="smac", seed=seed) for seed in range(seeds)]
         found = found_in(ours, runs_of("random", seeds, (0.2, FULL, 9)))
-        assert worse(*found.comparison.groups, found.end) == expected
-        assert not worse(*found.comparison.groups[::-1], found.end)
+        assert significantly_worse(*found.comparison.groups, found.end) == expected
+        assert not significantly_worse(*found.comparison.groups[::-1], found.end)
 
 
 def test_all_pairs_that_are_not_told_apart_are_named():
     final = [[0.1, 0.2, 0.05 if block % 2 else 0.9] for block in range(10)]
     place = average_ranks([[[loss] for loss in block] for block in final])
-    found = Ranking(("a", "b", "c"), "seeds", np.ones(1), place, np.array(final))
+    found = Ranking(("a", "b", "c"), "seeds", True, np.ones(1), Band(place, place, place), np.array(final))
     _, rows = ranks(found)
     assert {row[0]: row[2] for row in rows} == {"a": "c", "b": "c", "c": "a, b"}

@@ -9,7 +9,7 @@ import pytest
 from ConfigSpace import Categorical, ConfigurationSpace, EqualsCondition, Float, Integer, OrdinalHyperparameter
 from made_runs import FULL, RUNGS, made_run
 
-from mfbo.evidence.importance import FEWEST, importances
+from mfbo.evidence.importance import MIN_TRIALS, importances
 from mfbo.ledger.fingerprint import space_dict
 
 
@@ -42,7 +42,7 @@ def test_ishigamis_function_has_the_indices_that_are_known_in_closed_form():
         assert rows[name].alone == pytest.approx(alone, abs=0.1)
         assert rows[name].total == pytest.approx(total, abs=0.1)
     assert [row.name for row in found.rows] == ["x", "y", "z"]
-    assert found.explained > 0.8
+    assert found.r_squared > 0.8
 
 
 def mixed_space():
@@ -85,7 +85,7 @@ def test_it_is_the_same_every_time_and_noise_explains_nothing():
     run = run_of(mixed_space(), lambda config, rung: rng.normal(), 100)
     first, second = importances([run]), importances([run])
     assert first == second
-    assert first.explained < 0.2
+    assert first.r_squared < 0.2
 
 
 def test_nothing_is_said_of_few_trials_of_one_loss_of_no_run_and_of_a_damaged_space():
@@ -94,7 +94,7 @@ def test_nothing_is_said_of_few_trials_of_one_loss_of_no_run_and_of_a_damaged_sp
 
     space = mixed_space()
     assert importances([]) is None
-    assert importances([run_of(space, loss, FEWEST - 1)]) is None
+    assert importances([run_of(space, loss, MIN_TRIALS - 1)]) is None
     assert importances([run_of(space, lambda config, rung: 1.0, 50)]) is None
     damaged = run_of(space, loss, 50).results
     assert importances([made_run(*[(r.outcome.loss, FULL, 1, r.trial.config) for r in damaged])]) is None

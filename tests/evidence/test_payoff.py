@@ -7,10 +7,9 @@ import pytest
 from made_runs import FULL, RUNGS, made_run
 
 from mfbo.evidence.comparison import side_by_side
-from mfbo.evidence.payoff import ENOUGH, payoff
+from mfbo.evidence.payoff import MIN_SEEDS, payoff
 from mfbo.evidence.ranking import ranking
-from mfbo.evidence.statistics import rung_correlations
-from mfbo.evidence.summary import of
+from mfbo.evidence.summary import summarize
 
 LOW = RUNGS[1]
 
@@ -25,7 +24,7 @@ def run_of(optimizer, seed, *steps, task="made"):
 def evidence_of(seeds, ours, theirs=((0.5, 10), (0.2, 80)), optimizer="smac", baseline="random"):
     runs = [run_of(optimizer, seed, *ours(seed)) for seed in range(seeds)]
     runs += [run_of(baseline, seed, *theirs) for seed in range(seeds)]
-    return of(side_by_side(runs))
+    return summarize(side_by_side(runs))
 
 
 def soon(seed):
@@ -47,11 +46,11 @@ def never(seed):
 @pytest.mark.parametrize(
     ("ours", "seeds", "answer"),
     [
-        (soon, ENOUGH, "yes"),
-        (soon, ENOUGH - 1, "likely"),
-        (late, ENOUGH, "no"),
+        (soon, MIN_SEEDS, "yes"),
+        (soon, MIN_SEEDS - 1, "likely"),
+        (late, MIN_SEEDS, "no"),
         (late, 3, "unlikely"),
-        (never, ENOUGH, "no"),
+        (never, MIN_SEEDS, "no"),
         (mixed, 8, "open"),
         (soon, 1, "unknown"),
     ],
@@ -61,7 +60,7 @@ def test_the_answer_is_what_the_interval_and_the_number_of_seeds_allow(ours, see
 
 
 def test_enough_seeds_are_those_from_which_a_signed_rank_test_can_be_significant():
-    few, enough = (payoff(evidence_of(seeds, soon)) for seeds in (ENOUGH - 1, ENOUGH))
+    few, enough = (payoff(evidence_of(seeds, soon)) for seeds in (MIN_SEEDS - 1, MIN_SEEDS))
     assert enough.smallest_pvalue < 0.05 < few.smallest_pvalue
 
 
@@ -69,7 +68,7 @@ def test_the_speed_up_is_the_ratio_of_the_costs_over_every_baseline():
     runs = [run_of("smac", seed, (0.5, 1), (0.1, 8)) for seed in range(3)]
     runs += [run_of("random", seed, (0.5, 10), (0.2, 80)) for seed in range(3)]
     runs += [run_of("grid", seed, (0.4, 40)) for seed in range(3)]
-    found = payoff(of(side_by_side(runs)))
+    found = payoff(summarize(side_by_side(runs)))
     assert {name: one.factor for name, one in found.speed_ups.items()} == {"random": 10, "grid": 5}
 
 
@@ -82,13 +81,13 @@ def test_smac_is_judged_even_where_another_did_better():
     runs = [run_of("smac", seed, (0.5, 1), (0.2, 95)) for seed in range(3)]
     runs += [run_of("hyperband", seed, (0.1, 2)) for seed in range(3)]
     runs += [run_of("random", seed, (0.5, 10), (0.2, 80)) for seed in range(3)]
-    assert payoff(of(side_by_side(runs))).optimizer.name == "smac"
+    assert payoff(summarize(side_by_side(runs))).optimizer.name == "smac"
 
 
 def test_ranks_over_the_seeds_of_one_task_are_those_worked_out_by_hand():
     runs = [run_of("smac", seed, (0.5, 50)) for seed in (0, 1)]
     runs += [run_of("random", 0, (0.9, 20), (0.1, 100)), run_of("random", 1, (0.9, 20))]
-    found = ranking([of(side_by_side(runs))])
+    found = ranking([summarize(side_by_side(runs))])
     assert (found.names, found.kind) == (("smac", "random"), "seeds")
     assert found.shares[0] >= 0.2  # before that neither has a result
     assert found.ranks[:, 0].tolist() == [2, 1]  # random alone has one
@@ -99,7 +98,7 @@ def test_ranks_over_the_seeds_of_one_task_are_those_worked_out_by_hand():
 
 def test_ranks_over_tasks_are_of_mean_losses_and_of_the_optimizers_that_all_have():
     tasks = [
-        of(
+        summarize(
             side_by_side(
                 [run_of(name, seed, (loss, 10), task=task) for name, loss in losses.items() for seed in (0, 1)]
             )
@@ -115,17 +114,5 @@ def test_ranks_over_tasks_are_of_mean_losses_and_of_the_optimizers_that_all_have
 
 
 def test_there_are_no_ranks_of_one_optimizer_or_one_block():
-    assert ranking([of(side_by_side([run_of("smac", seed, (0.5, 50)) for seed in (0, 1)]))]) is None
-    assert ranking([of(side_by_side([run_of(name, 0, (0.5, 50)) for name in ("smac", "grid")]))]) is None
-
-
-def test_rungs_of_several_runs_correlate_over_all_of_their_configurations_and_never_across_runs():
-    def run(seed, sign):
-        low = [(0.1 * x, LOW, 1, {"x": x}) for x in range(3)]
-        high = [(seed + sign * 0.1 * x, FULL, 1, {"x": x}) for x in range(3)]
-        return made_run(*low, *high, seed=seed)
-
-    one, both = rung_correlations(run(0, 1)), rung_correlations(run(0, 1), run(0, -1))
-    assert [(found.rho, found.n) for found in one] == [(1, 3)]
-    assert both[0].n == 6
-    assert both[0].rho == pytest.approx(0, abs=0.2)
+    assert ranking([summarize(side_by_side([run_of("smac", seed, (0.5, 50)) for seed in (0, 1)]))]) is None
+    assert ranking([summarize(side_by_side([run_of(name, 0, (0.5, 50)) for name in ("smac", "grid")]))]) is None
