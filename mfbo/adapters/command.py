@@ -5,12 +5,14 @@ Each ``{NAME}`` is filled in: a hyperparameter of the space, or one of these:
 - ``{epochs}``: train until so many are done; 1 to 27, or as in ``{epochs:3-81}``.
 - ``{data}``: train on such a fraction of the data; 0.1 to 1, or as in ``{data:0.05-1}``.
 - ``{seed}``: of the run.
+- ``{output}``: an empty folder of the trial, for what it writes; gone after it.
 - ``{checkpoint}``: a folder with what an earlier rung of the configuration has left there, empty at first; to go on
   from it, leave there what that takes. ``{start_epoch}``: epochs done by then, 0 at first.
 
-The command says its loss on standard output, once an epoch or at its end: ``loss: 0.123``, or what `pattern` makes of
-``--metric``; the last one counts. It is run without a shell. A hyperparameter that a condition switches off is left out
-with its option.
+The command says its loss on standard output, once an epoch or at its end: ``loss: 0.123``, or what ``--metric`` names
+(see `mfbo.adapters.printed`); the last one counts. With ``--metric-file`` it is in a file that the command writes, such
+as ``{output}/metrics.json`` (see `mfbo.adapters.metric_file`). It is run without a shell. A hyperparameter that a
+condition switches off is left out with its option. A literal brace in a word is written ``{{``, its end ``}}``.
 """
 
 from __future__ import annotations
@@ -20,12 +22,14 @@ import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mfbo.adapters.metric_file import read_metric, written
+from mfbo.adapters.printed import LINE_SHOWN, Printed
 from mfbo.adapters.process import Process
 from mfbo.errors import BadSpace, BadTask, BadValue, TrialFailed
 from mfbo.fidelity import Fidelity
@@ -39,15 +43,15 @@ if TYPE_CHECKING:
 
 PLACEHOLDER = re.compile(r"\{([^{}\s\"']+)\}")  # {lr}, {epochs:1-27}
 RANGES = {"epochs": "1-27", "data": "0.1-1"}
-OWN = (*RANGES, "seed", "checkpoint", "start_epoch")  # what is filled in beside the hyperparameters
+OWN = (*RANGES, "seed", "output", "checkpoint", "start_epoch")  # what is filled in beside the hyperparameters
 METRIC = "loss"
-NUMBER = r"[-+]?(?:(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?|nan|inf(?:inity)?)(?!\w)"
+_PARTS = re.compile(rf"\{{\{{|\}}\}}|{PLACEHOLDER.pattern}")  # what stands for something else in a word
 MEND = "give their ranges with --space FILE.yaml, such as 'lr: [0.0001, 0.1, log]'"
 
 
 def is_command(name: str) -> bool:
     """Whether it is a command line: it has a placeholder."""
-    return PLACEHOLDER.search(name) is not None
+    return bool(names([name]))
 
 
 class CommandTask(Task):
@@ -90,11 +94,14 @@ class Command:
 
         Raises:
             BadTask: there is no such program.
-            BadValue: of ``--metric``.
+            BadValue: of ``--metric`` or ``--metric-file``.
         """
-        pattern(options.get("metric", METRIC))
+        Printed(options.get("metric", METRIC))
+        if lacking := [name for name in names([options.get("metric_file", "")]) if name not in names(self.words)]:
+            said = _listed(lacking)
+            raise BadValue(f"--metric-file has {said}, which the command lacks; add {said} to the command")
         program = self.words[0]
-        if not PLACEHOLDER.search(program) and shutil.which(program) is None:
+        if not names([program]) and shutil.which(program) is None:
             raise BadTask(f"there is no program {program!r} to run; give one that is on the PATH, or its path")
 
     def train(self, config: Config, rung: Rung, context: Context) -> float:
@@ -105,11 +112,21 @@ class Command:
             TrialStopped: from ``context.poll``: its time is up; it has been killed.
         """
         values = {**config, "seed": context.seed, "epochs": rung.epochs, "data": rung.data}
-        by_epoch = "epochs" in names(self.words)
-        with _folder(context, rung, used="checkpoint" in names(self.words)) as folder:
-            values |= {"checkpoint": str(folder), "start_epoch": context.start_epoch}
-            with Process(fill(self.words, {name: str(value) for name, value in values.items()})) as process:
-                return _loss(process, rung, context, by_epoch=by_epoch)
+        metric, file = context.options.get("metric", METRIC), context.options.get("metric_file")
+        with _folder(context, rung, used="checkpoint" in names(self.words)) as folder, _scratch() as output:
+            values |= {"checkpoint": str(folder), "output": output, "start_epoch": context.start_epoch}
+            said = {name: str(value) for name, value in values.items()}
+            with ExitStack() as stack:
+                if file is not None:
+                    path = Path("".join(fill([file], said)))
+                    stack.enter_context(written(path))
+                process = stack.enter_context(Process(fill(self.words, said)))
+                if file is None:
+                    return _loss(process, metric, rung, context, by_epoch="epochs" in names(self.words))
+                for _ in process.lines(context.poll):
+                    pass
+                _ended_well(process, context)
+            return read_metric(path, metric)
 
 
 def command_task(text: str) -> Task:
@@ -140,8 +157,7 @@ def command_task(text: str) -> Task:
 
 def names(words: Sequence[str]) -> list[str]:
     """What the placeholders name, each once and without its range."""
-    found = [name for word in words for name in PLACEHOLDER.findall(word)]
-    return list(dict.fromkeys(_plain(name) for name in found))
+    return list(dict.fromkeys(_plain(name) for name in _named(words)))
 
 
 def hyperparameters(text: str) -> list[str]:
@@ -167,75 +183,64 @@ def fill(words: Sequence[str], values: Mapping[str, str]) -> list[str]:
     option = False  # whether the last word that was taken is an option that waits for its value
     for word in words:
         if all(name in values for name in names([word])):
-            filled.append(PLACEHOLDER.sub(lambda found: values[_plain(found[1])], word))
-            option = word.startswith("-") and not PLACEHOLDER.search(word)
+            filled.append(_filled(word, values))
+            option = word.startswith("-") and not names([word])
         elif option:
             filled.pop()
             option = False
     return filled
 
 
-def pattern(metric: str) -> re.Pattern[str]:
-    """What finds the loss in a line.
-
-    Args:
-        metric: the name in front of the number, as ``val_loss`` in ``val_loss=0.3``; or a regular expression with a
-            group for the number, named ``loss`` if there are several. A group named ``epoch`` finds the epoch, counted
-            from 1; without it each line that matches ends one. Of several in a line the last one counts.
-
-    >>> pattern("loss").findall("epoch 3/9  val_loss: 0.2  loss: 1.5e-3")
-    ['1.5e-3']
-
-    Raises:
-        BadValue: the regular expression is none, or has no group.
-    """
-    if "(" not in metric:
-        return re.compile(rf"(?<![\w./-]){re.escape(metric)}[\"']?\s*[:=]?\s*({NUMBER})", re.IGNORECASE)
-    try:
-        found = re.compile(metric)
-    except re.error as error:
-        raise BadValue(f"metric {metric!r} is not a regular expression: {error}") from error
-    if not found.groups or (found.groups > 1 and "loss" not in found.groupindex):
-        raise BadValue(f"metric {metric!r}: give one group for the number, such as (?P<loss>[0-9.]+)")
-    return found
+def _filled(word: str, values: Mapping[str, str]) -> str:
+    """``{{`` is a brace, and with it ``}}``; where there is none, ``}}`` ends two, as in JSON."""
+    braces = {"{{": "{", "}}": "}"} if any(found[0] == "{{" for found in _PARTS.finditer(word)) else {}
+    return _PARTS.sub(lambda found: values[_plain(found[1])] if found[1] else braces.get(found[0], found[0]), word)
 
 
-def _loss(process: Process, rung: Rung, context: Context, *, by_epoch: bool) -> float:
+def _named(words: Sequence[str]) -> list[str]:
+    """What stands in the placeholders, with its range."""
+    return [found[1] for word in words for found in _PARTS.finditer(word) if found[1]]
+
+
+def _loss(process: Process, metric: str, rung: Rung, context: Context, *, by_epoch: bool) -> float:
     """Follow the process to its end, reporting each loss that it says for an epoch; the last one."""
-    metric = context.options.get("metric", METRIC)
-    searched, loss, epoch, last = pattern(metric), None, context.start_epoch, ""
+    printed, loss, epoch, last = Printed(metric), None, context.start_epoch, ""
     for line in process.lines(context.poll):
         last = line
-        matches = list(searched.finditer(line))
-        if not matches:
+        if (said := printed.read(line)) is None:
             continue
-        found = matches[-1]
-        loss = _number(found, "loss" if "loss" in searched.groupindex else 1)
-        told = found["epoch"] if "epoch" in searched.groupindex else None
-        epoch = epoch + 1 if told is None else int(_number(found, "epoch"))
-        if by_epoch and epoch > rung.epochs + 1 and told is None:  # one more may sum up
+        loss = said.loss
+        epoch = epoch + 1 if said.epoch is None else said.epoch
+        if by_epoch and epoch > rung.epochs + 1 and said.epoch is None:  # one more may sum up
             raise TrialFailed(
                 f"the command prints {metric!r} in more lines than its {rung.epochs - context.start_epoch} epochs, "
                 f"such as {line[:100]!r}; name what it prints once per epoch with --metric"
             )
         if by_epoch:
             context.report(loss, epoch=min(max(epoch, 1), rung.epochs))
-    code = process.wait(context.poll)
-    if code:
-        how = f"exit code {code}" if code > 0 else f"signal {-code}"
-        said = f": {process.errors[-1]}" if process.errors else ""
-        raise TrialFailed("\n".join([f"the command ended with {how}{said}", *process.errors]))
+    _ended_well(process, context)
     if loss is None:
-        said = f"its last line was {last[:200]!r}" if last else "it printed nothing there"
-        raise TrialFailed(f"the command printed no {metric!r} on standard output; {said}; give the name with --metric")
+        seen = f"its last line was {last[:LINE_SHOWN]!r}" if last else "it printed nothing there"
+        raise TrialFailed(f"the command printed no {metric!r} on standard output; {seen}; give the name with --metric")
     return loss
 
 
-def _number(found: re.Match[str], group: str | int) -> float:
-    try:
-        return float(found[group])
-    except (TypeError, ValueError) as error:
-        raise TrialFailed(f"--metric found {found[group]!r} in {found[0]!r}, which is not a number") from error
+def _ended_well(process: Process, context: Context) -> None:
+    """Wait for its end.
+
+    Raises:
+        TrialFailed: it ended with an error.
+    """
+    if code := process.wait(context.poll):
+        how = f"exit code {code}" if code > 0 else f"signal {-code}"
+        said = f": {process.errors[-1]}" if process.errors else ""
+        raise TrialFailed("\n".join([f"the command ended with {how}{said}", *process.errors]))
+
+
+@contextmanager
+def _scratch() -> Iterator[str]:
+    with tempfile.TemporaryDirectory(prefix="mfbo-output-", ignore_cleanup_errors=True) as name:
+        yield name
 
 
 @contextmanager
@@ -270,7 +275,7 @@ def _listed(names: Sequence[str]) -> str:
 def _fidelity(words: Sequence[str]) -> Fidelity:
     """What `RANGES` can be cut down, as far as the command has them."""
     found: dict[str, str] = {}
-    for name in (name for word in words for name in PLACEHOLDER.findall(word)):
+    for name in _named(words):
         base, colon, text = name.partition(":")
         if base in RANGES and (colon or base not in found):
             found[base] = text if colon else RANGES[base]

@@ -72,8 +72,15 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON o
 data_dir = click.option(
     "--data-dir", metavar="DIR", help="Folder of the data sets: NAME/train.parquet and NAME/test.parquet."
 )
-metric = click.option(
-    "--metric", metavar="NAME", help="For a command: the word before the loss in its output, or a regular expression."
+metric = options(
+    click.option(
+        "--metric",
+        metavar="NAME",
+        help="For a command: the word before the loss in its output, or a regular expression.",
+    ),
+    click.option(
+        "--metric-file", metavar="FILE", help="For a command: the JSON or CSV file it writes: {output}/metrics.json."
+    ),
 )
 space = click.option(
     "--space", default="default", show_default=True, help="The search space: default, wide, or FILE.yaml."
@@ -193,13 +200,14 @@ def settings_of(
     model: str | None,
     data_dir: str | None,
     metric: str | None,
+    metric_file: str | None,
     extra: tuple[str, ...],
     **rest: Any,
 ) -> Settings:
     """The options of `running` in one."""
     from mfbo.settings import Settings
 
-    options = {"model": model, "data_dir": data_dir, "metric": metric}
+    options = {"model": model, "data_dir": data_dir, "metric": metric, "metric_file": metric_file}
     for pair in extra:
         key, equals, value = pair.partition("=")
         if not (key and equals):

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import mfbo
-from mfbo.adapters.command import command_task, fill, name_of, pattern
+from mfbo.adapters.command import command_task, fill, name_of
 from mfbo.adapters.process import Process
 from mfbo.checkpoint import Checkpoints
 from mfbo.cli import main
@@ -167,28 +167,6 @@ def test_a_program_or_a_metric_that_is_none_is_refused_before_anything_is_writte
 
 
 # what is read
-
-
-@pytest.mark.parametrize(
-    ("metric", "line", "loss"),
-    [
-        ("loss", "loss: 0.5", ["0.5"]),
-        ("loss", '{"loss": -1.5e-3, "n": 2}', ["-1.5e-3"]),
-        ("loss", "Loss=.5, val_loss=3, train/loss 4, lossy 5", [".5"]),
-        ("loss", "loss NaN", ["NaN"]),
-        ("loss", "loss: 3rd, a loss of 4", []),
-        ("val_loss", "epoch 3 loss 1 val_loss 2.", ["2."]),
-        (r"error=(\d+)%", "error=12%", ["12"]),
-    ],
-)
-def test_the_number_behind_the_name_is_the_loss(metric, line, loss):
-    assert pattern(metric).findall(line) == loss
-
-
-@given(st.floats(allow_nan=False), st.sampled_from(["loss: {}", "loss={}", "loss {}", '"loss": {},', "a loss {} b"]))
-def test_every_number_that_python_prints_is_read(number, form):
-    (found,) = pattern("loss").findall(form.format(number))
-    assert float(found) == number
 
 
 def test_each_line_is_a_report_and_the_last_one_is_the_loss():
