@@ -34,6 +34,7 @@ from mfbo.evidence.comparison import side_by_side
 from mfbo.evidence.payoff import payoff
 from mfbo.evidence.summary import summarize
 from mfbo.ledger.run import Run
+from mfbo.search import Search
 from mfbo.trial import Config, Rung
 
 HERE = mfbo.Settings(workers=0)
@@ -51,7 +52,7 @@ TASK = mfbo.Task("noise", ConfigurationSpace({"x": (0.0, 1.0)}), train, stateles
 def run(optimizer: str, seed: int, draw: int) -> Run:
     """One random search under that name."""
     found = mfbo.tune(TASK, f"{TRIALS}s", optimizer="random", seed=draw, settings=HERE).ledger
-    return replace(found, header=replace(found.header, optimizer=optimizer, seed=seed))
+    return replace(found, header=replace(found.header, search=Search(optimizer, seed)))
 
 
 def main() -> None:

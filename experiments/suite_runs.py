@@ -20,6 +20,7 @@ from mfbo.ledger.journal import Ledger
 from mfbo.ledger.observer import Observer
 from mfbo.ledger.run import Header, Limits, Run
 from mfbo.optimizers.registry import SHARE, Optimizer, ladder_of, make
+from mfbo.search import Search
 from mfbo.task import Task
 
 
@@ -42,8 +43,7 @@ def run(name: str, task: Task, seed: int, cost: float, workers: int = 1) -> Run:
     limits = Limits(f"{cost:g}x")
     header = Header(
         task=task.name,
-        optimizer=name,
-        seed=seed,
+        search=Search(name, seed, task.fidelity.default_path),
         limits=limits,
         fidelity={"path": task.fidelity.default_path},
         rungs=tuple(rungs),

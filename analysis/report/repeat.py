@@ -8,10 +8,8 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from mfbo.display.text import PATH, clean
-from mfbo.fidelity import ETA
 from mfbo.settings import Settings
 from mfbo.study.folder import STUDY, read_study
-from mfbo.study.spec import SEARCH, Study
 
 if TYPE_CHECKING:
     from mfbo.analysis.report.material import Material
@@ -25,13 +23,13 @@ def command(material: Material) -> str:
         optimizers = ",".join(dict.fromkeys(line.optimizer for line in found.lines))
         words = ["mfbo", "study", found.task, "--max-cost", found.max_cost, "--optimizers", optimizers]
         words += ["--seed", str(header.seed), "--seeds", str(found.seeds)]
-        words += _search_words(found.search)
+        words += _option_words(found.search)
         return clean(shlex.join([*words, *_setting_words(found.settings)]), PATH)
     if material.study is not None:
         study = read_study(material.study / STUDY)
         words = ["mfbo", "compare", *study.tasks, "--optimizers", ",".join(study.optimizers)]
         words += ["--seeds", str(study.seeds), "--max-cost", study.max_cost]
-        words += _search_words(study.search)
+        words += _option_words(study.search.options())
         return clean(shlex.join([*words, *_setting_words(vars(study.settings))]), PATH)
     return "\n".join(dict.fromkeys(_tune(run) for part in material.parts for run in part.runs))
 
@@ -40,11 +38,9 @@ def _tune(run: Run) -> str:
     header, limits = run.header, run.limits
     words = ["mfbo", "tune", header.task, "--optimizer", header.optimizer, "--seed", str(header.seed)]
     given: dict[str, Any] = {"max_cost": limits.max_cost, "max_trials": limits.max_trials, "max_wall": limits.max_wall}
-    given |= {"fidelity": header.fidelity.get("path"), "eta": header.eta if header.eta != ETA else None}
-    given |= {name: header.bounds.get(name) for name in ("min_fidelity", "max_fidelity")}
-    given |= {"prior": _prior(header), "warm_start": "EARLIER_RUN" if header.known else None}
+    given |= {**header.search.options(), "prior": _prior(header)}
+    given |= {"warm_start": "EARLIER_RUN" if header.known else None}
     words += _option_words(given)
-    words += ["--objectives", ",".join(header.objectives)] if header.objectives else []
     return clean(shlex.join([*words, *_setting_words(header.settings)]), PATH)
 
 
@@ -57,16 +53,16 @@ def _prior(header: Header) -> str | None:
     return "default" if usual else "PRIOR.yaml"
 
 
-def _search_words(search: Mapping[str, Any]) -> list[str]:
-    """What was asked of the search, where it is not the usual, as options; other names are passed over."""
-    usual = {item.name: item.default for item in fields(Study) if item.name in SEARCH}
-    return _option_words({name: search[name] for name in usual if search.get(name, usual[name]) != usual[name]})
-
-
 def _option_words(given: Mapping[str, Any]) -> list[str]:
-    """Options with their values; without those that are None."""
-    pairs = ((f"--{name.replace('_', '-')}", str(value)) for name, value in given.items() if value is not None)
-    return [word for pair in pairs for word in pair]
+    """Options with their values; without those that are None or False."""
+    words: list[str] = []
+    for name, value in given.items():
+        if value in (None, False):
+            continue
+        words.append(f"--{name.replace('_', '-')}")
+        if value is not True:
+            words.append(",".join(value) if isinstance(value, tuple) else str(value))
+    return words
 
 
 def _setting_words(settings: Mapping[str, Any]) -> list[str]:

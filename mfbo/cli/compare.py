@@ -37,8 +37,7 @@ OPTIMIZERS, SEEDS = "smac,hyperband,random,grid", 5
 @click.option(
     "--seeds", default=SEEDS, show_default=True, metavar="N", help="Seeds 0 to N-1, the same for all optimizers."
 )
-@options.ladder
-@options.prior
+@options.search
 @click.option(
     "--out", metavar="DIR", help="Folder of the comparison; default: runs/TASK-comparison, or that of COMPARISON.yaml."
 )
@@ -84,10 +83,13 @@ def compare(*, what: tuple[str, ...], out: str | None, quiet: bool, as_json: boo
 
 def _study(what: tuple[str, ...], *, optimizers: str | None, **given: Any) -> Study:
     from mfbo.adapters.command import is_command
+    from mfbo.search import SearchOptions
     from mfbo.study.folder import read_study
-    from mfbo.study.spec import SEARCH, Study, names_of
+    from mfbo.study.spec import Study, names_of
 
-    own = {name: given.pop(name) for name in ("max_cost", "seeds", *SEARCH)}
+    own = {name: given.pop(name) for name in ("max_cost", "seeds")}
+    asked = {name: value for name, value in given.items() if name in SearchOptions.__annotations__}
+    search = options.search_of(given)
     settings = options.settings_of(**given)
     own["optimizers"] = names_of(optimizers or OPTIMIZERS)
     if any(name.endswith((".yaml", ".yml")) for name in what):
@@ -100,19 +102,24 @@ def _study(what: tuple[str, ...], *, optimizers: str | None, **given: Any) -> St
             )
         if commands := [task for task in study.tasks if is_command(task)]:
             raise BadValue(f"{what[0]!r} would execute {commands[0]!r}: to run a command, give it on the command line")
-        return _overridden(study, own, settings)
+        return _overridden(study, own, asked, settings)
     if own["max_cost"] is None:
         raise BadValue("no cost given; give the cost of each run, such as --max-cost 30m or --max-cost 20x")
-    return Study(tasks=what, settings=settings, **own)
+    return Study(tasks=what, search=search, settings=settings, **own)
 
 
-def _overridden(study: Study, own: Mapping[str, Any], settings: Settings) -> Study:
+def _overridden(study: Study, own: Mapping[str, Any], asked: Mapping[str, Any], settings: Settings) -> Study:
     """The comparison of a file, with the options that were typed in place of its own."""
+    from mfbo.search import Search
+
     context = click.get_current_context()
     typed = {name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
     changed = {name: value for name, value in vars(settings).items() if name in typed}
     merged = replace(study.settings, **changed | {"options": {**study.settings.options, **settings.options}})
-    return replace(study, **{name: value for name, value in own.items() if name in typed}, settings=merged)
+    search = Search.of(study.search, **{name: value for name, value in asked.items() if name in typed})
+    return replace(
+        study, **{name: value for name, value in own.items() if name in typed}, search=search, settings=merged
+    )
 
 
 def _folder(what: tuple[str, ...], study: Study) -> Path:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from mfbo.ledger.observer import Observer
+    from mfbo.search import Search
     from mfbo.settings import Settings
 
 INTERRUPTED = 130  # exit code after Ctrl-C, as shells have it
@@ -95,7 +96,7 @@ limits = options(
     click.option("--max-trials", type=int, metavar="N", help="Stop after N finished trials."),
     click.option("--max-wall", metavar="TIME", help="Stop after this much wall-clock time."),
 )
-ladder = options(
+search = options(
     click.option("--fidelity", metavar="PATH", help="What cheap trials have less of: epochs, data, or joint for both."),
     click.option(
         "--max-fidelity",
@@ -116,9 +117,12 @@ ladder = options(
         metavar="N",
         help="Promote the best 1/N of the configurations of a level to the next.",
     ),
+    click.option(
+        "--prior", metavar="FILE.yaml", help="A configuration to try first and to search around; or: default."
+    ),
 )
-prior = click.option(
-    "--prior", metavar="FILE.yaml", help="A configuration to try first and to search around; or: default."
+objectives = click.option(
+    "--objectives", metavar="NAMES", help="Several metrics to minimize at once, such as loss,size or loss,cost,latency."
 )
 where = options(
     click.option(
@@ -191,6 +195,18 @@ def observers(logs: tuple[str, ...]) -> list[Observer]:
             raise BadValue(f"log {pair!r}: give TOOL=PLACE, such as {LOGGERS[0]}=mlflow.db")
         found.append(logger(tool, place))
     return found
+
+
+def search_of(given: dict[str, Any]) -> Search:
+    """The options of `search` in one, with optimizer, seed and objectives where a command has them; taken out."""
+    from mfbo.search import Search, SearchOptions
+
+    options: dict[str, Any] = {name: given.pop(name) for name in SearchOptions.__annotations__ if name in given}
+    if "objectives" in options:
+        options["objectives"] = (options["objectives"] or "").split(",") if options["objectives"] else ()
+    if "optimizer" in options and options["optimizer"] is None:
+        del options["optimizer"]
+    return Search.of(**options)
 
 
 def settings_of(

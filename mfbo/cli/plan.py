@@ -19,7 +19,8 @@ from mfbo.cli import options
 @click.option("--max-wall", metavar="TIME", help="Wall-clock time.")
 @options.optimizer
 @click.option("--seed", default=0, show_default=True, metavar="N", help="Random seed of the planned run.")
-@options.ladder
+@options.search
+@options.objectives
 @options.running
 @options.as_json
 def plan(
@@ -27,14 +28,8 @@ def plan(
     task: str,
     max_cost: str | None,
     max_wall: str | None,
-    optimizer: str | None,
-    seed: int,
-    fidelity: str | None,
-    max_fidelity: float,
-    min_fidelity: float,
-    eta: int,
     as_json: bool,
-    **settings: Any,
+    **given: Any,
 ) -> None:
     """Show what a budget would buy for TASK, without a run.
 
@@ -43,17 +38,14 @@ def plan(
     from mfbo.cost.price import in_time
     from mfbo.display.forecast import lines, to_dict
     from mfbo.engine.tune import plan as make
-    from mfbo.optimizers.registry import DEFAULT
-    from mfbo.planning.ladder import Bounds
 
-    cost, chosen = in_time(max_cost, options.settings_of(**settings))
+    search = options.search_of(given)
+    cost, chosen = in_time(max_cost, options.settings_of(**given))
     found = make(
         task,
         cost,
+        search=search,
         max_wall=max_wall,
-        optimizer=optimizer or DEFAULT,
-        seed=seed,
-        bounds=Bounds(fidelity, eta, min_fidelity, max_fidelity),
         settings=chosen,
         note=lambda text: click.echo(text, err=True),
     )

@@ -24,12 +24,9 @@ FAILED = 1  # exit code where no trial succeeded
 @options.limits
 @options.optimizer
 @click.option("--seed", default=0, show_default=True, metavar="N", help="Random seed; same seed, same proposals.")
-@options.ladder
+@options.search
+@options.objectives
 @click.option("--warm-start", metavar="RUN", help="Start with the results of an earlier run of TASK.")
-@options.prior
-@click.option(
-    "--objectives", metavar="NAMES", help="Several metrics to minimize at once, such as loss,size or loss,cost,latency."
-)
 @click.option("--out", metavar="DIR", help="Run folder; default: runs/TASK-OPTIMIZER-sSEED.")
 @options.running
 @options.logs
@@ -40,20 +37,12 @@ def tune(
     max_cost: str | None,
     max_trials: int | None,
     max_wall: str | None,
-    optimizer: str | None,
-    seed: int,
-    fidelity: str | None,
-    max_fidelity: float,
-    min_fidelity: float,
-    eta: int,
     warm_start: str | None,
-    prior: str | None,
-    objectives: str | None,
     out: str | None,
     logs: tuple[str, ...],
     quiet: bool,
     as_json: bool,
-    **settings: Any,
+    **given: Any,
 ) -> None:
     """Search for the best configuration of TASK.
 
@@ -61,29 +50,20 @@ def tune(
     placeholders that prints a loss: "python train.py --lr {lr} --epochs {epochs:1-27}", with --space FILE.yaml.
     """
     from mfbo.engine.tune import tune as run
-    from mfbo.optimizers.registry import DEFAULT
     from mfbo.tasks.registry import load
 
-    loaded = load(task)
-    optimizer = optimizer or DEFAULT
-    folder = Path(out) if out else _free_folder(f"{loaded.name}-{optimizer}-s{seed}")
+    loaded, search = load(task), options.search_of(given)
+    folder = Path(out) if out else _free_folder(f"{loaded.name}-{search.optimizer}-s{search.seed}")
     result = _run_with_display(
         lambda observer: run(
             loaded,
             max_cost,
-            optimizer=optimizer,
-            seed=seed,
+            search=search,
             max_trials=max_trials,
             max_wall=max_wall,
             out=folder,
-            fidelity=fidelity,
-            max_fidelity=max_fidelity,
-            min_fidelity=min_fidelity,
-            eta=eta,
             warm_start=warm_start,
-            prior=prior,
-            objectives=objectives.split(",") if objectives else (),
-            settings=options.settings_of(**settings),
+            settings=options.settings_of(**given),
             observer=observer,
             command=command_line(),
         ),

@@ -37,8 +37,7 @@ if TYPE_CHECKING:
     help="Trainings, each with its own seed, of each final validation.",
 )
 @click.option("--out", metavar="DIR", help="Folder of the study; default: runs/TASK-study.")
-@options.ladder
-@options.prior
+@options.search
 @options.running
 @options.output
 def study(
@@ -46,7 +45,6 @@ def study(
     task: str,
     max_cost: str | None,
     optimizers: str,
-    seed: int,
     out: str | None,
     quiet: bool,
     as_json: bool,
@@ -62,7 +60,7 @@ def study(
     from mfbo.display.text import number, pairs
     from mfbo.ledger.observer import Observer
     from mfbo.study.phases import study as run
-    from mfbo.study.spec import SEARCH, Study, file_name, names_of
+    from mfbo.study.spec import Study, file_name, names_of
 
     if max_cost is None:
         raise BadValue("no cost given; give the cost of all three phases, such as --max-cost 4h or --max-cost 60x")
@@ -77,10 +75,10 @@ def study(
             metrics = f", {pairs(score.metrics)}" if score.metrics else ""
             click.echo(f"{optimizer}, seed {score.seed}: loss {number(score.loss)} on unseen data{metrics}", err=True)
 
-    own = {name: given.pop(name) for name in ("seeds", *SEARCH)}
-    asked = Study((task,), names_of(optimizers), max_cost=max_cost, settings=options.settings_of(**given), **own)
+    search, seeds, chosen = options.search_of(given), given.pop("seeds"), names_of(optimizers)
+    asked = Study((task,), chosen, seeds, max_cost, search=search, settings=options.settings_of(**given))
     folder = Path(out) if out else Path("runs") / f"{file_name(task)}-study"
-    found = run(asked, folder, seed=seed, began=began, told=told, command=command_line())
+    found = run(asked, folder, began=began, told=told, command=command_line())
     if found.interrupted:
         click.echo("mfbo: interrupted; the same command continues", err=True)
         sys.exit(options.INTERRUPTED)

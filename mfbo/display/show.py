@@ -82,7 +82,7 @@ def _facts(run: Run, counts: RunCounts) -> Table:
         "wall": f"{seconds(run.wall)} of {clean(run.limits.max_wall)}" if run.limits.max_wall else "",
         "options": pairs(options),
         "prior": pairs(header.prior or {}),
-        "objectives": clean(", ".join(header.objectives)),
+        "objectives": clean(", ".join(header.search.objectives)),
         "begun": clean(header.created),
         "command": clean(header.command, PATH),
         "machine": _values(header.hardware),

@@ -28,16 +28,14 @@ def cost_text(value: str | float | None) -> str | None:
     return str(Budget.parse(value if isinstance(value, str) else duration(float(value)), "max cost"))
 
 
-def limits(limits: Limits, seed: int) -> None:
-    """Limits and a seed that make sense."""
+def limits(limits: Limits) -> None:
+    """Limits that make sense."""
     if limits == Limits():
         raise BadCost("no limit given; give a cost such as --max-cost 2h, or --max-trials, or --max-wall")
     if limits.max_trials is not None and limits.max_trials < 1:
         raise BadValue(f"max trials {limits.max_trials}: give 1 or more")
     if limits.max_wall is not None and Budget.parse(limits.max_wall, "max wall").unit != "s":
         raise BadCost(f"max wall {limits.max_wall!r}: give a duration such as 45s, 90m or 2h")
-    if not 0 <= seed < 2**32:
-        raise BadValue(f"seed {seed}: give an integer from 0 to {2**32 - 1}")
 
 
 def settings(settings: Settings) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,8 +14,9 @@ from mfbo.trial import config_key
 if TYPE_CHECKING:
     from mfbo.ledger.run import Header, Run
     from mfbo.optimizers.registry import Optimizer
+    from mfbo.search import Search
     from mfbo.task import Task
-    from mfbo.trial import Trial
+    from mfbo.trial import Known, Rung, Trial
 
 
 @dataclass(frozen=True)
@@ -97,17 +98,23 @@ def _next(optimizer: Optimizer, run: Run, kind: str, index: int) -> Trial | None
 
 def begun(task: Task, header: Header) -> Optimizer:
     """The optimizer of a run at its beginning."""
+    return build(header.search, task, header.rungs, header.known)
+
+
+def build(search: Search, task: Task, rungs: Sequence[Rung], known: Sequence[Known] = ()) -> Optimizer:
+    """The optimizer of a search of `task`; see `mfbo.optimizers.registry.make`."""
     from mfbo.optimizers.registry import make
 
+    prior = search.prior if isinstance(search.prior, dict) else None
     return make(
-        header.optimizer,
+        search.optimizer,
         task,
-        header.rungs,
-        header.seed,
-        header.known,
-        prior=header.prior,
-        eta=header.eta,
-        objectives=header.objectives,
+        rungs,
+        search.seed,
+        known,
+        prior=prior,
+        eta=search.eta,
+        objectives=search.objectives,
     )
 
 

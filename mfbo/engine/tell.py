@@ -53,8 +53,8 @@ def tell(
     values = config if isinstance(config, Mapping) else space.read_config(config)
     with Ledger.reopen(Path(run)) as ledger:
         header = ledger.run.header
-        if header.objectives:
-            names = ", ".join(header.objectives)
+        if header.search.objectives:
+            names = ", ".join(header.search.objectives)
             raise BadValue(f"this run has several objectives ({names}); a loss alone is not enough")
         fitted = space.fitted(values, kept_space(header.space), where)
         known = Known(fitted, _rung(header, epochs, data), float(loss))

@@ -17,7 +17,7 @@ from mfbo.cost.price import in_time
 from mfbo.engine import preflight, trusted_commands
 from mfbo.engine.interrupt import Interrupt
 from mfbo.engine.loop import Loop
-from mfbo.engine.replay import begun, rebuild
+from mfbo.engine.replay import begun, build, rebuild
 from mfbo.engine.result import TuneResult, result_of
 from mfbo.engine.retention import Retention
 from mfbo.engine.warm_start import known_of
@@ -25,50 +25,46 @@ from mfbo.errors import BadCost, BadValue, NoObjective
 from mfbo.executors import choice
 from mfbo.executors.evaluate import Setting
 from mfbo.exports.model import keep_best
-from mfbo.fidelity import ETA
 from mfbo.ledger import fingerprint
 from mfbo.ledger.environment import hardware, versions
 from mfbo.ledger.journal import Ledger, read
 from mfbo.ledger.observer import Observer
 from mfbo.ledger.run import Header, Limits, Run
-from mfbo.objectives import checked
-from mfbo.optimizers.registry import BELIEVERS, DEFAULT, LEARNERS, make
+from mfbo.optimizers.registry import BELIEVERS, LEARNERS
 from mfbo.planning import planner
-from mfbo.planning.ladder import Bounds
+from mfbo.search import Search, SearchOptions
 from mfbo.settings import Settings, resumed
 from mfbo.space import is_space_file, kept_space, prior_of
 from mfbo.task import Task
 from mfbo.tasks.registry import load, own_code
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable
+
+    from typing_extensions import Unpack
 
     from mfbo.ledger.plan import Plan
-    from mfbo.trial import Config, Known, Rung
+    from mfbo.trial import Known, Rung
 
 
 def tune(
     task: Task | str,
     max_cost: str | float | None = None,
     *,
-    optimizer: str = DEFAULT,
-    seed: int = 0,
+    search: Search | None = None,
     max_trials: int | None = None,
     max_wall: str | None = None,
     out: Path | str | None = None,
-    fidelity: str | None = None,
     settings: Settings | None = None,
     observer: Observer | None = None,
     command: str = "",
     warm_start: Run | Path | str | None = None,
-    prior: Mapping[str, Any] | Path | str | None = None,
-    max_fidelity: float = 1.0,
-    min_fidelity: float = 0.0,
-    eta: int = ETA,
     like: Plan | None = None,
-    objectives: Sequence[str] = (),
+    **asked: Unpack[SearchOptions],
 ) -> TuneResult:
     """Search for the best configuration of `task` within the limits; at least one of them is needed.
+
+    >>> result = tune("branin", "20x", optimizer="smac", seed=1, eta=2)
 
     The first Ctrl-C ends the run in order, with status ``interrupted``; `resume` goes on with it.
 
@@ -76,24 +72,18 @@ def tune(
         task: a `Task`, or a name that `mfbo.tasks.registry.load` knows.
         max_cost: ``2h``, ``90m``, ``20x`` (full evaluations), ``5USD`` where `settings` have a price, or seconds as a
             number.
-        optimizer: see `mfbo.optimizers.registry.OPTIMIZERS`.
-        seed: 0 or more; same seed, same proposals (on a virtual clock).
+        search: options of the search; None for the defaults.
         max_trials: ends after this number of finished trials.
         max_wall: duration by the clock.
         out: folder for the ledger and the checkpoints; None keeps the run in memory.
-        fidelity: path ``epochs``, ``data`` or ``joint``; the task's default if None.
         settings: how trials are run.
         observer: is told what happens.
         command: what the user typed, for the ledger.
         warm_start: an earlier run of the same task, in this space or another one, to begin with as far as it fits.
-        prior: a configuration believed in, which is tried first and drawn near to as long as it holds: ``default``, a
-            YAML file, or names and values; what is missing in it is taken from the space's defaults.
-        max_fidelity: no rung above this fraction of a full evaluation.
-        min_fidelity: no rung below it.
-        eta: factor between rungs; one of so many configurations is promoted.
         like: the plan of another run of this task, to be compared with: what it measured is taken and charged instead
             of measuring anew, and the top rung is the same.
-        objectives: several to be low at once, ``loss`` among them; see `mfbo.objectives`.
+        asked: options of the search by name: `optimizer`, `seed`, `fidelity` (its path), `eta`, `min_fidelity`,
+            `max_fidelity`, `prior`, `objectives`; see `mfbo.Search`.
 
     Raises:
         MfboError: a mistake that a person can mend; nothing was written.
@@ -101,43 +91,37 @@ def tune(
     settings, observer = settings or Settings(), observer or Observer()
     task = (load(task) if isinstance(task, str) else task).with_space(settings.space)
     _say_whose(task.source, observer.note)
-    limits, settings = _limits(max_cost, max_trials, max_wall, seed=seed, settings=settings)
-    bounds = Bounds(fidelity, eta, min_fidelity, max_fidelity)
-    usual = planner.rungs(task, optimizer, bounds)
-    believed = _prior(prior, task, optimizer, observer)
-    objectives = _objectives(objectives, warm_start)
-    make(optimizer, task, usual, seed, prior=believed, eta=eta, objectives=objectives)
-    preflight.affordable(limits, task, usual, optimizer)
+    search = Search.of(search, **asked)
+    limits, settings = _limits(max_cost, max_trials, max_wall, settings)
+    usual = planner.rungs(task, search)
+    search = for_task(search, task, observer.note)
+    if search.objectives and warm_start is not None:
+        raise BadValue("a warm start has losses only, and there are several objectives; leave out one of the two")
+    build(search, task, usual)
+    preflight.affordable(limits, task, usual, search.optimizer)
     _prepare(task, settings)
     with Interrupt() as interrupt:
         planned, rungs = planner.plan(
             task,
-            optimizer,
+            search,
             limits=limits,
             settings=settings,
-            seed=seed,
-            bounds=bounds,
             interrupted=interrupt,
             note=observer.note,
             like=like,
         )
     observer.planned(planned, settings.price)
-    known = _known(warm_start, task, rungs, optimizer, observer)
-    chosen = make(optimizer, task, rungs, seed, known, prior=believed, eta=eta, objectives=objectives)
+    known = _known(warm_start, task, rungs, search.optimizer, observer)
+    chosen = build(search, task, rungs, known)
     trusted_commands.remember(task.source)
     header = _header(
         task=task,
-        optimizer=optimizer,
-        seed=seed,
+        search=search,
         limits=limits,
-        fidelity=fidelity,
         rungs=rungs,
         settings=settings,
         known=known,
-        prior=believed,
-        objectives=objectives,
         command=command,
-        bounds=bounds,
         plan=planned,
     )
     folder = Path(out) if out is not None else None
@@ -160,43 +144,41 @@ def plan(
     task: Task | str,
     max_cost: str | float | None = None,
     *,
+    search: Search | None = None,
     max_wall: str | None = None,
-    optimizer: str = DEFAULT,
-    seed: int = 0,
-    bounds: Bounds | None = None,
     settings: Settings | None = None,
     note: Callable[[str], None] = lambda text: None,
+    **asked: Unpack[SearchOptions],
 ) -> Plan | None:
     """What a budget would buy, and at which rungs; None where the user stopped it.
 
     Args:
         task: as for `tune`.
         max_cost: the same.
+        search: the same.
         max_wall: the same.
-        optimizer: the same.
-        seed: the same.
         settings: the same.
-        bounds: of the ladder.
         note: is told what the user should know.
+        asked: the same.
 
     Raises:
         MfboError: as `tune`.
     """
-    settings, bounds = settings or Settings(), bounds or Bounds()
+    settings = settings or Settings()
     task = (load(task) if isinstance(task, str) else task).with_space(settings.space)
     _say_whose(task.source, note)
-    limits, settings = _limits(max_cost, None, max_wall, seed=seed, settings=settings)
-    usual = planner.rungs(task, optimizer, bounds)
-    preflight.affordable(limits, task, usual, optimizer)
+    search = Search.of(search, **asked)
+    limits, settings = _limits(max_cost, None, max_wall, settings)
+    usual = planner.rungs(task, search)
+    search = for_task(search, task, note)
+    preflight.affordable(limits, task, usual, search.optimizer)
     _prepare(task, settings)
     with Interrupt() as interrupt:
         found, _ = planner.plan(
             task,
-            optimizer,
+            search,
             limits=limits,
             settings=settings,
-            seed=seed,
-            bounds=bounds,
             interrupted=interrupt,
             note=note,
         )
@@ -257,13 +239,13 @@ def resume(
             "max_wall": max_wall,
         }
         changes = {name: value for name, value in new.items() if value is not None}
-        preflight.limits(replace(known.limits, **changes), header.seed)
+        preflight.limits(replace(known.limits, **changes))
         preflight.same_unit(known.limits, changes)
         chosen = begun(task, header)
         rebuild(chosen, known)
         _prepare(task, settings)
         if changes:
-            planned = header.plan is not None and header.plan.lowered and "max_fidelity" not in header.bounds
+            planned = header.plan is not None and header.plan.lowered and header.search.max_fidelity == 1.0
             if planned and "max_cost" in changes:
                 observer.note(
                     f"its highest rung stays at {100 * header.rungs[-1].work:.2g}% of a full evaluation, as the first "
@@ -348,25 +330,17 @@ def _known(
     return found
 
 
-def _objectives(names: Sequence[str], warm_start: object) -> tuple[str, ...]:
-    """Those of the run; results of an earlier one have a loss only."""
-    found = checked(names)
-    if found and warm_start is not None:
-        raise BadValue("a warm start has losses only, and there are several objectives; leave out one of the two")
-    return found
+def for_task(search: Search, task: Task, note: Callable[[str], None] = lambda text: None) -> Search:
+    """What is asked of a search of `task`, with its own path and the whole configuration that is believed in.
 
-
-def _prior(
-    source: Mapping[str, Any] | Path | str | None, task: Task, optimizer: str, observer: Observer
-) -> Config | None:
-    """The configuration that the optimizer begins with; says so where it makes no use of one."""
-    if source is None:
-        return None
-    found = prior_of(source, task.space)
-    if optimizer in BELIEVERS:
-        return found
-    observer.note(f"{optimizer} does not use a prior; these do: {', '.join(BELIEVERS)}")
-    return None
+    Raises:
+        BadValue, UnknownName: its path or its prior are none of this task.
+    """
+    prior = None if search.prior is None else prior_of(search.prior, task.space)
+    if prior is not None and search.optimizer not in BELIEVERS:
+        note(f"{search.optimizer} does not use a prior; these do: {', '.join(BELIEVERS)}")
+        prior = None
+    return replace(search, path=search.path or task.fidelity.default_path, prior=prior)
 
 
 def _prepare(task: Task, settings: Settings) -> None:
@@ -378,12 +352,12 @@ def _prepare(task: Task, settings: Settings) -> None:
 
 
 def _limits(
-    max_cost: str | float | None, max_trials: int | None, max_wall: str | None, *, seed: int, settings: Settings
+    max_cost: str | float | None, max_trials: int | None, max_wall: str | None, settings: Settings
 ) -> tuple[Limits, Settings]:
     """The limits of a new run, money as time, and its settings; both as they are allowed."""
     max_cost, settings = in_time(max_cost, settings)
     limits = Limits(preflight.cost_text(max_cost), max_trials, max_wall)
-    preflight.limits(limits, seed)
+    preflight.limits(limits)
     preflight.settings(settings)
     return limits, settings
 
@@ -404,43 +378,33 @@ def _with_space(task: Task, name: str, header: Header) -> Task:
 def _header(
     *,
     task: Task,
-    optimizer: str,
-    seed: int,
+    search: Search,
     limits: Limits,
-    fidelity: str | None,
     rungs: list[Rung],
     settings: Settings,
     known: tuple[Known, ...],
-    prior: Config | None,
-    objectives: Sequence[str],
     command: str,
-    bounds: Bounds,
     plan: Plan,
 ) -> Header:
     space = fingerprint.space_dict(task.space)
     return Header(
         task=task.source or task.name,
-        optimizer=optimizer,
-        seed=seed,
+        search=search,
         limits=limits,
-        fidelity=fingerprint.fidelity_dict(task, fidelity),
+        fidelity=fingerprint.fidelity_dict(task, search.path),
         rungs=tuple(rungs),
         space=space,
         space_hash=fingerprint.digest(space),
         source_hash=fingerprint.source_hash(task.source),
-        grid={name: list(values) for name, values in (task.grid or {}).items()} if optimizer == "grid" else None,
+        grid={name: list(values) for name, values in (task.grid or {}).items()} if search.optimizer == "grid" else None,
         full_cost=task.full_cost,
         optimum=task.optimum,
         settings=dict(vars(settings)),
         known=known,
-        prior=prior,
-        objectives=tuple(objectives),
         versions=versions(),
         hardware=hardware(),
         command=command,
         created=_now(),
-        eta=bounds.eta,
-        bounds=bounds.given,
         plan=plan,
     )
 

@@ -266,7 +266,7 @@ def _divided(curve: Curve, share: float) -> Curve:
 
 def _variants(runs: Sequence[Run]) -> list[str]:
     """What sets each run apart from the others, in words."""
-    settings, searches = [_settings(run.header) for run in runs], [_search(run.header) for run in runs]
+    settings, searches = [_settings(run.header) for run in runs], [_asked(run.header) for run in runs]
     names = [key for key in dict.fromkeys(key for one in settings for key in one) if _differs(key, settings)]
     own: dict[str, list[Mapping[str, Any]]] = {}  # what was asked of the runs of each optimizer
     for run, search in zip(runs, searches, strict=True):
@@ -284,15 +284,20 @@ def _settings(header: Header) -> Mapping[str, Any]:
     settings = {key: value for key, value in header.settings.items() if key not in UNCOMPARED and key != "options"}
     if settings.get("workers") is None:
         settings["workers"] = 1
-    return {"fidelity": header.fidelity.get("path"), **settings, **header.settings.get("options", {})}
+    return {"fidelity": header.search.path, **settings, **header.settings.get("options", {})}
 
 
-def _search(header: Header) -> Mapping[str, Any]:
-    """What was asked of its search beside the settings."""
-    prior = config_key(header.prior)[:6] if header.prior is not None else None
-    known = f"{len(header.known)} results" if header.known else None
-    asked = {"eta": header.eta, "prior": prior, "warm start": known, "objectives": "+".join(header.objectives) or None}
-    return {**asked, **{name.replace("_", " "): header.bounds.get(name) for name in ("min_fidelity", "max_fidelity")}}
+def _asked(header: Header) -> Mapping[str, Any]:
+    """What was asked of its search that is not usual, in short; its path stands among the settings."""
+    options = {name: value for name, value in header.search.options().items() if name != "fidelity"}
+    short = {name.replace("_", " "): _short(value) for name, value in options.items()}
+    return {**short, "warm start": f"{len(header.known)} results" if header.known else None}
+
+
+def _short(value: object) -> object:
+    if isinstance(value, dict):
+        return config_key(value)[:6]
+    return "+".join(value) if isinstance(value, tuple) else value
 
 
 def _differs(key: str, settings: Sequence[Mapping[str, Any]]) -> bool:

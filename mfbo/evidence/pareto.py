@@ -66,7 +66,7 @@ class Front:
 
 def front_of(run: Run) -> Front | None:
     """The front of a run; None where it has one objective only, or no result that has all values."""
-    names = tuple(run.header.objectives)
+    names = tuple(run.header.search.objectives)
     found = [(result, known) for result in run.results if (known := values(result.outcome, names))]
     if not names or not found:
         return None

@@ -15,7 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
 
-from mfbo.errors import BadLedger, RunError, RunExists, RunLocked, RunNotFound
+from mfbo.errors import BadLedger, MfboError, RunError, RunExists, RunLocked, RunNotFound
+from mfbo.fidelity import ETA
 from mfbo.ledger.plan import plan_of
 from mfbo.ledger.run import Header, Limits, Result, Run
 from mfbo.ledger.schema import (
@@ -30,6 +31,7 @@ from mfbo.ledger.schema import (
     trial_of,
     whole,
 )
+from mfbo.search import Search
 from mfbo.trial import Known, Outcome, Trial
 
 FORMAT = 1
@@ -114,13 +116,40 @@ def _begin(record: Record, where: str) -> Run:
         values["limits"] = _limits(values["limits"])
         values["plan"] = plan_of(values.get("plan"))
         values["known"] = tuple(known_of(known) for known in values.get("known", ()))
-        values["prior"] = None if values.get("prior") is None else config_of(values["prior"])
-        values["objectives"] = tuple(values.get("objectives", ()))
+        values["search"] = _search(values)
         header = Header(**values)
         _check(header)
-    except DAMAGE as error:
+    except (MfboError, *DAMAGE) as error:
         raise BadLedger(f"{where}: the ledger's header is damaged ({type(error).__name__}: {error})") from error
     return Run(header, header.limits)
+
+
+def _search(values: Record) -> Search:
+    """What was asked of the search, taken out of the header's values."""
+    prior, objectives, bounds = values.pop("prior", None), values.pop("objectives", ()), values.pop("bounds", {})
+    return Search(
+        optimizer=values.pop("optimizer"),
+        seed=whole(values.pop("seed")),
+        path=values["fidelity"].get("path"),
+        eta=whole(values.pop("eta", ETA), 2),
+        prior=None if prior is None else config_of(prior),
+        objectives=tuple(objectives),
+        min_fidelity=number(bounds.get("min_fidelity", 0.0), 0),
+        max_fidelity=number(bounds.get("max_fidelity", 1.0), 0),
+    )
+
+
+def _search_record(search: Search) -> Record:
+    """What `_search` reads."""
+    ends = {"min_fidelity": search.min_fidelity, "max_fidelity": search.max_fidelity}
+    return {
+        "optimizer": search.optimizer,
+        "seed": search.seed,
+        "eta": search.eta,
+        "prior": search.prior,
+        "objectives": list(search.objectives),
+        "bounds": {name: end for name, end in ends.items() if end != getattr(Search, name)},
+    }
 
 
 def _limits(record: Record) -> Limits:
@@ -135,15 +164,12 @@ def _limits(record: Record) -> Limits:
 
 def _check(header: Header) -> None:
     """Whether a header's parts are of the kind that they must be."""
-    whole(header.seed)
-    whole(header.eta, 2)
     if not header.rungs:
         raise ValueError("no rungs")
-    for value in (header.full_cost, header.optimum, *header.bounds.values()):
+    for value in (header.full_cost, header.optimum):
         if value is not None:
             number(value)
     texts = (
-        *header.objectives,
         header.task,
         header.optimizer,
         header.space_hash,
@@ -220,7 +246,9 @@ class Ledger:
         try:
             _lock(fd, folder)
             known = [known_record(known) for known in header.known]
-            ledger._write({"record": "run", "format": FORMAT, **asdict(header), "known": known}, sync=True)
+            values = {**asdict(header), **_search_record(header.search), "known": known}
+            del values["search"]
+            ledger._write({"record": "run", "format": FORMAT, **values}, sync=True)
             _sync_folder(folder)
         except BaseException:
             ledger.close()

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mfbo.fidelity import ETA
 from mfbo.ledger.plan import Plan
+from mfbo.search import Search
 from mfbo.trial import Config, Known, Outcome, Rung, Trial
 
 
@@ -33,8 +33,7 @@ class Header:
 
     Attributes:
         task: name that `mfbo.tasks.registry.load` takes.
-        optimizer: name of the optimizer.
-        seed: of the run.
+        search: what was asked of the search; its path and its prior are those of the task.
         limits: those that it began with.
         fidelity: what the task can be cut down to: epochs, data, path.
         rungs: the ladder, low to full.
@@ -46,20 +45,15 @@ class Header:
         optimum: the best possible loss, where known.
         settings: device and options given on the command line.
         known: results of an earlier run that the optimizer began with.
-        prior: a configuration believed in, which the optimizer began with.
-        objectives: names of several; none where there is but the loss.
         versions: of Python, mfbo and the libraries that results depend on.
         hardware: machine, cores, memory, accelerator.
         command: what the user typed.
         created: date and time, ISO 8601 with time zone.
-        eta: one of so many configurations of a rung is promoted.
-        bounds: ``min_fidelity`` and ``max_fidelity``, where they were given.
         plan: what the limits were expected to buy, and what was spent to find out; None where nobody asked.
     """
 
     task: str
-    optimizer: str
-    seed: int
+    search: Search
     limits: Limits
     fidelity: Mapping[str, Any]
     rungs: tuple[Rung, ...]
@@ -71,15 +65,27 @@ class Header:
     optimum: float | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     known: tuple[Known, ...] = ()
-    prior: Config | None = None
-    objectives: tuple[str, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     hardware: Mapping[str, Any] = field(default_factory=dict)
     command: str = ""
     created: str = ""
-    eta: int = ETA
-    bounds: Mapping[str, float] = field(default_factory=dict)
     plan: Plan | None = None
+
+    @property
+    def optimizer(self) -> str:
+        """Its name."""
+        return self.search.optimizer
+
+    @property
+    def seed(self) -> int:
+        """Of the run."""
+        return self.search.seed
+
+    @property
+    def prior(self) -> Config | None:
+        """The configuration believed in, which the optimizer began with."""
+        prior = self.search.prior
+        return prior if isinstance(prior, dict) else None
 
 
 @dataclass(frozen=True)

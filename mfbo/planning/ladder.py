@@ -7,12 +7,13 @@ rungs as the budget allows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mfbo.errors import BadValue
-from mfbo.fidelity import ETA, MAX_RUNGS
+from mfbo.fidelity import MAX_RUNGS
 from mfbo.planning.simulation import Price, bought
+from mfbo.search import Search
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,34 +30,22 @@ STEP = 0.8  # from one top rung that is tried to the next
 
 @dataclass(frozen=True)
 class Bounds:
-    """What a ladder must keep to.
+    """What a ladder must keep to: what was asked, and what the task needs.
 
     Attributes:
-        path: through the fidelity; None for the task's default.
-        eta: factor between rungs.
-        low: least work of a rung; 0 for no bound.
-        high: most work of a rung.
+        search: its path, eta, min and max fidelity; what is chosen is for its optimizer.
         data: least data fraction of a rung, that leaves each class enough samples.
         work: least work of a rung that is chosen, so that it moves a model.
     """
 
-    path: str | None = None
-    eta: int = ETA
-    low: float = 0.0
-    high: float = 1.0
+    search: Search = field(default_factory=Search)
     data: float = 0.0
     work: float = 0.0
 
     @property
     def least(self) -> float:
-        """Least work of a rung, by both."""
-        return max(self.low, self.work)
-
-    @property
-    def given(self) -> dict[str, float]:
-        """The ends that are not the usual ones, as `mfbo.tune` takes them."""
-        ends = ("min_fidelity", self.low, 0.0), ("max_fidelity", self.high, 1.0)
-        return {name: end for name, end, usual in ends if end != usual}
+        """Least work of a rung, by what was asked and by the task."""
+        return max(self.search.min_fidelity, self.work)
 
     def check(self, fidelity: Fidelity) -> None:
         """Refuse what leaves no ladder.
@@ -64,63 +53,56 @@ class Bounds:
         Raises:
             BadValue: says why.
         """
-        if isinstance(self.eta, bool) or not isinstance(self.eta, int) or not 2 <= self.eta <= 100:
-            raise BadValue(f"eta {self.eta!r}: give a whole number from 2 to 100")
-        for name, value in (("min", self.low), ("max", self.high)):
-            if not 0 <= value <= 1:
-                raise BadValue(f"{name} fidelity {value!r}: give a fraction of a full evaluation, from 0 to 1")
-        if self.low > self.high:
-            raise BadValue(f"min fidelity {self.low:.3g} is above max fidelity {self.high:.3g}; give less")
-        lowest = fidelity.rung(max(self.low, fidelity.lowest_work(self.path)), self.path)
-        if self.low and lowest.data < self.data * (1 - 1e-9):
+        low, path = self.search.min_fidelity, self.search.path
+        lowest = fidelity.rung(max(low, fidelity.lowest_work(path)), path)
+        if low and lowest.data < self.data * (1 - 1e-9):
             raise BadValue(
-                f"min fidelity {self.low:.3g}: its level, {lowest}, has too few samples per class; at least "
+                f"min fidelity {low:.3g}: its level, {lowest}, has too few samples per class; at least "
                 f"{100 * self.data:.2g}% of the data is needed, a min fidelity of {self._least(fidelity):.3g}"
             )
 
     def _least(self, fidelity: Fidelity) -> float:
         """The least work whose rung has enough data."""
         works = [0.995**k for k in range(2000)]
-        fit = [work for work in works if fidelity.rung(work, self.path).data >= self.data * (1 - 1e-9)]
+        fit = [work for work in works if fidelity.rung(work, self.search.path).data >= self.data * (1 - 1e-9)]
         return min(fit, default=1.0)
 
 
 def ladder(fidelity: Fidelity, bounds: Bounds, top: float, most: int = MAX_RUNGS) -> list[Rung]:
     """At most so many rungs below and with `top`, of those within `bounds`."""
-    rungs, low = fidelity.ladder(bounds.path, bounds.eta, most, top), bounds.least
+    rungs, low = fidelity.ladder(bounds.search.path, bounds.search.eta, most, top), bounds.least
     return [rung for rung in rungs if rung.work >= low * (1 - 1e-9) and rung.data >= bounds.data * (1 - 1e-9)]
 
 
-def choose(
-    fidelity: Fidelity, bounds: Bounds, optimizer: str, price: Price, budget: float
-) -> tuple[tuple[Step, ...], str]:
+def choose(fidelity: Fidelity, bounds: Bounds, price: Price, budget: float) -> tuple[tuple[Step, ...], str]:
     """What to run within `budget`, and what there is to say against it.
 
     Args:
         fidelity: of the task.
-        bounds: of the ladder.
-        optimizer: one of `mfbo.optimizers.registry.OPTIMIZERS`; all of them get the same top.
+        bounds: of the ladder; whatever the optimizer, the top is the same.
         price: of a trial.
         budget: in the unit of `price`.
     """
     least: list[Rung] = []
+    optimizer, eta = bounds.search.optimizer, bounds.search.eta
     for top in _tops(fidelity, bounds):
         for most in range(MAX_RUNGS, 1, -1):
             rungs = ladder(fidelity, bounds, top, most)
             if len(rungs) < min(2, most):
                 continue
             least = rungs
-            steps = bought(GUIDE, rungs, price, budget, bounds.eta)
+            steps = bought(GUIDE, rungs, price, budget, eta)
             if steps[-1].trials >= ON_TOP and steps[0].trials >= ENOUGH:
-                return bought(optimizer, _own(optimizer, rungs, fidelity, bounds), price, budget, bounds.eta), ""
-    rungs = least or [fidelity.rung(bounds.high, bounds.path)]
-    steps = bought(optimizer, _own(optimizer, rungs, fidelity, bounds), price, budget, bounds.eta)
+                return bought(optimizer, _own(rungs, fidelity, bounds), price, budget, eta), ""
+    rungs = least or [fidelity.rung(bounds.search.max_fidelity, bounds.search.path)]
+    steps = bought(optimizer, _own(rungs, fidelity, bounds), price, budget, eta)
     return steps, _short(steps) if len(rungs) > 1 else ""
 
 
 def _tops(fidelity: Fidelity, bounds: Bounds) -> list[float]:
     """Works of the top rungs to try, highest first."""
-    top, low = bounds.high, max(bounds.low, fidelity.lowest_work(bounds.path))
+    search = bounds.search
+    top, low = search.max_fidelity, max(search.min_fidelity, fidelity.lowest_work(search.path))
     found = []
     while top >= low * (1 - 1e-9):
         found.append(top)
@@ -128,11 +110,11 @@ def _tops(fidelity: Fidelity, bounds: Bounds) -> list[float]:
     return found or [low]
 
 
-def _own(optimizer: str, rungs: Sequence[Rung], fidelity: Fidelity, bounds: Bounds) -> list[Rung]:
+def _own(rungs: Sequence[Rung], fidelity: Fidelity, bounds: Bounds) -> list[Rung]:
     """Of a ladder, what the optimizer evaluates at; see `mfbo.optimizers.registry.ladder_of`."""
     from mfbo.optimizers.registry import rungs_of
 
-    return rungs_of(optimizer, rungs, fidelity, bounds.least)
+    return rungs_of(bounds.search.optimizer, rungs, fidelity, bounds.least)
 
 
 def _short(steps: Sequence[Step]) -> str:

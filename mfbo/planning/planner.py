@@ -11,7 +11,7 @@ from mfbo.cost.model import CostModel
 from mfbo.errors import BadValue
 from mfbo.ledger.plan import Plan
 from mfbo.optimizers.registry import LEARNERS, rungs_of
-from mfbo.planning.ladder import choose, ladder
+from mfbo.planning.ladder import Bounds, choose, ladder
 from mfbo.planning.probe import LEAST, MOST, SHARE, Probed, probe
 from mfbo.planning.simulation import SINGLE, bought
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from mfbo.ledger.run import Limits
-    from mfbo.planning.ladder import Bounds
+    from mfbo.search import Search
     from mfbo.settings import Settings
     from mfbo.task import Task
     from mfbo.trial import Rung
@@ -28,37 +28,41 @@ THINKING = {**dict.fromkeys(LEARNERS, 0.02), "tpe": 0.005}
 """Seconds that an optimizer thinks for a trial (experiments/suite.md)."""
 
 
-def rungs(task: Task, optimizer: str, bounds: Bounds) -> list[Rung]:
-    """The ladder of `optimizer` where nothing is known of costs.
+def rungs(task: Task, search: Search) -> list[Rung]:
+    """The ladder of a search where nothing is known of costs.
 
     Raises:
-        BadValue: `bounds` leave none, or one rung where several were meant.
+        BadValue: its bounds leave none, or one rung where several were meant.
     """
+    return _rungs(task, Bounds(search))
+
+
+def _rungs(task: Task, bounds: Bounds) -> list[Rung]:
     bounds.check(task.fidelity)
-    whole = task.fidelity.ladder(bounds.path, bounds.eta)
-    kept = [rung for rung in whole if bounds.low * (1 - 1e-9) <= rung.work <= bounds.high * (1 + 1e-9)]
+    search = bounds.search
+    low, high = search.min_fidelity, search.max_fidelity
+    whole = task.fidelity.ladder(search.path, search.eta)
+    kept = [rung for rung in whole if low * (1 - 1e-9) <= rung.work <= high * (1 + 1e-9)]
     if not kept:
         raise BadValue(
-            f"max fidelity {bounds.high!r}: the lowest level is {whole[0]}; give {rounded_up(whole[0].work):g} or more"
+            f"max fidelity {high!r}: the lowest level is {whole[0]}; give {rounded_up(whole[0].work):g} or more"
         )
-    several = len(task.fidelity.ladder(bounds.path)) > 1 and optimizer not in SINGLE
-    if len(kept) == 1 and several and not math.isclose(bounds.high, whole[0].work, rel_tol=0.01):  # it may be meant
+    several = len(task.fidelity.ladder(search.path)) > 1 and search.optimizer not in SINGLE
+    if len(kept) == 1 and several and not math.isclose(high, whole[0].work, rel_tol=0.01):  # it may be meant
         raise BadValue(
-            f"eta {bounds.eta} with min fidelity {bounds.low:.3g} and max fidelity {bounds.high:.3g} leaves one level, "
+            f"eta {search.eta} with min fidelity {low:.3g} and max fidelity {high:.3g} leaves one level, "
             f"{kept[0]}, but at least two are needed; give a wider range, a smaller eta, or "
             "an optimizer that uses one level, such as random"
         )
-    return rungs_of(optimizer, kept, task.fidelity, bounds.least)
+    return rungs_of(search.optimizer, kept, task.fidelity, bounds.least)
 
 
 def plan(
     task: Task,
-    optimizer: str,
+    search: Search,
     *,
     limits: Limits,
     settings: Settings,
-    seed: int,
-    bounds: Bounds,
     interrupted: Callable[[], bool] = lambda: False,
     note: Callable[[str], None] = lambda text: None,
     like: Plan | None = None,
@@ -70,11 +74,9 @@ def plan(
 
     Args:
         task: prepared.
-        optimizer: one of `mfbo.optimizers.registry.OPTIMIZERS`.
+        search: what is asked of the run.
         limits: of the run.
         settings: how trials are run.
-        seed: of the run.
-        bounds: of the ladder.
         interrupted: whether the user asked to stop.
         note: is told what the user should know.
         like: a plan whose probes and top rung are to be taken, and charged, instead of new ones.
@@ -82,14 +84,15 @@ def plan(
     Raises:
         BadValue: as `rungs`.
     """
+    bounds = Bounds(search)
     if task.least:
         least, work = task.least(settings.options)
-        bounds = replace(bounds, data=least, work=0.0 if bounds.low else work)
-    usual = rungs(task, optimizer, bounds)
+        bounds = Bounds(search, data=least, work=0.0 if search.min_fidelity else work)
+    usual = _rungs(task, bounds)
     budget = budget_of(limits, settings)
     workers = max(1, settings.workers or 1)
     if budget.unit == "x" or task.simulated:
-        return replace(_by_work(task, optimizer, budget, bounds, usual), workers=workers), usual
+        return replace(_by_work(task, search, budget, usual), workers=workers), usual
     none = Plan((), 0.0, "s", 0.0, task.fidelity.epoch_range[1], workers=workers)
     if budget.amount == math.inf:
         return replace(none, note="no limit of cost or time"), usual
@@ -99,16 +102,16 @@ def plan(
     if seconds < LEAST and like is None:
         return replace(none, budget=budget.amount, note=f"{budget} is too short for a test run"), usual
     if like is not None:
-        bounds = replace(bounds, high=like.steps[-1].rung.work)
+        bounds = replace(bounds, search=replace(search, max_fidelity=like.steps[-1].rung.work))
         found = Probed(like.probes, like.spent, like.wall, bound=like.bound)
     else:
-        lowest = next(iter(ladder(task.fidelity, bounds, bounds.high)), usual[0])
+        lowest = next(iter(ladder(task.fidelity, bounds, search.max_fidelity)), usual[0])
         data = bounds.data or task.fidelity.data_range[0], lowest.data
-        found = probe(task, settings, seed, seconds=seconds, data=data, interrupted=interrupted, note=note)
+        found = probe(task, settings, search.seed, seconds=seconds, data=data, interrupted=interrupted, note=note)
     if not found.probes:
         why = found.error or "the test run was interrupted"
         return replace(none, budget=budget.amount, spent=found.cost, wall=found.wall, note=why), usual
-    made = _by_probes(task, optimizer, budget=budget, bounds=bounds, found=found, usual=usual)
+    made = _by_probes(task, budget=budget, bounds=bounds, found=found, usual=usual)
     if made.note:
         made = replace(made, note=f"{made.note}; {task.remedy(settings.options)}")
     return replace(made, workers=workers), [step.rung for step in made.steps]
@@ -123,7 +126,7 @@ def budget_of(limits: Limits, settings: Settings) -> Budget:
     return cost
 
 
-def _by_work(task: Task, optimizer: str, budget: Budget, bounds: Bounds, usual: Sequence[Rung]) -> Plan:
+def _by_work(task: Task, search: Search, budget: Budget, usual: Sequence[Rung]) -> Plan:
     """Where the cost of a trial is its work."""
     scale = (task.full_cost or 0.0) if budget.unit == "s" else 1.0
 
@@ -132,15 +135,13 @@ def _by_work(task: Task, optimizer: str, budget: Budget, bounds: Bounds, usual: 
 
     if not scale or budget.amount == math.inf:
         return Plan((), 0.0, budget.unit, scale, task.fidelity.epoch_range[1], note="the cost of a trial is not known")
-    steps, twice = (bought(optimizer, usual, price, times * budget.amount, bounds.eta) for times in (1, 2))
+    steps, twice = (bought(search.optimizer, usual, price, times * budget.amount, search.eta) for times in (1, 2))
     return Plan(steps, budget.amount, budget.unit, scale, task.fidelity.epoch_range[1], twice)
 
 
-def _by_probes(
-    task: Task, optimizer: str, *, budget: Budget, bounds: Bounds, found: Probed, usual: Sequence[Rung]
-) -> Plan:
+def _by_probes(task: Task, *, budget: Budget, bounds: Bounds, found: Probed, usual: Sequence[Rung]) -> Plan:
     """Where it was measured."""
-    model, thinking = CostModel(task), THINKING.get(optimizer, 0.0)
+    model, thinking = CostModel(task), THINKING.get(bounds.search.optimizer, 0.0)
     model.probed(found.probes, [usual[0], task.fidelity.full])
     prices: dict[tuple[Rung, int], float] = {}
 
@@ -150,8 +151,8 @@ def _by_probes(
         return prices[rung, start]
 
     left = budget.amount - found.cost
-    steps, note = choose(task.fidelity, bounds, optimizer, price, left)
-    twice, _ = choose(task.fidelity, bounds, optimizer, price, left + budget.amount)
+    steps, note = choose(task.fidelity, bounds, price, left)
+    twice, _ = choose(task.fidelity, bounds, price, left + budget.amount)
     return Plan(
         steps=steps,
         budget=budget.amount,

@@ -14,19 +14,15 @@ from typing import Any
 from mfbo.errors import BadValue, RunExists, UnknownName
 from mfbo.executors.share import automatic
 from mfbo.ledger.journal import FILE
+from mfbo.search import Search, keyword
 from mfbo.settings import Settings, possible
-from mfbo.study.spec import Entry, Study, names_of
+from mfbo.study.spec import OF_EACH_RUN, Entry, Study, names_of
 
 STUDY, FAILED = "study.yaml", "failed.yaml"
+_OWN = ("tasks", "optimizers", "seeds", "max_cost")
 _LISTS = ("tasks", "optimizers")
 _OPTIONS = ("model", "data_dir", "metric")  # options of a task that the command line has by name
-_KINDS: dict[str, tuple[type, ...]] = {
-    "fidelity": (str, type(None)),
-    "max_fidelity": (int, float),
-    "min_fidelity": (int, float),
-    "eta": (int,),
-    "prior": (str, type(None)),
-}
+_SEARCH = {keyword(item.name): item.name for item in fields(Search) if item.name not in OF_EACH_RUN}
 
 
 def folders(out: Path | str) -> list[Path]:
@@ -72,9 +68,9 @@ def claim(study: Study, folder: Path) -> None:
     """Write down what the study is."""
     settings = {key: value for key, value in asdict(study.settings).items() if value != getattr(Settings(), key)}
     usual = {item.name: item.default for item in fields(Study)}
-    own = {key: value for key, value in asdict(study).items() if key != "settings" and value != usual[key]}
+    own = {name: getattr(study, name) for name in _OWN if getattr(study, name) != usual[name]}
     own |= {key: list(own[key]) for key in _LISTS}
-    _write(folder / STUDY, {**own, **settings})
+    _write(folder / STUDY, {**own, **study.search.options(), **settings})
     keep_failed(folder, {})
 
 
@@ -100,8 +96,7 @@ def _has_begun(folder: Path) -> bool:
 
 
 def _keys() -> tuple[str, ...]:
-    own = tuple(item.name for item in fields(Study) if item.name != "settings")
-    return (*own, *_OPTIONS, *(item.name for item in fields(Settings)))
+    return (*_OWN, *_SEARCH, *_OPTIONS, *(item.name for item in fields(Settings)))
 
 
 def _study_of(values: dict[str, Any], where: str) -> Study:
@@ -123,13 +118,24 @@ def _study_of(values: dict[str, Any], where: str) -> Study:
     if values.get("workers") == "auto":
         values["workers"] = None if values.get("scheduler") else automatic()
     wrong = {key: value for key, value in values.items() if not possible(key, value)}
-    wrong |= {key: own[key] for key, kinds in _KINDS.items() if key in own and type(own[key]) not in kinds}
     for key, value in wrong.items():
         raise BadValue(f"study {where!r}: {key} is {value!r}; give it as `mfbo tune` takes it")
-    cost = own.pop("max_cost")
-    return Study(
-        **{"seeds": 5, **own}, max_cost=cost if isinstance(cost, str) else f"{cost}s", settings=Settings(**values)
-    )
+    cost, search = own.pop("max_cost"), _search_of({key: own.pop(key) for key in _SEARCH if key in own}, where)
+    max_cost = cost if isinstance(cost, str) else f"{cost}s"
+    return Study(**{"seeds": 5, **own}, max_cost=max_cost, search=search, settings=Settings(**values))
+
+
+def _search_of(options: Mapping[str, Any], where: str) -> Search:
+    """What a study file asks of each search."""
+    import msgspec
+
+    for name, value in options.items():
+        try:
+            msgspec.convert({_SEARCH[name]: value}, Search)
+        except (msgspec.ValidationError, BadValue) as error:
+            text = f"study {where!r}: {name} is {value!r}; give it as `mfbo tune` takes it"
+            raise BadValue(f"{text}: {error}" if isinstance(error, BadValue) else text) from error
+    return msgspec.convert({_SEARCH[name]: value for name, value in options.items()}, Search)
 
 
 def _write(path: Path, content: Mapping[str, object]) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from mfbo.engine.result import TuneResult
     from mfbo.engine.validate import Score
     from mfbo.ledger.plan import Plan
+    from mfbo.search import Search
     from mfbo.settings import Settings
     from mfbo.study.spec import Study
     from mfbo.task import Task
@@ -50,7 +51,6 @@ def study(
     asked: Study,
     out: Path | str,
     *,
-    seed: int = 0,
     began: Callable[[str], Observer] = lambda phase: Observer(),
     told: Callable[[str, Score], None] = lambda optimizer, score: None,
     command: str = "",
@@ -64,7 +64,6 @@ def study(
             its seeds are trainings of each final validation, as far as the cost allows. The exploration keeps to half
             of its highest fidelity, the optimization has its prior if the narrowed ranges do.
         out: folder of the study.
-        seed: of all runs.
         began: is told of each run, by a name such as ``optimization: smac``; what it returns watches it. Of the
             ``validation`` it is told as well.
         told: is given the optimizer and each score of the validation as it comes.
@@ -81,7 +80,7 @@ def study(
     budget, high = Budget.parse(asked.max_cost, "max cost"), _below(task, asked)
     _check_cost(task, asked, budget, high)
     _check_there(folder, asked, budget)
-    explored = _explored(folder, asked, budget, high, seed=seed, began=began, command=command)
+    explored = _explored(folder, asked, budget, high, began=began, command=command)
     if explored.status == "interrupted":
         return _phases(asked, budget, [explored], ())
     narrowed, smaller = _narrow(explored, folder, asked.settings)
@@ -93,12 +92,10 @@ def study(
             folder / OPTIMIZE / optimizer,
             _share(budget, SHARES["optimization"] / len(asked.optimizers)),
             asked.tasks[0],
+            replace(search, optimizer=optimizer),
+            smaller,
             began=partial(began, f"optimization: {optimizer}"),
             command=command,
-            optimizer=optimizer,
-            seed=seed,
-            settings=smaller,
-            **search,
             warm_start=folder / EXPLORE,
             like=like,
         )
@@ -119,7 +116,13 @@ def study(
 
 
 def _explored(
-    folder: Path, asked: Study, budget: Budget, high: float, *, began: Callable[[str], Observer], **facts: Any
+    folder: Path,
+    asked: Study,
+    budget: Budget,
+    high: float,
+    *,
+    began: Callable[[str], Observer],
+    command: str,
 ) -> TuneResult:
     """The first phase; once an optimizer has begun in what it narrowed, it stays as it is."""
     there = folder / EXPLORE
@@ -128,11 +131,10 @@ def _explored(
         there,
         done or _share(budget, SHARES["exploration"]),
         asked.tasks[0],
+        replace(asked.search, optimizer=EXPLORER, max_fidelity=high),
+        asked.settings,
         began=partial(began, "exploration"),
-        optimizer=EXPLORER,
-        settings=asked.settings,
-        **{**asked.search, "max_fidelity": high},
-        **facts,
+        command=command,
     )
 
 
@@ -144,11 +146,11 @@ def _optimized(folder: Path) -> list[str]:
 def _check_cost(task: Task, asked: Study, budget: Budget, high: float) -> None:
     """Refuse a cost of which a share is known not to buy the cheapest trial."""
     each = SHARES["optimization"] / len(asked.optimizers)
-    shares = [(name, each, asked.bounds) for name in asked.optimizers]
-    shares.append((EXPLORER, SHARES["exploration"], replace(asked.bounds, high=high)))
+    shares = [(each, replace(asked.search, optimizer=name)) for name in asked.optimizers]
+    shares.append((SHARES["exploration"], replace(asked.search, optimizer=EXPLORER, max_fidelity=high)))
     needed = []
-    for optimizer, share, own in shares:
-        lowest = planner.rungs(task, optimizer, own)[0]
+    for share, search in shares:
+        lowest, optimizer = planner.rungs(task, search)[0], search.optimizer
         if (need := preflight.cheapest(task, lowest, budget.unit)) is not None:
             text = f"{optimizer} has {100 * share:.3g}% of it, and its cheapest trial, {lowest}, costs {_short(need)}"
             needed.append((need.amount / share, text))
@@ -185,11 +187,11 @@ def _below(task: Task, asked: Study) -> float:
     Raises:
         BadValue: below it there is no ladder.
     """
-    half = BELOW * asked.max_fidelity
-    if len(task.fidelity.ladder(asked.fidelity)) == 1:  # nothing can be cut down
-        return asked.max_fidelity
+    half = BELOW * asked.search.max_fidelity
+    if len(task.fidelity.ladder(asked.search.path)) == 1:  # nothing can be cut down
+        return asked.search.max_fidelity
     try:
-        planner.rungs(task, EXPLORER, replace(asked.bounds, high=half))
+        planner.rungs(task, replace(asked.search, optimizer=EXPLORER, max_fidelity=half))
     except BadValue as error:
         raise BadValue(
             f"exploration needs two levels between the min fidelity and half of the max fidelity, {half:.3g}; "
@@ -198,14 +200,14 @@ def _below(task: Task, asked: Study) -> float:
     return half
 
 
-def _within(task: Task, smaller: Settings, search: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+def _within(task: Task, smaller: Settings, search: Search) -> tuple[Search, tuple[str, ...]]:
     """`search` in the narrowed space; where the prior is no longer in it, without it, and a line that says so."""
     try:
-        if search["prior"] is not None:
-            prior_of(search["prior"], task.with_space(smaller.space).space)
+        if search.prior is not None:
+            prior_of(search.prior, task.with_space(smaller.space).space)
     except BadValue as error:
-        return {**search, "prior": None}, (f"the optimization begins without the prior: {error}",)
-    return dict(search), ()
+        return replace(search, prior=None), (f"the optimization begins without the prior: {error}",)
+    return search, ()
 
 
 def _share(budget: Budget, share: float) -> str:
@@ -242,5 +244,5 @@ def _phases(
         price=str(settings.get("price") or ""),
         seeds=asked.seeds,
         settings=settings,
-        search=asked.search,
+        search=asked.search.options(),
     )

@@ -64,7 +64,7 @@ class Phases:
         narrowed: a line a hyperparameter: what was cut down and why; empty where nothing could be told.
         lines: best on unseen data first; those that were not measured there by rung and validation loss.
         interrupted: whether the user stopped it.
-        search: what was asked of the search beside the settings, see `mfbo.study.spec.SEARCH`.
+        search: what was asked of the search and is not usual, as `mfbo.search.Search.options` has it.
     """
 
     task: str

@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mfbo.budget import Budget
 from mfbo.engine.result import TuneResult, result_of
-from mfbo.engine.tune import resume, tune
+from mfbo.engine.tune import for_task, resume, tune
 from mfbo.errors import BadCost, RunExists
 from mfbo.ledger import fingerprint
 from mfbo.ledger.journal import FILE, read
@@ -27,6 +27,7 @@ from mfbo.tasks.registry import load
 
 if TYPE_CHECKING:
     from mfbo.ledger.run import Run
+    from mfbo.search import Search
     from mfbo.study.spec import Entry, Study
     from mfbo.task import Task
 
@@ -70,12 +71,10 @@ def compare(
                 folder / entry.folder,
                 _cost(study, entry),
                 entry.task,
+                replace(study.search, optimizer=entry.optimizer, seed=entry.seed),
+                study.settings,
                 began=partial(began, entry),
                 command=command,
-                optimizer=entry.optimizer,
-                seed=entry.seed,
-                settings=study.settings,
-                **study.search,
                 like=plans.get(entry.task),
             )
         except BadCost as error:
@@ -108,14 +107,25 @@ def extended(study: Study, out: Path | str) -> Study:
     if not path.exists():
         return study
     there = read_study(path)
-    one, other = ({"tasks": ", ".join(those.tasks), **those.search, **vars(those.settings)} for those in (there, study))
-    _refuse_other(out, f"study (see its {STUDY})", one, other)
+    what = f"study (see its {STUDY})"
+    differences = there.search.differences(study.search)
+    one, other = ({"tasks": ", ".join(those.tasks), **vars(those.settings)} for those in (there, study))
+    _refuse_other(out, what, {**differences_of(one, other), **differences})
     optimizers = tuple(dict.fromkeys((*there.optimizers, *study.optimizers)))
     return replace(study, optimizers=optimizers, seeds=max(there.seeds, study.seeds))
 
 
 def run(
-    folder: Path, max_cost: str, task: str, *, began: Callable[[], Observer], command: str, **new: Any
+    folder: Path,
+    max_cost: str,
+    task: str,
+    search: Search,
+    settings: Settings,
+    *,
+    began: Callable[[], Observer],
+    command: str,
+    like: Plan | None = None,
+    warm_start: Path | None = None,
 ) -> TuneResult:
     """The result of one run: as it is if it is finished within that cost, else after it has been.
 
@@ -128,39 +138,51 @@ def run(
         folder: of the run.
         max_cost: as its ledger has it.
         task: its name.
+        search: what is asked of it.
+        settings: how its trials are run.
         began: is called if something is to happen; what it returns is told of it.
         command: what the user typed.
-        new: for `mfbo.tune`, if the run has not begun.
+        like: for `mfbo.tune`, if the run has not begun.
+        warm_start: the same.
     """
     if not (folder / FILE).is_file():
-        return tune(task, max_cost, out=folder, observer=began(), command=command, **new)
+        return tune(
+            task,
+            max_cost,
+            search=search,
+            settings=settings,
+            out=folder,
+            observer=began(),
+            command=command,
+            like=like,
+            warm_start=warm_start,
+        )
     there = read(folder)
-    settings: Settings = new.get("settings") or Settings()
-    _check_same(there, load(task).with_space(settings.space), settings, new)
+    _check_same(there, load(task).with_space(settings.space), search, settings)
     if there.finished and there.limits.max_cost == max_cost:
         return result_of(there)
     return resume(folder, max_cost=max_cost, observer=began(), command=command, scheduler=settings.scheduler)
 
 
-def _refuse_other(folder: object, what: str, kept: Mapping[str, object], asked: Mapping[str, object]) -> None:
-    """Refuse a folder whose facts are not those that were asked for."""
-    for name, value in asked.items():
-        if kept[name] != value and name not in FREE:
-            raise RunExists(
-                f"{str(folder)!r} holds another {what}: its {name.replace('_', ' ')} is {kept[name]}, not {value}; "
-                "give another --out"
-            )
+def _refuse_other(folder: object, what: str, differences: Mapping[str, tuple[object, object]]) -> None:
+    """Refuse a folder of which something is not as it was asked for."""
+    for name, (kept, asked) in differences.items():
+        text = f"{str(folder)!r} holds another {what}: its {name.replace('_', ' ')} is {kept}, not {asked}"
+        raise RunExists(f"{text}; give another --out")
 
 
-def _check_same(there: Run, task: Task, settings: Settings, new: Mapping[str, Any]) -> None:
+def differences_of(kept: Mapping[str, object], asked: Mapping[str, object]) -> dict[str, tuple[object, object]]:
+    """Both values of what is not as it was asked for, but for what changes no result."""
+    return {name: (kept[name], value) for name, value in asked.items() if kept[name] != value and name not in FREE}
+
+
+def _check_same(there: Run, task: Task, search: Search, settings: Settings) -> None:
     """Refuse a run that is another one than was asked for."""
     header = there.header
-    kept = {**vars(header), "fidelity": header.fidelity.get("path"), "min_fidelity": 0.0, "max_fidelity": 1.0}
-    asked = {name: new[name] for name in ("optimizer", "seed", "min_fidelity", "max_fidelity", "eta") if name in new}
-    asked |= {"fidelity": new.get("fidelity") or task.fidelity.default_path, "task": task.source or task.name}
-    _refuse_other(there.folder, "run", {**kept, **header.bounds}, asked)
     known = {name: value for name, value in vars(settings).items() if name in header.settings and name != "space"}
-    _refuse_other(there.folder, "run", header.settings, known)
+    named = {"task": (header.task, task.source or task.name)} if header.task != (task.source or task.name) else {}
+    differences = header.search.differences(for_task(search, task))
+    _refuse_other(there.folder, "run", {**named, **differences, **differences_of(header.settings, known)})
     fingerprint.check_unchanged(header, task)
 
 

@@ -5,24 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from mfbo.adapters.command import is_command
 from mfbo.budget import Budget
 from mfbo.cost.price import in_time
 from mfbo.engine import preflight
 from mfbo.errors import BadValue, UnknownName
-from mfbo.fidelity import ETA
 from mfbo.optimizers.registry import OPTIMIZERS
 from mfbo.planning import planner
-from mfbo.planning.ladder import Bounds
+from mfbo.search import Search
 from mfbo.settings import Settings
 from mfbo.space import prior_of
 from mfbo.tasks.registry import load
 from mfbo.trial import config_key
 
-SEARCH = ("fidelity", "max_fidelity", "min_fidelity", "eta", "prior")
-"""What a study says of the search of each run, beside the settings."""
+OF_EACH_RUN = ("optimizer", "seed", "objectives")
+"""Options of a search that a study does not have: it compares optimizers and seeds, by their losses."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +32,7 @@ class Study:
         optimizers: names in `mfbo.optimizers.registry.OPTIMIZERS`.
         seeds: how many; they are 0, 1, ...
         max_cost: of a run, as for `mfbo.tune`.
-        fidelity: path of all tasks; None for the default of each.
-        max_fidelity: no rung of any run above this fraction of a full evaluation.
-        min_fidelity: no rung below it.
-        eta: factor between rungs.
-        prior: a configuration believed in, as for `mfbo.tune`; for the optimizers that make use of one.
+        search: what is asked of each run, but for `OF_EACH_RUN`; a prior is for the optimizers that make use of one.
         settings: how trials are run.
     """
 
@@ -46,11 +40,7 @@ class Study:
     optimizers: tuple[str, ...]
     seeds: int
     max_cost: str
-    fidelity: str | None = None
-    max_fidelity: float = 1.0
-    min_fidelity: float = 0.0
-    eta: int = ETA
-    prior: str | None = None
+    search: Search = field(default_factory=Search)
     settings: Settings = field(default_factory=Settings)
 
     def check(self) -> None:
@@ -68,9 +58,9 @@ class Study:
         for name in self.tasks:
             task = load(name).with_space(self.settings.space)
             for optimizer in self.optimizers:
-                planner.rungs(task, optimizer, self.bounds)
-            if self.prior is not None:
-                prior_of(self.prior, task.space)
+                planner.rungs(task, replace(self.search, optimizer=optimizer))
+            if self.search.prior is not None:
+                prior_of(self.search.prior, task.space)
 
     def _check_names(self) -> None:
         for kind, names in (("tasks", self.tasks), ("optimizers", self.optimizers)):
@@ -89,16 +79,6 @@ class Study:
         """The same with a cost in seconds, where it is in money."""
         max_cost, settings = in_time(self.max_cost, self.settings)
         return replace(self, max_cost=str(max_cost), settings=settings)
-
-    @property
-    def bounds(self) -> Bounds:
-        """Of every ladder."""
-        return Bounds(self.fidelity, self.eta, self.min_fidelity, self.max_fidelity)
-
-    @property
-    def search(self) -> dict[str, Any]:
-        """What is the same for every run beside the settings, as `mfbo.tune` takes it."""
-        return {name: getattr(self, name) for name in SEARCH}
 
     @property
     def size(self) -> int:

@@ -38,6 +38,7 @@ from mfbo.cli import main
 from mfbo.errors import BadCost
 from mfbo.ledger.journal import FILE, Ledger
 from mfbo.ledger.run import Limits
+from mfbo.search import Search
 from mfbo.settings import Settings
 from mfbo.study.folder import STUDY, missing, read_study
 from mfbo.study.phases import study as three_phases
@@ -259,7 +260,7 @@ def test_the_command_that_repeats_it_is_built_from_what_the_ledger_holds_and_quo
 def test_the_command_has_prior_bounds_and_what_it_began_with(tmp_path):
     space = {"hyperparameters": [{"name": "x", "default_value": 3}]}
     known = (Known({"x": 1}, FULL, 0.5),)
-    run = run_at(tmp_path / "run", eta=2, bounds={"max_fidelity": 0.5}, prior={"x": 3}, known=known, space=space)
+    run = run_at(tmp_path / "run", eta=2, max_fidelity=0.5, prior={"x": 3}, known=known, space=space)
     said = command(gather([run]))
     assert said.endswith("--fidelity epochs --eta 2 --max-fidelity 0.5 --prior default --warm-start EARLIER_RUN")
     other = run_at(tmp_path / "other", prior={"x": 4}, space=space)
@@ -326,7 +327,7 @@ def test_the_command_that_repeats_three_phases_comes_to_the_same(tmp_path, monke
 @pytest.fixture(scope="module")
 def phases(tmp_path_factory):
     folder = tmp_path_factory.mktemp("phases")
-    asked = Study(("mixed",), ("hyperband", "random"), 3, "30x", eta=2, settings=Settings(workers=0))
+    asked = Study(("mixed",), ("hyperband", "random"), 3, "30x", Search(eta=2), Settings(workers=0))
     return folder, three_phases(asked, folder)
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import mfbo
 from mfbo.cost.meter import Meter
 from mfbo.ledger.run import Header, Limits, Result, Run
+from mfbo.search import Search
 from mfbo.trial import Outcome, Report, Rung, Trial
 
 FIDELITY = mfbo.Fidelity(epochs=(1, 27))
@@ -167,7 +168,7 @@ def test_the_seconds_that_are_left():
 
 def test_a_run_that_is_read_back_has_used_what_it_had_used():
     limits = Limits("100s", 5)
-    run = Run(Header("t", "random", 0, limits, {}, tuple(RUNGS), {}, ""), limits)
+    run = Run(Header("t", Search("random"), limits, {}, tuple(RUNGS), {}, ""), limits)
     first, meter = Meter(task(), limits), Meter(task(), limits)
     for number, cost in enumerate((3.0, 5.0)):
         result = Result(Trial(number, {}, LOW), outcome(LOW, cost=cost), 0.5, run.spent + cost + 0.5, 0.0)

@@ -19,6 +19,7 @@ from mfbo.evidence.curves import Incumbent, improvements
 from mfbo.ledger.journal import Ledger
 from mfbo.ledger.observer import Observer
 from mfbo.ledger.run import Header, Limits, Run
+from mfbo.search import Search
 from mfbo.trial import Outcome, Rung, Trial
 
 RUNGS = (Rung(1, 0.25, 0.0093), Rung(3, 0.43, 0.048), Rung(9, 0.64, 0.21), Rung(27, 1.0, 1.0))
@@ -47,8 +48,7 @@ class Session:
         limits = facts.pop("limits", Limits(max_cost="1m"))
         header = Header(
             task=facts.pop("task", "digits"),
-            optimizer=facts.pop("optimizer", "smac"),
-            seed=7,
+            search=Search(facts.pop("optimizer", "smac"), 7, "joint"),
             limits=limits,
             fidelity={"epochs": [1, 27], "data": [0.25, 1.0], "path": "joint"},
             rungs=facts.pop("rungs", RUNGS),

@@ -8,6 +8,7 @@ from mfbo.checkpoint import Checkpoints
 from mfbo.engine.retention import Retention
 from mfbo.ledger.run import Header, Limits, Result, Run
 from mfbo.optimizers.registry import OPTIMIZERS, ladder_of, make
+from mfbo.search import Search
 from mfbo.trial import Outcome, Rung, Trial
 
 RUNGS = (Rung(1, 1.0, 1 / 9), Rung(3, 1.0, 1 / 3), Rung(9, 1.0, 1.0))
@@ -157,7 +158,7 @@ def test_without_a_limit_nothing_goes_for_its_size(checkpoints):
 
 
 def test_a_run_that_goes_on_clears_what_was_useless_before(checkpoints):
-    header = Header("t", "random", 0, Limits("2h"), {}, RUNGS, {}, "")
+    header = Header("t", Search("random"), Limits("2h"), {}, RUNGS, {}, "")
     run = Run(header, header.limits, results=[result("a", 2), result("b", status="failed"), result("c")])
     for name in "abc":
         save(checkpoints, name, 1)

@@ -19,13 +19,13 @@ import mfbo.ledger
 from mfbo.errors import BadLedger, RunError, RunExists, RunLocked, RunNotFound
 from mfbo.ledger.journal import FILE, FORMAT, Ledger, parse, read
 from mfbo.ledger.run import Header, Limits
+from mfbo.search import Search
 from mfbo.trial import Outcome, Report, Rung, Trial
 
 RUNGS = (Rung(1, 0.5, 0.1), Rung(9, 1.0, 1.0))
 HEADER = Header(
     task="made-up",
-    optimizer="random",
-    seed=7,
+    search=Search("random", 7, "joint"),
     limits=Limits("2h", 100, None),
     fidelity={"epochs": [1, 9], "data": [0.5, 1.0], "path": "joint"},
     rungs=RUNGS,

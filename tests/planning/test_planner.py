@@ -33,6 +33,7 @@ from mfbo.planning import planner
 from mfbo.planning.ladder import ENOUGH, ON_TOP, Bounds, choose, ladder
 from mfbo.planning.probe import _Probing, probe
 from mfbo.planning.simulation import bought
+from mfbo.search import Search
 from mfbo.trial import Outcome, Pace, Rung
 
 FIDELITY = mfbo.Fidelity(epochs=(1, 30), data=(0.1, 1.0))
@@ -58,11 +59,11 @@ def clocked(epoch_seconds=0.002, **facts):
 
 @pytest.mark.parametrize("path", ["joint", "epochs", "data"])
 def test_without_bounds_the_ladder_is_the_usual_one(path):
-    assert ladder(FIDELITY, Bounds(path), 1.0) == FIDELITY.ladder(path)
+    assert ladder(FIDELITY, Bounds(Search(path=path)), 1.0) == FIDELITY.ladder(path)
 
 
 def test_a_large_budget_leaves_the_ladder_as_it_is():
-    steps, note = choose(FIDELITY, Bounds(), "smac", price, 20.0)
+    steps, note = choose(FIDELITY, Bounds(), price, 20.0)
     assert [step.rung for step in steps] == FIDELITY.ladder()
     assert note == ""
 
@@ -75,24 +76,24 @@ def test_a_large_budget_leaves_the_ladder_as_it_is():
 @example(0.125, "one-epoch", "joint")
 @settings(max_examples=60)
 def test_a_chosen_ladder_rises_within_its_bounds_and_the_budget_pays_for_it(budget, optimizer, path):
-    bounds = Bounds(path, low=0.01, high=0.9, data=0.12)
-    steps, note = choose(FIDELITY, bounds, optimizer, price, budget)
+    bounds = Bounds(Search(optimizer, path=path, min_fidelity=0.01, max_fidelity=0.9), data=0.12)
+    steps, note = choose(FIDELITY, bounds, price, budget)
     rungs = [step.rung for step in steps]
     assert all(low.work < high.work for low, high in pairwise(rungs))
     assert all(0.01 * (1 - 1e-9) <= rung.work <= 0.9 * (1 + 1e-9) and rung.data >= 0.12 - 1e-9 for rung in rungs)
     assert sum(step.cost * step.trials for step in steps) <= budget * (1 + 1e-9)
-    guide, _ = choose(FIDELITY, bounds, "asha", price, budget)
+    guide, _ = choose(FIDELITY, replace(bounds, search=replace(bounds.search, optimizer="asha")), price, budget)
     assert rungs[-1] == guide[-1].rung
     assert note or (guide[0].trials >= ENOUGH and guide[-1].trials >= ON_TOP)
 
 
 def test_no_rung_is_chosen_that_moves_no_model_but_where_a_user_asks_for_it():
-    steps, _ = choose(FIDELITY, Bounds(work=0.1), "asha", price, 6.0)
+    steps, _ = choose(FIDELITY, Bounds(Search("asha"), work=0.1), price, 6.0)
     assert [step.rung.work >= 0.1 for step in steps] == [True] * len(steps)
     least = replace(clocked(), least=lambda options: (0.1, 0.2))
     for low, expected in ((0.0, 0.2), (0.05, 0.05)):
         _, rungs = planner.plan(
-            least, "asha", limits=Limits("1h"), settings=HERE, seed=0, bounds=Bounds(low=low, high=0.7)
+            least, Search("asha", min_fidelity=low, max_fidelity=0.7), limits=Limits("1h"), settings=HERE
         )
         assert expected * 0.999 <= rungs[0].work < 3 * expected
 
@@ -100,7 +101,7 @@ def test_no_rung_is_chosen_that_moves_no_model_but_where_a_user_asks_for_it():
 @given(st.floats(0.3, 10))
 @settings(max_examples=30)
 def test_a_larger_budget_never_lowers_the_top(budget):
-    less, more = (choose(FIDELITY, Bounds(), "asha", price, budget * factor)[0] for factor in (1, 1.5))
+    less, more = (choose(FIDELITY, Bounds(Search("asha")), price, budget * factor)[0] for factor in (1, 1.5))
     assert less[-1].rung.work <= more[-1].rung.work + 1e-9
 
 
@@ -108,7 +109,7 @@ def test_probes_train_at_the_lowest_rung_that_the_run_may_have(monkeypatch):
     asked = []
     monkeypatch.setattr(planner, "probe", lambda *given, **facts: asked.append(facts["data"]) or planner.Probed())
     task = replace(clocked(), fidelity=FIDELITY, least=lambda options: (0.4, 0.1))
-    planner.plan(task, "asha", limits=Limits("1h"), settings=HERE, seed=0, bounds=Bounds())
+    planner.plan(task, Search("asha"), limits=Limits("1h"), settings=HERE)
     lowest = next(rung for rung in FIDELITY.ladder() if rung.data >= 0.4 and rung.work >= 0.1)
     assert asked == [(0.4, lowest.data)]
 
@@ -120,12 +121,12 @@ def test_a_plan_of_too_small_a_budget_names_the_option_that_is_not_yet_given():
     for options, expected in (({}, "give more, or add --option samples=9"), ({"samples": "3"}, "give more")):
         settings = replace(HERE, options=options)
         limits = Limits("3s")
-        found, _ = planner.plan(task, "asha", limits=limits, settings=settings, seed=0, bounds=Bounds(), like=like)
+        found, _ = planner.plan(task, Search("asha"), limits=limits, settings=settings, like=like)
         assert found.note.endswith(f"and 2; {expected}")
 
 
 def test_a_budget_that_is_too_small_says_so():
-    steps, note = choose(FIDELITY, Bounds(), "smac", price, 0.02)
+    steps, note = choose(FIDELITY, Bounds(), price, 0.02)
     assert "too small" in note
     assert steps[-1].rung.work < 0.05
 
@@ -150,7 +151,7 @@ def finished(optimizer, rungs, budget, seed=0, eta=3):
 @pytest.mark.parametrize("optimizer", ["asha", "hyperband", "random", "one-epoch"])
 @pytest.mark.parametrize(("budget", "eta"), [(8, 3), (20, 3), (12, 2)])
 def test_the_count_is_what_the_optimizer_runs(optimizer, budget, eta):
-    rungs = planner.rungs(mfbo.Task("q", quadratic_space(), quadratic, FIDELITY), optimizer, Bounds(eta=eta))
+    rungs = planner.rungs(mfbo.Task("q", quadratic_space(), quadratic, FIDELITY), Search(optimizer, eta=eta))
     steps = bought(optimizer, rungs, price, budget, eta)
     for step, real in zip(steps, finished(optimizer, rungs, budget, eta=eta), strict=True):
         assert abs(step.trials - real) <= max(2, 0.15 * real)
@@ -163,29 +164,25 @@ def test_the_count_of_a_budget_that_buys_thousands_is_in_proportion():
 
 
 @pytest.mark.parametrize(
-    ("bounds", "words"),
+    ("search", "words"),
     [
-        (Bounds(eta=1), "eta 1: give a whole number"),
-        (Bounds(low=-0.1), "min fidelity -0.1"),
-        (Bounds(high=1.5), "max fidelity 1.5"),
-        (Bounds(low=0.5, high=0.2), "min fidelity 0.5 is above max fidelity 0.2"),
-        (Bounds(low=0.5), "leaves one level, all data, 30 epochs, but at least two are needed"),
-        (Bounds(eta=100, low=0.02), "leaves one level"),
-        (Bounds(low=0.004, data=0.2), "too few samples per class"),
+        (Search(min_fidelity=0.5), "leaves one level, all data, 30 epochs, but at least two are needed"),
+        (Search(eta=100, min_fidelity=0.02), "leaves one level"),
     ],
 )
-def test_bounds_that_leave_no_ladder_are_refused_with_the_reason(bounds, words):
+def test_bounds_that_leave_no_ladder_are_refused_with_the_reason(search, words):
     task = mfbo.Task("q", quadratic_space(), quadratic, FIDELITY)
     with pytest.raises(BadValue, match=words):
-        planner.rungs(task, "smac", bounds)
+        planner.rungs(task, search)
 
 
 def test_the_min_fidelity_that_a_refusal_names_is_accepted():
-    task = mfbo.Task("q", quadratic_space(), quadratic, FIDELITY)
-    with pytest.raises(BadValue) as refused:
-        planner.rungs(task, "smac", Bounds(low=0.004, data=0.2))
+    task = mfbo.Task("q", quadratic_space(), quadratic, FIDELITY, least=lambda options: (0.2, 0.0))
+    limits = Limits("9x")
+    with pytest.raises(BadValue, match="too few samples per class") as refused:
+        planner.plan(task, Search(min_fidelity=0.004), limits=limits, settings=HERE)
     least = float(str(refused.value).rpartition(" ")[2])
-    assert planner.rungs(task, "smac", Bounds(low=least * 1.01, data=0.2))
+    assert planner.plan(task, Search(min_fidelity=least * 1.01), limits=limits, settings=HERE)[1]
 
 
 def test_a_probe_tells_what_an_epoch_costs():
@@ -241,7 +238,7 @@ def test_a_probe_of_a_task_that_fails_says_so_and_the_run_has_all_rungs():
 
     task = replace(clocked(), train=train)
     limits = Limits("1h")
-    plan, rungs = planner.plan(task, "smac", limits=limits, settings=HERE, seed=0, bounds=Bounds())
+    plan, rungs = planner.plan(task, Search("smac"), limits=limits, settings=HERE)
     assert "no such file" in plan.note
     assert (plan.steps, rungs) == ((), task.fidelity.ladder())
 
@@ -251,9 +248,7 @@ def test_a_task_that_tells_nothing_during_the_probe_is_planned_from_a_lower_boun
         time.sleep(3600)
 
     task = replace(clocked(), train=train)
-    plan, rungs = planner.plan(
-        task, "smac", limits=Limits("20s"), settings=mfbo.Settings(), seed=0, bounds=Bounds(), note=pytest.fail
-    )
+    plan, rungs = planner.plan(task, Search(), limits=Limits("20s"), settings=mfbo.Settings(), note=pytest.fail)
     assert plan.bound
     assert 0 < plan.spent < 20
     assert plan.full > plan.spent
@@ -266,7 +261,7 @@ def test_a_task_that_tells_nothing_during_the_probe_is_planned_from_a_lower_boun
 def test_what_cannot_be_paid_for_lowers_the_top():
     task = clocked(0.05)
     limits = Limits("20s")
-    plan, rungs = planner.plan(task, "asha", limits=limits, settings=HERE, seed=0, bounds=Bounds())
+    plan, rungs = planner.plan(task, Search("asha"), limits=limits, settings=HERE)
     assert plan.full > 0.4
     assert 0 < plan.spent <= 1.5
     assert [step.rung for step in plan.steps] == rungs
@@ -274,16 +269,16 @@ def test_what_cannot_be_paid_for_lowers_the_top():
 
 
 def test_a_run_that_is_compared_takes_what_another_has_measured():
-    limits, bounds = Limits("1h"), Bounds()
-    first, rungs = planner.plan(clocked(), "asha", limits=limits, settings=HERE, seed=0, bounds=bounds)
-    second, others = planner.plan(clocked(), "random", limits=limits, settings=HERE, seed=1, bounds=bounds, like=first)
+    limits = Limits("1h")
+    first, rungs = planner.plan(clocked(), Search("asha"), limits=limits, settings=HERE)
+    second, others = planner.plan(clocked(), Search("random", 1), limits=limits, settings=HERE, like=first)
     assert (second.probes, second.spent, second.wall) == (first.probes, first.spent, first.wall)
     assert others == rungs[-1:]
 
 
 def test_budgets_in_full_evaluations_and_virtual_clocks_keep_their_ladder_without_a_probe(task):
     for limits in (Limits("2x"), Limits("10s")):
-        plan, rungs = planner.plan(task, "smac", limits=limits, settings=HERE, seed=0, bounds=Bounds())
+        plan, rungs = planner.plan(task, Search("smac"), limits=limits, settings=HERE)
         assert rungs == task.fidelity.ladder()
         assert (plan.spent, plan.probes) == (0.0, ())
         assert plan.steps
@@ -291,7 +286,7 @@ def test_budgets_in_full_evaluations_and_virtual_clocks_keep_their_ladder_withou
 
 def test_a_small_budget_is_not_spent_on_a_probe():
     limits = Limits("10s")
-    plan, rungs = planner.plan(clocked(), "smac", limits=limits, settings=HERE, seed=0, bounds=Bounds())
+    plan, rungs = planner.plan(clocked(), Search("smac"), limits=limits, settings=HERE)
     assert "too short for a test run" in plan.note
     assert rungs == clocked().fidelity.ladder()
 
@@ -320,7 +315,7 @@ def test_a_ledger_without_a_plan_still_reads(tmp_path, task):
     del header["plan"], header["eta"]
     (tmp_path / FILE).write_text("\n".join([json.dumps(header), *rest]) + "\n", encoding="utf-8")
     run = read(tmp_path)
-    assert (run.header.plan, run.header.eta) == (None, 3)
+    assert (run.header.plan, run.header.search.eta) == (None, 3)
     assert run.results
 
 
@@ -328,7 +323,7 @@ def test_a_ledger_without_a_plan_still_reads(tmp_path, task):
 def test_eta_is_kept_and_promotes_one_of_so_many(optimizer, task, tmp_path):
     result = mfbo.tune(task, "12x", optimizer=optimizer, eta=2, out=tmp_path, settings=HERE)
     header = result.ledger.header
-    assert (header.eta, [rung.epochs for rung in header.rungs]) == (2, [3, 7, 14, 27])
+    assert (header.search.eta, [rung.epochs for rung in header.rungs]) == (2, [3, 7, 14, 27])
     assert replay(read(tmp_path)).mismatch is None
 
 

@@ -16,6 +16,7 @@ from mfbo.engine.result import result_of
 from mfbo.engine.validate import Score
 from mfbo.errors import BadCost, BadValue, RunError, RunExists, UnknownName
 from mfbo.ledger.journal import FILE, read
+from mfbo.search import Search
 from mfbo.settings import Settings
 from mfbo.space import read_space
 from mfbo.study.final_phase import KEPT, Trainings, _line, promise
@@ -25,14 +26,14 @@ from mfbo.study.spec import Study
 from mfbo.tasks.registry import load
 
 HERE = Settings(workers=0)
-MIXED = Study(("mixed",), ("hyperband", "random"), 3, "30x")
+MIXED = Study(("mixed",), ("hyperband", "random"), 3, "30x", Search(seed=1))
 BRANIN = Study(("branin",), ("random",), 3, "10x")
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "mixed"
-    return folder, study(MIXED, folder, seed=1)
+    return folder, study(MIXED, folder)
 
 
 def test_all_phases_together_cost_no_more_than_was_named(made):
@@ -59,14 +60,14 @@ def test_exploration_stays_below_full_fidelity_and_sets_the_ranges_of_the_optimi
 def test_what_is_finished_is_not_done_again(made):
     folder, found = made
     before = {path: path.read_bytes() for path in folder.rglob(FILE)}
-    assert study(MIXED, folder, seed=1) == found
+    assert study(MIXED, folder) == found
     assert {path: path.read_bytes() for path in folder.rglob(FILE)} == before
 
 
 def test_a_folder_that_holds_another_study_is_refused(made):
     folder, _ = made
     with pytest.raises(RunExists, match="holds another run: its seed is 1, not 5"):
-        study(MIXED, folder, seed=5)
+        study(replace(MIXED, search=Search(seed=5)), folder)
 
 
 def test_a_task_without_unseen_data_says_so(made):
@@ -116,7 +117,7 @@ def test_a_ladder_is_for_all_phases_and_the_exploration_keeps_to_half_of_it(tmp_
     study(replace(MIXED, **ladder, optimizers=("hyperband",)), tmp_path)
     for folder, top in ((EXPLORE, 0.3), (f"{OPTIMIZE}/hyperband", 0.6)):
         run = read(tmp_path / folder)
-        assert run.header.eta == 2
+        assert run.header.search.eta == 2
         assert run.header.fidelity["path"] == "data"
         works = [rung.work for rung in run.header.rungs]
         assert 0.05 <= works[0] <= works[-1] <= top
@@ -129,7 +130,7 @@ def test_a_ladder_is_for_all_phases_and_the_exploration_keeps_to_half_of_it(tmp_
 @pytest.mark.parametrize("bounds", [{"min_fidelity": 0.3}, {"eta": 100}, {"max_fidelity": 0.05}])
 def test_bounds_that_leave_nothing_to_explore_at_are_refused_first(tmp_path, bounds):
     with pytest.raises(BadValue, match=r"exploration needs two levels .*give a lower --min-fidelity"):
-        study(replace(MIXED, optimizers=("random",), **bounds), tmp_path / "none")
+        study(replace(MIXED, optimizers=("random",), search=Search(**bounds)), tmp_path / "none")
     assert not (tmp_path / "none").exists()
 
 
@@ -226,7 +227,7 @@ def test_a_prior_is_explored_first_and_goes_on_as_far_as_the_ranges_hold_it(tmp_
     best, worst = {"x1": 0.11, "x2": 0.56, "x3": 0.85}, {"x1": 0.9, "x2": 0.05, "x3": 0.1}
     for name, prior in (("best", best), ("worst", worst)):
         (tmp_path / f"{name}.yaml").write_text(json.dumps(prior))
-        found = study(Study(("hartmann3",), ("hyperband",), 1, "60x", prior=f"{name}.yaml"), tmp_path / name)
+        found = study(Study(("hartmann3",), ("hyperband",), 1, "60x", Search(prior=f"{name}.yaml")), tmp_path / name)
         explored, run = read(tmp_path / name / EXPLORE), read(tmp_path / name / OPTIMIZE / "hyperband")
         assert explored.header.prior == pytest.approx(prior)
         assert next(iter(explored.asks.values())).config == pytest.approx(prior)

@@ -22,6 +22,7 @@ from mfbo.display.evidence import comparison
 from mfbo.errors import BadCost, BadValue, RunExists, UnknownName
 from mfbo.evidence.summary import evidence
 from mfbo.ledger.journal import FILE, read
+from mfbo.search import Search
 from mfbo.settings import Settings
 from mfbo.study.folder import STUDY, folders, read_study
 from mfbo.study.runner import compare
@@ -97,11 +98,9 @@ def test_an_interrupted_study_stops_there(tmp_path, monkeypatch):
         ({"tasks": ()}, BadValue),
         ({"tasks": ("brann",)}, UnknownName),
         ({"max_cost": "2 hours"}, BadCost),
-        ({"fidelity": "time"}, UnknownName),
-        ({"eta": 1}, BadValue),
-        ({"max_fidelity": 2.0}, BadValue),
-        ({"min_fidelity": 0.5, "max_fidelity": 0.2}, BadValue),
-        ({"prior": "nowhere.yaml"}, BadValue),
+        ({"search": Search(path="data")}, BadValue),
+        ({"search": Search(min_fidelity=0.9)}, BadValue),
+        ({"search": Search(prior="nowhere.yaml")}, BadValue),
     ],
 )
 def test_what_cannot_be_compared_is_refused_before_anything_is_written(tmp_path, changed, error):
@@ -205,8 +204,8 @@ def test_every_run_has_the_ladder_and_the_prior_of_its_study(tmp_path, monkeypat
     said = CliRunner().invoke(main, ["compare", "mine.yaml", "-q", "--eta", "3"], catch_exceptions=False)
     assert said.exit_code == 0, said.output
     smac, random = (read(folder).header for folder in folders("runs/mine-study"))
-    assert [smac.eta, random.eta] == [3, 3]
-    assert smac.bounds == random.bounds == {"min_fidelity": 0.1, "max_fidelity": 0.5}
+    assert smac.search == Search("smac", 0, "epochs", 3, 0.1, 0.5, smac.prior)
+    assert random.search == replace(smac.search, optimizer="random", prior=None)
     assert (smac.prior["x1"], random.prior) == (1.0, None)
     assert max(rung.work for rung in smac.rungs) == max(rung.work for rung in random.rungs) <= 0.5
     other = CliRunner().invoke(main, ["compare", "mine.yaml", "-q", "--eta", "2"], catch_exceptions=False)
@@ -254,7 +253,7 @@ def test_a_run_that_buys_nothing_does_not_keep_the_others_from_being_run(tmp_pat
 
 
 def test_a_study_at_full_fidelity_alone_goes_on(tmp_path):
-    wanted = Study(("branin",), ("random",), 1, "3x", min_fidelity=1.0)
+    wanted = Study(("branin",), ("random",), 1, "3x", Search(min_fidelity=1.0))
     compare(wanted, tmp_path)
     assert len(compare(replace(wanted, seeds=2), tmp_path)) == 2
 
