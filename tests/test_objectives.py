@@ -102,7 +102,7 @@ def test_names():
 def test_a_run_is_replayed_and_resumed_exactly(optimizer, tmp_path):
     names = ("loss", "size")
     whole = mfbo.tune(made(), "3x", optimizer=optimizer, objectives=names, out=tmp_path / "whole").ledger
-    assert read(tmp_path / "whole").header.objectives == names
+    assert read(tmp_path / "whole").header.search.objectives == names
     assert replay(read(tmp_path / "whole")).mismatch is None
     lines = (tmp_path / "whole" / FILE).read_bytes().splitlines(keepends=True)
     (tmp_path / "cut").mkdir()
@@ -185,7 +185,7 @@ def test_a_damaged_list_of_objectives_is_refused(tmp_path):
     lines = content.splitlines(keepends=True)
     header = json.loads(lines[0])
     del header["objectives"], header["prior"]  # a ledger from before
-    assert parse(b"".join([json.dumps(header).encode() + b"\n", *lines[1:]])).header.objectives == ()
+    assert parse(b"".join([json.dumps(header).encode() + b"\n", *lines[1:]])).header.search.objectives == ()
 
 
 def test_show_plot_and_report_have_the_front_and_best_takes_one_of_it(tmp_path):

@@ -99,7 +99,7 @@ def test_an_interrupted_study_stops_there(tmp_path, monkeypatch):
         ({"tasks": ("brann",)}, UnknownName),
         ({"max_cost": "2 hours"}, BadCost),
         ({"search": Search(path="data")}, BadValue),
-        ({"search": Search(min_fidelity=0.9)}, BadValue),
+        ({"search": Search(max_fidelity=0.001)}, BadValue),
         ({"search": Search(prior="nowhere.yaml")}, BadValue),
     ],
 )
