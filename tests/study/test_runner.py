@@ -238,10 +238,10 @@ def test_a_run_in_the_place_of_another_is_refused(tmp_path):
 def test_a_run_that_buys_nothing_does_not_keep_the_others_from_being_run(tmp_path, monkeypatch):
     whole, failed = mfbo.tune, []
 
-    def tune(task, max_cost, *, seed, **facts):
-        if seed == 0:
+    def tune(task, max_cost, *, search, **facts):
+        if search.seed == 0:
             raise BadCost("buys nothing")
-        return whole(task, max_cost, seed=seed, **facts)
+        return whole(task, max_cost, search=search, **facts)
 
     monkeypatch.setattr("mfbo.study.runner.tune", tune)
     wanted = Study(("branin",), ("random", "asha"), 2, "2x")
