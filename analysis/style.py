@@ -125,7 +125,7 @@ def save(figure: Figure, output: Path) -> None:
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_bytes(content.getvalue())
     except OSError as error:
-        raise BadValue(f"cannot write figure {str(output)!r}: {error.strerror}; give another --output") from error
+        raise BadValue(f"cannot write figure {str(output)!r}: {error.strerror}; give another --out") from error
 
 
 def plain(text: object, most: int = 40) -> str:

@@ -29,13 +29,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+MAX_LISTED_NAMES = 25  # of more, an error names the nearest only
+
 
 class MfboError(Exception):
     """A mistake that a person can mend; its text is one line."""
 
 
 class UnknownName(MfboError):
-    """There is nothing of that name.
+    """There is nothing of that name; the message has those there are, or of many the nearest.
 
     >>> str(UnknownName("task", "digts", ["digits", "branin"]))
     "unknown task 'digts'; did you mean 'digits'? There are: branin, digits"
@@ -43,10 +45,15 @@ class UnknownName(MfboError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = "") -> None:
         names = sorted(known)
-        near = get_close_matches(name, names, n=1, cutoff=0.5)
-        guess = f"did you mean {near[0]!r}? There" if near else "there"
-        text = f"unknown {kind} {name!r}; {guess} are: {', '.join(names) or 'none'}"
-        super().__init__(f"{text}; {hint}" if hint else text)
+        many = len(names) > MAX_LISTED_NAMES
+        near = get_close_matches(name, names, n=3 if many else 1, cutoff=0.6 if many else 0.5)
+        if many:
+            guess = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+            text = f"unknown {kind} {name!r}{guess}"
+        else:
+            guess = f"did you mean {near[0]!r}? There" if near else "there"
+            text = f"unknown {kind} {name!r}; {guess} are: {', '.join(names) or 'none'}"
+        super().__init__(f"{text}{'' if text.endswith('?') else ';'} {hint}" if hint else text)
 
 
 class BadValue(MfboError):

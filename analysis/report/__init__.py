@@ -62,7 +62,7 @@ def write(
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(_written(form, material, target, figures=figures), encoding="utf-8")
     except OSError as error:
-        raise BadValue(f"cannot write report {str(target)!r}: {error.strerror}; give another --output") from error
+        raise BadValue(f"cannot write report {str(target)!r}: {error.strerror}; give another --out") from error
     return target
 
 

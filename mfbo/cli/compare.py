@@ -38,9 +38,7 @@ OPTIMIZERS, SEEDS = "smac,hyperband,random,grid", 5
     "--seeds", default=SEEDS, show_default=True, metavar="N", help="Seeds 0 to N-1, the same for all optimizers."
 )
 @options.search
-@click.option(
-    "--out", metavar="DIR", help="Folder of the comparison; default: runs/TASK-comparison, or that of COMPARISON.yaml."
-)
+@options.out("Folder of the comparison; default: runs/TASK-comparison, or that of COMPARISON.yaml.")
 @options.running
 @options.output
 def compare(*, what: tuple[str, ...], out: str | None, quiet: bool, as_json: bool, **given: Any) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import click
 
 from mfbo.cli import options
+from mfbo.cli.groups import Commands
 
 
-@click.group()
+@click.group(cls=Commands)
 def data() -> None:
     """Download the data sets of the real tasks, or list them."""
 

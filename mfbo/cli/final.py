@@ -63,7 +63,7 @@ def best(run: str, form: str, trial: int | None, folder: str | None) -> None:
 @click.option(
     "--seeds", type=int, default=3, show_default=True, metavar="N", help="Number of trainings, each with its own seed."
 )
-@click.option("--out", metavar="DIR", help="Folder for the model of the first training; default: RUN/best.")
+@options.out("Folder for the model of the first training; default: RUN/best.")
 @click.option("--device", metavar="NAME", help="Where to train: auto, cpu, cuda or mps; default: as the run.")
 @options.as_json
 def validate(run: str, seeds: int, out: str | None, device: str | None, as_json: bool) -> None:

@@ -44,25 +44,32 @@ def replay(run: str) -> None:
 
 @click.command()
 @options.runs
-@click.option("--output", "-o", default="curve.png", show_default=True, help="A .png, .svg or .pdf file.")
+@options.out("A .png, .svg or .pdf file.", metavar="FILE", default="curve.png", show_default=True)
 @click.option("--kind", default="anytime", show_default=True, metavar="KIND", help=KINDS)
-def plot(runs: tuple[str, ...], output: str, kind: str) -> None:
+def plot(runs: tuple[str, ...], out: str, kind: str) -> None:
     """Draw a figure of RUNs: quality against cost, or another kind.
 
     One line per run, or the mean and its interval where an optimizer has several seeds. For a comparison, all its runs.
     """
     from mfbo.analysis.kinds import draw
 
-    draw(kind, runs, Path(output))
-    click.echo(output)
+    draw(kind, runs, Path(out))
+    click.echo(out)
 
 
 @click.command()
-def tasks() -> None:
-    """List the tasks that can be tuned."""
+@click.option("--all", "every", is_flag=True, help="Include variants of the synthetic tasks, and benchmark tables.")
+def tasks(every: bool) -> None:
+    """List the tasks that can be tuned.
+
+    A task of your own is path/to/file.py:NAME; see `mfbo init` and `mfbo guide own-task`.
+    """
     from mfbo.tasks.registry import names
 
-    _list(names())
+    listed, known = names(every=every), names()
+    _list(listed)
+    if len(listed) < len(known):
+        click.echo(f"and {len(known) - len(listed)} more: mfbo tasks --all", err=True)
 
 
 @click.command()

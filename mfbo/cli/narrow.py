@@ -12,8 +12,8 @@ from mfbo.errors import BadValue
 
 @click.command()
 @options.run
-@click.option("--output", "-o", default="narrowed.yaml", show_default=True, help="A space file, new.")
-def narrow(run: str, output: str) -> None:
+@options.out("A new space file.", metavar="FILE", default="narrowed.yaml", show_default=True)
+def narrow(run: str, out: str) -> None:
     """Narrow the space of RUN to its promising region.
 
     A range is narrowed only where the values of the best configurations differ from the others by more than chance. The
@@ -25,13 +25,13 @@ def narrow(run: str, output: str) -> None:
     from mfbo.ledger.journal import read
     from mfbo.study.narrowing import narrow as narrowed
 
-    path = Path(output)
+    path = Path(out)
     if path.exists():
-        raise BadValue(f"{output!r} exists; name a new file with -o")
+        raise BadValue(f"{out!r} exists; name a new file with -o")
     found = narrowed(read(run))
     try:
         path.write_text(found.to_yaml(), encoding="utf-8")
     except OSError as error:
-        raise BadValue(f"cannot write {output!r}: {error.strerror}; name another file with -o") from error
+        raise BadValue(f"cannot write {out!r}: {error.strerror}; name another file with -o") from error
     Console().print(narrowing(found))
-    click.echo(output)
+    click.echo(out)

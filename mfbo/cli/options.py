@@ -32,6 +32,11 @@ def options(*given: Callable[[F], F]) -> Callable[[F], F]:
     return add
 
 
+def out(text: str, metavar: str = "DIR", **more: Any) -> Callable[[F], F]:
+    """``-o`` and ``--out``, where a command writes."""
+    return click.option("-o", "--out", metavar=metavar, help=text, **more)
+
+
 def complete_task(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
     """Names of tasks that begin so; where there is none, it is a file."""
     from mfbo.tasks.registry import names

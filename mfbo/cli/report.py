@@ -11,13 +11,13 @@ from mfbo.cli import options
 
 @click.command()
 @options.runs
-@click.option("--output", "-o", metavar="FILE", help="Default: report.html, .md or .csv in the first folder.")
+@options.out("The file; default: report.html, .md or .csv in the first folder.", metavar="FILE")
 @click.option("--format", "form", metavar="html|md|csv", help="Format; default: by the name of FILE, else html.")
 @click.option("--figures", is_flag=True, help="For md: write figures as PNG files beside it, and link to them.")
 @click.option("--watch", is_flag=True, help="Serve the report on this machine and update it, until Ctrl-C.")
 @click.option("--port", type=click.IntRange(0, 65535), default=None, help="Port for --watch; default: any free one.")
 def report(
-    *, runs: tuple[str, ...], output: str | None, form: str | None, figures: bool, watch: bool, port: int | None
+    *, runs: tuple[str, ...], out: str | None, form: str | None, figures: bool, watch: bool, port: int | None
 ) -> None:
     """Write a report of RUNs, a comparison or a study, as one file that needs no network.
 
@@ -25,15 +25,15 @@ def report(
     per trial.
     """
     if watch:
-        if output is not None or form is not None or figures:
-            raise click.UsageError("--watch serves a page and writes no file; leave out --output, --format, --figures")
+        if out is not None or form is not None or figures:
+            raise click.UsageError("--watch serves a page and writes no file; leave out --out, --format, --figures")
         _watch(runs, port or 0)
         return
     if port is not None:
         raise click.UsageError("--port is for --watch; give both, or neither")
     from mfbo.analysis.report import write
 
-    click.echo(str(write(runs, Path(output) if output else None, form, figures=figures)))
+    click.echo(str(write(runs, Path(out) if out else None, form, figures=figures)))
 
 
 def _watch(runs: tuple[str, ...], port: int) -> None:

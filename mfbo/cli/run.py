@@ -27,7 +27,7 @@ FAILED = 1  # exit code where no trial succeeded
 @options.search
 @options.objectives
 @click.option("--warm-start", metavar="RUN", help="Start with the results of an earlier run of TASK.")
-@click.option("--out", metavar="DIR", help="Run folder; default: runs/TASK-OPTIMIZER-sSEED.")
+@options.out("Run folder; default: runs/TASK-OPTIMIZER-sSEED.")
 @options.running
 @options.logs
 @options.output

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     metavar="N",
     help="Trainings, each with its own seed, of each final validation.",
 )
-@click.option("--out", metavar="DIR", help="Folder of the study; default: runs/TASK-study.")
+@options.out("Folder of the study; default: runs/TASK-study.")
 @options.search
 @options.running
 @options.output

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     "--data", type=float, metavar="F", help="Fraction of the training data; default: that of a full evaluation."
 )
 @click.option("--final", is_flag=True, help="Train on the validation data too, and measure on the test split.")
-@click.option("--out", metavar="DIR", help="Folder for the model; default: no model is kept.")
+@options.out("Folder for the model; default: no model is kept.")
 @options.training
 @options.price
 @options.output

@@ -355,6 +355,16 @@ def _sync_folder(folder: Path) -> None:
         os.close(fd)
 
 
+def in_use(folder: Path | str) -> bool:
+    """Whether a process is writing to the run in `folder` now."""
+    with _file(Path(folder)).open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False
+
+
 def _lock(fd: int, folder: Path) -> None:
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

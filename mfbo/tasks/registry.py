@@ -114,10 +114,19 @@ BUILTIN: dict[str, Builtin] = {
     },
 }
 
+COMMON = (
+    "digits", "cifar10", "agnews", "imdb", "branin", "forrester", "counting-ones", "mixed", "hartmann3", "hartmann6",
+)  # fmt: skip
+"""The built-in tasks that people use most."""
 
-def names() -> dict[str, str]:
-    """Every task that can be named, with its one-line description; imports none of them."""
-    listed = {name: task.description for name, task in BUILTIN.items()}
+
+def names(*, every: bool = True) -> dict[str, str]:
+    """Tasks that can be named, with their one-line descriptions; imports none of them.
+
+    Args:
+        every: all of them, or only the `COMMON` built-in ones and those of installed packages.
+    """
+    listed = {name: task.description for name, task in BUILTIN.items() if every or name in COMMON}
     for entry in entry_points(group=GROUP):
         listed.setdefault(entry.name, f"from {entry.value}")
     return listed
@@ -171,9 +180,9 @@ def load(name: str) -> Task:
             except Exception as error:
                 raise BadTask(f"task {name!r} from {entry.value} does not import: {_reason(error)}") from error
             return replace(_checked(found, name), source=name, installed=True)
-    hint = (
-        f"a task of your own is named {name}:NAME" if name.endswith(".py") else "or name your own as path/file.py:NAME"
-    )
+    hint = "`mfbo tasks` lists them, and a task of your own is path/file.py:NAME"
+    if name.endswith(".py"):
+        hint = f"a task of your own is named {name}:NAME"
     if any(map(str.isspace, name)):
         hint = "a command has a placeholder for each hyperparameter, such as {lr}"
     raise UnknownName("task", name, names(), hint)

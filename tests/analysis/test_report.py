@@ -514,7 +514,7 @@ def test_by_default_the_page_lies_in_the_folder_of_the_run(tmp_path):
         ),
         (lambda folder: folder.mkdir() or (folder / STUDY).write_text("- 1"), [], "give keys and values"),
         (lambda folder: run_at(folder) and None, ["--format", "pdf"], "format 'pdf': give html, md, csv"),
-        (lambda folder: run_at(folder) and None, ["-o", "/dev/null/x/report.html"], "give another --output"),
+        (lambda folder: run_at(folder) and None, ["-o", "/dev/null/x/report.html"], "give another --out"),
         (lambda folder: run_at(folder) and None, ["--port", "80"], "--port is for --watch"),
         (lambda folder: run_at(folder) and None, ["--figures"], "figures in the page"),
         (lambda folder: run_at(folder) and None, ["--watch", "-o", "a.html"], "writes no file"),

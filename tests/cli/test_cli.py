@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,10 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import mfbo
-from mfbo.cli import main
-from mfbo.ledger.journal import FILE, read
+from mfbo.cli import TOPICS, main
+from mfbo.ledger.journal import FILE, Ledger, read
 from mfbo.optimizers.registry import OPTIMIZERS
-from mfbo.tasks.registry import BUILTIN
+from mfbo.tasks.registry import BUILTIN, COMMON
 
 SYNTHETIC = sorted(name for name, task in BUILTIN.items() if "(synthetic)" in task.description)
 
@@ -122,7 +123,9 @@ def test_the_digits_task_is_tuned_validated_and_exported():
     found = json.loads(succeed("validate", "run", "--seeds", "1", "--out", "elsewhere", "--json"))
     assert sum(map(sum, found["confusion"])) == 359
     assert succeed("best", "run", "--export", "model") == "model\n"
-    for folder in ("run/best", "elsewhere", "model"):
+    assert succeed("export", "run", "--to", "model", "-o", "same") == "same\n"
+    assert Path("same", "config.json").read_bytes() == Path("model", "config.json").read_bytes()
+    for folder in ("run/best", "elsewhere", "model", "same"):
         assert Path(folder, "predict.py").is_file()
 
 
@@ -153,7 +156,10 @@ def test_a_run_of_nothing_but_failures_shows_the_first_traceback():
 
 
 def test_every_task_and_optimizer_is_listed():
-    assert [line.split()[0] for line in succeed("tasks").splitlines()][: len(BUILTIN)] == list(BUILTIN)
+    assert [line.split()[0] for line in succeed("tasks", "--all").splitlines()][: len(BUILTIN)] == list(BUILTIN)
+    assert [line.split()[0] for line in succeed("tasks").splitlines()][: len(COMMON)] == list(COMMON)
+    assert len(COMMON) == 10
+    assert f"{len(BUILTIN) - 10} more: mfbo tasks --all" in mfbo_cli("tasks").stderr
     assert [line.split()[0] for line in succeed("optimizers").splitlines()] == list(OPTIMIZERS)
 
 
@@ -166,6 +172,76 @@ def test_every_space_is_shown_with_its_rungs(task):
 
 def test_a_wide_space_has_conditions():
     assert "Conditions:" in succeed("space", "imdb", "--space", "wide")
+
+
+def test_the_help_has_every_command_once_under_a_topic_in_the_order_of_use():
+    said = succeed("--help")
+    topics = {heading: [command.name for command in commands] for heading, commands in TOPICS.items()}
+    listed, heading = {}, None
+    for line in said.splitlines():
+        if line.endswith(":") and line[:-1] in topics:
+            listed[heading := line[:-1]] = []
+        elif heading and (match := re.match(r"  ([a-z]+) {2,}\S", line)):
+            listed[heading].append(match[1])
+    assert listed == topics
+    assert sorted(name for names in listed.values() for name in names) == sorted(main.commands)
+
+
+def test_a_group_alone_shows_its_help_with_its_commands_in_order():
+    said = succeed("data")
+    assert re.search(r"Commands:\n  get .*\n  status .*", said)
+
+
+def test_ls_lists_each_run_with_its_state_and_what_cannot_be_read_with_the_reason():
+    assert "no folder 'runs'" in refused("ls")
+    succeed("tune", "branin", "--max-cost", "2x", "--optimizer", "random", "--quiet")
+    succeed("compare", "forrester", "--max-cost", "2x", "--optimizers", "random", "--seeds", "1", "--quiet")
+    begun = read("runs/branin-random-s0")
+    ledger = mfbo.resume("runs/branin-random-s0").run / FILE
+    Path("runs/cut").mkdir()
+    Path("runs/cut", FILE).write_bytes(b"".join(ledger.read_bytes().splitlines(keepends=True)[:3]))
+    Path("runs/broken").mkdir()
+    Path("runs/broken", FILE).write_text("not json\n")
+    found = {one["folder"]: one for one in json.loads(succeed("ls", "--json"))}
+    assert list(found) == sorted(found)
+    assert found["runs/branin-random-s0"]["state"] == "finished"
+    assert found["runs/branin-random-s0"]["loss"] == min(result.outcome.loss for result in begun.results)
+    assert found["runs/branin-random-s0"]["cost"] == "2x of 2x"
+    assert found["runs/forrester-comparison/forrester/random/s0"]["task"] == "forrester"
+    assert found["runs/cut"]["state"] == "not finished"
+    assert "line 1 of the ledger is damaged" in found["runs/broken"]["state"]
+    said = succeed("ls")
+    assert "4 runs in runs" in said
+    assert re.search(r"^broken +damaged *$", said, re.MULTILINE)
+    assert "broken: " in said
+    with Ledger.reopen(Path("runs/cut")):
+        assert "running" in succeed("ls", "runs")
+    assert succeed("ls", "runs/forrester-comparison").count("forrester") > 1
+
+
+def test_an_export_names_its_formats_the_model_first_among_them():
+    succeed("tune", "branin", "--max-cost", "2x", "--optimizer", "random", "--out", "run", "--quiet")
+    assert "did you mean 'csv'" in refused("export", "run", "--to", "cvs", "-o", "x")
+    assert "model" in refused("export", "run", "--to", "cvs", "-o", "x")
+    assert "keeps no model" in refused("export", "run", "--to", "model", "-o", "x")
+    assert "--trial 0 is for --to model" in refused("export", "run", "--to", "csv", "--trial", "0", "-o", "x")
+    assert succeed("export", "run", "--to", "csv", "--out", "run.csv") == "run.csv\n"
+
+
+def test_every_command_that_writes_has_the_same_option_for_it():
+    writing = [command for command in main.commands.values() if any(p.name == "out" for p in command.params)]
+    assert len(writing) >= 8
+    for command in main.commands.values():
+        for option in command.params:
+            assert option.name != "output", command.name
+            assert option.name != "out" or option.opts == ["-o", "--out"], command.name
+
+
+def test_an_unknown_task_is_answered_with_the_nearest_and_not_with_all():
+    line = refused("tune", "hartman3", "--max-cost", "2x")
+    assert "did you mean 'hartmann3'" in line
+    assert line.count("hartmann") <= 3
+    assert "`mfbo tasks`" in refused("tune", "xyz", "--max-cost", "2x")
 
 
 def test_data_status_tells_where_it_looked():
@@ -265,7 +341,7 @@ def test_no_command_line_ends_in_a_traceback(typed):
 # starting up
 
 
-@pytest.mark.parametrize("command", [["--help"], ["tasks"], ["tune", "--help"], ["optimizers"]])
+@pytest.mark.parametrize("command", [["--help"], ["tasks"], ["tune", "--help"], ["optimizers"], ["guide"]])
 def test_quick_commands_import_nothing_heavy(command):
     script = (
         "import sys\nfrom mfbo.cli import main\n"
@@ -275,3 +351,16 @@ def test_quick_commands_import_nothing_heavy(command):
     )
     said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stderr
     assert said.splitlines()[-1] == "[]"
+
+
+def test_listing_runs_imports_no_optimizer_and_no_framework():
+    succeed("tune", "branin", "--max-cost", "2x", "--optimizer", "random", "--quiet")
+    script = (
+        "import sys\nfrom mfbo.cli import main\n"
+        "try:\n    main(['ls'])\nexcept SystemExit:\n    pass\n"
+        "heavy = {'smac', 'torch', 'matplotlib', 'ConfigSpace', 'sklearn', 'scipy', 'datasets', 'distributed'}\n"
+        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert "1 run in runs" in done.stdout
+    assert done.stderr.splitlines()[-1] == "[]"
