@@ -1,0 +1,208 @@
+"""Trains one row of the recording, and writes down each measurement; see record.py.
+
+A measurement is taken where the task itself measures: after each epoch (on small subsets less often: the real tasks
+measure when as many samples were learnt as are judged), and at the end of each rung, after the step size's decay. A
+rung goes on from the checkpoint of the one before, as a promoted configuration does, so its seconds are those that
+were not paid before.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from record_design import Plan, Row
+
+from mfbo.checkpoint import Checkpoints
+from mfbo.executors.evaluate import Setting, evaluate
+from mfbo.task import Task
+from mfbo.trial import Rung, Trial
+
+JUDGED = {"digits": ("mfbo.tasks.digits", "error_of")}  # the function that measures, by task
+TORCH = ("mfbo.tasks.training.loop", "measure")
+
+
+@dataclass
+class Measured:
+    """One measurement; seconds are those since the rung began, and those of this evaluation.
+
+    Attributes:
+        data: fraction.
+        epoch: epochs done.
+        end: whether a rung ends here; the step size has then decayed to zero.
+        loss: validation error, NaN where the model overflowed.
+        accuracy: on the validation part.
+        macro_f1: on the validation part.
+        train_cpu: seconds of processor time until here, without evaluations, the start included.
+        train_wall: the same by the clock.
+        eval_cpu: seconds of processor time of this evaluation.
+        eval_wall: the same by the clock.
+    """
+
+    data: float
+    epoch: int
+    end: bool
+    loss: float
+    accuracy: float
+    macro_f1: float
+    train_cpu: float
+    train_wall: float
+    eval_cpu: float
+    eval_wall: float
+
+
+class Watch:
+    """Stands in for the function that measures, and notes what it finds and when."""
+
+    def __init__(self, scored: Callable[..., tuple[Any, float, float, float]]) -> None:
+        self._scored = scored
+        self.found: list[dict[str, float]] = []
+        self.begin()
+
+    def begin(self) -> None:
+        """A rung begins now."""
+        self.found = []
+        self._cpu, self._wall = time.process_time(), time.perf_counter()
+        self._eval_cpu = self._eval_wall = 0.0
+
+    def __call__(self, *given: Any) -> Any:
+        """Measure, and note it."""
+        cpu, wall = time.process_time(), time.perf_counter()
+        result, loss, accuracy, macro_f1 = self._scored(*given)
+        eval_cpu, eval_wall = time.process_time() - cpu, time.perf_counter() - wall
+        self.found.append(
+            {
+                "loss": loss,
+                "accuracy": accuracy,
+                "macro_f1": macro_f1,
+                "train_cpu": cpu - self._cpu - self._eval_cpu,
+                "train_wall": wall - self._wall - self._eval_wall,
+                "eval_cpu": eval_cpu,
+                "eval_wall": eval_wall,
+            }
+        )
+        self._eval_cpu, self._eval_wall = self._eval_cpu + eval_cpu, self._eval_wall + eval_wall
+        return result
+
+
+@contextmanager
+def watching(task: str) -> Iterator[Watch]:
+    """Have the task's own measurements noted; reports of a trial carry losses alone, so the function is replaced."""
+    import importlib
+
+    where, name = JUDGED.get(task, TORCH)
+    module = importlib.import_module(where)
+    original = getattr(module, name)
+
+    def torch_scores(*given: Any) -> tuple[Any, float, float, float]:
+        scores = original(*given)
+        return scores, scores.loss, scores.accuracy, scores.macro_f1
+
+    def digits_scores(model: Any, judge: Any) -> tuple[Any, float, float, float]:
+        from sklearn.metrics import f1_score
+
+        error = original(model, judge)
+        if np.isnan(error):
+            return error, error, error, error
+        return error, error, 1 - error, float(f1_score(judge.y, model.predict(judge.x), average="macro"))
+
+    watch = Watch(digits_scores if task in JUDGED else torch_scores)
+    setattr(module, name, watch)
+    try:
+        yield watch
+    finally:
+        setattr(module, name, original)
+
+
+def record(task: Task, plan: Plan, row: Row, device: str, options: Mapping[str, str]) -> dict[str, Any]:
+    """Train `row` at each data fraction; what its file holds."""
+    began, cpu = time.perf_counter(), time.process_time()
+    measured: list[Measured] = []
+    status, test = "ok", None
+    with watching(task.name) as watch:
+        for data in plan.data:
+            with tempfile.TemporaryDirectory() as scratch:
+                setting = Setting(row.seed, device, options, Checkpoints(Path(scratch)))
+                found, status = _rungs(task, plan, row, data=data, setting=setting, watch=watch)
+                measured += found
+                if data == 1 and status == "ok":
+                    test = _test(task.name, plan, row, Path(scratch))
+    return {
+        "kind": row.kind,
+        "config": row.config,
+        "seed": row.seed,
+        "status": status,
+        "test_accuracy": test,
+        "cpu": time.process_time() - cpu,
+        "wall": time.perf_counter() - began,
+        "measured": [asdict(each) for each in measured],
+    }
+
+
+def _rungs(
+    task: Task, plan: Plan, row: Row, *, data: float, setting: Setting, watch: Watch
+) -> tuple[list[Measured], str]:
+    """All measurements at a data fraction until the training diverges, and how it ended."""
+    found: list[Measured] = []
+    for number, end in enumerate(plan.ends):
+        watch.begin()
+        trial = Trial(number, row.config | plan.fixed, Rung(end, data, task.fidelity.work(end, data)))
+        outcome = evaluate(task, trial, setting)
+        if outcome.status not in ("ok", "diverged"):
+            raise RuntimeError(outcome.error or outcome.status)
+        epochs = [report.epoch for report in outcome.reports]
+        for epoch, values in zip([*epochs, *[end] * len(watch.found)], watch.found, strict=False):
+            found.append(Measured(data=data, epoch=epoch, end=epoch == end, **values))
+        if outcome.status == "diverged":
+            return found, "diverged"
+    return found, "ok"
+
+
+def _test(task: str, plan: Plan, row: Row, scratch: Path) -> float:
+    """Accuracy of the model that training left, on (a part of) the test split, by the code that comes with a model."""
+    import importlib
+    import shutil
+
+    model = next(scratch.rglob("epoch-*"))
+    predict = importlib.import_module(f"mfbo.tasks.predict.{task}").predict
+    if task == "digits":
+        import json
+
+        from mfbo.tasks.digits import split
+
+        (model / "model").mkdir()
+        shutil.move(model / "mlp.npz", model / "model" / "mlp.npz")
+        (model / "config.json").write_text(json.dumps({"hyperparameters": row.config}))
+        judge = split(row.seed)[2]
+        return float(np.mean([digit for digit, _ in predict(model, judge.x * 16)] == judge.y))
+    inputs, labels = _test_samples(task, plan.test, scratch)
+    parts = [inputs[start : start + 64] for start in range(0, len(inputs), 64)]
+    found = [label for part in parts for label, _ in predict(model / "model", part)]
+    return float(np.mean([a == b for a, b in zip(found, labels, strict=True)]))
+
+
+def _test_samples(task: str, count: int | None, scratch: Path) -> tuple[list[str], list[str]]:
+    """Texts, or files of pictures, spread evenly over the test split, and their classes."""
+    if task == "cifar10":
+        from PIL import Image
+
+        from mfbo.data import images
+
+        found = images("cifar10")
+        every = max(1, len(found.test_labels) // (count or len(found.test_labels)))
+        paths = []
+        for place in range(0, len(found.test_labels), every):
+            paths.append(str(scratch / f"{place}.png"))
+            Image.fromarray(np.asarray(found.test[place])).save(paths[-1])
+        return paths, [found.classes[label] for label in found.test_labels[::every]]
+    from mfbo.data.texts import texts
+
+    raw = texts({"agnews": "ag_news"}.get(task, task))["test"]
+    every = max(1, len(raw) // (count or len(raw)))
+    return list(raw)[::every], [raw.classes[label] for label in raw.labels[::every]]
