@@ -6,7 +6,7 @@ import sys
 
 from mfbo.ledger.environment import hardware, versions
 
-LIBRARIES = ("python", "smac", "ConfigSpace", "distributed", "pebble")
+LIBRARIES = ("python", "smac", "ConfigSpace", "distributed")
 
 
 class Table:

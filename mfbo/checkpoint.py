@@ -19,7 +19,7 @@ class Checkpoints:
     """The checkpoints below one folder; the folder is made at the first save."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root
+        self.root = root.absolute()  # a trial may change the working directory
 
     def find(self, key: str, below: int) -> tuple[int, Path] | None:
         """The newest complete checkpoint of configuration `key` with fewer than `below` epochs: (epochs, folder)."""

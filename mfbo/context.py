@@ -38,6 +38,7 @@ class Context:
         checkpoints: Checkpoints | None = None,
         stop: Callable[[float], str | None] | None = None,
         heard: Callable[[Report], None] | None = None,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.seed = seed
         self.device = device
@@ -52,7 +53,8 @@ class Context:
         self._checkpoints = checkpoints
         self._stop = stop
         self._heard = heard
-        self._began = time.perf_counter()
+        self._seconds = clock  # which stands still while the process does
+        self._began = clock()
         self._clock = Clock()
         if checkpoints is not None and (found := checkpoints.find(key, below=epochs)):
             self.start_epoch, self.checkpoint = found
@@ -60,7 +62,7 @@ class Context:
     @property
     def elapsed(self) -> float:
         """Seconds since the trial began."""
-        return time.perf_counter() - self._began
+        return self._seconds() - self._began
 
     def report(self, loss: float, *, epoch: int | None = None, cost: float | None = None) -> None:
         """Say how the training goes, once an epoch; ends the trial in order when its time is up.
@@ -129,12 +131,12 @@ class Context:
     @contextmanager
     def evaluating(self) -> Iterator[None]:
         """Time spent inside counts as evaluation, not as training."""
-        before, began = self.evaluation, time.perf_counter()
+        before, began = self.evaluation, self._seconds()
         try:
             yield
             self._clock.evaluated(1.0)
         finally:
-            self.evaluation = before + time.perf_counter() - began  # once, where one is inside another
+            self.evaluation = before + self._seconds() - began  # once, where one is inside another
 
     @property
     def pace(self) -> Pace | None:

@@ -19,6 +19,7 @@
         ├── RunExists         the folder holds another run
         ├── RunLocked         another process is writing to it
         ├── RunChanged        task, space or fidelity are no longer those of the run
+        ├── RunPaused         something must be mended before it can go on: a full disk, workers that do not start
         └── BadLedger         a ledger that cannot be read, or that a newer mfbo wrote
 
     TrialStopped (BaseException)    raised by ``context.report`` to end a trial in order; not an error
@@ -118,6 +119,10 @@ class RunChanged(RunError):
 
 class BadLedger(RunError):
     """A ledger that cannot be read."""
+
+
+class RunPaused(RunError):
+    """The run cannot go on before something is mended, and can be resumed then."""
 
 
 class TrialStopped(BaseException):

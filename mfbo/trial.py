@@ -145,6 +145,8 @@ class Outcome:
         virtual: whether the seconds are a surrogate's.
         start_epoch: epochs taken over from an earlier rung of the same configuration.
         pace: how fast it went; None where nobody could tell. A ledger does not keep it.
+        obstacle: what kept it from being a trial at all, where something did: ``start`` of its process, a full
+            ``disk``. A ledger does not keep it.
     """
 
     status: Status
@@ -158,6 +160,7 @@ class Outcome:
     virtual: bool = False
     start_epoch: int = 0
     pace: Pace | None = field(default=None, compare=False)
+    obstacle: str = field(default="", compare=False)
 
     @property
     def cost(self) -> float:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import queue
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from itertools import chain
 from types import TracebackType
 from typing import IO
 
@@ -20,8 +23,11 @@ POLL = 0.05  # seconds between looks at whether it must end
 PATIENCE = 0.2  # seconds between asking it to end and killing it
 LEFT = 1.0  # seconds that its output may stay open after its end, which a process that it has left behind would do
 TAIL = 8  # lines of its output that are kept for an error
-_running: set[Process] = set()
-_starting = threading.Lock()
+MAX_LINE = 2**16  # characters; a longer line is taken in parts, so that none fills the memory
+MAX_WAITING = 200  # lines that are read ahead; a command that prints faster than they are looked at waits
+LINUX = sys.platform == "linux"
+PR_SET_PDEATHSIG = 1  # from linux/prctl.h
+_library = ctypes.CDLL(None)
 
 
 class Process:
@@ -36,11 +42,10 @@ class Process:
 
     def __init__(self, words: Sequence[str]) -> None:
         self.errors: deque[str] = deque(maxlen=TAIL)
-        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._lines: queue.Queue[str | None] = queue.Queue(MAX_WAITING)
+        self._left = threading.Event()
         try:
-            with _starting:
-                self._process = _started(words)
-                _running.add(self)
+            self._process = _started(words)
         except OSError as error:
             raise TrialFailed(f"cannot run {words[0]!r}: {error.strerror}") from error
         for target in (self._read_lines, self._read_errors):
@@ -51,7 +56,7 @@ class Process:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.kill()
-        _running.discard(self)
+        self._left.set()
 
     def lines(self, poll: Callable[[], None]) -> Iterator[str]:
         """Its standard output, line by line; `poll` is called all the time, and may raise to end it."""
@@ -92,22 +97,26 @@ class Process:
             os.killpg(self._process.pid, number)
 
     def _read_lines(self) -> None:
-        for line in _texts(self._process.stdout):
-            self._lines.put(line)
-        self._lines.put(None)
+        for line in chain(_texts(self._process.stdout), (None,)):
+            while not self._left.is_set():
+                with suppress(queue.Full):
+                    self._lines.put(line, timeout=POLL)
+                    break
 
     def _read_errors(self) -> None:
         self.errors.extend(_texts(self._process.stderr))
 
 
-def kill_all() -> None:
-    """For the end of this process: all that are running are gone, and no other will start."""
-    _starting.acquire()  # for good
-    for process in tuple(_running):
-        process.kill()
+def die_with_parent(parent: int) -> None:
+    """Have the system kill this process when its parent, process number `parent`, ends; on Linux only."""
+    if LINUX:
+        _library.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:  # it was gone before
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _started(words: Sequence[str]) -> subprocess.Popen[str]:
+    parent = os.getpid()
     return subprocess.Popen(  # noqa: S603
         list(words),  # as the user typed them
         stdin=subprocess.DEVNULL,
@@ -116,6 +125,7 @@ def _started(words: Sequence[str]) -> subprocess.Popen[str]:
         env={**os.environ, "PYTHONUNBUFFERED": "1"},  # else a Python script's lines come when it ends
         encoding="utf-8",
         errors="replace",
+        preexec_fn=lambda: die_with_parent(parent),  # noqa: PLW1509 - it calls the system only
         start_new_session=True,  # Ctrl-C reaches all of a terminal's group; the run decides
     )
 
@@ -124,6 +134,6 @@ def _texts(stream: IO[str] | None) -> Iterator[str]:
     """Its lines that are not empty; a carriage return, which progress bars use, ends a line as well."""
     assert stream is not None
     with suppress(ValueError, OSError), stream:
-        for line in stream:
+        while line := stream.readline(MAX_LINE):
             if text := line.rstrip():
                 yield text

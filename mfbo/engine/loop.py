@@ -8,8 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from mfbo.engine.watchdog import Edits, Watchdog, full_disk, no_worker
+from mfbo.errors import RunPaused
 from mfbo.evidence.curves import Incumbent
 from mfbo.executors import Allowance
+from mfbo.executors.evaluate import DISK_ERRORS
 
 if TYPE_CHECKING:
     from mfbo.cost.meter import Meter
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
 FAILURES = 5  # so many first trials without one success, and the run stops
 OTHERS = 3  # so many trials that do not fit into what is left, and no other one is asked for
+HINDERED = 3  # so many trials in a row that never began, and the run stops
 LOSSES = 3  # a trial that was lost so often has failed
 
 
@@ -60,6 +64,9 @@ class Loop:
         self._asks: deque[float] = deque(maxlen=10)
         self._virtual = task.simulated
         self._failures = 0
+        self._hindered = 0  # trials in a row that never began
+        self._watchdog = Watchdog()
+        self._edits = Edits(task.source)
         self._gone = ""  # the limit at which a trial was stopped
         self._incumbent = Incumbent(ledger.run.header.rungs)
         self._levels = _levels(task, ledger.run)
@@ -72,7 +79,19 @@ class Loop:
         self._began = _beginnings(ledger.run)
 
     def run(self) -> str:
-        """Go on until there is a reason to stop; the reason, as `TuneResult.status` has it."""
+        """Go on until there is a reason to stop; the reason, as `TuneResult.status` has it.
+
+        Raises:
+            RunPaused: the disk is full, or no worker can begin a trial; nothing is lost, and the run can be resumed.
+        """
+        try:
+            return self._run()
+        except OSError as error:
+            if error.errno in DISK_ERRORS:
+                raise RunPaused(full_disk(self._ledger.run)) from error
+            raise
+
+    def _run(self) -> str:
         while True:
             if self._interrupted():
                 status = "interrupted"
@@ -82,13 +101,26 @@ class Loop:
                 status = self._fill()
             if status and not self._executor.busy:
                 return status
-            if ended := self._executor.wait(self._allowance()):
+            for ended in self._ended():
                 self._take(*ended)
 
     @property
     def thinking(self) -> float:
         """Seconds of the optimizer since the last result; none on a virtual clock."""
         return 0.0 if self._virtual else self._thinking
+
+    def _ended(self) -> list[tuple[Trial, Outcome]]:
+        """Trials that have ended; none where there is room for another one, or the user wants to stop."""
+        executor = self._executor
+        room = executor.slots - executor.busy
+        while not (ended := executor.wait(self._allowance())):
+            if said := self._edits.news():
+                self._observer.note(said)
+            if not executor.busy or executor.slots - executor.busy != room or self._interrupted():
+                return []
+            if self._watchdog.bites(executor, self._allowance()):
+                return executor.abandon()
+        return [ended]
 
     def _fill(self) -> str:
         """Start trials on all free slots; why no more can be started, if there is a reason."""
@@ -149,6 +181,7 @@ class Loop:
         self._meter.reserve(trial.id, rung, start, trial.config)
         self._observer.asked(trial)
         lowered = trial if rung == trial.rung else type(trial)(trial.id, trial.config, rung)
+        self._watchdog.submitted(trial.id)
         self._executor.submit(lowered, start, self._began.pop(trial.id, None))
         return True
 
@@ -176,6 +209,9 @@ class Loop:
         """Record what became of a trial, then tell the optimizer."""
         run = self._ledger.run
         trial = run.asks[ran.id]
+        self._watchdog.ended(trial.id)
+        if outcome.obstacle == "disk":
+            raise RunPaused(full_disk(run))
         self._virtual = outcome.virtual
         thinking = self.thinking
         self._thinking = 0.0
@@ -183,7 +219,10 @@ class Loop:
             self._gone = "wall" if self._meter.wall_left(self._executor.now) <= 0 else "budget"
         if ran.rung != trial.rung and outcome.status == "ok":
             outcome = _lowered(outcome)
-        if outcome.status == "lost":
+        if outcome.obstacle == "start":  # says nothing about the configuration
+            self._waiting.insert(0, trial)
+            outcome = replace(outcome, status="lost")
+        elif outcome.status == "lost":
             outcome = self._again(trial, outcome)
         result = self._ledger.result(
             trial, outcome, thinking=thinking, charge=self._meter.price(outcome, thinking), wall=self._executor.now
@@ -195,6 +234,9 @@ class Loop:
             began = time.perf_counter()
             self._optimizer.tell(trial, outcome)
             self._thinking += time.perf_counter() - began
+        self._hindered = self._hindered + 1 if outcome.obstacle == "start" else 0
+        if self._hindered >= HINDERED:
+            raise RunPaused(no_worker(run, outcome.error))
         if self._retention:
             self._retention.after(result, self._incumbent.best, self._optimizer.pending())
 

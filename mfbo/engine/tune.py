@@ -269,14 +269,18 @@ def _run(
     with ExitStack() as stack:
         interrupt = stack.enter_context(Interrupt())
         interrupt.asked = stopped
-        checkpoints = retention = None
+        checkpoints = retention = scratch = None
         if not (settings.from_scratch or task.stateless):
-            root = run.folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mfbo-")))
+            if run.folder is None:
+                scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mfbo-")))
+            root = run.folder or scratch
+            assert root is not None
             checkpoints = Checkpoints(root / "checkpoints")
             most = None if settings.max_disk is None else settings.max_disk * 2**30
             retention = Retention(checkpoints, run.header.rungs[-1].epochs, most)
             retention.read(run)
-        setting = Setting(run.header.seed, settings.device, settings.options, checkpoints)
+        logs = None if run.folder is None else (run.folder / "logs").absolute()
+        setting = Setting(run.header.seed, settings.device, settings.options, checkpoints, logs, scratch)
         executor = choice.make(
             task,
             setting,

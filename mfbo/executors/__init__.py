@@ -55,10 +55,17 @@ class Executor(Protocol):
         """
 
     def wait(self, allowance: Allowance) -> tuple[Trial, Outcome] | None:
-        """The next trial that ends, or None when there is room for another one.
+        """The next trial that ends, or None when there is room for another one, or nothing has happened for a second.
 
         All are stopped when the allowance is used up.
         """
+
+    @property
+    def paused(self) -> float:
+        """Seconds that the trials in flight were stopped by the user or the system, in all; they are not charged."""
+
+    def abandon(self) -> list[tuple[Trial, Outcome]]:
+        """End all trials in flight at once, without waiting for anything; what has become of them."""
 
     def close(self) -> None:
         """End the workers."""

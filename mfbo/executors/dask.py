@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mfbo.trial import Outcome, Trial
 
 POLL = 0.01  # seconds
+TICK = 1.0  # seconds that `wait` takes at most where nothing happens
 LOOK = 0.5  # seconds between looks at which workers there are
 PATIENCE = 30.0  # seconds that a trial has to report after Ctrl-C; a second Ctrl-C ends it at once
 
@@ -88,7 +89,7 @@ class DaskExecutor:
         self._lost: list[tuple[Trial, Outcome]] = []
         self._looked = 0.0
         self._waits = self._scratch = False
-        token, content = uuid4().hex, packed(task, travels=True)
+        token, content = uuid4().hex, packed(task)
         self._client = connect(scheduler)
         setting, self._token = _shared(setting, token)
         self._terms = Terms(content, task.fidelity, setting, token, Path.cwd(), max_seconds, max_bytes)
@@ -118,7 +119,7 @@ class DaskExecutor:
 
     def wait(self, allowance: Allowance) -> tuple[Trial, Outcome] | None:
         """The next trial that ends, or None when there is a worker for another one."""
-        limit = time.monotonic() + allowance.wall
+        limit, until = time.monotonic() + allowance.wall, time.monotonic() + TICK
         room = self.slots - self.busy
         while not self._lost:
             for place in self._places.values():
@@ -133,8 +134,22 @@ class DaskExecutor:
                 self._stop("time", patience(self._grace, 1))
             if self.slots - self.busy > room or (not self.busy and (self._interrupted() or time.monotonic() >= limit)):
                 return None
+            if time.monotonic() >= until:
+                return None
             time.sleep(POLL)
         return self._lost.pop(0)
+
+    @property
+    def paused(self) -> float:
+        """Seconds that the trials in flight were stopped, in all."""
+        return sum(place.paused for place in self._places.values())
+
+    def abandon(self) -> list[tuple[Trial, Outcome]]:
+        """Give up all trials in flight, and the places that they were in."""
+        for place in self._places.values():
+            self._lose(place)
+        lost, self._lost = self._lost, []
+        return lost
 
     def close(self) -> None:
         """End the processes that the run has on the workers; the cluster stays."""

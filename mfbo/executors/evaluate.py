@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import math
+import os
+import shutil
+import tempfile
+import time
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from numbers import Real
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from mfbo.context import Context
@@ -23,6 +29,9 @@ if TYPE_CHECKING:
 
 
 Failure: TypeAlias = tuple[Status, str]
+MAX_ERROR_CHARACTERS = 8000  # of an error's text that is kept
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT)
+MIN_ROOM = 2**16  # bytes; a disk with less is full
 
 
 @dataclass(frozen=True)
@@ -34,12 +43,16 @@ class Setting:
         device: as the user asked.
         options: further settings of the task.
         checkpoints: where they lie; None to train every trial from scratch.
+        logs: folder for what trials print; None to drop it.
+        scratch: a temporary folder that is to go with the run, however that ends; None where there is none.
     """
 
     seed: int = 0
     device: str = "auto"
     options: Mapping[str, str] = field(default_factory=dict)
     checkpoints: Checkpoints | None = None
+    logs: Path | None = None
+    scratch: Path | None = None
 
 
 def evaluate(
@@ -50,6 +63,8 @@ def evaluate(
     start_epoch: int = 0,
     *,
     heard: Callable[[Report], None] | None = None,
+    clock: Callable[[], float] = time.perf_counter,
+    ends: Callable[[], bool] = lambda: False,
 ) -> Outcome:
     """Run `trial`; whatever the train function does becomes data.
 
@@ -60,9 +75,11 @@ def evaluate(
         stop: given the seconds so far, why the trial must end now, or None; asked at each report.
         start_epoch: for stateless tasks: epochs that the configuration has behind it.
         heard: is given each report as it is made.
+        clock: seconds, of which the trial's are counted.
+        ends: whether a `KeyboardInterrupt` is the user's, not one that the train function raises by itself.
 
     Raises:
-        KeyboardInterrupt: only that.
+        KeyboardInterrupt: only that, and only where `ends`.
     """
     context = Context(
         seed=setting.seed,
@@ -74,36 +91,109 @@ def evaluate(
         checkpoints=setting.checkpoints,
         stop=stop,
         heard=heard,
+        clock=clock,
     )
     measurement: Measurement | None = None
     failure: Failure | None = None
+    home = _directory()
     try:
-        returned = task.train(dict(trial.config), trial.rung, context)
-    except TrialStopped:
-        pass
-    except (Exception, SystemExit) as problem:
+        measurement = _measurement(task.train(dict(trial.config), trial.rung, context))
+    except TrialStopped as problem:
+        if context.stop_reason is None:  # nobody has stopped it
+            failure = _failure(problem)
+    except KeyboardInterrupt as problem:
+        if ends():
+            raise
         failure = _failure(problem)
-    else:
-        try:
-            measurement = _measurement(returned)
-        except Exception as problem:  # whatever an object of the user's does when it is asked for a number
-            failure = "invalid", f"{type(problem).__name__}: {problem}"
-    return _outcome(task, trial, context, measurement, failure)
+    except BaseException as problem:
+        failure = _failure(problem)
+    finally:
+        if home is not None:
+            os.chdir(home)
+    outcome = _outcome(task, trial, context, measurement, failure)
+    return replace(outcome, obstacle="disk") if failure and _disk_is_full(outcome.error, setting) else outcome
+
+
+def never_began(trial: Trial, problem: BaseException, seconds: float = 0.0) -> Outcome:
+    """What becomes of a trial whose process cannot load the task."""
+    status, error = _failure(problem)
+    return Outcome(status=status, loss=None, rung=trial.rung, train=seconds, error=error, obstacle="start")
+
+
+def capped(text: str) -> str:
+    """An error's text with its middle left out where it is long: a ledger keeps it."""
+    if len(text) <= MAX_ERROR_CHARACTERS:
+        return text
+    half = MAX_ERROR_CHARACTERS // 2
+    return f"{text[:half]}\n... ({len(text) - 2 * half} characters) ...\n{text[-half:]}"
+
+
+def _directory() -> str | None:
+    try:
+        return os.getcwd()  # noqa: PTH109
+    except OSError:  # it was deleted
+        return None
+
+
+def _disk_is_full(error: str | None, setting: Setting) -> bool:
+    """Whether a failure is that of a full disk: by what it says, or since there is no room where a run writes."""
+    if any(os.strerror(number) in (error or "") for number in DISK_ERRORS):
+        return True
+    folders = [tempfile.gettempdir()] + ([str(setting.checkpoints.root)] if setting.checkpoints else [])
+    return any(room(Path(folder)) < MIN_ROOM for folder in folders)
+
+
+def room(folder: Path) -> float:
+    """Bytes that can be written at `folder`, or where it would lie."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return math.inf
 
 
 def _failure(problem: BaseException) -> Failure:
     """Status and text of what a train function raised."""
-    if isinstance(problem, MfboError):  # a mistake that a person can mend: its one line says it all
-        return "failed", f"{type(problem).__name__}: {problem}"
     status: Status = "failed"
     if isinstance(problem, SystemExit):
         status = "exited"
     elif isinstance(problem, MemoryError) or type(problem).__name__ == "OutOfMemoryError":  # torch's
         status = "memory"
-    return status, "".join(traceback.format_exception(problem))
+    elif isinstance(problem, Unmeasured):
+        return "invalid", capped(str(problem))
+    if isinstance(problem, MfboError):  # a mistake that a person can mend: its one line says it all
+        return status, capped(f"{type(problem).__name__}: {_words(problem)}")
+    try:
+        return status, capped("".join(traceback.format_exception(problem)))
+    except Exception:  # an exception of the user's that cannot be printed
+        return status, capped(f"{type(problem).__name__}: {_words(problem)}")
+
+
+def _words(problem: BaseException) -> str:
+    try:
+        return str(problem)
+    except Exception:
+        return "(it cannot be printed)"
+
+
+class Unmeasured(Exception):
+    """What a train function returned is no measurement."""
 
 
 def _measurement(returned: object) -> Measurement:
+    """What a train function returned.
+
+    Raises:
+        Unmeasured: it is none.
+    """
+    try:
+        return _measured(returned)
+    except BaseException as problem:  # whatever an object of the user's does when it is asked for a number
+        raise Unmeasured(f"{type(problem).__name__}: {_words(problem)}") from problem
+
+
+def _measured(returned: object) -> Measurement:
     if isinstance(returned, Measurement):
         loss, cost = returned.loss, returned.cost
     else:

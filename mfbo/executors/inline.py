@@ -93,6 +93,15 @@ class InlineExecutor:
             return flight.trial, flight.outcome
         return self._next(allowance)
 
+    @property
+    def paused(self) -> float:
+        """Nothing is known of that."""
+        return 0.0
+
+    def abandon(self) -> list[tuple[Trial, Outcome]]:
+        """Nothing runs while this is called."""
+        return []
+
     def close(self) -> None:
         """Nothing to end."""
 

@@ -9,6 +9,7 @@ from mfbo.executors import patience
 from mfbo.executors.evaluate import Setting, cut
 from mfbo.executors.share import shares
 from mfbo.executors.slot import Slot
+from mfbo.executors.system import StandStill
 from mfbo.executors.worker import packed
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from mfbo.trial import Outcome, Trial
 
 POLL = 0.01  # seconds
+TICK = 1.0  # seconds that `wait` takes at most where nothing happens
+AWAKE = 0.5  # seconds after this process was stopped until the workers have said whether they were, too
 START = 120.0  # seconds to wait for a process to import the task and its libraries
 PATIENCE = 30.0  # seconds that a trial has to report after Ctrl-C; a second Ctrl-C ends it at once
 
@@ -55,6 +58,7 @@ class LocalExecutor:
         self._grace = grace
         self._interrupted = interrupted
         self._began = time.monotonic() - wall
+        self._still, self._awake = StandStill(), 0.0
         content = packed(task)
         self._all = [
             Slot(
@@ -85,25 +89,49 @@ class LocalExecutor:
         """Start `trial` on a free process."""
         next(slot for slot in self._all if slot.trial is None).submit(trial, start_epoch)
 
-    def wait(self, allowance: Allowance) -> tuple[Trial, Outcome]:
+    @property
+    def paused(self) -> float:
+        """Seconds that the trials in flight were stopped, in all."""
+        return sum(slot.paused for slot in self._all)
+
+    def wait(self, allowance: Allowance) -> tuple[Trial, Outcome] | None:
         """The next trial that ends; all are told to stop when the allowance is used up."""
-        limit = time.monotonic() + allowance.wall
+        now = time.monotonic()
+        limit, until = now + allowance.wall, now + TICK
         while True:
             for slot in self._all:
                 if slot.trial is not None and (outcome := slot.poll()):
                     return self._ended(slot, outcome, allowance)
+            now = time.monotonic()
             if self._interrupted():
                 self._stop("interrupted", PATIENCE)
+            elif now < self._awake:
+                pass
             elif sum(slot.seconds for slot in self._all) >= allowance.cost:
                 self._stop("time", patience(self._grace, self.busy))
-            elif time.monotonic() >= limit:
+            elif now >= limit:
                 self._stop("time", patience(self._grace, 1))
-            time.sleep(POLL)
+            if now >= until:
+                return None
+            limit += self._nap()
+
+    def abandon(self) -> list[tuple[Trial, Outcome]]:
+        """End all trials in flight without waiting for anything."""
+        return [(slot.last, slot.abandon()) for slot in self._all if slot.trial is not None and slot.last is not None]
 
     def close(self) -> None:
         """End the processes."""
         for slot in self._all:
             slot.close()
+
+    def _nap(self) -> float:
+        """A moment's sleep; seconds that this process was stopped in it, which the run's clock leaves out."""
+        self._still.before()
+        time.sleep(POLL)
+        if still := self._still.after(POLL):
+            self._began += still
+            self._awake = time.monotonic() + AWAKE
+        return still
 
     def _stop(self, reason: str, grace: float) -> None:
         for slot in self._all:

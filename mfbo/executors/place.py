@@ -45,7 +45,7 @@ class Place:
         self._news: Any = None
         self._start_epoch = 0
         self._reports: list[Report] = []
-        self._told = self._heard = self._overdue = 0.0
+        self._told = self._heard = self._overdue = self._paused = 0.0
 
     def open(self) -> bool:
         """Whether there is news of the worker: it has become `ready`, or has a `problem` and never will be."""
@@ -72,12 +72,17 @@ class Place:
         """How long its trial has run; 0 while its process still starts."""
         return self._heard + time.monotonic() - self._told if self.trial is not None and self._heard else 0.0
 
+    @property
+    def paused(self) -> float:
+        """Seconds that its trial was stopped."""
+        return self._paused if self.trial is not None else 0.0
+
     def submit(self, trial: Trial, start_epoch: int) -> None:
         """Start `trial`; the place must be ready and free."""
         self.trial = self.last = trial
         self._start_epoch = start_epoch
         self._reports = []
-        self._told = self._heard = self._overdue = 0.0
+        self._told = self._heard = self._overdue = self._paused = 0.0
         self._news = self._call("start", trial, start_epoch, PATIENCE)
 
     def stop(self, reason: str, grace: float) -> None:
@@ -100,6 +105,7 @@ class Place:
         if news.outcome is not None:
             self.trial = None
             return news.outcome
+        self._paused = news.paused
         if news.seconds:
             self._heard, self._told = news.seconds, time.monotonic()
         self._reports += news.reports

@@ -70,14 +70,16 @@ class News:
     """What a trial on another machine has come to.
 
     Attributes:
-        seconds: how long it has run; 0 while its process still starts.
+        seconds: how long it has run, its process's start included.
         reports: new ones.
         outcome: once it is over.
+        paused: seconds that it was stopped.
     """
 
     seconds: float
     reports: tuple[Report, ...]
     outcome: Outcome | None
+    paused: float = 0.0
 
 
 class Watched:
@@ -108,7 +110,7 @@ class Watched:
             if self._ended is not None:
                 return News(0.0, (), self._ended)
             reports = self._slot.reports if self._slot.trial is not None else ()
-            return News(self._slot.seconds, reports[after:], None)
+            return News(self._slot.seconds, reports[after:], None, self._slot.paused)
 
     def close(self) -> None:
         """End the process."""

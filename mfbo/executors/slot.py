@@ -3,35 +3,43 @@
 from __future__ import annotations
 
 import os
+import pickle
 import shutil
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import Mapping
-from concurrent.futures import CancelledError
-from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psutil
-from pebble import ProcessExpired, ProcessPool
 
-from mfbo.executors.evaluate import reached
+from mfbo.executors.evaluate import capped, reached
+from mfbo.executors.forking import LOG, Start
+from mfbo.executors.link import Link
 from mfbo.executors.mailbox import Mailbox
-from mfbo.executors.spawn import Context
-from mfbo.executors.worker import Job, Surroundings, begin, warm_up, work
+from mfbo.executors.output import last_line
+from mfbo.executors.worker import Job
 from mfbo.trial import Outcome, Report, Status
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from mfbo.executors.evaluate import Setting
     from mfbo.fidelity import Fidelity
     from mfbo.trial import Trial
 
 MEMORY_EVERY = 0.25  # seconds between looks at a worker's memory
+KILL_PATIENCE = 10.0  # seconds until a keeper has done what it was told; else it is killed itself
+START_PATIENCE = 120.0  # seconds that a worker may take to import the task
 
 
 class Slot:
     """Runs one trial at a time in a process of its own; `poll` is called until it has an outcome.
+
+    A trial that took its process with it costs the time until another process is ready, as its slot is taken until
+    then; a trial that never began costs the time since it was submitted.
 
     Args:
         packed: the task, for the process.
@@ -58,157 +66,217 @@ class Slot:
     ) -> None:
         self.trial: Trial | None = None
         self.last: Trial | None = None
-        self._packed, self._fidelity, self._setting = packed, fidelity, setting
+        self._fidelity, self._setting = fidelity, setting
         self._max_seconds, self._max_bytes = max_seconds, max_bytes
-        self._folder = Path(tempfile.mkdtemp(prefix="mfbo-slot-"))
-        surroundings = Surroundings(dict(environment or {}), os.getpid(), directory)
-        self._pool = ProcessPool(max_workers=1, initializer=begin, initargs=(surroundings,), context=Context())
-        self._warm = self._pool.schedule(
-            warm_up, args=[packed, self._folder, dict(setting.options) if prepare else None]
-        )
+        self._environment, self._directory = dict(environment or {}), directory
+        self._packed, self._options = packed, dict(setting.options) if prepare else None
         self._count = 0
-        self._killed = 0.0
-        self._ending: tuple[str, float] | None = None
-        self._verdict: tuple[Status, str] | None = None
+        self._paused, self._stopped = 0.0, None
+        self._open()
 
     @property
     def seconds(self) -> float:
-        """How long the trial has run; 0 while the process still starts."""
-        began = self._mailbox.began if self.trial is not None else 0.0
-        return (self._killed or time.monotonic()) - began if began else 0.0
+        """How long the trial has run, time in which it was stopped left out; since it was submitted until it begins."""
+        if self.trial is None:
+            return 0.0
+        now = time.monotonic() if self._stopped is None else self._stopped
+        return max(0.0, now - self._began - self._paused + self._paused_before)
+
+    @property
+    def paused(self) -> float:
+        """Seconds that the trial was stopped so far."""
+        still = 0.0 if self._stopped is None else time.monotonic() - self._stopped
+        return self._paused - self._paused_before + still if self.trial is not None else 0.0
+
+    @property
+    def begun(self) -> bool:
+        """Whether the trial is on its way, its process being there."""
+        return self.trial is not None and self._pid is not None
 
     @property
     def reports(self) -> tuple[Report, ...]:
         """What the trial has reported so far."""
         return self._mailbox.reports()
 
+    @property
+    def said(self) -> str:
+        """What the trial has printed last."""
+        return last_line(self._setting.logs, self.trial.id) if self.trial is not None else ""
+
     def ready(self, timeout: float) -> None:
         """Wait until the process has imported the task, so that no trial is charged for it."""
-        with suppress(Exception, CancelledError):
-            self._warm.result(timeout=timeout)
+        limit = time.monotonic() + timeout
+        while not self._ready and time.monotonic() < limit:
+            self._hear(0.1)
 
     def submit(self, trial: Trial, start_epoch: int) -> None:
         """Start `trial`; the slot must be free."""
         self.trial = self.last = trial
         self._start_epoch = start_epoch
         self._count += 1
-        self._looked = self._killed = 0.0
-        self._ending = self._verdict = None
+        self._began, self._paused_before = time.monotonic(), self._paused
+        self._looked, self._pid = 0.0, None
+        self._ending: tuple[str, float] | None = None
+        self._verdict: tuple[Status, str] | None = None
+        self._killed = 0.0
+        self._done: Outcome | None = None
+        self._dead: tuple[Status, str] | None = None
         name = f"{trial.id}-{self._count}"
         self._mailbox = Mailbox(self._folder, name)
-        job = Job(self._packed, self._setting, trial, start_epoch, self._folder, name)
-        self._future = self._pool.schedule(work, args=[job])
+        self._link.send(("trial", self._count, pickle.dumps(Job(self._setting, trial, start_epoch, name))))
 
     def stop(self, reason: str, grace: float) -> None:
         """Ask the trial to end at its next report; kill it after `grace` seconds. The first call counts."""
         if self._ending is None:
             self._ending = reason, time.monotonic() + grace
-            self._mailbox.stop(reason)
+            self._link.send(("stop", reason))
 
     def poll(self) -> Outcome | None:
         """The outcome, once there is one; enforces the limits on the way."""
-        if not self._future.done():
+        self._hear()
+        if self._done is None and self._dead is None:
             self._watch()
+        outcome = self._done or (self._lost_process() if self._dead is not None else None)
+        if outcome is None:
             return None
-        outcome = self._outcome()
         self._mailbox.clear()
         self.trial = None
         return outcome
 
+    def abandon(self) -> Outcome:
+        """End the trial by force, without a word from the process that keeps the worker."""
+        self._verdict = "stopped", "time"
+        self._renew()
+        outcome = self._lost_process()
+        assert outcome is not None
+        self.trial = None
+        return outcome
+
     def close(self) -> None:
-        """End the process."""
-        if self.trial is not None:
-            self._kill()
-        self._pool.stop()
-        self._pool.join()
+        """End the process, and all that it has started."""
+        self._link.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _watch(self) -> None:
-        """Notice the beginning, and kill what is over a limit."""
-        if self._verdict:
+    def _open(self) -> None:
+        """Start a keeper."""
+        self._folder = Path(tempfile.mkdtemp(prefix="mfbo-slot-"))
+        argv = tuple(sys.argv)
+        scratch = self._setting.scratch
+        leftovers = () if scratch is None else (scratch,)
+        start = Start(self._packed, self._folder, argv, os.getpid(), self._options, leftovers)
+        self._link = Link(start, self._environment, self._directory)
+        self._ready = False
+        self._settled = False  # whether it is known what comes after a process that has ended
+
+    def _hear(self, timeout: float = 0.0) -> None:
+        """Take note of what the keeper says; if it is gone itself, start another."""
+        try:
+            for message in self._link.messages(timeout):
+                self._take(*message)
+        except EOFError:
+            self._renew()
+
+    def _renew(self) -> None:
+        """Another keeper in place of one that is gone or has to go."""
+        self._link.close(force=True)
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._open()
+        if self.trial is not None:
+            self._dead = self._verdict or ("killed", "the process that keeps the worker was killed")
+
+    def _take(self, kind: str, *values: Any) -> None:
+        if kind == "ready":
+            self._ready = self._settled = True
+        elif kind == "paused":
+            self._paused, self._stopped = values
+        elif kind == "dead" and not values[2]:
+            self._ready, self._settled = False, True
+        if self.trial is None or kind not in ("began", "done", "dead") or values[0] != self._count:
             return
+        if kind == "began":
+            self._pid, self._began, self._paused_before = values[1], values[2], self._paused
+        elif kind == "done":
+            self._done = pickle.loads(values[1])  # noqa: S301 - from a worker of ours
+        else:
+            self._dead = self._verdict or _cause(values[1], begun=self._pid is not None, said=self._start_log())
+            self._ready, self._settled = False, not values[2]
+
+    def _watch(self) -> None:
+        """Kill what is over a limit; and the keeper, if it does not do that."""
         now = time.monotonic()
-        if self._mailbox.pid is None:
-            self._mailbox.reports()
-            if self._mailbox.pid is None and (self._ending is None or now <= self._ending[1]):
-                return
-        if self._max_seconds is not None and self.seconds > self._max_seconds:
+        if self._verdict:
+            if now > self._killed + KILL_PATIENCE:
+                self._renew()
+            return
+        begun = self._pid is not None
+        if self._max_seconds is not None and self.seconds > self._max_seconds + (0 if begun else START_PATIENCE):
             self._condemn("timeout", f"the trial took longer than {self._max_seconds:g}s (--max-trial-time)")
         elif self._ending is not None and now > self._ending[1]:
             self._condemn("stopped", self._ending[0])
-        elif self._max_bytes is not None and now > self._looked + MEMORY_EVERY:
+        elif self._max_bytes is not None and begun and now > self._looked + MEMORY_EVERY:
             self._looked = now
-            if (size := self._memory()) > self._max_bytes:
+            if (size := _memory(self._pid or 0)) > self._max_bytes:
                 text = f"the trial held {size / 2**30:.2f} GiB, more than {self._max_bytes / 2**30:.2f}"
                 self._condemn("memory", f"{text} (--max-trial-memory)")
 
     def _condemn(self, status: Status, error: str) -> None:
-        self._verdict = status, error
-        self._kill()
+        self._verdict, self._killed = (status, error), time.monotonic()
+        if self._ready or self._pid is not None:
+            self._link.send(("kill",))
+        else:  # the keeper itself may still be starting
+            self._renew()
 
-    def _processes(self) -> list[Any]:
-        """The worker and what it has started; nothing while it is not known which process it is."""
-        if self._mailbox.pid is None:
-            return []
-        try:
-            worker = psutil.Process(self._mailbox.pid)
-            return [*worker.children(recursive=True), worker]
-        except psutil.Error:
-            return []
-
-    def _memory(self) -> float:
-        total = 0.0
-        for process in self._processes():
-            try:
-                total += process.memory_info().rss
-            except psutil.Error:
-                continue
-        return total
-
-    def _kill(self) -> None:
-        """At once; the pool starts another process by itself."""
-        self._mailbox.reports()
-        self._killed = self._killed or time.monotonic()
-        for process in self._processes():
-            try:
-                process.kill()
-            except psutil.Error:
-                continue
-        if self._mailbox.pid is None:
-            self._future.cancel()
-
-    def _outcome(self) -> Outcome:
-        try:
-            outcome: Outcome = self._future.result()
-        except ProcessExpired as error:
-            return self._dead(*(self._verdict or _cause(error.exitcode)))
-        except (Exception, CancelledError) as error:
-            if self._verdict:
-                return self._dead(*self._verdict)
-            return self._dead("failed", f"{type(error).__name__}: {error}")
-        return outcome
-
-    def _dead(self, status: Status, error: str) -> Outcome:
-        """What is left of a trial whose process is gone: its reports and its time."""
+    def _lost_process(self) -> Outcome | None:
+        """What is left of a trial whose process is gone: its reports and its time; None while its slot is taken."""
         assert self.trial is not None
-        reports = self._mailbox.reports()
+        assert self._dead is not None
+        status, error = self._dead
+        waited = self.seconds > START_PATIENCE + (self._max_seconds or 0)
+        if not (self._settled or self._ending is not None or status == "stopped" or waited):
+            return None
         found = Outcome(
             status=status,
             loss=None,
             rung=self.trial.rung,
             train=self.seconds,
-            reports=reports,
+            reports=self._mailbox.reports(),
             error=error if status != "stopped" else None,
             start_epoch=self._start_epoch,
+            obstacle="" if self._pid is not None or status == "stopped" else "start",
         )
         return reached(self._fidelity, found) if status == "stopped" else found
 
+    def _start_log(self) -> str:
+        try:
+            lines = (self._folder / LOG).read_text(errors="replace").strip().splitlines()
+        except OSError:
+            return ""
+        return capped(lines[-1]) if lines else ""
 
-def _cause(code: int | None) -> tuple[Status, str]:
+
+def _memory(pid: int) -> float:
+    """Bytes that a process and what it has started hold."""
+    try:
+        worker = psutil.Process(pid)
+        processes = [*worker.children(recursive=True), worker]
+    except psutil.Error:
+        return 0.0
+    total = 0.0
+    for process in processes:
+        try:
+            total += process.memory_info().rss
+        except psutil.Error:
+            continue
+    return total
+
+
+def _cause(code: int, *, begun: bool, said: str) -> tuple[Status, str]:
     """Status and text for a process that ended by itself with exit code `code`, negative for a signal."""
-    if code is None or code >= 0:
-        return "exited", f"the worker process ended in mid-trial with exit code {code}"
+    when = "in mid-trial" if begun else "before its trial began"
+    more = f"; its last line was {said!r}" if said and not begun else ""
+    if code >= 0:
+        return "exited", f"the worker process ended {when} with exit code {code}{more}"
     name = signal.Signals(-code).name if -code in list(signal.Signals) else f"signal {-code}"
     if -code == signal.SIGKILL:
-        return "killed", f"the worker process was killed ({name}); the system does so when memory runs out"
-    return "crashed", f"the worker process crashed ({name})"
+        return "killed", f"the worker process was killed {when} ({name}); the system does so when memory runs out"
+    return "crashed", f"the worker process crashed {when} ({name}){more}"

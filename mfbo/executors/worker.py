@@ -5,21 +5,26 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
+import pickle
 import sys
-import threading
+import tempfile
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from mfbo.adapters.process import kill_all
-from mfbo.executors.evaluate import Setting, evaluate
-from mfbo.executors.mailbox import Mailbox, stopper
+from mfbo.executors.evaluate import Setting, evaluate, never_began
+from mfbo.executors.mailbox import Mailbox
+from mfbo.executors.output import into
+from mfbo.executors.system import end_children
 from mfbo.tasks.registry import user_file
+from mfbo.tasks.source_file import importable, kept_text, share_main
 
 if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+    from mfbo.executors.forking import Start
+    from mfbo.executors.shared import Shared
     from mfbo.task import Task
     from mfbo.trial import Outcome, Trial
 
@@ -32,35 +37,16 @@ class Job:
     """What a worker needs to know to run a trial.
 
     Attributes:
-        task: see `packed`.
         setting: of the run.
         trial: what to run.
         start_epoch: for stateless tasks.
-        folder: of the mailboxes.
         name: of the trial's mailbox.
     """
 
-    task: bytes
     setting: Setting
     trial: Trial
     start_epoch: int
-    folder: Path
     name: str
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What a worker process lives in.
-
-    Attributes:
-        environment: variables to set: its share of threads, its GPU.
-        parent: the process that it must not outlive.
-        directory: to work in, if there is one of that name; None to stay.
-    """
-
-    environment: Mapping[str, str]
-    parent: int
-    directory: Path | None = None
 
 
 class Elsewhere:
@@ -71,21 +57,19 @@ class Elsewhere:
         raise NotImplementedError("the space of the task is in the process of the run")
 
 
-def packed(task: Task, *, travels: bool = False) -> bytes:
+def packed(task: Task) -> bytes:
     """`task` for another process: the name that it was loaded by, or the task itself, functions included.
 
-    Args:
-        task: what to run.
-        travels: the process may be on another machine, so a user's file goes along as text. There it is imported from
-            the same path if that holds the same, else from a copy: what it imports from beside it is then missing.
+    A user's file goes along as the text that was imported here: what a run trains does not change when somebody edits
+    the file, and a worker on another machine may not have it.
 
     Raises:
         BadTask: it cannot be sent to another process.
     """
     file = user_file(task.source)
-    if file is not None and travels:
+    if file is not None:
         source = f"{file.resolve()}:{task.source.rpartition(':')[2]}"
-        return b"f" + json.dumps([source, file.read_text(encoding="utf-8")]).encode()
+        return b"f" + json.dumps([source, kept_text(file).decode("utf-8", "surrogateescape")]).encode()
     if task.source:
         return b"n" + task.source.encode()
     import cloudpickle
@@ -113,54 +97,74 @@ def unpacked(content: bytes, folder: Path) -> Task:
             import cloudpickle
 
             _tasks[content] = cloudpickle.loads(content[1:])  # from the run itself, not from a file
+            share_main(_tasks[content], content, folder)
     return _tasks[content]
 
 
 def _arrived(sent: list[str], folder: Path) -> str:
-    """The name to load a user's file by, here."""
+    """The name to load a user's file by, here: by its own path, where there is a file, else as a copy."""
     source, text = sent
-    file, _, name = source.rpartition(":")
-    with contextlib.suppress(OSError, UnicodeError):
-        if Path(file).read_text(encoding="utf-8") == text:
-            return source
-    copy = folder / Path(file).name
-    copy.write_text(text, encoding="utf-8")
-    return f"{copy}:{name}"
+    raw = text.encode("utf-8", "surrogateescape")
+    path, _, name = source.rpartition(":")
+    file = Path(path)
+    if not file.is_file():
+        file = folder / file.name
+        file.write_bytes(raw)
+    importable(file, raw, folder / "modules")
+    return f"{file}:{name}"
 
 
-def begin(surroundings: Surroundings) -> None:
-    """First thing in a worker: its share of the machine; and it must not outlive the run."""
-    os.environ.update(surroundings.environment)
-    if surroundings.directory is not None and surroundings.directory.is_dir():
-        os.chdir(surroundings.directory)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all of the terminal; the run decides
-    threading.Thread(target=_follow, args=(surroundings.parent,), daemon=True).start()
+class Worker:
+    """Runs the trials that come over its link, one at a time.
 
-
-def _follow(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(1)
-    kill_all()  # a trial looks for the run as well, but may not have come to it
-    os._exit(1)
-
-
-def warm_up(content: bytes, folder: Path, options: Mapping[str, str] | None) -> None:
-    """Import the task before the first trial needs it, and prepare it if there are `options`.
-
-    What goes wrong here will go wrong there, and be told.
+    Args:
+        link: to the keeper.
+        start: what it lives in.
+        shared: memory in common with the keeper.
     """
-    with contextlib.suppress(Exception):
-        task = unpacked(content, folder)
-        if options is not None and task.prepare:
-            task.prepare(options)
-        if torch := sys.modules.get("torch"):
-            torch.optim.SGD([torch.zeros(1)], lr=0.0)  # at the first optimizer, PyTorch imports a good deal more
 
+    def __init__(self, link: Connection[Any, Any], start: Start, shared: Shared) -> None:
+        self._link, self._start, self._shared = link, start, shared
+        self._home = Path.cwd()
 
-def work(job: Job) -> Outcome:
-    """Run a trial."""
-    task = unpacked(job.task, job.folder)
-    mailbox = Mailbox(job.folder, job.name)
-    mailbox.begin()
-    stop = stopper(mailbox, os.getppid())
-    return evaluate(task, job.trial, job.setting, stop, job.start_epoch, heard=mailbox.report)
+    def serve(self) -> NoReturn:
+        """Until the keeper ends it."""
+        tempfile.tempdir = None
+        os.environ["TMPDIR"] = str(self._start.folder / "tmp")  # of trials and what they start: it goes with the run
+        (self._start.folder / "tmp").mkdir(exist_ok=True)
+        self._warm_up()
+        self._link.send(("ready",))
+        while True:
+            _, content = self._link.recv()
+            job: Job = pickle.loads(content)  # noqa: S301 - from the run
+            outcome = self._run(job)
+            os.chdir(self._home)
+            end_children()
+            self._link.send(("done", pickle.dumps(outcome)))
+
+    def _warm_up(self) -> None:
+        """Prepare the task before the first trial needs it; what goes wrong here will go wrong there, and be told."""
+        with contextlib.suppress(BaseException):
+            task = unpacked(self._start.task, self._start.folder)
+            if self._start.options is not None and task.prepare:
+                task.prepare(self._start.options)
+            if torch := sys.modules.get("torch"):
+                torch.optim.SGD([torch.zeros(1)], lr=0.0)  # at the first optimizer, PyTorch imports a good deal more
+
+    def _run(self, job: Job) -> Outcome:
+        try:
+            task = unpacked(self._start.task, self._start.folder)
+        except BaseException as problem:
+            return never_began(job.trial, problem)
+        mailbox = Mailbox(self._start.folder, job.name)
+        self._link.send(("began", time.monotonic()))
+        with into(job.setting.logs, job.trial.id):
+            return evaluate(
+                task,
+                job.trial,
+                job.setting,
+                lambda elapsed: self._shared.reason,
+                job.start_epoch,
+                heard=mailbox.report,
+                clock=self._shared.clock,
+            )

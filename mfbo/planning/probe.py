@@ -79,7 +79,7 @@ def probe(
     grace = min(GRACE, GRACES * seconds)
     with tempfile.TemporaryDirectory(prefix="mfbo-probe-") as folder:
         checkpoints = None if settings.from_scratch else Checkpoints(Path(folder))
-        setting = Setting(seed, settings.device, settings.options, checkpoints)
+        setting = Setting(seed, settings.device, settings.options, checkpoints, scratch=Path(folder))
         executor = choice.make(
             task,
             setting,

@@ -8,9 +8,7 @@ built-in task is imported only when it is used.
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import shlex
-import sys
 from dataclasses import replace
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -19,6 +17,7 @@ from typing import NamedTuple
 from mfbo.adapters.command import command_task, is_command
 from mfbo.errors import BadTask, MfboError, UnknownName
 from mfbo.task import Task
+from mfbo.tasks.source_file import import_file
 
 GROUP = "mfbo.tasks"
 SYNTHETIC = "mfbo.tasks.synthetic.presets"
@@ -192,21 +191,10 @@ def _import_file(path: Path) -> object:
     """Run a user's file as a module of its own, found again by the name that pickles carry."""
     if not path.is_file():
         raise BadTask(f"task file {str(path)!r} does not exist; give path/to/file.py:name")
-    name = f"mfbo_task_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    folder = str(path.resolve().parent)
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
     try:
-        spec.loader.exec_module(module)
+        return import_file(path)
     except (Exception, SystemExit) as error:
-        del sys.modules[name]
         raise BadTask(f"task file {str(path)!r} fails{_line_in(path, error)}: {_reason(error)}") from error
-    return module
 
 
 def _reason(error: BaseException) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -18,7 +17,7 @@ from hypothesis import strategies as st
 
 import mfbo
 from mfbo.adapters.command import command_task, fill, name_of
-from mfbo.adapters.process import Process
+from mfbo.adapters.process import MAX_LINE, MAX_WAITING, Process
 from mfbo.checkpoint import Checkpoints
 from mfbo.cli import main
 from mfbo.errors import BadSpace, BadTask, BadValue, RunChanged, TrialFailed, TrialStopped, UnknownName
@@ -418,35 +417,33 @@ def test_a_run_that_is_killed_takes_its_command_with_it(place):
         assert _until(lambda: not alive(str(place / "mark")))
 
 
-SILENT = """
+INLINE = """
 import os, sys, time
-from mfbo.adapters.process import Process
-from mfbo.executors.worker import Surroundings, begin
-if __name__ == "__main__" and sys.argv[1] == "run":
-    os.spawnv(os.P_NOWAIT, sys.executable, [sys.executable, __file__, str(os.getpid()), sys.argv[2]])
-else:
-    begin(Surroundings({}, int(sys.argv[1])))
-    with Process([sys.executable, "-c", "import time; time.sleep(600)", sys.argv[2]]):
-        time.sleep(600)
-time.sleep(600)
+from mfbo.adapters.process import MAX_LINE, MAX_WAITING, Process
+with Process([sys.executable, "-c", "import time; time.sleep(600)", sys.argv[1]]):
+    time.sleep(600)
 """
 
 
-def test_so_does_one_whose_trial_does_not_look_for_the_run(place):
-    Path("silent.py").write_text(SILENT)
-    with psutil.Popen([sys.executable, "silent.py", "run", str(place / "mark")]) as run:
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
+def test_so_does_one_whose_trials_run_in_its_own_process(place):
+    Path("inline.py").write_text(INLINE)
+    with psutil.Popen([sys.executable, "inline.py", str(place / "mark")]) as run:
         mark = str(place / "mark")
-        assert _until(lambda: len(alive(mark)) == 3)  # the run, its worker, and the worker's command
+        assert _until(lambda: len(alive(mark)) == 2)  # the run and its command
         run.kill()
         run.wait()
         assert _until(lambda: not alive(mark))
 
 
-def test_no_command_starts_once_all_must_end(place):
-    code = "from mfbo.adapters.process import *; import threading; kill_all()\n"
-    code += "threading.Thread(target=Process, args=[['touch', 'started']], daemon=True).start(); time.sleep(1)"
-    subprocess.run([sys.executable, "-c", code], check=True)
-    assert not Path("started").exists()
+def test_lines_without_end_and_floods_of_lines_fill_no_memory(place):
+    flood = "import sys\nwhile True: sys.stdout.write('x' * 10000)"
+    with Process([sys.executable, "-c", flood]) as process:
+        lines = process.lines(lambda: None)
+        assert {len(next(lines)) for _ in range(20)} == {MAX_LINE}
+        assert _until(process._lines.full)
+        time.sleep(0.1)
+        assert process._lines.qsize() <= MAX_WAITING
 
 
 def _until(condition):

@@ -1,0 +1,148 @@
+"""Process trees: that none outlives its end, and what of its time a process stood still. Fullest on Linux."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import time
+from collections.abc import Collection, Iterable
+from contextlib import suppress
+from multiprocessing import active_children
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from mfbo.adapters.process import LINUX
+
+PR_SET_CHILD_SUBREAPER = 36  # from linux/prctl.h
+TRACKER = "resource_tracker"  # in the command line of what clears up shared memory once all others are gone
+TRACKER_PATIENCE = 1.0  # seconds that it has for that
+GONE_PATIENCE = 5.0  # seconds for processes to be gone after SIGKILL
+STILL = 0.25  # seconds; a process that came back so much later than it should have, and could have, was stopped
+STILL_ELSEWHERE = 3.0  # the same where the system does not tell how long a process waited for a core
+
+
+def adopt_orphans() -> bool:
+    """Whether descendants of this process whose parents end become its children from now on; on Linux only."""
+    return LINUX and ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+
+
+def children() -> list[int]:
+    """Numbers of the processes whose parent is this one; ended ones that nobody has waited for included."""
+    with suppress(OSError):
+        texts = [(task / "children").read_text() for task in Path("/proc/self/task").iterdir()]
+        return [int(pid) for text in texts for pid in text.split()]
+    return [process.pid for process in psutil.Process().children()]
+
+
+def kill_trees(spared: Collection[int] = (), roots: Iterable[int] = ()) -> None:
+    """Kill the children of this process, and all below them, until there are none but `spared`.
+
+    What cleans up shared memory after the others gets a moment to do so. Those that ended are waited for.
+
+    Args:
+        spared: children that live on, with all below them.
+        roots: further processes that are to go.
+    """
+    began = time.monotonic()
+    more = list(roots)
+    while time.monotonic() < began + GONE_PATIENCE:
+        reap(spared)
+        trees = [pid for pid in {*children(), *more} if pid not in spared]
+        alive = [process for pid in trees for process in _tree(pid)]
+        if not alive:
+            return
+        trackers = [process for process in alive if _is_tracker(process)]
+        late = time.monotonic() > began + TRACKER_PATIENCE or not trackers
+        for process in alive:
+            if late or process not in trackers:
+                with suppress(psutil.Error):
+                    process.kill()
+        time.sleep(0.002)
+
+
+def reap(spared: Collection[int] = ()) -> None:
+    """Wait for the children of this process that have ended, so that none is kept as a zombie."""
+    for pid in children():
+        if pid not in spared:
+            with suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
+
+
+def _tree(pid: int) -> list[psutil.Process]:
+    try:
+        root = psutil.Process(pid)
+        found = [*root.children(recursive=True), root]
+    except psutil.Error:
+        return []
+    return [process for process in found if _runs(process)]
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False
+
+
+def _is_tracker(process: psutil.Process) -> bool:
+    try:
+        return any(TRACKER in word for word in process.cmdline())
+    except psutil.Error:
+        return False
+
+
+class StandStill:
+    """Notices that this thread was stopped while it slept: by SIGSTOP or Ctrl-Z, not because the machine was busy."""
+
+    def __init__(self) -> None:
+        self._began = self._waited = 0.0
+
+    def before(self) -> None:
+        """It is about to sleep."""
+        self._began, self._waited = time.monotonic(), _waited()
+
+    def after(self, slept: float) -> float:
+        """Seconds that it stood still; 0 where it did not.
+
+        Args:
+            slept: seconds that it meant to sleep at most.
+        """
+        extra = time.monotonic() - self._began - slept
+        if extra < STILL:
+            return 0.0
+        extra -= _waited() - self._waited
+        return extra if extra > (STILL if LINUX else STILL_ELSEWHERE) else 0.0
+
+
+def _waited() -> float:
+    """Seconds that this thread has computed or waited for a core."""
+    try:
+        ran, waited, _ = Path("/proc/thread-self/schedstat").read_text().split()
+    except (OSError, ValueError):
+        return 0.0
+    return (int(ran) + int(waited)) / 1e9
+
+
+def end_children() -> None:
+    """In a worker: kill what the trial has started, but for what serves Python itself in all of them."""
+    if not children():
+        return
+    pool = getattr(sys.modules.get("joblib.externals.loky.reusable_executor"), "_executor", None)
+    if pool is not None:
+        with suppress(Exception):
+            pool.shutdown(wait=True, kill_workers=True)
+    for process in active_children():
+        process.kill()
+        process.join(GONE_PATIENCE)
+    server: Any = getattr(sys.modules.get("multiprocessing.forkserver"), "_forkserver", None)
+    if (pid := getattr(server, "_forkserver_pid", None)) is not None:
+        with suppress(Exception):
+            os.kill(pid, signal.SIGKILL)
+            server._stop()  # so that it is started again where it is needed again
+    own = [psutil.Process(pid) for pid in children() if psutil.pid_exists(pid)]
+    trackers = [process.pid for process in own if _is_tracker(process)]
+    kill_trees(spared=trackers)
