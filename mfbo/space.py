@@ -1,14 +1,7 @@
 """Spaces and configurations as people write them: read from YAML and from words, and checked.
 
-The short form of a space has one line a hyperparameter::
-
-    lr: [0.0001, 0.1, log]     # a range of floats; log: searched on a log scale
-    units: [16, 256]           # both ends are integers, and so is what lies between
-    solver: [adam, sgd]        # one of these words
-    batch: {choices: [16, 32]} # one of these numbers
-
-Conditions, forbidden parts and defaults take ConfigSpace's own form, which `ConfigurationSpace.to_yaml` writes. Nothing
-in a file is executed.
+A space has the short form (see `mfbo.short_space`), or ConfigSpace's own, which `ConfigurationSpace.to_yaml` writes,
+for conditions, forbidden parts and defaults. Nothing in a file is executed.
 """
 
 from __future__ import annotations
@@ -20,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mfbo.errors import BadSpace, BadValue, UnknownName
+from mfbo.reading import read_yaml
+from mfbo.short_space import short_space
 
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
@@ -27,7 +22,7 @@ if TYPE_CHECKING:
     from mfbo.trial import Config
 
 DEFAULT = "default"
-FORMS = "give [low, high], [low, high, log], words, or {choices: [...]}"
+LINES = "give a line a hyperparameter, such as lr: [0.0001, 0.1, log]"
 
 
 def read_space(path: Path) -> ConfigurationSpace:
@@ -37,30 +32,37 @@ def read_space(path: Path) -> ConfigurationSpace:
         BadSpace: no such file, or not a space.
     """
     from ConfigSpace import ConfigurationSpace
-    from yaml import SafeLoader
 
-    class Loader(SafeLoader):
-        """Knows tuples too, for ConfigSpace writes some."""
-
-    def read_tuple(loader: Any, node: Any) -> tuple[Any, ...]:
-        return tuple(loader.construct_sequence(node))
-
-    Loader.add_constructor("tag:yaml.org,2002:python/tuple", read_tuple)
+    where = f"space file {str(path)!r}"
     if not path.is_file():
-        raise BadSpace(f"space file {str(path)!r} does not exist")
+        raise BadSpace(f"{where} does not exist")
     try:
-        found = Loader(path.read_text(encoding="utf-8")).get_single_data()
-        if isinstance(found, dict) and "hyperparameters" not in found:
-            space = short_space(found)
-        else:
+        found, lines = read_yaml(path, "space file")
+    except BadValue as error:
+        raise BadSpace(str(error)) from error
+    try:
+        if isinstance(found, dict) and not isinstance(found.get("hyperparameters"), list):
+            space = short_space(found, lines)
+        elif isinstance(found, dict):
             space = ConfigurationSpace.from_serialized_dict(found)
+        else:
+            raise BadSpace(_no_names(found))
     except BadSpace as error:
-        raise BadSpace(f"space file {str(path)!r}: {error}") from error
+        raise BadSpace(f"{where}: {error}") from error
     except Exception as error:  # whatever a damaged file makes of the reader
-        raise BadSpace(f"space file {str(path)!r} is not in ConfigSpace's format: {_reason(error)}") from error
+        raise BadSpace(f"{where} is not in ConfigSpace's format: {_reason(error)}") from error
     if len(space) == 0:
-        raise BadSpace(f"space file {str(path)!r} has no hyperparameters; there is nothing to tune")
+        raise BadSpace(f"{where} has no hyperparameters; there is nothing to tune")
     return space
+
+
+def _no_names(found: Any) -> str:
+    """What to say of a file that has none."""
+    if found is None:
+        return f"it is empty; {LINES}"
+    if isinstance(found, str) and ":" in found:
+        return f"line 1: {found[:60]!r} has no space behind the colon; {LINES}"
+    return f"it holds a {type(found).__name__} and no names; {LINES}"
 
 
 def is_space_file(name: str) -> bool:
@@ -85,70 +87,13 @@ def kept_space(kept: Mapping[str, Any]) -> ConfigurationSpace:
         ) from error
 
 
-def short_space(values: Mapping[Any, Any]) -> ConfigurationSpace:
-    """The space of such lines.
-
-    >>> from ConfigSpace import Float
-    >>> short_space({"lr": ["1e-4", 0.1, "log"]})["lr"] == Float("lr", (1e-4, 0.1), log=True)
-    True
-
-    Raises:
-        BadSpace: a line that has none of the forms; the text begins with its name.
-    """
-    from ConfigSpace import ConfigurationSpace
-
-    space = ConfigurationSpace()
-    for name, value in values.items():
-        try:
-            space.add(_hyperparameter(str(name), value))
-        except BadSpace:
-            raise
-        except Exception as error:  # of ConfigSpace: a range that is reversed, a name or a choice that comes twice
-            raise BadSpace(f"{str(name)!r}: {value!r:.100}: {' '.join(str(error).split())[:160]}") from error
-    return space
-
-
-def _hyperparameter(name: str, value: Any) -> Any:
-    from ConfigSpace import Categorical, Float, Integer
-
-    if isinstance(value, Mapping) and list(value) == ["choices"]:
-        choices = value["choices"]
-        if isinstance(choices, list) and choices and all(isinstance(one, bool | int | float | str) for one in choices):
-            return Categorical(name, choices)
-    if not isinstance(value, list) or not value:
-        raise BadSpace(f"{str(name)!r}: {value!r:.100} is no range; {FORMS}")
-    ends, rest = [_end(end) for end in value[:2]], value[2:]
-    if all(isinstance(word, str) for word in value) and None in ends:
-        return Categorical(name, value)
-    if len(ends) < 2 or None in ends or rest not in ([], ["log"]):
-        raise BadSpace(f"{str(name)!r}: {value!r:.100} is no range; {FORMS}")
-    kind = Integer if all(isinstance(end, int) for end in ends) else Float
-    return kind(name, tuple(ends), log=bool(rest))
-
-
-def _end(value: Any) -> int | float | None:
-    """A number; YAML takes ``1e-4``, without a point, for text."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        return float(value) if isinstance(value, str) else value
-    except ValueError:
-        return None
-
-
 def read_config(path: Path | str) -> dict[str, Any]:
     """The names and values in a YAML or JSON file, such as `mfbo best` prints; nothing in it is executed.
 
     Raises:
         BadValue: no such file, or no names with values.
     """
-    import yaml
-
-    try:
-        found = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:160]
-        raise BadValue(f"configuration {str(path)!r} cannot be read: {reason}") from error
+    found = read_yaml(Path(path), "configuration").content
     if not isinstance(found, Mapping):
         raise BadValue(f"configuration {str(path)!r} has no names and values; give lines such as: learning_rate: 0.001")
     return {str(name): value for name, value in found.items()}
@@ -225,7 +170,9 @@ def _value(hyperparameter: Any, value: Any, where: str) -> Any:
         found = _number(value, whole=isinstance(hyperparameter.default_value, int))
     else:
         same = [own for own in listed if type(own) is type(value) and own == value]
-        found = next(iter(same or [own for own in listed if str(own) == str(value) or _number(value) == own]), None)
+        alike = [own for own in listed if str(own) == str(value)]
+        equal = [own for own in listed if _number(own) is not None and _number(own) == _number(value)]
+        found = next(iter(same or alike or equal), None)
         if found is None and None not in listed:
             found = value
     if isinstance(value, list | dict) or (found is None and value is not None) or not hyperparameter.legal_value(found):
@@ -256,5 +203,6 @@ def _number(value: Any, *, whole: bool = False) -> float | int | None:
 
 
 def _reason(error: BaseException) -> str:
-    """An error in one line."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+    """An error in one line; ConfigSpace's own reason is behind it."""
+    behind = f" ({' '.join(str(error.__cause__).split())[:200]})" if error.__cause__ else ""
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}{behind}"

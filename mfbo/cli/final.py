@@ -112,9 +112,9 @@ def _written(config: Config, form: str) -> str:
         from mfbo.display.text import PATH, clean
 
         return shlex.join(clean(f"--{name}={value}", PATH) for name, value in config.items())
-    import yaml
+    from mfbo.reading import to_yaml
 
-    return str(yaml.safe_dump(config, sort_keys=False)).rstrip("\n")
+    return to_yaml(config).rstrip("\n")
 
 
 def _quiet(score: Score) -> None:

@@ -26,6 +26,7 @@ from mfbo.errors import BadValue, RunError
 from mfbo.evidence.curves import incumbent
 from mfbo.ledger.journal import DAMAGE, read
 from mfbo.ledger.run import Run
+from mfbo.reading import to_yaml
 from mfbo.space import is_space_file
 from mfbo.tasks import predict
 from mfbo.tasks.registry import BUILTIN
@@ -182,16 +183,14 @@ def write_folder(described: Mapping[str, Any], space: Mapping[str, Any], checkpo
     task = described["task"]
     script = Path(predict.__file__).parent / f"{task}.py" if task in BUILTIN else None
 
-    import yaml
-
     def fill(folder: Path) -> None:
         inner = checkpoint / MODEL
         shutil.copytree(inner if inner.is_dir() else checkpoint, folder / MODEL, ignore=shutil.ignore_patterns(*_STATE))
         write_json(folder / "config.json", dict(described))
-        values = yaml.safe_dump(described["hyperparameters"], sort_keys=False)
+        values = to_yaml(described["hyperparameters"])
         (folder / "config.yaml").write_text(values, encoding="utf-8")
         if own_space:
-            (folder / SPACE).write_text(yaml.safe_dump(dict(space), sort_keys=False), encoding="utf-8")
+            (folder / SPACE).write_text(to_yaml(dict(space)), encoding="utf-8")
         if script is not None and script.is_file():
             shutil.copyfile(script, folder / "predict.py")
         (folder / "README.md").write_text(card(described, (folder / "predict.py").is_file()), encoding="utf-8")

@@ -14,6 +14,7 @@ from typing import Any
 from mfbo.errors import BadValue, RunExists, UnknownName
 from mfbo.executors.share import automatic
 from mfbo.ledger.journal import FILE
+from mfbo.reading import read_yaml, to_yaml
 from mfbo.search import Search, keyword
 from mfbo.settings import Settings, possible
 from mfbo.study.spec import OF_EACH_RUN, Entry, Study, names_of
@@ -21,7 +22,7 @@ from mfbo.study.spec import OF_EACH_RUN, Entry, Study, names_of
 STUDY, FAILED = "study.yaml", "failed.yaml"
 _OWN = ("tasks", "optimizers", "seeds", "max_cost")
 _LISTS = ("tasks", "optimizers")
-_OPTIONS = ("model", "data_dir", "metric")  # options of a task that the command line has by name
+_OPTIONS = ("model", "data_dir", "metric", "metric_file")  # options of a task that the command line has by name
 _SEARCH = {keyword(item.name): item.name for item in fields(Search) if item.name not in OF_EACH_RUN}
 
 
@@ -52,13 +53,7 @@ def read_study(path: Path) -> Study:
     Raises:
         BadValue: no such file, not a study, or an unknown key.
     """
-    import yaml
-
-    try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:160]
-        raise BadValue(f"study {str(path)!r} cannot be read: {reason}") from error
+    found = read_yaml(path, "study").content
     if not isinstance(found, Mapping):
         raise BadValue(f"study {str(path)!r} is a {type(found).__name__}; give keys and values: {', '.join(_keys())}")
     return _study_of({str(key): value for key, value in found.items()}, str(path))
@@ -81,11 +76,9 @@ def keep_failed(folder: Path, found: Mapping[str, str]) -> None:
 
 
 def _kept_failed(folder: Path) -> dict[str, str]:
-    import yaml
-
     try:
-        found = yaml.safe_load((folder / FAILED).read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
+        found = read_yaml(folder / FAILED, "file").content
+    except BadValue:
         return {}
     return {str(name): str(reason) for name, reason in found.items()} if isinstance(found, Mapping) else {}
 
@@ -140,12 +133,10 @@ def _search_of(options: Mapping[str, Any], where: str) -> Search:
 
 def _write(path: Path, content: Mapping[str, object]) -> None:
     """A file of the study, whole or not at all."""
-    import yaml
-
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         aside = path.with_name(f".{path.name}.{os.getpid()}")
-        aside.write_text(yaml.safe_dump(dict(content), sort_keys=False), encoding="utf-8")
+        aside.write_text(to_yaml(dict(content)), encoding="utf-8")
         aside.replace(path)
     except OSError as error:
         raise RunExists(f"cannot write to {str(path.parent)!r}: {error.strerror}; give another --out") from error

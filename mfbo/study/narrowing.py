@@ -21,6 +21,7 @@ from scipy import stats
 
 from mfbo.errors import RunError
 from mfbo.evidence.statistics import holm
+from mfbo.reading import to_yaml
 
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
@@ -91,13 +92,11 @@ class Narrowed:
 
     def to_yaml(self) -> str:
         """A space file for ``--space``, with the reasons as comments."""
-        import yaml
-
         lines = [f"# narrowed to what holds the {self.promising} promising of {self.tried} configurations"]
         lines.append("# p, and how sure: as if they had been drawn independently, which an optimizer's are not quite")
         lines += [f"# {bound.words}" for bound in self.bounds]
         text = "\n".join("".join(char if char.isprintable() else " " for char in line) for line in lines)
-        return f"{text}\n{yaml.safe_dump(dict(self.space), sort_keys=False)}"
+        return f"{text}\n{to_yaml(dict(self.space))}"
 
 
 def narrow(run: Run) -> Narrowed:

@@ -117,7 +117,7 @@ def test_none_is_drawn_twice():
 def test_a_file_may_leave_values_out_and_have_numbers_as_words(tmp_path):
     file = tmp_path / "prior.yaml"
     file.write_text("rate: 1e-2\nunits: 32.0\n")
-    assert read_config(file) == {"rate": "1e-2", "units": 32.0}
+    assert read_config(file) == {"rate": 0.01, "units": 32.0}
     assert prior_of(file, wide()) == {"kind": "a", "rate": 0.01, "units": 32}
     assert prior_of("default", wide()) == {"kind": "a", "rate": 0.001, "units": 100}
     assert prior_of({"kind": "b"}, wide()) == {"kind": "b", "only": 0.5, "rate": 0.001, "units": 100}

@@ -122,15 +122,15 @@ def test_a_study_file_is_the_study_that_it_was_written_from(tmp_path):
         ("tasks: [branin]\noptimizer: random\nmax_cost: 2x\n", "did you mean 'optimizers'"),
         ("tasks: [branin]\nmax_cost: 2x\n", "'optimizers'"),
         ("- branin\n", "list"),
-        ("a: [\n", "cannot be read"),
+        ("a: [\n", "line 2: expected the node content"),
         ("tasks: [branin]\noptimizers: random\nmax_cost: 2x\noptions: 3\n", "options"),
         ("tasks: [branin]\noptimizers: random\nmax_cost: 2x\nworkers: two\n", "workers is 'two'"),
         ("tasks: [branin]\noptimizers: random\nmax_cost: 2x\nspace: 3\n", "space is 3"),
         ("tasks: [branin]\noptimizers: random\nmax_cost: 2x\nprice: 0.9\n", "price is 0.9"),
         ("tasks: [branin]\noptimizers: random\nmax_cost: 2x\nfidelity: 3\n", "fidelity is 3"),
         ("tasks: [branin]\noptimizers: random\nmax_cost: 2x\neta: two\n", "eta is 'two'"),
-        ("tasks: [branin]\noptimizers: random\nmax_cost: 2x\nmax_fidelity: yes\n", "max_fidelity is True"),
-        ("!!python/object/apply:os.system ['touch hacked']\n", "cannot be read"),
+        ("tasks: [branin]\noptimizers: random\nmax_cost: 2x\nmax_fidelity: true\n", "max_fidelity is True"),
+        ("!!python/object/apply:os.system ['touch hacked']\n", "line 1: could not determine a constructor"),
     ],
 )
 def test_a_study_file_that_is_none_is_answered_in_one_line(tmp_path, monkeypatch, text, said):
