@@ -16,6 +16,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
 from mfbo.errors import BadValue
+from mfbo.optimizers.registry import OPTIMIZERS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,26 +68,21 @@ class Look(NamedTuple):
     marker: str
 
 
-LOOKS = {
-    "smac": Look("#0072B2", "o"),
-    "smac-stock": Look("#117733", "d"),
-    "hyperband": Look("#E69F00", "s"),
-    "random": Look("#000000", "^"),
-    "random-2x": Look("#7F7F7F", "<"),
-    "grid": Look("#CC79A7", "D"),
-    "asha": Look("#009E73", "v"),
-    "one-epoch": Look("#56B4E9", ">"),
-    "tpe": Look("#D55E00", "P"),
-}
 OTHERS = (Look("#332288", "X"), Look("#882255", "*"), Look("#999933", "p"), Look("#44AA99", "h"))  # Tol's muted ones
+
+
+def registered_looks() -> dict[str, Look]:
+    """That of each optimizer, as its spec has it."""
+    return {name: Look(spec.colour, spec.marker) for name, spec in OPTIMIZERS.items()}
 
 
 def looks(names: list[str]) -> list[Look]:
     """A look for each name: its own for the first of an optimizer that has one, else the next that is free."""
     taken: list[Look] = []
+    registered = registered_looks()
     for name in names:
-        own = [LOOKS[name]] if name in LOOKS else []
-        free = [look for look in (*own, *OTHERS, *LOOKS.values()) if look not in taken]
+        own = [registered[name]] if name in registered else []
+        free = [look for look in (*own, *OTHERS, *registered.values()) if look not in taken]
         taken.append(free[0] if free else OTHERS[len(taken) % len(OTHERS)])
     return taken
 

@@ -27,14 +27,14 @@ def without_cost(task: Task, rungs: Sequence[Rung], seed: int) -> CurveOptimizer
 def without_upper(task: Task, rungs: Sequence[Rung], seed: int) -> CurveOptimizer:
     """Every configuration begins at the lowest rung that is trusted."""
     found = CurveOptimizer(task.space, rungs, seed)
-    found._facade.promotions._first_level = lambda number: found._facade.selector.trusted()
+    found._facade.promotions._first_level = lambda number: found._facade.selector.lowest_informative()
     return found
 
 
 def without_trust(task: Task, rungs: Sequence[Rung], seed: int) -> CurveOptimizer:
     """All rungs are trusted, whatever they tell."""
     found = CurveOptimizer(task.space, rungs, seed)
-    found._facade.selector.trusted = lambda: 0
+    found._facade.selector.lowest_informative = lambda: 0
     return found
 
 

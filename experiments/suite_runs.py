@@ -19,7 +19,8 @@ from mfbo.executors.inline import InlineExecutor
 from mfbo.ledger.journal import Ledger
 from mfbo.ledger.observer import Observer
 from mfbo.ledger.run import Header, Limits, Run
-from mfbo.optimizers.registry import SHARE, Optimizer, ladder_of, make
+from mfbo.optimizers.registry import OPTIMIZERS, ladder_of, make
+from mfbo.optimizers.spec import Optimizer
 from mfbo.search import Search
 from mfbo.task import Task
 
@@ -75,7 +76,8 @@ def trajectory(name: str, task: Task, seed: int, cost: float) -> dict[str, Any]:
     ``smac@8`` is `smac` with eight simulated workers; its costs are eight times what the clock showed.
     """
     name, _, many = name.partition("@")
-    factor, workers = SHARE.get(name, 1.0), int(many or 1)
+    factor = OPTIMIZERS[name].cost_share if name in OPTIMIZERS else 1.0  # peers have names of their own
+    workers = int(many or 1)
     ledger = run(name, task, seed, cost * factor, round(workers * factor))
     if many:
         found = improvements(ledger)

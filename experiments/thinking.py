@@ -16,8 +16,9 @@ from itertools import islice
 
 from mfbo import Outcome
 from mfbo.ledger.environment import hardware, versions
-from mfbo.optimizers.registry import Optimizer, make
+from mfbo.optimizers.registry import make
 from mfbo.optimizers.sampling import random_configs
+from mfbo.optimizers.spec import Optimizer
 from mfbo.task import Task
 from mfbo.tasks.registry import load
 

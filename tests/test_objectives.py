@@ -25,7 +25,7 @@ from mfbo.evidence.pareto import front, front_of, hypervolume
 from mfbo.ledger.journal import FILE, parse, read
 from mfbo.objectives import checked, value, values
 from mfbo.optimizers.parego import Scalarised
-from mfbo.optimizers.registry import SCALARISED
+from mfbo.optimizers.registry import names_with
 from mfbo.trial import Outcome, Report, Rung, Trial
 
 FULL = Rung(27, 1.0, 1.0)
@@ -98,7 +98,7 @@ def test_names():
             checked(names)
 
 
-@pytest.mark.parametrize("optimizer", SCALARISED)
+@pytest.mark.parametrize("optimizer", names_with("takes_objectives"))
 def test_a_run_is_replayed_and_resumed_exactly(optimizer, tmp_path):
     names = ("loss", "size")
     whole = mfbo.tune(made(), "3x", optimizer=optimizer, objectives=names, out=tmp_path / "whole").ledger
@@ -138,7 +138,7 @@ class Inner:
     def tell(self, trial, outcome):
         self.told.append(outcome.loss)
 
-    def retell(self, losses):
+    def revise_losses(self, losses):
         self.again.append(list(losses))
 
 

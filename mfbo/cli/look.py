@@ -77,7 +77,7 @@ def optimizers() -> None:
     """List the optimizers."""
     from mfbo.optimizers.registry import OPTIMIZERS
 
-    _list(OPTIMIZERS)
+    _list({name: spec.description for name, spec in OPTIMIZERS.items()})
 
 
 @click.command()

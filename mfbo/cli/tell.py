@@ -30,11 +30,12 @@ def tell(run: str, config: str, loss: float, epochs: int | None, data: float | N
     from mfbo.display.text import number, pairs, rung_words
     from mfbo.engine.tell import tell as told
     from mfbo.ledger.journal import read
-    from mfbo.optimizers.registry import LEARNERS
+    from mfbo.optimizers.registry import names_with, spec_of
 
     known = told(run, config, loss, epochs=epochs, data=data, command=command_line())
     optimizer = read(run).header.optimizer
-    use = "uses it" if optimizer in LEARNERS else f"does not use it ({', '.join(LEARNERS)} would)"
+    others = ", ".join(names_with("takes_earlier_results"))
+    use = "uses it" if spec_of(optimizer).takes_earlier_results else f"does not use it ({others} would)"
     click.echo(f"added: loss {number(known.loss)} at {rung_words(known.rung)}, measured outside the run, at no cost")
     click.echo(f"  {pairs(known.config)}")
     click.echo(f"  {optimizer} {use} when the run continues: mfbo resume {run}")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mfbo.ledger.journal import Ledger
     from mfbo.ledger.observer import Observer
     from mfbo.ledger.run import Result, Run
-    from mfbo.optimizers.registry import Optimizer
+    from mfbo.optimizers.spec import Optimizer
     from mfbo.task import Task
     from mfbo.trial import Outcome, Rung, Trial
 

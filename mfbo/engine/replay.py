@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from mfbo.errors import BadLedger, RunChanged
 from mfbo.ledger.environment import versions
-from mfbo.optimizers.registry import Hearer
+from mfbo.optimizers.spec import AcceptsResults
 from mfbo.trial import config_key
 
 if TYPE_CHECKING:
     from mfbo.ledger.run import Header, Run
-    from mfbo.optimizers.registry import Optimizer
+    from mfbo.optimizers.spec import Optimizer
     from mfbo.search import Search
     from mfbo.task import Task
     from mfbo.trial import Known, Rung, Trial
@@ -87,8 +87,8 @@ def _next(optimizer: Optimizer, run: Run, kind: str, index: int) -> Trial | None
     if kind == "ask":
         return optimizer.ask()
     if kind == "told":
-        if isinstance(optimizer, Hearer):
-            optimizer.hear(run.told[index])
+        if isinstance(optimizer, AcceptsResults):
+            optimizer.add_result(run.told[index])
         return None
     result = run.results[index]
     if result.outcome.final:

@@ -30,7 +30,7 @@ from mfbo.ledger.environment import hardware, versions
 from mfbo.ledger.journal import Ledger, read
 from mfbo.ledger.observer import Observer
 from mfbo.ledger.run import Header, Limits, Run
-from mfbo.optimizers.registry import BELIEVERS, LEARNERS
+from mfbo.optimizers.registry import names_with, spec_of
 from mfbo.planning import planner
 from mfbo.search import Search, SearchOptions
 from mfbo.settings import Settings, resumed
@@ -326,8 +326,9 @@ def _known(
     run = source if isinstance(source, Run) else read(source)
     if run.header.task != (task.source or task.name):
         raise BadValue(f"warm start from a run of {run.header.task!r}: give one of {task.source or task.name!r}")
-    if optimizer not in LEARNERS:
-        observer.note(f"{optimizer} does not use an earlier run; these do: {', '.join(LEARNERS)}")
+    if not spec_of(optimizer).takes_earlier_results:
+        others = ", ".join(names_with("takes_earlier_results"))
+        observer.note(f"{optimizer} does not use an earlier run; these do: {others}")
         return ()
     found, words = known_of(run, task.space, rungs)
     observer.note(words)
@@ -341,8 +342,8 @@ def for_task(search: Search, task: Task, note: Callable[[str], None] = lambda te
         BadValue, UnknownName: its path or its prior are none of this task.
     """
     prior = None if search.prior is None else prior_of(search.prior, task.space)
-    if prior is not None and search.optimizer not in BELIEVERS:
-        note(f"{search.optimizer} does not use a prior; these do: {', '.join(BELIEVERS)}")
+    if prior is not None and not spec_of(search.optimizer).takes_prior:
+        note(f"{search.optimizer} does not use a prior; these do: {', '.join(names_with('takes_prior'))}")
         prior = None
     return replace(search, path=search.path or task.fidelity.default_path, prior=prior)
 

@@ -13,7 +13,7 @@ from mfbo.errors import BadLedger, BadValue, MfboError, RunError
 from mfbo.evidence.curves import Curve, Worth, anytime, common_costs, incumbent
 from mfbo.ledger import fingerprint
 from mfbo.ledger.journal import read
-from mfbo.optimizers.registry import SHARE
+from mfbo.optimizers.registry import spec_of
 from mfbo.settings import FREE
 from mfbo.space import is_space_file
 from mfbo.tasks.registry import load, names
@@ -232,7 +232,7 @@ def _budget(run: Run) -> Budget | None:
     if not run.limits.max_cost:
         return None
     budget = Budget.parse(run.limits.max_cost)
-    return replace(budget, amount=budget.amount / SHARE.get(run.header.optimizer, 1.0))
+    return replace(budget, amount=budget.amount / spec_of(run.header.optimizer).cost_share)
 
 
 def _place(run: Run) -> str:
@@ -251,7 +251,7 @@ def _groups(runs: Sequence[Run], worth: Worth | None) -> tuple[Group, ...]:
             raise BadValue(f"{text}; a mean would count that seed double, leave one out")
     groups = []
     for (optimizer, variant), seeds in found.items():
-        share = SHARE.get(optimizer, 1.0)
+        share = spec_of(optimizer).cost_share
         curves = tuple(_divided(anytime(run, worth), share) for run in seeds.values())
         if not len(common_costs(curves)):
             places = ", ".join(_place(run) for run in seeds.values())

@@ -6,11 +6,15 @@ Li et al. 2020 (MLSys, arXiv:1810.05934), with random configurations that all be
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from mfbo.fidelity import ETA
-from mfbo.optimizers.priors import Prior
-from mfbo.optimizers.rungs import Rungs
+from mfbo.optimizers.rungs import RungResults
+from mfbo.optimizers.spec import BuildInputs, OptimizerSpec, numbered
 from mfbo.trial import Config, Outcome, Rung, Trial
+
+if TYPE_CHECKING:
+    from mfbo.optimizers.priors import Prior
 
 
 class Asha:
@@ -28,7 +32,7 @@ class Asha:
     ) -> None:
         self._source, self._rungs, self._prior, self._eta = source, list(rungs), prior, eta
         self._level = {rung: level for level, rung in enumerate(self._rungs)}
-        self._known = Rungs(len(self._rungs))
+        self._results = RungResults(len(self._rungs))
         self._configs: list[Config] = []
         self._told: list[Trial] = []
 
@@ -38,26 +42,26 @@ class Asha:
             return promotion
         if (config := next(self._source, None)) is not None:
             return self._trial(config, 0)
-        return self._promotion(1)  # all are known: what is left is spent on knowing them better
+        return self._promotion(1)  # the space is used up: evaluate what there is at higher rungs
 
     def tell(self, trial: Trial, outcome: Outcome) -> None:
         """Note the loss at that rung; what failed is worse than anything, and goes no further."""
         self._told.append(trial)
         self._note(trial, outcome.loss)
 
-    def retell(self, losses: Sequence[float | None]) -> None:
-        """See `mfbo.optimizers.registry.Reteller`."""
-        self._known.forget()
+    def revise_losses(self, losses: Sequence[float | None]) -> None:
+        """See `mfbo.optimizers.spec.RevisesLosses`."""
+        self._results.clear()
         if self._prior:
-            self._prior.forget()
+            self._prior.clear()
         for trial, loss in zip(self._told, losses, strict=True):
             self._note(trial, loss)
 
     def _note(self, trial: Trial, loss: float | None) -> None:
         level = self._level[trial.rung]
-        self._known.told(level, trial.id, loss)
+        self._results.add(level, trial.id, loss)
         if self._prior:
-            self._prior.told(trial.config, level, loss)
+            self._prior.add(trial.config, level, loss)
 
     def pending(self) -> None:
         """Whatever was told may be among the best of its rung one day."""
@@ -66,9 +70,33 @@ class Asha:
         """Drawing them again costs nothing."""
 
     def _promotion(self, eta: int) -> Trial | None:
-        found = self._known.promote(eta)
+        found = self._results.promote(eta)
         return self._trial(self._configs[found[0]], found[1]) if found else None
 
     def _trial(self, config: Config, level: int) -> Trial:
         self._configs.append(config)
         return Trial(len(self._configs) - 1, config, self._rungs[level])
+
+
+def _build(inputs: BuildInputs) -> Asha:
+    from mfbo.optimizers.priors import Prior, near
+    from mfbo.optimizers.sampling import random_configs
+
+    space, seed = inputs.task.space, inputs.seed
+    source = random_configs(space, seed)
+    if inputs.prior is None:
+        return Asha(source, inputs.rungs, eta=inputs.eta)
+    prior = Prior(space, inputs.prior, seed)
+    return Asha(near(prior, source), inputs.rungs, prior, inputs.eta)
+
+
+SPEC = OptimizerSpec(
+    name="asha",
+    description="asynchronous successive halving of random configurations",
+    build=_build,
+    schedule=lambda rungs, eta: Asha(numbered(), rungs, eta=eta),
+    colour="#009E73",
+    marker="v",
+    takes_prior=True,
+    takes_objectives=True,
+)

@@ -10,8 +10,13 @@ from __future__ import annotations
 import math
 from bisect import insort
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
+from mfbo.optimizers.spec import BuildInputs, OptimizerSpec, numbered
 from mfbo.trial import Config, Outcome, Rung, Trial, config_key
+
+if TYPE_CHECKING:
+    from mfbo.fidelity import Fidelity
 
 
 class OneEpoch:
@@ -59,3 +64,32 @@ class OneEpoch:
     def _trial(self, config: Config, rung: Rung) -> Trial:
         self._configs.append(config)
         return Trial(len(self._configs) - 1, config, rung)
+
+
+def _build(inputs: BuildInputs) -> OneEpoch:
+    from mfbo.optimizers.sampling import random_configs
+
+    return OneEpoch(random_configs(inputs.task.space, inputs.seed), inputs.rungs)
+
+
+def _first_and_full(ladder: Sequence[Rung], fidelity: Fidelity, least: float) -> list[Rung]:
+    """One epoch of the full evaluation's data, or as many epochs as `least` takes, and the full evaluation.
+
+    Where even one epoch is a full evaluation, the ladder's lowest rung stands in for it.
+    """
+    data = ladder[-1].data
+    epochs = max(fidelity.epoch_range[0], math.ceil(least / fidelity.work(1, data) * (1 - 1e-9)))
+    first = Rung(epochs, data, fidelity.work(epochs, data))
+    lowest = first if first.work < ladder[-1].work else ladder[0]
+    return [lowest, ladder[-1]] if lowest.work < ladder[-1].work else list(ladder)
+
+
+SPEC = OptimizerSpec(
+    name="one-epoch",
+    description="random configurations for one epoch, in between the best of them in full",
+    build=_build,
+    schedule=lambda rungs, eta: OneEpoch(numbered(), rungs),
+    colour="#56B4E9",
+    marker=">",
+    rungs=_first_and_full,
+)

@@ -1,8 +1,8 @@
 """Several objectives as one: ParEGO, around an optimizer that knows of one loss only.
 
 Knowles 2006 (IEEE Trans. Evol. Comput. 10:1), as SMAC3 has it: the augmented Chebyshev norm of the scaled objectives,
-under weights that change. Here they change after every `EVERY` results, and then all earlier results are told again
-under the new weights, so that an optimizer never compares what was weighed differently.
+under weights that change. Here they change after every `RESULTS_PER_WEIGHTS` results, and then the losses of all
+earlier results are replaced by those under the new weights, so that losses under different weights are never compared.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from smac.utils.multi_objective import normalize_costs
 
 from mfbo.errors import NoObjective
 from mfbo.objectives import SCALES, missing, values
-from mfbo.optimizers.registry import Reteller
+from mfbo.optimizers.spec import RevisesLosses
 
 if TYPE_CHECKING:
-    from mfbo.optimizers.registry import Optimizer
+    from mfbo.optimizers.spec import Optimizer
     from mfbo.trial import Config, Outcome, Trial
 
-EVERY = 4  # results under the same weights
-ENOUGH = 8  # results at a rung, before it sets the scales alone
-TINY = 1e-12
+RESULTS_PER_WEIGHTS = 4
+SCALE_RESULTS = 8  # at a rung, before it sets the scales alone
+MIN_LOG_VALUE = 1e-12  # smaller values count as this on a logarithmic scale
 
 
 class Scalarised:
     """Tells an optimizer one loss in place of several objectives.
 
     Args:
-        inner: the optimizer; where it learns from losses it must know `retell`.
+        inner: the optimizer; where it learns from losses it must be a `RevisesLosses`.
         names: of the objectives.
         seed: of the run; the weights follow from it and from the number of results.
     """
@@ -64,10 +64,10 @@ class Scalarised:
         self._told.append((trial.rung.work, scaled))
         losses = self._losses()
         self._inner.tell(trial, replace(outcome, loss=losses[-1]))
-        if len(self._told) % EVERY == 0:
+        if len(self._told) % RESULTS_PER_WEIGHTS == 0:
             self._weigh.update_on_iteration_start()
-            if isinstance(self._inner, Reteller):
-                self._inner.retell(self._losses())
+            if isinstance(self._inner, RevisesLosses):
+                self._inner.revise_losses(self._losses())
 
     def pending(self) -> Collection[str] | None:
         """What the optimizer may ask again."""
@@ -84,13 +84,13 @@ class Scalarised:
 
     def _bounds(self) -> list[tuple[float, float]]:
         """For each objective the best value and the median: one unit of it. At the highest rung that has enough."""
-        known = [(work, found) for work, found in self._told if found is not None]
-        works = sorted({work for work, _ in known}, reverse=True)
-        enough = [work for work in works if sum(at == work for at, _ in known) >= ENOUGH]
-        chosen = [found for work, found in known if not enough or work == enough[0]]
+        told = [(work, found) for work, found in self._told if found is not None]
+        works = sorted({work for work, _ in told}, reverse=True)
+        enough = [work for work in works if sum(at == work for at, _ in told) >= SCALE_RESULTS]
+        chosen = [found for work, found in told if not enough or work == enough[0]]
         return [(min(column), median(column)) for column in zip(*chosen, strict=True)]
 
 
 def _scaled(name: str, found: float) -> float:
     """A value on the scale on which it is compared."""
-    return math.log(max(found, TINY)) if name in SCALES else found
+    return math.log(max(found, MIN_LOG_VALUE)) if name in SCALES else found

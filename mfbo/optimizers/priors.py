@@ -1,4 +1,4 @@
-"""A configuration that somebody believes in: asked first, drawn near to, and left alone where it does not hold.
+"""A configuration that somebody believes to be good: asked first, drawn near to, given up where results disagree.
 
 PriorBand, Mallik et al. 2023 (NeurIPS, arXiv:2306.12370): a new configuration comes from the space as a whole, from
 near the prior, or from near the incumbent. At level r of the ladder 1 of ``1 + eta**r`` comes from the space. Prior and
@@ -30,11 +30,11 @@ CHOICES = 8  # points that are drawn for one that is new and not forbidden
 
 
 class Prior:
-    """Draws near a configuration as long as results bear it out. All follows from the seed and from what was told.
+    """Draws near a configuration as long as results support it; deterministic given the seed and the results.
 
     Args:
         space: what to tune; its random state is not touched.
-        config: the configuration believed in.
+        config: the configuration believed to be good.
         seed: of the run.
 
     Attributes:
@@ -46,21 +46,21 @@ class Prior:
         self._points = Points(space)
         self._row = self._points.rows([config])[0]
         self._seed = seed
-        self._results: dict[int, list[tuple[float, int]]] = {}  # of a level: (loss, place in `_rows`), best first
+        self._results: dict[int, list[tuple[float, int]]] = {}  # of a level: (loss, index in `_rows`), best first
         self._rows: list[Floats] = []
 
-    def told(self, config: Config, level: int, loss: float | None) -> None:
-        """A configuration came to `loss` at that level; None where it failed."""
-        self.told_of(self._points.rows([config])[0], level, loss)
+    def add(self, config: Config, level: int, loss: float | None) -> None:
+        """Add the loss of a configuration at a level; None where it failed."""
+        self.add_row(self._points.rows([config])[0], level, loss)
 
-    def told_of(self, row: Floats, level: int, loss: float | None) -> None:
-        """The same of a configuration as a row of `Points`."""
+    def add_row(self, row: Floats, level: int, loss: float | None) -> None:
+        """The same for a configuration as a row of `Points`."""
         if loss is not None:
             self._rows.append(row)
             insort(self._results.setdefault(level, []), (loss, len(self._rows) - 1))
 
-    def forget(self) -> None:
-        """All that was told, for it will be told again."""
+    def clear(self) -> None:
+        """Remove all results, which will be added again."""
         self._results.clear()
         self._rows.clear()
 
@@ -72,11 +72,11 @@ class Prior:
 
     @property
     def trust(self) -> float:
-        """What is to be held of the prior beside the incumbent: 1 before there are results, then less, down to 0."""
+        """Share of the prior beside the incumbent: 1 before there are results, then less, down to 0."""
         best = self._best()
         if not best:
             return 1.0
-        rows = np.array([self._rows[place] for _, place in best])
+        rows = np.array([self._rows[index] for _, index in best])
         weights = np.log(np.arange(len(best), 0, -1))
         prior, incumbent = (
             float(logsumexp(weights + self._likelihood(rows, centre))) for centre in (self._row, rows[0])

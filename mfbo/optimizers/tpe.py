@@ -9,25 +9,19 @@ from __future__ import annotations
 import importlib
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
-
-from ConfigSpace import Configuration
-from ConfigSpace.exceptions import ForbiddenValueError
-from ConfigSpace.hyperparameters import (
-    CategoricalHyperparameter,
-    Constant,
-    FloatHyperparameter,
-    Hyperparameter,
-    OrdinalHyperparameter,
-)
 
 from mfbo.errors import MissingExtra
 from mfbo.fidelity import ETA
-from mfbo.optimizers.sampling import TRIES, plain
+from mfbo.optimizers.spec import BuildInputs, OptimizerSpec
 from mfbo.trial import Config, Outcome, Rung, Trial, config_key
 
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
+    from ConfigSpace.hyperparameters import Hyperparameter
+
+MAX_REPEATS = 200  # suggestions without a new configuration, before the space counts as used up
 
 
 class Tpe:
@@ -38,12 +32,15 @@ class Tpe:
         rungs: the ladder, low to full; Optuna is given ``eta**index`` for each.
         seed: 0 or more.
         eta: one of so many is promoted.
+        random: draw at random, and keep Optuna's pruner alone.
 
     Raises:
         MissingExtra: Optuna is not installed.
     """
 
-    def __init__(self, space: ConfigurationSpace, rungs: Sequence[Rung], seed: int, eta: int = ETA) -> None:
+    def __init__(
+        self, space: ConfigurationSpace, rungs: Sequence[Rung], seed: int, eta: int = ETA, *, random: bool = False
+    ) -> None:
         try:
             self._optuna = importlib.import_module("optuna")
         except ImportError as error:
@@ -52,7 +49,8 @@ class Tpe:
         steps = [eta**level for level in range(len(rungs))]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", self._optuna.exceptions.ExperimentalWarning)
-            sampler = self._optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True)
+            tpe = partial(self._optuna.samplers.TPESampler, multivariate=True, group=True)
+            sampler = (self._optuna.samplers.RandomSampler if random else tpe)(seed=seed)
         pruner = self._optuna.pruners.HyperbandPruner(min_resource=1, max_resource=steps[-1], reduction_factor=eta)
         # the pruner deals trials to its brackets by the name of the study
         self._study = self._optuna.create_study(study_name="mfbo", sampler=sampler, pruner=pruner)
@@ -67,15 +65,15 @@ class Tpe:
         """A trial that goes on, or a new configuration; None where Optuna has no new one in many tries."""
         if self._climbing:
             return self._trial(*self._climbing.pop(0))
-        for _ in range(TRIES):
+        for _ in range(MAX_REPEATS):
             theirs = self._study.ask()
             config = self._suggested(theirs)
             if config is None:  # forbidden
                 self._study.tell(theirs, state=self._optuna.trial.TrialState.FAIL)
-            elif (key := config_key(config)) in self._losses:  # they repeat themselves; the result is known
-                known = self._losses[key]
-                state = self._optuna.trial.TrialState.FAIL if known is None else None
-                self._study.tell(theirs, known, state=state)
+            elif (key := config_key(config)) in self._losses:  # suggested before
+                loss = self._losses[key]
+                state = self._optuna.trial.TrialState.FAIL if loss is None else None
+                self._study.tell(theirs, loss, state=state)
             else:
                 self._losses[key] = None
                 return self._trial(theirs, config, 0)
@@ -111,6 +109,11 @@ class Tpe:
 
     def _suggested(self, theirs: Any) -> Config | None:
         """The configuration of Optuna's trial, parents before what they decide; None where it is forbidden."""
+        from ConfigSpace import Configuration
+        from ConfigSpace.exceptions import ForbiddenValueError
+
+        from mfbo.optimizers.sampling import plain
+
         values: Config = {}
         for name, hyperparameter in self._space.items():
             if self._active(name, values):
@@ -128,6 +131,13 @@ class Tpe:
 
 def _suggest(theirs: Any, hyperparameter: Hyperparameter) -> Any:
     """A value, from Optuna's distribution of the same kind."""
+    from ConfigSpace.hyperparameters import (
+        CategoricalHyperparameter,
+        Constant,
+        FloatHyperparameter,
+        OrdinalHyperparameter,
+    )
+
     name = hyperparameter.name
     if isinstance(hyperparameter, Constant):
         return hyperparameter.value
@@ -139,3 +149,24 @@ def _suggest(theirs: Any, hyperparameter: Hyperparameter) -> Any:
     if isinstance(hyperparameter, FloatHyperparameter):
         return theirs.suggest_float(name, float(low), float(high), log=log)
     return theirs.suggest_int(name, int(low), int(high), log=log)
+
+
+def _build(inputs: BuildInputs) -> Tpe:
+    return Tpe(inputs.task.space, inputs.rungs, inputs.seed, inputs.eta)
+
+
+def _schedule(rungs: Sequence[Rung], eta: int) -> Tpe:
+    from ConfigSpace import ConfigurationSpace
+
+    return Tpe(ConfigurationSpace({"number": (0.0, 1.0)}), rungs, 0, eta, random=True)
+
+
+SPEC = OptimizerSpec(
+    name="tpe",
+    description="Optuna's TPE with its Hyperband pruner (extra: tpe)",
+    build=_build,
+    schedule=_schedule,
+    colour="#D55E00",
+    marker="P",
+    overhead=0.005,
+)

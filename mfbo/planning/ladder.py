@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from mfbo.errors import BadValue
 from mfbo.fidelity import MAX_RUNGS
+from mfbo.optimizers.registry import spec_of
 from mfbo.planning.simulation import Price, bought
 from mfbo.search import Search
 
@@ -22,10 +23,10 @@ if TYPE_CHECKING:
     from mfbo.ledger.plan import Step
     from mfbo.trial import Rung
 
-ON_TOP = 2  # results that a run needs at its highest rung
-ENOUGH = 12  # configurations that it needs at its lowest
+MIN_TOP_RESULTS = 2  # that a run needs at its highest rung
+MIN_LOW_RESULTS = 12  # configurations that it needs at its lowest
 GUIDE = "asha"  # whose counts decide, so that all optimizers of a task come to the same top
-STEP = 0.8  # from one top rung that is tried to the next
+TOP_STEP = 0.8  # from one top rung that is tried to the next
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def choose(fidelity: Fidelity, bounds: Bounds, price: Price, budget: float) -> t
                 continue
             least = rungs
             steps = bought(GUIDE, rungs, price, budget, eta)
-            if steps[-1].trials >= ON_TOP and steps[0].trials >= ENOUGH:
+            if steps[-1].trials >= MIN_TOP_RESULTS and steps[0].trials >= MIN_LOW_RESULTS:
                 return bought(optimizer, _own(rungs, fidelity, bounds), price, budget, eta), ""
     rungs = least or [fidelity.rung(bounds.search.max_fidelity, bounds.search.path)]
     steps = bought(optimizer, _own(rungs, fidelity, bounds), price, budget, eta)
@@ -106,20 +107,18 @@ def _tops(fidelity: Fidelity, bounds: Bounds) -> list[float]:
     found = []
     while top >= low * (1 - 1e-9):
         found.append(top)
-        top *= STEP
+        top *= TOP_STEP
     return found or [low]
 
 
 def _own(rungs: Sequence[Rung], fidelity: Fidelity, bounds: Bounds) -> list[Rung]:
-    """Of a ladder, what the optimizer evaluates at; see `mfbo.optimizers.registry.ladder_of`."""
-    from mfbo.optimizers.registry import rungs_of
-
-    return rungs_of(bounds.search.optimizer, rungs, fidelity, bounds.least)
+    """Of a ladder, what the optimizer evaluates at."""
+    return spec_of(bounds.search.optimizer).rungs(rungs, fidelity, bounds.least)
 
 
 def _short(steps: Sequence[Step]) -> str:
     low, top = steps[0], steps[-1]
     return (
         f"this budget is too small for a search: {low.trials} trials at the lowest level and {top.trials} at the "
-        f"highest, where a search needs at least {ENOUGH} and {ON_TOP}"
+        f"highest, where a search needs at least {MIN_LOW_RESULTS} and {MIN_TOP_RESULTS}"
     )

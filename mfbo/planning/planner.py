@@ -10,10 +10,10 @@ from mfbo.budget import Budget, rounded_up
 from mfbo.cost.model import CostModel
 from mfbo.errors import BadValue
 from mfbo.ledger.plan import Plan
-from mfbo.optimizers.registry import LEARNERS, rungs_of
+from mfbo.optimizers.registry import spec_of
 from mfbo.planning.ladder import Bounds, choose, ladder
 from mfbo.planning.probe import LEAST, MOST, SHARE, Probed, probe
-from mfbo.planning.simulation import SINGLE, bought
+from mfbo.planning.simulation import bought
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from mfbo.settings import Settings
     from mfbo.task import Task
     from mfbo.trial import Rung
-
-THINKING = {**dict.fromkeys(LEARNERS, 0.02), "tpe": 0.005}
-"""Seconds that an optimizer thinks for a trial (experiments/suite.md)."""
 
 
 def rungs(task: Task, search: Search) -> list[Rung]:
@@ -47,14 +44,14 @@ def _rungs(task: Task, bounds: Bounds) -> list[Rung]:
         raise BadValue(
             f"max fidelity {high!r}: the lowest level is {whole[0]}; give {rounded_up(whole[0].work):g} or more"
         )
-    several = len(task.fidelity.ladder(search.path)) > 1 and search.optimizer not in SINGLE
+    several = len(task.fidelity.ladder(search.path)) > 1 and not spec_of(search.optimizer).single_rung
     if len(kept) == 1 and several and not math.isclose(high, whole[0].work, rel_tol=0.01):  # it may be meant
         raise BadValue(
             f"eta {search.eta} with min fidelity {low:.3g} and max fidelity {high:.3g} leaves one level, "
             f"{kept[0]}, but at least two are needed; give a wider range, a smaller eta, or "
             "an optimizer that uses one level, such as random"
         )
-    return rungs_of(search.optimizer, kept, task.fidelity, bounds.least)
+    return spec_of(search.optimizer).rungs(kept, task.fidelity, bounds.least)
 
 
 def plan(
@@ -141,13 +138,13 @@ def _by_work(task: Task, search: Search, budget: Budget, usual: Sequence[Rung]) 
 
 def _by_probes(task: Task, *, budget: Budget, bounds: Bounds, found: Probed, usual: Sequence[Rung]) -> Plan:
     """Where it was measured."""
-    model, thinking = CostModel(task), THINKING.get(bounds.search.optimizer, 0.0)
+    model, overhead = CostModel(task), spec_of(bounds.search.optimizer).overhead
     model.probed(found.probes, [usual[0], task.fidelity.full])
     prices: dict[tuple[Rung, int], float] = {}
 
     def price(rung: Rung, start: int) -> float:
         if (rung, start) not in prices:
-            prices[rung, start] = model.seconds(rung, start) + thinking
+            prices[rung, start] = model.seconds(rung, start) + overhead
         return prices[rung, start]
 
     left = budget.amount - found.cost

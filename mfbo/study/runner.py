@@ -20,7 +20,7 @@ from mfbo.ledger import fingerprint
 from mfbo.ledger.journal import FILE, read
 from mfbo.ledger.observer import Observer
 from mfbo.ledger.plan import Plan
-from mfbo.optimizers.registry import SHARE
+from mfbo.optimizers.registry import spec_of
 from mfbo.settings import FREE, Settings
 from mfbo.study.folder import STUDY, claim, keep_failed, read_study
 from mfbo.tasks.registry import load
@@ -189,4 +189,4 @@ def _check_same(there: Run, task: Task, search: Search, settings: Settings) -> N
 def _cost(study: Study, entry: Entry) -> str:
     """The budget of one run, as its ledger has it."""
     budget = Budget.parse(study.max_cost)
-    return str(replace(budget, amount=budget.amount * SHARE.get(entry.optimizer, 1.0)))
+    return str(replace(budget, amount=budget.amount * spec_of(entry.optimizer).cost_share))

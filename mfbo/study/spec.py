@@ -10,8 +10,8 @@ from mfbo.adapters.command import is_command
 from mfbo.budget import Budget
 from mfbo.cost.price import in_time
 from mfbo.engine import preflight
-from mfbo.errors import BadValue, UnknownName
-from mfbo.optimizers.registry import OPTIMIZERS
+from mfbo.errors import BadValue
+from mfbo.optimizers.registry import spec_of
 from mfbo.planning import planner
 from mfbo.search import Search
 from mfbo.settings import Settings
@@ -69,8 +69,7 @@ class Study:
             if twice := [name for name in names if names.count(name) > 1]:
                 raise BadValue(f"{kind}: {twice[0]!r} is named twice; name it once")
         for name in self.optimizers:
-            if name not in OPTIMIZERS:
-                raise UnknownName("optimizer", name, OPTIMIZERS)
+            spec_of(name)
         folders = [file_name(name) for name in self.tasks]
         if twins := [name for name, folder in zip(self.tasks, folders, strict=True) if folders.count(folder) > 1]:
             raise BadValue(f"tasks {' and '.join(map(repr, twins))} would share a folder; rename a file or a task")

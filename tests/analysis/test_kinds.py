@@ -69,7 +69,9 @@ def drawn(make, material):
 
 def points(axes, optimizer):
     """Marks in the colour of an optimizer: (x, y) each."""
-    lines = [line for line in axes.get_lines() if same_color(line.get_color(), style.LOOKS[optimizer].colour)]
+    lines = [
+        line for line in axes.get_lines() if same_color(line.get_color(), style.registered_looks()[optimizer].colour)
+    ]
     return [(float(x), float(y)) for line in lines for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True)]
 
 

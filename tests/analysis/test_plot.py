@@ -182,7 +182,7 @@ def test_an_optimizer_has_its_own_colour_whatever_stands_beside_it(runs):
     beside = figure_of(*(runs(optimizer=name) for name in ("grid", "mine", "smac")))
     assert same_color(drawn(alone)[-1].get_color(), drawn(beside)[-1].get_color())
     known = style.looks(list(OPTIMIZERS))
-    assert known == [style.LOOKS[name] for name in OPTIMIZERS]
+    assert known == [style.registered_looks()[name] for name in OPTIMIZERS]
     many = style.looks([*OPTIMIZERS, "smac", "mine", "yours", "theirs"])
     for part in zip(*many, strict=True):
         assert len(set(part)) == len(many)  # colours, and markers for those who see none

@@ -235,7 +235,7 @@ def test_the_figures_show_the_numbers_of_the_runs(study):
 
 
 def test_every_marker_of_an_optimizer_has_its_like_in_the_page():
-    assert {look.marker for look in (*style.LOOKS.values(), *style.OTHERS)} <= set(SYMBOLS)
+    assert {look.marker for look in (*style.registered_looks().values(), *style.OTHERS)} <= set(SYMBOLS)
 
 
 def test_the_table_has_every_trial_with_its_values(study):

@@ -251,7 +251,7 @@ def test_more_workers_find_no_less_work_on_a_virtual_clock(task, optimizer):
 
 
 def test_the_rest_of_a_budget_is_not_spent_on_thinking(monkeypatch):
-    from mfbo.optimizers.full import FullFidelity
+    from mfbo.optimizers.full_fidelity import FullFidelity
 
     def slow(self, ask=FullFidelity.ask):
         asked.append(1)

@@ -28,7 +28,7 @@ def _brief(monkeypatch):
     """Searches over fewer points: the same steps in a tenth of the time."""
     monkeypatch.setattr("mfbo.optimizers.smac_stock.parts.CHALLENGERS", 50)
     monkeypatch.setattr("mfbo.optimizers.smac_stock.parts.LOCAL_SEARCHES", 1)
-    monkeypatch.setattr("mfbo.optimizers.tpe.TRIES", 20)
+    monkeypatch.setattr("mfbo.optimizers.tpe.MAX_REPEATS", 20)
 
 
 def make_for(name, space, seed=0, fidelity=FIDELITY):

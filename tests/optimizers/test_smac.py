@@ -21,9 +21,13 @@ from mfbo.optimizers.sampling import plain
 from mfbo.optimizers.smac.curve_gp import CurveProcess, _Posterior, matern, representative
 from mfbo.optimizers.smac.encoder import CurveEncoder, last_fit
 from mfbo.optimizers.smac.full_ei import FullFidelityEI, PointSearch, log_improvement
-from mfbo.optimizers.smac.optimizer import LESS, CurveFacade, CurveOptimizer
+from mfbo.optimizers.smac.history import ResultHistory
+from mfbo.optimizers.smac.optimizer import CurveFacade, CurveOptimizer
+from mfbo.optimizers.smac.selector import LESS_EFFORT
 from mfbo.tasks.registry import load
-from mfbo.trial import Outcome
+from mfbo.trial import Known, Outcome, Rung
+
+RUNGS = [Rung(1, 1.0, 1 / 9), Rung(3, 1.0, 1 / 3), Rung(9, 1.0, 1.0)]
 
 
 def cube(dims=2):
@@ -152,7 +156,7 @@ def test_those_that_stand_for_all_hold_the_best_and_are_no_more_than_allowed(n, 
 
 
 def encoder():
-    return CurveEncoder(Scenario(cube(), deterministic=True), [1 / 27, 1 / 9, 1 / 3, 1.0])
+    return CurveEncoder(Scenario(cube(), deterministic=True), [1.0, 3.0, 9.0, 27.0], [1 / 27, 1 / 9, 1 / 3, 1.0])
 
 
 @example(losses=[0.0, 1e177, 1e-131], fails=[False] * 30)  # further from one another than numbers go
@@ -184,10 +188,11 @@ def test_the_fidelity_is_the_last_column_from_one_to_nothing():
 
 
 def test_cost_is_learned_from_trials():
-    found, rng = encoder(), np.random.RandomState(0)
-    for row in rng.rand(60, 2):
-        found.told(row, 0, 0.5, 10 ** row[0])
-    predicted = found.log_cost(np.array([[0.0, 0.3], [1.0, 0.9]]))
+    optimizer = CurveOptimizer(cube(), RUNGS, 0)
+    for _ in range(60):
+        trial = optimizer.ask()
+        optimizer.tell(trial, Outcome("ok", 0.5, trial.rung, trial.rung.work * 10 ** trial.config["x0"], virtual=True))
+    predicted = optimizer._facade._runhistory_encoder.log_cost(np.array([[0.0, 0.3], [1.0, 0.9]]))
     assert predicted[1] - predicted[0] == pytest.approx(math.log(10), rel=0.1)
 
 
@@ -195,6 +200,73 @@ def test_fits_are_due_ever_more_seldom():
     due = [last_fit(n, 8) for n in range(8, 2000)]
     assert all(at <= n for n, at in enumerate(due, start=8))
     assert len(set(due)) < 70
+
+
+# the record of results
+
+
+def run_of(optimizer, trials, loss=lambda trial: trial.config["x0"]):
+    """The trials asked, one after the other."""
+    asked = []
+    for _ in range(trials):
+        trial = optimizer.ask()
+        asked.append(trial)
+        optimizer.tell(trial, Outcome("ok", loss(trial), trial.rung, trial.rung.work, virtual=True))
+    return asked
+
+
+def test_what_smacs_history_is_not_told_is_not_known(monkeypatch):
+    told = run_of(CurveOptimizer(cube(), RUNGS, 0), 30)
+    monkeypatch.setattr(CurveFacade, "tell", lambda *arguments, **named: None)
+    untold = run_of(CurveOptimizer(cube(), RUNGS, 0), 30)
+    assert {trial.rung for trial in told} > {trial.rung for trial in untold} == {RUNGS[0]}
+    assert told[0] == untold[0]
+
+
+def test_smacs_history_has_every_result_in_the_order_of_the_tells_and_what_runs():
+    optimizer = CurveOptimizer(cube(), RUNGS, 0)
+    trials = [optimizer.ask() for _ in range(6)]
+    for place, loss in ((4, 0.4), (0, None), (2, 0.2)):
+        outcome = Outcome("failed" if loss is None else "ok", loss, trials[place].rung, 7.0 + place)
+        optimizer.tell(trials[place], outcome)
+    history = optimizer._facade.runhistory
+    assert isinstance(history, ResultHistory)
+    assert [history.loss(key) for key in history.result_keys] == [0.4, None, 0.2]
+    assert [history[key].time for key in history.result_keys] == [11.0, 7.0, 9.0]
+    configs = [plain(history.get_config(key.config_id)) for key in history.running_keys]
+    assert configs == [trials[place].config for place in (1, 3, 5)]
+    assert (history.submitted, history.finished, history.running) == (6, 3, 3)
+
+
+def test_losses_that_are_revised_count_as_if_they_had_been_told_so():
+    def falling(trial):
+        return -trial.config["x0"]
+
+    one, other = CurveOptimizer(cube(), RUNGS, 0), CurveOptimizer(cube(), RUNGS, 0)
+    first = run_of(one, 2)  # too few for a promotion, so that both have asked for the same
+    assert run_of(other, 2, falling) == first
+    one.revise_losses([falling(trial) for trial in first])
+    assert run_of(one, 15, falling) == run_of(other, 15, falling)
+
+
+def test_a_result_from_outside_stands_beside_the_runs_own_of_the_same_configuration():
+    optimizer = CurveOptimizer(cube(), RUNGS, 0)
+    (trial,) = run_of(optimizer, 1, loss=lambda trial: 0.5)
+    for loss in (0.7, 0.1):
+        optimizer.add_result(Known(trial.config, trial.rung, loss))
+    history = optimizer._facade.runhistory
+    assert [history.loss(key) for key in history.result_keys] == [0.5, 0.7, 0.1]
+    assert [key.seed for key in history.result_keys] == [0, 1, 2]
+
+
+def test_a_better_result_from_outside_is_asked_for_next():
+    optimizer = CurveOptimizer(cube(), RUNGS, 0)
+    run_of(optimizer, 3, loss=lambda trial: 0.5)
+    better = {"x0": 0.25, "x1": 0.75}
+    optimizer.add_result(Known({"x0": 0.5, "x1": 0.125}, RUNGS[0], 0.6))
+    optimizer.add_result(Known(better, RUNGS[0], 0.1))
+    asked = [trial.config for trial in run_of(optimizer, 2, loss=lambda trial: 0.5)]
+    assert better in asked
 
 
 # what is looked for
@@ -235,7 +307,7 @@ def test_the_search_finds_a_corner_of_the_space():
 
 
 def test_the_facade_is_made_of_these_parts():
-    facade = CurveFacade(cube(), [1 / 3, 1.0], 0)
+    facade = CurveFacade(cube(), [1.0, 3.0], [1 / 3, 1.0], 0)
     assert isinstance(facade._model, CurveProcess)
     assert facade._intensifier is facade.promotions
     assert facade._intensifier.config_selector is facade.selector
@@ -265,7 +337,8 @@ def test_a_rung_that_tells_nothing_is_found_out_and_left_alone():
 
 
 @pytest.mark.parametrize(
-    ("seconds", "virtual", "effort"), [(10.0, False, 1.0), (0.05, False, LESS), (0.05, True, 1.0), (1e-6, False, LESS)]
+    ("seconds", "virtual", "effort"),
+    [(10.0, False, 1.0), (0.05, False, LESS_EFFORT), (0.05, True, 1.0), (1e-6, False, LESS_EFFORT)],
 )
 def test_it_thinks_less_where_its_thinking_would_cost_much_beside_the_trials(seconds, virtual, effort):
     task = load("hartmann6")

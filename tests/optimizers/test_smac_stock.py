@@ -23,19 +23,22 @@ from conftest import quadratic_space
 from smac import Scenario
 from smac.acquisition.maximizer.local_search import LocalSearch
 from smac.facade.multi_fidelity_facade import MultiFidelityFacade
+from smac.intensifier.hyperband_utils import determine_HB
 from smac.runhistory import TrialValue
 from smac.runhistory.encoder.log_scaled_encoder import RunHistoryLogScaledEncoder
 
+from mfbo.optimizers.brackets import bracket_sizes
+from mfbo.optimizers.draws import GROUP_SIZE, GroupedDraws
+from mfbo.optimizers.sampling import plain
 from mfbo.optimizers.smac_stock import parts
 from mfbo.optimizers.smac_stock.optimizer import BracketOptimizer
 from mfbo.optimizers.smac_stock.parts import (
     BoundedEncoder,
-    Brackets,
+    BracketIntensifier,
     Facade,
     OrderedLocalSearch,
     QuickHistory,
     QuietSMBO,
-    Selector,
     ordered_maximizer,
     quick_forest,
 )
@@ -59,8 +62,8 @@ def shipped(space=None, **more):
     return MultiFidelityFacade(scenario(space), target_function=None, overwrite=True, logging_level=False, **more)
 
 
-def ours(space=None, seed=3, surrogate=True):
-    return Facade(space or quadratic_space(), [1.0, 3.0, 9.0], 3, seed, surrogate)
+def ours(space=None, seed=3):
+    return Facade(space or quadratic_space(), [1.0, 3.0, 9.0], 3, seed)
 
 
 def filled(facade, number=30, loss=lambda config: config["x"] ** 2):
@@ -99,7 +102,7 @@ def test_the_quick_forest_predicts_what_the_one_that_ships_predicts(monkeypatch)
 
 def encoded(kind, losses):
     """What an encoder makes of these losses."""
-    facade = Facade(quadratic_space(), [1.0], 3, 0, surrogate=True)
+    facade = Facade(quadratic_space(), [1.0], 3, 0)
     encoder = kind(facade._scenario)
     encoder.runhistory = facade._runhistory
     facade._scenario.configspace.seed(0)
@@ -122,7 +125,7 @@ def test_the_encoder_that_ships_makes_infinity_of_ties():
 def test_the_bounded_encoder_keeps_any_losses_finite_and_in_order(losses):
     logs = encoded(BoundedEncoder, losses)
     assert np.isfinite(logs).all()
-    assert np.ptp(logs) <= 2 * parts.SPAN
+    assert np.ptp(logs) <= 2 * parts.LOG_SPAN
     order = np.argsort(losses, kind="stable")
     assert (np.diff(logs[order]) >= 0).all()
 
@@ -196,7 +199,7 @@ from mfbo.optimizers.smac_stock.optimizer import BracketOptimizer
 from mfbo.trial import Outcome, Rung
 
 space = ConfigurationSpace({"x": (-5.0, 5.0), "kind": ["a", "b"]})
-optimizer, asked = BracketOptimizer(space, [Rung(1, 1.0, 1 / 9), Rung(3), Rung(9)], 3, surrogate=True), []
+optimizer, asked = BracketOptimizer(space, [Rung(1, 1.0, 1 / 9), Rung(3), Rung(9)], 3), []
 for _ in range(45):  # of which the last are the surrogate's
     asked.append(trial := optimizer.ask())
     optimizer.tell(trial, Outcome("ok", trial.config["x"] ** 2, trial.rung, 1.0))
@@ -232,25 +235,23 @@ def test_the_surrogate_that_ships_sees_the_highest_rung_alone():
     assert len(facade._config_selector._collect_data()[1]) == 1
 
 
-@pytest.mark.parametrize("surrogate", [False, True])
-def test_a_remembered_group_is_passed_over_without_being_computed(surrogate, monkeypatch):
-    first = filled(ours(surrogate=surrogate))
-    drawn = list(islice(first._config_selector, 32))
-    second = filled(ours(surrogate=surrogate))
-    second._config_selector.remember([dict(config) for config in drawn[:28]])
-    draw = Selector._draw
-    calls = []
-    monkeypatch.setattr(Selector, "_draw", lambda self, size: calls.append(size) or draw(self, size))
+def test_a_remembered_group_is_passed_over_without_being_computed(monkeypatch):
+    drawn = list(islice(filled(ours())._config_selector, 32))
+    second = filled(ours())
+    second.draws.remember([plain(config) for config in drawn[:28]])
+    draw = GroupedDraws._draw
+    groups = []
+    monkeypatch.setattr(GroupedDraws, "_draw", lambda self, group: groups.append(group) or draw(self, group))
     again = list(islice(second._config_selector, 32))
     assert again == drawn
-    assert calls == [4]
+    assert groups == [7]
 
 
 def test_what_failed_is_worse_than_the_worst_and_never_infinite():
     facade = ours()
     losses = iter([3.0, None, -2.0, None])
     for _ in range(4):
-        facade.told(facade.ask(), next(losses))
+        facade.add(facade.ask(), next(losses))
     facade._config_selector._punish_failures()
     costs = sorted(value.cost for value in facade._runhistory.values())
     assert costs[:2] == [-2, 3]
@@ -260,7 +261,7 @@ def test_what_failed_is_worse_than_the_worst_and_never_infinite():
 def test_where_everything_failed_a_failure_is_still_a_finite_loss():
     facade = ours()
     for _ in range(3):
-        facade.told(facade.ask(), None)
+        facade.add(facade.ask(), None)
     facade._config_selector._punish_failures()
     assert {value.cost for value in facade._runhistory.values()} == {1.0}
 
@@ -279,26 +280,31 @@ def test_the_hyperband_that_ships_draws_a_bracket_before_its_first_result(monkey
 
 def test_ours_draws_one_configuration_for_one_ask(monkeypatch):
     drawn = []
-    add = Selector._add_new
-    monkeypatch.setattr(Selector, "_add_new", lambda self, *more: drawn.append(more) or add(self, *more))
+    add = GroupedDraws._add_new
+    monkeypatch.setattr(GroupedDraws, "_add_new", lambda self, *more: drawn.append(more) or add(self, *more))
     facade = ours()
     for _ in range(4):
         facade.ask()
-    assert len(drawn) == parts.RETRAIN_AFTER == 4
+    assert len(drawn) == GROUP_SIZE == 4
 
 
 @pytest.mark.parametrize("rungs", range(1, 10))
-def test_a_ladder_of_any_length_has_as_many_brackets_and_begins_at_its_lowest_rung(rungs):
-    budgets = [float(3**level) for level in range(rungs)]
-    facade = Facade(quadratic_space(), budgets, 3, 0, surrogate=False)
-    facade.ask()
-    brackets = facade._intensifier
-    assert isinstance(brackets, Brackets)
-    assert [brackets._budgets_in_stage[start] for start in range(rungs)] == [
-        pytest.approx(budgets[start:]) for start in range(rungs)
-    ]
-    assert set(brackets._n_configs_in_stage) == set(range(rungs))
-    assert [brackets._get_next_bracket() for _ in range(rungs)] == [*range(1, rungs), 0]
+@pytest.mark.parametrize("eta", [2, 3, 4])
+def test_brackets_are_as_large_as_those_that_ship(rungs, eta):
+    found = determine_HB(min_budget=1.0 - 1e-9, max_budget=float(eta ** (rungs - 1)), eta=eta)
+    theirs = [list(found["n_configs_in_stage"][start]) for start in range(rungs)]  # 729 / 3**6 is 0.9999... there
+    assert bracket_sizes(rungs, eta) == [[max(1, size) for size in sizes] for sizes in theirs]
+
+
+def test_the_facade_asks_for_the_trials_of_these_brackets():
+    facade = ours()
+    assert isinstance(facade._intensifier, BracketIntensifier)
+    asked = []
+    for loss in range(13):
+        info = facade.ask()
+        asked.append(info.budget)
+        facade.add(info, float(loss))
+    assert asked == [1.0] * 9 + [3.0] * 3 + [9.0]
 
 
 # the loop and the facade
@@ -307,7 +313,7 @@ def test_a_ladder_of_any_length_has_as_many_brackets_and_begins_at_its_lowest_ru
 def test_what_ships_writes_files_and_ours_none(tmp_path):
     facade = ours()
     for loss in (0.5, None):
-        facade.told(facade.ask(), loss)
+        facade.add(facade.ask(), loss)
     assert list(tmp_path.iterdir()) == []
     shipped()
     assert list(tmp_path.rglob("*.json"))
@@ -351,7 +357,7 @@ LOSSES = {
 def test_no_losses_end_a_run(losses, monkeypatch):
     monkeypatch.setattr(parts, "CHALLENGERS", 50)
     monkeypatch.setattr(parts, "LOCAL_SEARCHES", 1)
-    optimizer, random = BracketOptimizer(quadratic_space(), RUNGS, 0, surrogate=True), np.random.RandomState(0)
+    optimizer, random = BracketOptimizer(quadratic_space(), RUNGS, 0), np.random.RandomState(0)
     for _ in range(40):
         trial = optimizer.ask()
         loss = losses[random.randint(len(losses))]
@@ -376,7 +382,7 @@ def test_nothing_to_ask_is_none():
     assert isinstance(facade._optimizer, QuietSMBO)
     info = facade.ask()
     assert facade.ask() is None
-    facade.told(info, 0.5)
+    facade.add(info, 0.5)
     assert facade.ask().budget == 3
 
 
@@ -389,6 +395,6 @@ def test_nothing_is_logged(caplog, capfd):
 def test_the_space_that_is_given_is_not_used():
     space = quadratic_space()
     before = deepcopy(space.random.get_state())
-    optimizer = BracketOptimizer(space, RUNGS, 0, surrogate=True)
+    optimizer = BracketOptimizer(space, RUNGS, 0)
     optimizer.ask()
     assert all(np.array_equal(one, other) for one, other in zip(before, space.random.get_state(), strict=True))

@@ -30,7 +30,7 @@ from mfbo.ledger.plan import Plan, Probe, Step, plan_of
 from mfbo.ledger.run import Limits
 from mfbo.optimizers.registry import OPTIMIZERS, make
 from mfbo.planning import planner
-from mfbo.planning.ladder import ENOUGH, ON_TOP, Bounds, choose, ladder
+from mfbo.planning.ladder import MIN_LOW_RESULTS, MIN_TOP_RESULTS, Bounds, choose, ladder
 from mfbo.planning.probe import _Probing, probe
 from mfbo.planning.simulation import bought
 from mfbo.search import Search
@@ -84,7 +84,7 @@ def test_a_chosen_ladder_rises_within_its_bounds_and_the_budget_pays_for_it(budg
     assert sum(step.cost * step.trials for step in steps) <= budget * (1 + 1e-9)
     guide, _ = choose(FIDELITY, replace(bounds, search=replace(bounds.search, optimizer="asha")), price, budget)
     assert rungs[-1] == guide[-1].rung
-    assert note or (guide[0].trials >= ENOUGH and guide[-1].trials >= ON_TOP)
+    assert note or (guide[0].trials >= MIN_LOW_RESULTS and guide[-1].trials >= MIN_TOP_RESULTS)
 
 
 def test_no_rung_is_chosen_that_moves_no_model_but_where_a_user_asks_for_it():

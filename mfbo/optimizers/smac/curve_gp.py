@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 SQRT5 = math.sqrt(5.0)
 JITTER = 1e-6
-FIT_POINTS = 200  # of them follow the hyperparameters
-FIT_STEPS = 40
+MAX_FIT_POINTS = 200  # results that the hyperparameters are fitted to; a fit takes some 90 ms (experiments/thinking.py)
+MAX_FIT_STEPS = 40
 
 
 class CurveProcess(AbstractModel):
@@ -64,14 +64,14 @@ class CurveProcess(AbstractModel):
             x: (n, size + 1).
             y: (n,), losses, transformed.
         """
-        keep = representative(y, x[:, -1], FIT_POINTS)
+        keep = representative(y, x[:, -1], MAX_FIT_POINTS)
         found = minimize(
             _Posterior(self._features(x[keep]), _standard(y[keep])[0], self),
             self._centre,
             jac=True,
             method="L-BFGS-B",
             bounds=list(zip(self._centre - 6 * self._width, self._centre + 6 * self._width, strict=True)),
-            options={"maxiter": FIT_STEPS},
+            options={"maxiter": MAX_FIT_STEPS},
         )
         self._theta = found.x
 

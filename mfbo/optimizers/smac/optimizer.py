@@ -1,24 +1,13 @@
-"""`smac`: SMAC's loop around parts that learn from every rung at once.
-
-::
-
-    promotions.py   which trial is next: asynchronous halving               (SMAC: intensifier)
-    selector.py     which configuration is new                              (SMAC: configuration selector)
-    encoder.py      results as numbers                                      (SMAC: runhistory encoder)
-    curve_gp.py     a Gaussian process over configuration and fidelity      (SMAC: model)
-    full_ei.py      expected improvement at full fidelity, and the search   (SMAC: acquisition function, maximizer)
-    points.py       configurations as rows of numbers
-"""
+"""`smac` as an optimizer of mfbo: it asks the facade, and translates rungs to SMAC's budgets."""
 
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Sequence
 from copy import deepcopy
-from statistics import fmean
 from typing import TYPE_CHECKING
 
+from ConfigSpace import Configuration
 from smac import Scenario
 from smac.facade.multi_fidelity_facade import MultiFidelityFacade
 from smac.runhistory import TrialInfo, TrialValue
@@ -31,9 +20,10 @@ from mfbo.optimizers.sampling import plain
 from mfbo.optimizers.smac.curve_gp import CurveProcess
 from mfbo.optimizers.smac.encoder import CurveEncoder
 from mfbo.optimizers.smac.full_ei import FullFidelityEI, PointSearch
-from mfbo.optimizers.smac.promotions import Promotions
+from mfbo.optimizers.smac.history import ResultHistory
+from mfbo.optimizers.smac.intensifier import Promotions
 from mfbo.optimizers.smac.selector import CurveSelector
-from mfbo.optimizers.smac_stock.parts import HUGE, QuietSMBO
+from mfbo.optimizers.smac_stock.parts import QuietSMBO, bounded
 from mfbo.trial import Config, Known, Outcome, Rung, Trial
 
 if TYPE_CHECKING:
@@ -41,20 +31,19 @@ if TYPE_CHECKING:
 
 logging.getLogger("smac").setLevel(logging.ERROR)  # it warns of its own fallbacks, which no user can act upon
 
-THINKING = 0.05  # of the trials' own cost: where the usual thinking would take more, it thinks less
-LESS = 0.25  # of the usual effort
 
+class CurveSMBO(QuietSMBO):
+    """SMAC's loop over a history that remembers the order of the results."""
 
-def usual_thinking(results: int) -> float:
-    """Seconds of an ask with its tell on one core of 2020 (experiments/thinking.py); a figure that replays share."""
-    return 0.009 + 1.3e-5 * min(results, 1000)
+    history_class = ResultHistory
 
 
 class CurveFacade(MultiFidelityFacade):
-    """SMAC's facade made of the parts above, for ask and tell alone."""
+    """SMAC's facade made of our parts, for ask and tell alone; see `mfbo.optimizers.smac`."""
 
-    def __init__(self, space: ConfigurationSpace, works: Sequence[float], seed: int, eta: int = ETA) -> None:
-        budgets = [float(eta**level) for level in range(len(works))]
+    def __init__(
+        self, space: ConfigurationSpace, budgets: Sequence[float], works: Sequence[float], seed: int, eta: int = ETA
+    ) -> None:
         scenario = Scenario(
             space, deterministic=True, crash_cost=1.0, min_budget=budgets[0], max_budget=budgets[-1], seed=seed
         )
@@ -69,24 +58,30 @@ class CurveFacade(MultiFidelityFacade):
             acquisition_maximizer=PointSearch(space, function, seed),
             initial_design=self.get_initial_design(scenario, n_configs=0),
             intensifier=self.promotions,
-            runhistory_encoder=CurveEncoder(scenario, works),
+            runhistory_encoder=CurveEncoder(scenario, budgets, works),
             config_selector=self.selector,
             overwrite=True,
         )
 
-    def _get_optimizer(self) -> QuietSMBO:
-        return QuietSMBO(self._scenario, self._runner, self._runhistory, self._intensifier, self._overwrite)
+    def _get_optimizer(self) -> CurveSMBO:
+        return CurveSMBO(self._scenario, self._runner, self._runhistory, self._intensifier, self._overwrite)
+
+    def add_external(self, values: Config, budget: float, loss: float) -> None:
+        """Add a result that was not asked for to the history."""
+        history, config = self._runhistory, Configuration(self._scenario.configspace, values=values)
+        seed = history.external_seed(history.config_ids.get(config))
+        history.add(config, cost=bounded(loss), seed=seed, budget=budget)
 
 
 class CurveOptimizer:
-    """Asks the facade; speaks in rungs where SMAC speaks in budgets.
+    """Asks the facade; translates rungs to SMAC's budgets.
 
     Args:
         space: what to tune; a copy is taken.
         rungs: the ladder, low to full; SMAC is given ``eta**index`` for each.
         seed: 0 or more.
-        known: results of an earlier run, which the surrogate begins with; the best of them are asked first.
-        prior: a configuration believed in, which is asked before them.
+        earlier: results of an earlier run, which the surrogate begins with; the best of them are asked first.
+        prior: a configuration believed to be good, which is asked before them.
         eta: one of so many is promoted.
     """
 
@@ -95,24 +90,25 @@ class CurveOptimizer:
         space: ConfigurationSpace,
         rungs: Sequence[Rung],
         seed: int,
-        known: Sequence[Known] = (),
+        earlier: Sequence[Known] = (),
         prior: Config | None = None,
         *,
         eta: int = ETA,
     ) -> None:
         self._rungs = list(rungs)
-        self._facade = CurveFacade(deepcopy(space), [rung.work for rung in rungs], seed, eta)
+        self._budgets = [float(eta**level) for level in range(len(rungs))]
+        self._facade = CurveFacade(deepcopy(space), self._budgets, [rung.work for rung in rungs], seed, eta)
         self._running: dict[int, TrialInfo] = {}
         self._asked = 0
-        self._costs: list[float] = []  # seconds of trials on a real clock
-        self._told: list[TrialInfo] = []
         # small matrices gain nothing from more threads; they would lose much on a busy machine, and the last digits
         # would depend on their number
         self._threads = ThreadpoolController()
-        if known:
-            self._facade.selector.learn([(result.config, self._level(result.rung), result.loss) for result in known])
+        for result in earlier:
+            self._facade.add_external(result.config, self._budgets[self._level(result.rung)], result.loss)
+        if earlier:
+            self._facade.selector.begin_with_best()
         if prior is not None:
-            self._facade.selector.believe(Prior(space, prior, seed))
+            self._facade.selector.use_prior(Prior(space, prior, seed))
 
     def ask(self) -> Trial | None:
         """A promotion or a new configuration; None where there is neither until more is told."""
@@ -120,38 +116,30 @@ class CurveOptimizer:
             info = self._facade.ask()
         if info is None:
             return None
-        level = self._facade.promotions.level_of(info)
-        trial = Trial(self._asked, plain(info.config), self._rungs[level])
+        trial = Trial(self._asked, plain(info.config), self._rungs[self._budgets.index(info.budget)])
         self._running[trial.id] = info
-        self._facade.selector.started(trial.id, info, level)
         self._asked += 1
         return trial
 
     def tell(self, trial: Trial, outcome: Outcome) -> None:
-        """Hand loss and cost on; what has no loss is told as a failure."""
-        info, loss = self._running.pop(trial.id), outcome.loss
-        cost = self._facade.scenario.crash_cost if loss is None else min(max(loss, -HUGE), HUGE)
-        status = StatusType.CRASHED if loss is None else StatusType.SUCCESS
-        value = TrialValue(cost=cost, time=outcome.cost, status=status)
-        self._facade.tell(info, value, save=False)
-        self._told.append(info)
-        self._facade.promotions.told(info, math.inf if loss is None else loss)
-        self._facade.selector.ended(trial.id, trial.key, loss, self._price(trial.rung, outcome))
-        if not outcome.virtual:
-            self._costs.append(outcome.cost)
-            cheap = usual_thinking(len(self._costs)) > THINKING * fmean(self._costs[-20:])
-            self._facade.selector.effort = LESS if cheap else 1.0
+        """Hand loss and cost to SMAC's history; what has no loss is told as a failure."""
+        rung, start = trial.rung, outcome.start_epoch
+        facts: dict[str, object] = {"work": rung.work * (rung.epochs - start) / rung.epochs, "virtual": outcome.virtual}
+        self._facade.tell(self._running.pop(trial.id), self._value(outcome.loss, outcome.cost, facts), save=False)
 
-    def retell(self, losses: Sequence[float | None]) -> None:
-        """See `mfbo.optimizers.registry.Reteller`; there are no results of an earlier run then."""
-        self._facade.promotions.forget()
-        for info, loss in zip(self._told, losses, strict=True):
-            self._facade.promotions.told(info, math.inf if loss is None else loss)
-        self._facade.selector.retell(losses)
+    def revise_losses(self, losses: Sequence[float | None]) -> None:
+        """See `mfbo.optimizers.spec.RevisesLosses`; there are no results of an earlier run then."""
+        history = self._facade.runhistory
+        for key, loss in zip(list(history.result_keys), losses, strict=True):
+            before = history[key]
+            info = TrialInfo(history.get_config(key.config_id), seed=key.seed, budget=key.budget)
+            self._facade.tell(info, self._value(loss, before.time, before.additional_info), save=False)
 
-    def hear(self, known: Known) -> None:
-        """See `mfbo.optimizers.registry.Hearer`."""
-        self._facade.selector.hear(known.config, self._level(known.rung), known.loss)
+    def add_result(self, result: Known) -> None:
+        """See `mfbo.optimizers.spec.AcceptsResults`."""
+        level = self._level(result.rung)
+        self._facade.selector.draw_if_best(result.config, level, result.loss)
+        self._facade.add_external(result.config, self._budgets[level], result.loss)
 
     def pending(self) -> None:
         """Whatever was told may be among the best of its rung one day."""
@@ -160,11 +148,12 @@ class CurveOptimizer:
         """See `Optimizer.remember`."""
         self._facade.selector.remember(configs)
 
+    def _value(self, loss: float | None, seconds: float, facts: dict[str, object]) -> TrialValue:
+        """A result as SMAC's history keeps it."""
+        cost = self._facade.scenario.crash_cost if loss is None else bounded(loss)
+        status = StatusType.CRASHED if loss is None else StatusType.SUCCESS
+        return TrialValue(cost=cost, time=seconds, status=status, additional_info=facts)
+
     def _level(self, rung: Rung) -> int:
         """That of the highest rung whose work `rung` has done."""
         return max((level for level, own in enumerate(self._rungs) if own.work <= rung.work + 1e-9), default=0)
-
-    def _price(self, rung: Rung, outcome: Outcome) -> float | None:
-        """Seconds of a full evaluation at the rate of this trial."""
-        done = rung.work * (rung.epochs - outcome.start_epoch) / rung.epochs
-        return outcome.cost / done if outcome.loss is not None and done > 0 else None

@@ -1,9 +1,10 @@
-"""Baselines that evaluate a list of configurations, each at full fidelity."""
+"""Optimizers that evaluate a list of configurations, each at full fidelity."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from mfbo.optimizers.spec import numbered
 from mfbo.trial import Config, Outcome, Rung, Trial
 
 
@@ -32,3 +33,8 @@ class FullFidelity:
 
     def remember(self, configs: Sequence[Config]) -> None:
         """Drawing them again costs nothing."""
+
+
+def schedule(rungs: Sequence[Rung], eta: int) -> FullFidelity:
+    """The same over numbered configurations, for planning."""
+    return FullFidelity(numbered(), rungs[-1])
