@@ -14,8 +14,8 @@ from mfbo.errors import BadValue, UnknownName
 from mfbo.optimizers.registry import OPTIMIZERS, ladder_of, make, names_with, spec_of
 from mfbo.optimizers.spec import BuildInputs, OptimizerSpec, numbered
 from mfbo.planning import planner
-from mfbo.planning.ladder import Bounds
 from mfbo.planning.simulation import bought
+from mfbo.search import Search
 from mfbo.trial import Trial
 
 FIDELITY = mfbo.Fidelity(epochs=(1, 9))
@@ -72,14 +72,14 @@ def task():
 
 @pytest.mark.usefixtures("toy")
 def test_a_new_optimizer_is_planned_run_and_drawn_by_its_spec_alone(tmp_path):
-    rungs = planner.rungs(task(), "toy", Bounds())
+    rungs = planner.rungs(task(), Search("toy"))
     low, middle, top = bought("toy", rungs, lambda rung, start: float(rung.epochs - start), 36.0, 3)
     assert (low.trials, middle.trials, top.trials) == (12, 0, 3)  # 3 x 1 + 8 three times, and 3 x 1
     result = mfbo.tune(task(), max_trials=8, optimizer="toy", out=tmp_path / "run")
     assert [trial.rung.epochs for trial in result.ledger.asks.values()] == [1, 1, 1, 9] * 2
     assert style.looks(["toy", "smac"])[0] == ("#123456", "p")
     assert names_with("takes_prior") == ["smac", "smac-stock", "hyperband", "asha"]
-    with pytest.raises(BadValue, match="toy can be told one objective only"):
+    with pytest.raises(BadValue, match="toy supports one objective only"):
         make("toy", task(), FIDELITY.ladder(), 0, objectives=("loss", "size"))
 
 
@@ -89,7 +89,7 @@ def test_a_new_optimizer_is_planned_run_and_drawn_by_its_spec_alone(tmp_path):
         spec_of,
         lambda name: make(name, task(), FIDELITY.ladder(), 0),
         lambda name: ladder_of(name, FIDELITY, None),
-        lambda name: planner.rungs(task(), name, Bounds()),
+        lambda name: planner.rungs(task(), Search(name)),
         lambda name: bought(name, FIDELITY.ladder(), lambda rung, start: 1.0, 9.0, 3),
     ],
 )
