@@ -35,7 +35,8 @@ from mfbo.ledger.environment import hardware, versions
 from mfbo.task import Task
 from mfbo.tasks.registry import load
 
-COLUMNS = ("data", "epoch", "end", "loss", "macro_f1", "train_cpu", "train_wall", "eval_cpu", "eval_wall")
+COLUMNS = ("data", "epoch", "end", "loss", "macro_f1", "train_cpu", "eval_cpu")
+DECIMALS = 5  # of what is packed, seconds among it
 
 
 @click.command()
@@ -170,11 +171,13 @@ def packed(out: Path, every: list[Row], path: Path) -> str:
         path,
         about=json.dumps(json.loads((out / "about.json").read_text()) | {"planned": len(every)}),
         columns=["row", *COLUMNS],
-        measured=np.array(lines, dtype=np.float32),
+        measured=np.round(np.array(lines), DECIMALS).astype(np.float32),
         configs=[json.dumps(row["config"]) for row in found],
         kinds=[row["kind"] for row in found],
         seeds=np.array([row["seed"] for row in found], dtype=np.int16),
         statuses=[row["status"] for row in found],
+        cpu=np.array([row["cpu"] for row in found], dtype=np.float32),
+        wall=np.array([row["wall"] for row in found], dtype=np.float32),
         test_accuracy=np.array([row["test_accuracy"] or np.nan for row in found], dtype=np.float32),
     )
     return f"{len(found)} of {len(every)} rows in {path}, {path.stat().st_size / 1024:.0f} KiB"

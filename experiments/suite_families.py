@@ -7,6 +7,7 @@
 | taskset | 6 tables of real learning curves, pool protocol |
 | smooth | the same tables through extra-trees |
 | xgboost | 8 instances, data fractions, conditions |
+| recorded | the project's own tasks, as far as `record.py` has recorded them |
 | synthetic | Branin, Forrester, counting ones, mixed, and Hartmann in each preset |
 
 `task_of` makes a task for one run: those of the pool protocol hold what that run was given.
@@ -19,8 +20,10 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
+import suite_recorded
 import suite_taskset
 import suite_xgboost
+from recording import FOLDER
 
 from mfbo.errors import UnknownName
 from mfbo.optimizers.sampling import random_configs
@@ -34,13 +37,20 @@ FAMILIES: dict[str, list[str]] = {
     "taskset": [f"taskset-{table}" for table in suite_taskset.TABLES],
     "smooth": [f"smooth-{table}" for table in suite_taskset.TABLES],
     "xgboost": [f"xgboost-{instance}" for instance in suite_xgboost.REFERENCE],
+    "recorded": [f"table-{path.stem}" for path in sorted(FOLDER.glob("*.npz"))],
     "synthetic": [
         *("branin", "branin-joint", "forrester", "counting-ones", "mixed"),
         *(f"hartmann{dims}{preset}" for dims in (3, 6) for preset in PRESETS),
     ],
 }
 USUAL = "small,taskset,smooth,xgboost,synthetic"
-MAKERS = {"taskset": suite_taskset.pool, "smooth": suite_taskset.smooth, "xgboost": suite_xgboost.task}
+MAKERS = {
+    "taskset": suite_taskset.pool,
+    "smooth": suite_taskset.smooth,
+    "xgboost": suite_xgboost.task,
+    "table": suite_recorded.task,
+}
+POOLS = {"taskset": lambda name: suite_taskset.rows_of(name).finals, "table": suite_recorded.finals}
 DRAWS = 2001
 
 
@@ -67,13 +77,14 @@ def task_of(name: str) -> Task:
 def scale(folder: Path, name: str) -> tuple[float, float]:
     """(optimum, loss of the median random configuration at full fidelity, without noise); kept in `folder`.
 
-    Of a pool it is the median row: a draw takes a row away.
+    Of a pool or a recording it is the median row: of a pool, a draw takes a row away.
     """
     path = folder / "scales" / f"{name}.json"
     if not path.exists():
         task = task_of(name)
-        if name.startswith("taskset-"):
-            losses = suite_taskset.rows_of(name.partition("-")[2]).finals.tolist()
+        family, _, rest = name.partition("-")
+        if family in POOLS:
+            losses = POOLS[family](rest).tolist()
         else:
             losses = [task.true_loss(config) for config in islice(random_configs(task.space, 12345), DRAWS)]
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -69,28 +69,39 @@ class Rows:
 rows_of = lru_cache(Rows)
 
 
-class Pool:
-    """Gives each configuration the nearest row that is left; when all are taken, the nearest one."""
+class Nearest:
+    """Gives each configuration the nearest row that is left; when all are taken, the nearest one.
 
-    def __init__(self, rows: Rows) -> None:
-        self._rows = rows
-        self._left = np.ones(len(rows.points), dtype=bool)
+    Args:
+        points: (rows, dimensions).
+    """
+
+    def __init__(self, points: Floats) -> None:
+        self._points = points
+        self._left = np.ones(len(points), dtype=bool)
         self._given: dict[str, int] = {}
 
-    def row(self, config: Config) -> int:
-        """The row that belongs to `config` in this run, from now on."""
+    def row(self, config: Config, point: Floats) -> int:
+        """The row that belongs to `config`, which lies at `point`, from now on."""
         key = config_key(config)
         if key not in self._given:
-            distances = np.linalg.norm(self._rows.points - _point(config), axis=1)
+            distances = np.linalg.norm(self._points - point, axis=1)
             if self._left.any():
                 distances[~self._left] = np.inf
             self._given[key] = int(distances.argmin())
             self._left[self._given[key]] = False
         return self._given[key]
 
+
+class Pool:
+    """The curves of a run, by the pool protocol."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows, self._nearest = rows, Nearest(rows.points)
+
     def losses(self, config: Config) -> Floats:
         """(epochs,) of its row."""
-        return self._rows.losses[self.row(config)]
+        return self._rows.losses[self._nearest.row(config, _point(config))]
 
 
 class Smooth:

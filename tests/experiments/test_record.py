@@ -60,6 +60,10 @@ def short(**changes):
     return replace(PLANS["digits"], **({"ends": (3,), "random": 4, "data": (0.2, 1.0)} | changes))
 
 
+def watch_of_values():
+    return record_rows.Watch(lambda value: value, lambda value, _given: (value, 1 - value, 0.0))
+
+
 def test_a_row_depends_on_configuration_and_seed_alone_but_for_its_seconds():
     task, plan = load("digits"), short()
     row = design(task, plan)[0]
@@ -105,7 +109,7 @@ def test_a_rung_that_goes_on_measures_its_epochs_again_without_the_decay_of_the_
         measure = staticmethod(lambda value: value)
 
     task = replace(load("digits"), train=train)
-    plan, watch = short(data=(1.0,), ends=(2, 4)), record_rows.Watch(lambda value: (value, value, 1 - value, 0.0))
+    plan, watch = short(data=(1.0,), ends=(2, 4)), watch_of_values()
     Stand.measure = staticmethod(watch)
     from pathlib import Path
     from tempfile import TemporaryDirectory
@@ -127,7 +131,7 @@ def test_a_rung_that_goes_on_measures_its_epochs_again_without_the_decay_of_the_
 
 
 def test_a_row_that_diverges_keeps_what_was_before_and_one_that_fails_is_no_row(monkeypatch):
-    plan, watch = short(data=(1.0,)), record_rows.Watch(lambda value: (value, value, 1 - value, 0.0))
+    plan, watch = short(data=(1.0,)), watch_of_values()
 
     def diverges(config, rung, context):
         context.report(watch(0.5))

@@ -168,7 +168,7 @@ def test_xgboost_charges_what_is_predicted_and_a_fixed_part_and_leaves_out_what_
 
 def test_every_family_has_tasks_and_another_name_leads_to_the_nearest():
     assert set(suite_families.USUAL.split(",")) <= set(suite_families.FAMILIES)
-    assert all(suite_families.FAMILIES.values())
+    assert all(tasks for family, tasks in suite_families.FAMILIES.items() if family != "recorded")
     with pytest.raises(UnknownName, match="did you mean 'taskset'"):
         suite_families.chosen("small,tasket")
 
