@@ -30,7 +30,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+DISTRIBUTION = "mfbo-tune"  # what pip calls the package; `mfbo` on the index is another project
 MAX_LISTED_NAMES = 25  # of more, an error names the nearest only
+
+
+def install_command(extra: str) -> str:
+    """What to type for an extra.
+
+    >>> install_command("vision")
+    "pip install 'mfbo-tune[vision]'"
+    """
+    return f"pip install '{DISTRIBUTION}[{extra}]'"
 
 
 class MfboError(Exception):
@@ -87,6 +97,15 @@ class BadData(MfboError):
 
 class MissingExtra(MfboError):
     """A library is missing; the text says what to install."""
+
+    @classmethod
+    def of(cls, library: str, extra: str) -> MissingExtra:
+        """For a library that an extra brings.
+
+        >>> str(MissingExtra.of("torch", "vision"))
+        "torch is not installed; get it with: pip install 'mfbo-tune[vision]', or '.[vision]' in a clone"
+        """
+        return cls(f"{library} is not installed; get it with: {install_command(extra)}, or '.[{extra}]' in a clone")
 
 
 class TrialFailed(MfboError):

@@ -15,7 +15,7 @@ MASKS = (
     (r"(?:all data|[\d.]+% of the data), \d+ epochs?", "RUNG"),
     (r"\b\d(?:[\w.:%+-]*[\w%])?", "#"),
     (r"PAIR=[^\s,)]+(?:, (?:PAIR=[^\s,)]+|\.\.\.))*", "PAIRS"),
-    (r"#/#(?: \+ #/#)*", "#/#"),  # of the plan, rung by rung
+    (r", level #: # of # trials(?:, level #: # of #)*", ""),  # of the plan, level by level; none at first
     (r"configurations? at #(?:(?:,| and) # at #)*", "configurations at #"),
     (r"# trials?\b", "# trials"),
     (r", # failed\b", ""),

@@ -1,4 +1,4 @@
-"""The README: its code runs, its commands exist, its map is the tree's."""
+"""The README: its code runs, its commands exist, its map is the tree's. The guides are tested in tests/guides."""
 
 from __future__ import annotations
 
@@ -12,39 +12,30 @@ import click
 import pytest
 from click.testing import CliRunner
 from conftest import ROOTS
+from documents import DOCUMENTS, README, ROOT, needs_network, parsed, place, shorter, typed
 from made_data import write_images
 from printed import same
 
 import mfbo
 from mfbo.cli import main
+from mfbo.guides import GUIDES
 from mfbo.ledger.journal import FILE
 from mfbo.tasks.registry import load
 
-ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"(?:<!-- ([^\n]+?) -->\n)?```(\w*)\n(.*?)```", README, re.DOTALL)
+MAX_LINES = 200
+SHOWN = {  # commands whose output stands in the README: what is typed instead, with the least that is planned
+    ("tune", "digits", "--max-cost", "60s"): ("tune", "digits", "--max-cost", "20s", "--workers", "0"),
+}
 
 
-def block(marker):
-    """The code after ``<!-- marker -->``."""
-    (found,) = [code for name, _, code in BLOCKS if name == marker]
-    return found
-
-
-def commands():
-    """Every mfbo command line in a shell block."""
-    for _, language, code in BLOCKS:
-        if language in ("bash", "console"):
-            for line in code.splitlines():
-                for part in line.removeprefix("$ ").partition("#")[0].split("&&"):
-                    words = shlex.split(part)
-                    if words[:1] == ["mfbo"]:
-                        yield words[1:]
+def test_it_is_short_and_names_every_guide():
+    assert len(README.text.splitlines()) <= MAX_LINES
+    assert all(f"mfbo/guides/{name}.md" in README.text for name in GUIDES)
 
 
 def test_the_own_task_runs_and_is_about_twenty_lines(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    code = block("file: mine.py")
+    code = README.block("file: mine.py")
     assert len(code.splitlines()) <= 24
     Path("mine.py").write_text(code, encoding="utf-8")
     result = mfbo.tune("mine.py:task", "4x", settings=mfbo.Settings(workers=0))
@@ -52,91 +43,53 @@ def test_the_own_task_runs_and_is_about_twenty_lines(tmp_path, monkeypatch):
 
 
 def test_the_python_example_prints_a_result():
-    (code,) = [code for name, language, code in BLOCKS if language == "python" and not name]
+    (code,) = [code for name, language, code in README.blocks if language == "python" and not name]
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert "'x1'" in said
 
 
-@pytest.mark.parametrize("words", list(commands()), ids=shlex.join)
+@pytest.mark.parametrize("words", list(README.commands()), ids=shlex.join)
 def test_every_command_is_one_and_every_option_of_it_exists(words):
-    command = main
-    while words and words[0] in getattr(command, "commands", {}):
-        command, words = command.commands[words[0]], words[1:]
-    assert command is not main
-    command.make_context("mfbo", list(words))
-
-
-AWAY = ("cifar10", "agnews", "imdb")  # data that a machine may not have
-ELSEWHERE = ("init", "runs/train-smac-s0")  # of the script, which has a test of its own
-LESS = {  # cost that is enough to see that a command works
-    "tune": ("--max-cost", "3x"), "compare": ("--max-cost", "1x", "--seeds", "2"), "study": ("--max-cost", "6x"),
-    "resume": ("--max-cost", "21s"), "validate": ("--seeds", "1"), "train": ("--epochs", "1"),
-}  # fmt: skip
-SHOWN = {  # commands whose output stands in the README: what is typed instead, with the least that is planned
-    ("tune", "digits", "--max-cost", "60s"): ("tune", "digits", "--max-cost", "20s", "--workers", "0"),
-    ("plan", "cifar10", "--max-cost", "2h"): ("plan", "cifar10", "--max-cost", "10m", "--data-dir", "images"),
-}
-
-
-def outputs():
-    """Of each block of console output, the command and what it is shown to print."""
-    for _, language, code in BLOCKS:
-        if language == "console":
-            typed, _, printed = code.removeprefix("$ mfbo ").partition("\n")
-            yield tuple(shlex.split(typed)), printed
-
-
-def shorter(words):
-    """What to type for `words`, so that it takes seconds."""
-    if words in SHOWN:
-        return list(SHOWN[words])
-    typed = [word.replace("RUN", "runs/digits-smac-s0") for word in words]
-    typed += LESS.get(words[0], ())  # the last one of an option counts
-    return typed + (["--workers", "0", "--quiet"] if words[0] in ("tune", "compare", "study") else [])
+    parsed(words)
 
 
 def test_all_commands_that_need_no_network_work_in_the_order_in_which_they_stand(tmp_path, monkeypatch):
     """In one folder, as a reader would type them; what is typed twice is typed once. They print what is shown."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MFBO_CACHE", str(tmp_path / "cache"))
-    Path("mine.py").write_text(block("file: mine.py"), encoding="utf-8")
+    README.write_files()
     write_images(Path("images"), a_class=8)
-    done, shown, names = [], dict(outputs()), list(load("digits").space)
-    for words in dict.fromkeys(map(tuple, commands())):
-        if words not in SHOWN and (set(words) & {*AWAY, *ELSEWHERE} or words[1].startswith("python ")):
+    done, shown, names = [], dict(README.outputs()), list(load("digits").space)
+    for words in dict.fromkeys(map(tuple, README.commands())):
+        if words not in SHOWN and needs_network(words):
             continue
-        typed = shorter(words)
-        result = CliRunner().invoke(main, typed, catch_exceptions=False)
-        assert result.exit_code == 0, (typed, result.output)
+        result = typed(SHOWN.get(words) or shorter(words))
         if words in shown:
             assert same(shown.pop(words), result.output, names), result.output
         done.append(words[0])
-        if len(done) == 1:
-            found = CliRunner().invoke(main, ["best", "runs/digits-smac-s0"], catch_exceptions=False)
-            Path("known.yaml").write_text(found.stdout, encoding="utf-8")
-    assert {"tune", "tell", "train", "compare", "study", "narrow", "report", "replay", "best", "plot"} <= set(done)
+    assert {"tune", "show", "report", "best", "export", "validate", "resume", "ls"} <= set(done)
     assert not shown, "output that nothing was held to"
 
 
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("rung   ", "step   "),
+        ("level   ", "step   "),
         ("  each", "  cost"),
-        ("expected to end", "ends"),
-        ("of it\n", "of it\n  one more line\n"),
+        ("expected end", "ends"),
+        ("test run took", "test run needed"),
         ("would buy", "buys"),
         ("seed 0; cost", "seed 0, cost"),
         ("best ", "lowest "),
-        ("of the plan", "planned"),
+        (" trials, level 2: ", " trials, step 2: "),
         ("budget spent", "ended"),
-        ("planned trials", "trials"),
+        (" each, ", " for each, "),
         ("macro_f1", "f1"),
         ("  its model: runs/digits-smac-s0/best\n", ""),
     ],
 )
 def test_output_that_has_changed_in_words_or_lines_is_not_taken_for_what_is_shown(old, new):
-    shown, names = dict(outputs())["tune", "digits", "--max-cost", "60s"], list(load("digits").space)
+    shown, names = dict(README.outputs())["tune", "digits", "--max-cost", "60s"], list(load("digits").space)
     whole = shown.replace("...\n", "")
     assert old in whole
     assert same(shown, whole, names)
@@ -150,26 +103,11 @@ def test_output_that_differs_in_numbers_rungs_and_configurations_alone_is_what_i
     assert not same(shown, f"{other}# at all\nend", names)
 
 
-def test_the_script_and_its_space_are_tuned_by_the_commands_that_stand_there(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MFBO_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:/usr/bin:/bin")
-    Path("space.yaml").write_text(block("file: space.yaml"), encoding="utf-8")
-    first, second, third = [shlex.split(line, comments=True)[1:] for line in block("script").splitlines()]
-    assert second[-2:] == ["--max-cost", "20s"]
-    for words in (first, [*second[:-2], "--max-cost", "1.5x", "--workers", "0", "--quiet"], third):
-        result = CliRunner().invoke(main, words, catch_exceptions=False)
-        assert result.exit_code == 0, result.output
-    assert re.fullmatch(r"--l2=\S+ --lr=\S+\n", result.output)
-
-
 # what runs the blocks, by their markers or, without one, their languages
 RUN_BY = {
     "install": "a person, as it needs a network",
     "test": ".ci/run",
     "file: mine.py": "here",
-    "file: space.yaml": "here",
-    "script": "here",
     "map": "here, as it stands for the tree",
     "python": "here",
     "console": "here, the command of it",
@@ -178,12 +116,13 @@ RUN_BY = {
 
 
 def test_there_is_no_code_that_nothing_runs():
-    assert {name or language for name, language, _ in BLOCKS} == set(RUN_BY)
+    assert {name or language for name, language, _ in README.blocks} == set(RUN_BY)
+    assert not README.others()
 
 
-def test_every_command_is_documented():
-    used = {words[0] for words in commands() if words}
-    mentioned = set(re.findall(r"mfbo ([a-z]+)", README))
+def test_every_command_is_documented_in_the_readme_or_a_guide():
+    used = {words[0] for document in DOCUMENTS.values() for words in document.commands() if words}
+    mentioned = {name for document in DOCUMENTS.values() for name in re.findall(r"mfbo ([a-z]+)", document.text)}
     assert set(main.commands) <= used | mentioned
 
 
@@ -250,7 +189,7 @@ def test_contributing_says_to_run_what_ci_runs_and_nothing_else():
     assert len(said) < len({*steps(code)})
     tools = "|".join({words[0] for words in said})
     lines = re.findall(rf"^(?:\(cd \S+ && )?((?:{tools})\b[^)\n]*)", script, re.MULTILINE)
-    ran = {*steps(block("test")), *steps("\n".join(lines))}
+    ran = {*steps(README.block("test")), *steps("\n".join(lines))}
     installs = {words for words in said | ran if words[:2] == ("pip", "install")}
     assert {word for words in said & installs for word in words} <= {word for words in ran & installs for word in words}
     assert said - installs <= ran
@@ -258,26 +197,20 @@ def test_contributing_says_to_run_what_ci_runs_and_nothing_else():
     assert {words for words in ran - installs if words[0] != "pip"} <= said | prose
 
 
-def place(name):
-    """Where a file of the tree lies; one of the packages may be where a wheel was installed."""
-    top, _, rest = name.partition("/")
-    return {root.name: root for root in ROOTS.values()}.get(top, ROOT / top) / rest
-
-
-def test_the_map_names_every_module_and_nothing_else():
-    named = {line.split()[0] for line in block("map").splitlines()}
-    assert all(place(name).exists() for name in named)
-    inside = {
-        path.name + "/" * path.is_dir() for path in ROOTS["mfbo"].iterdir() if not path.name.startswith(("_", "."))
-    }
-    tops = {name for name in named if not name.startswith("mfbo/")}
-    assert {name.removeprefix("mfbo/") for name in named if name.startswith("mfbo/")} == inside - {"py.typed", *tops}
-    assert tops == {"spaces/", "analysis/", "experiments/", "tests/"}
+def test_the_map_names_every_room_and_nothing_else():
+    named = {line.split()[0] for line in README.block("map").splitlines()}
+    rooms = {f"mfbo/{path.name}/" for path in ROOTS["mfbo"].iterdir() if (path / "__init__.py").is_file()}
+    assert named == rooms - {"mfbo/spaces/", "mfbo/analysis/"} | {
+        "mfbo/*.py", "spaces/", "analysis/", "experiments/", "tests/",
+    }  # fmt: skip
+    assert all(place(name).exists() for name in named - {"mfbo/*.py"})
 
 
 def test_links_and_pictures_are_there():
-    for text in (README, *((ROOT / name).read_text(encoding="utf-8") for name in ("CONTRIBUTING.md", "CHANGELOG.md"))):
+    texts = [(ROOT, document.text) for document in DOCUMENTS.values()]
+    texts += [(ROOT, (ROOT / name).read_text(encoding="utf-8")) for name in ("CONTRIBUTING.md", "CHANGELOG.md")]
+    for folder, text in texts:
         for target in re.findall(r"\]\(([^)]+)\)", text):
-            assert target.startswith("http") or (ROOT / target).exists(), target
+            assert target.startswith("http") or (folder / target).exists() or place(target).exists(), target
         for name in re.findall(r"`((?:mfbo|experiments|spaces|analysis|tests|\.ci)/[\w./-]+)`", text):
             assert place(name).exists(), name

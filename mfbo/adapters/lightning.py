@@ -19,7 +19,7 @@ from mfbo.trial import Measurement
 try:
     import lightning
 except ModuleNotFoundError as error:
-    raise MissingExtra(f"{error.name} is not installed; get it with: pip install 'mfbo[lightning]'") from error
+    raise MissingExtra.of(error.name or "lightning", "lightning") from error
 
 if TYPE_CHECKING:
     from mfbo.context import Context

@@ -24,7 +24,7 @@ from mfbo.trial import Measurement
 
 for _name in ("torch", "transformers", "accelerate"):  # what a Trainer needs
     if find_spec(_name) is None:
-        raise MissingExtra(f"{_name} is not installed; get it with: pip install 'mfbo[trainer]'")
+        raise MissingExtra.of(_name, "trainer")
 import torch  # noqa: E402
 from transformers import PrinterCallback, TrainerCallback, TrainingArguments  # noqa: E402
 from transformers.utils import logging  # noqa: E402

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from mfbo.errors import BadValue
+from mfbo.errors import BadValue, MissingExtra
 from mfbo.templates import COMMAND, NAME, TEMPLATES
 
 
@@ -45,7 +45,7 @@ def init(file: Path, template: str) -> None:
         path.write_text(_own(text, file, command), encoding="utf-8")
         click.echo(f"{path} written")
     if chosen.needs and find_spec(chosen.needs) is None:
-        click.echo(f"it needs {chosen.needs}, which is not installed: pip install {chosen.install}")
+        click.echo(str(MissingExtra.of(chosen.needs, chosen.extra)))
     click.echo(f"try it as it is:\n  {command}")
 
 

@@ -43,7 +43,7 @@ def needed(module: str, extra: str) -> Any:
         return importlib.import_module(module)
     except ImportError as error:
         library = module.partition(".")[0]
-        raise MissingExtra(f"{library} is not installed; get it with: pip install 'mfbo[{extra}]'") from error
+        raise MissingExtra.of(library, extra) from error
 
 
 def check(path: Path, layout: Layout, extra: str) -> None:

@@ -110,7 +110,8 @@ class RunCounts:
 
     def plan_progress(self) -> str:
         """Finished and planned trials by level: ``level 1: 12 of 19 trials, level 2: 3 of 6``; empty without a plan."""
-        parts = [f"level {level}: {row.done} of {step.trials}" for level, (step, row) in enumerate(self._planned(), 1)]
+        rows = [(level, step, row) for level, (step, row) in enumerate(self._planned(), 1) if row.done]
+        parts = [f"level {level}: {row.done} of {step.trials}" for level, step, row in rows]
         return ", ".join([f"{parts[0]} trials", *parts[1:]]) if parts else ""
 
     def forecast_check(self) -> list[str]:

@@ -106,7 +106,7 @@ class LineDisplay(NoteDisplay):
         """Write why it ended and the result; measured beside expected costs."""
         if self._progress:
             self._progress.ended()
-            self._write(f"{status_words(status)}: {self._state(self._progress)}")
+            self._write(f"{status_words(status)}: {self._state(self._progress, by_level=False)}")
             for line in self._progress.counts.forecast_check():
                 self._write(line)
 
@@ -114,14 +114,14 @@ class LineDisplay(NoteDisplay):
         self._written += 1
         return self._written <= UNLIMITED_LINES or self._clock() >= self._wrote + 1.0
 
-    def _state(self, progress: Progress) -> str:
+    def _state(self, progress: Progress, by_level: bool = True) -> str:
         """The used part of the limits, trials, failures and the incumbent, in one line."""
         cost, *others = progress.meters()
         words = [f"{cost.words} ({100 * cost.share:.0f}%)" if cost.limited else cost.words]
         words += [f"{meter.name} {meter.words}" for meter in others if meter.name != "trials"]
         trials = next((meter.words for meter in others if meter.name == "trials"), str(progress.counts.finished))
         words.append(f"{trials} trial{'' if trials == '1' else 's'}")
-        if done := progress.counts.plan_progress():
+        if by_level and (done := progress.counts.plan_progress()):
             words.append(done)
         if progress.counts.failed:
             words.append(f"{progress.counts.failed} failed")

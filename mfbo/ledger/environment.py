@@ -6,12 +6,14 @@ import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
-LIBRARIES = ("mfbo", "smac", "ConfigSpace", "numpy", "scikit-learn", "torch", "torchvision", "transformers", "datasets")
+from mfbo import __version__
+
+LIBRARIES = ("smac", "ConfigSpace", "numpy", "scikit-learn", "torch", "torchvision", "transformers", "datasets")
 
 
 def versions() -> dict[str, str]:
     """Versions of Python and of the libraries that results depend on; those not installed are absent."""
-    found = {"python": platform.python_version()}
+    found = {"python": platform.python_version(), "mfbo": __version__}
     for name in LIBRARIES:
         try:
             found[name] = version(name)

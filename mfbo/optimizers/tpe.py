@@ -44,7 +44,7 @@ class Tpe:
         try:
             self._optuna = importlib.import_module("optuna")
         except ImportError as error:
-            raise MissingExtra("optuna is not installed; get it with: pip install 'mfbo[tpe]'") from error
+            raise MissingExtra.of("optuna", "tpe") from error
         self._optuna.logging.set_verbosity(self._optuna.logging.ERROR)
         steps = [eta**level for level in range(len(rungs))]
         with warnings.catch_warnings():

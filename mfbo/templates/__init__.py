@@ -11,22 +11,22 @@ class Template(NamedTuple):
     Attributes:
         file: its name.
         needs: the library that it imports beside those of mfbo; empty for none.
-        install: what to say to pip for it.
+        extra: of mfbo that brings it; empty for none.
         space: the file with its space, for a command; empty for a task.
     """
 
     file: str
     needs: str = ""
-    install: str = ""
+    extra: str = ""
     space: str = ""
 
 
 NAME = "mytask"  # in their texts, for the name of the user's file
 COMMAND = '"python {file} --lr {{lr}} --l2 {{l2}} --epochs {{epochs}} --data {{data}} --checkpoint {{checkpoint}}"'
 TEMPLATES = {
-    "torch": Template("pytorch.py", "torch", "torch"),
+    "torch": Template("pytorch.py", "torch", "vision"),
     "sklearn": Template("estimator.py"),
-    "lightning": Template("lightning_module.py", "lightning", "'mfbo[lightning]'"),
-    "transformers": Template("finetuning.py", "accelerate", "'mfbo[trainer]'"),
+    "lightning": Template("lightning_module.py", "lightning", "lightning"),
+    "transformers": Template("finetuning.py", "accelerate", "trainer"),
     "command": Template("script.py", space="script.yaml"),
 }

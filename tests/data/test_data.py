@@ -226,7 +226,7 @@ def test_an_unknown_name_is_answered_with_the_nearest():
 
 
 def test_a_missing_library_names_the_extra():
-    with pytest.raises(MissingExtra, match=r"pip install 'mfbo\[text\]'"):
+    with pytest.raises(MissingExtra, match=r"pip install 'mfbo-tune\[text\]'"):
         parquet.needed("no_such_library", "text")
 
 

@@ -135,5 +135,5 @@ def test_tpe_ends_where_the_space_is_used_up():
 def test_tpe_without_optuna_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
     task = Task("q", quadratic_space(), lambda *_: 0.0, FIDELITY)
-    with pytest.raises(MissingExtra, match=r"mfbo\[tpe\]"):
+    with pytest.raises(MissingExtra, match=r"mfbo-tune\[tpe\]"):
         make("tpe", task, RUNGS, 0)

@@ -372,7 +372,7 @@ def test_the_forecast_stands_beside_what_happened():
 def test_a_log_holds_the_forecast_against_what_happened(tmp_path):
     run = made_run((0.5, MADE[0], 20), (0.4, MADE[0], 40), (0.3, MADE[1], 90), plan=plan_for(MADE[:3]), folder=tmp_path)
     counts = RunCounts.of(run)
-    assert counts.plan_progress() == "level 1: 2 of 9 trials, level 2: 1 of 3, level 3: 0 of 1"
+    assert counts.plan_progress() == "level 1: 2 of 9 trials, level 2: 1 of 3"
     assert counts.forecast_check() == [
         "  level 1 (all data, 1 epoch): 2 of 9 trials, 30s each, 25s expected",
         "  level 2 (all data, 3 epochs): 1 of 3 trials, 1m30s each, 1m15s expected",

@@ -116,5 +116,5 @@ def test_damaged_data_is_one_line(network, tmp_path, monkeypatch):
 
 def test_without_onnxruntime_the_line_says_what_to_install(network, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(MissingExtra, match=r"mfbo\[lcbench\]"):
+    with pytest.raises(MissingExtra, match=r"mfbo-tune\[lcbench\]"):
         mfbo.tune("lcbench-3945", "2x", optimizer="random")

@@ -162,10 +162,10 @@ def test_nothing_is_written_over(place):
     for words in (["mine.py"], ["mine.py", "--template", "command"]):
         done = init(*words)
         assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
-        assert "'mine.py' is there already, and is not written over" in done.stderr
+        assert "'mine.py' exists and is not overwritten" in done.stderr
     Path("mine.py").unlink()
     done = init("mine.py", "--template", "command")
-    assert "'mine.yaml' is there already" in done.stderr
+    assert "'mine.yaml' exists and is not overwritten" in done.stderr
     assert not Path("mine.py").exists()
     assert Path("mine.yaml").read_text() == "kept"
 
@@ -182,7 +182,7 @@ def test_what_is_not_installed_is_named(monkeypatch):
     module = importlib.import_module("mfbo.cli.init")  # the package has the command under that name
     monkeypatch.setattr(module, "find_spec", lambda name: None)
     assert (
-        "it needs lightning, which is not installed: pip install 'mfbo[lightning]'"
+        "lightning is not installed; get it with: pip install 'mfbo-tune[lightning]', or '.[lightning]' in a clone"
         in init("own.py", "--template", "lightning").output
     )
 

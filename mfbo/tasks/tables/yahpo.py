@@ -40,7 +40,7 @@ class Network:
         try:
             onnxruntime = importlib.import_module("onnxruntime")
         except ImportError as error:
-            raise MissingExtra("onnxruntime is not installed; get it with: pip install 'mfbo[lcbench]'") from error
+            raise MissingExtra.of("onnxruntime", "lcbench") from error
         missing = [name for name in FILES if not (folder / name).is_file()]
         if missing:
             raise BadData(
