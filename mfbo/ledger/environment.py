@@ -6,17 +6,17 @@ import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
-from mfbo import __version__
+from mfbo.errors import DISTRIBUTION
 
 LIBRARIES = ("smac", "ConfigSpace", "numpy", "scikit-learn", "torch", "torchvision", "transformers", "datasets")
 
 
 def versions() -> dict[str, str]:
     """Versions of Python and of the libraries that results depend on; those not installed are absent."""
-    found = {"python": platform.python_version(), "mfbo": __version__}
-    for name in LIBRARIES:
+    found = {"python": platform.python_version()}
+    for name, distribution in {"mfbo": DISTRIBUTION, **dict(zip(LIBRARIES, LIBRARIES, strict=True))}.items():
         try:
-            found[name] = version(name)
+            found[name] = version(distribution)
         except PackageNotFoundError:
             continue
     return found
