@@ -64,14 +64,16 @@ class Context:
         """Seconds since the trial began."""
         return self._seconds() - self._began
 
-    def report(self, loss: float, *, epoch: int | None = None, cost: float | None = None) -> None:
+    def report(self, loss: float, *, epoch: float | None = None, cost: float | None = None) -> None:
         """Say how the training goes, once an epoch; ends the trial in order when its time is up.
 
-        Within long epochs, say how far it is with `poll`, or report with `epoch`: without it each report is an epoch.
+        Within long epochs, say how far it is with `poll`, or report with a fraction as `epoch`, so that a trial that is
+        stopped there has a result; without `epoch` each report is an epoch.
 
         Args:
             loss: validation loss now, lower is better. NaN or infinity ends the trial as ``diverged``.
-            epoch: epochs done, those of the checkpoint included; default: one more than at the last report.
+            epoch: epochs done, those of the checkpoint included, with the fraction of one that was begun; default: one
+                more than at the last report.
             cost: seconds of this trial so far, for surrogates that charge a predicted cost.
 
         Raises:
@@ -79,8 +81,8 @@ class Context:
             ValueError: an epoch or a cost below 0, or a cost that is not finite.
         """
         last = self.reports[-1].epoch if self.reports else self.start_epoch
-        done = last + 1 if epoch is None else index(epoch)
-        if done < 0 or (cost is not None and not 0 <= cost < math.inf):
+        done = int(last) + 1 if epoch is None else _epochs(epoch)
+        if not 0 <= done < math.inf or (cost is not None and not 0 <= cost < math.inf):
             raise ValueError(f"report(epoch={epoch!r}, cost={cost!r}): give what is finite and not below 0")
         self.virtual = self.virtual or cost is not None
         if not math.isfinite(loss):
@@ -142,6 +144,16 @@ class Context:
     def pace(self) -> Pace | None:
         """How fast the trial went; None on a virtual clock, or where it has told nothing."""
         return None if self.virtual else self._clock.pace(self.evaluation)
+
+
+def _epochs(value: float) -> float:
+    """A number of epochs in plain Python, whole ones as an int; TypeError where it is none."""
+    try:
+        return index(value)  # type: ignore[arg-type]
+    except TypeError:
+        if not isinstance(value, float):
+            raise
+    return int(value) if math.isfinite(value) and value == int(value) else float(value)
 
 
 class Clock:

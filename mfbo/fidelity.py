@@ -1,15 +1,19 @@
-"""Fidelity: data fraction x epochs, and the paths that one scalar of work takes through them.
+"""Fidelity: data fraction x epochs x size of the inputs, and the paths that one scalar of work takes through them.
 
-Work z is the number of samples seen, as a fraction of a full evaluation: ``epochs/max_epochs * data/max_data``. A
+Work z is what is seen, as a fraction of a full evaluation: ``epochs/max_epochs * data/max_data * size/max_size``. A
 path says which rung stands for which z:
 
 - ``epochs``: all data, fewer epochs. A promoted configuration goes on from its checkpoint.
 - ``data``: all epochs on a smaller subset. Each rung starts from scratch, as its epochs are all spent.
-- ``joint``: both shrink, each in proportion to its own range on a log scale.
+- ``joint``: all shrink, each in proportion to its own range on a log scale.
+
+The size of the inputs, such as the words of a text or the pixels of an image, shrinks on the path ``joint`` alone.
 
 >>> fidelity = Fidelity(epochs=(1, 27), data=(0.1, 1.0))
 >>> [str(rung) for rung in fidelity.ladder(path="joint")]
 ['25% of the data, 4 epochs', '43% of the data, 7 epochs', '64% of the data, 14 epochs', 'all data, 27 epochs']
+>>> str(Fidelity(epochs=(1, 27), data=(0.1, 1.0), size=(0.25, 1.0)).rung(0.01))
+'22% of the data, 3 epochs, inputs at 40%'
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from types import UnionType
+from typing import Any
 
 from mfbo.errors import BadValue, UnknownName
 from mfbo.trial import Rung
@@ -33,6 +38,7 @@ class Fidelity:
     Attributes:
         epochs: integers of 1 or more.
         data: fractions of the training data in (0, 1].
+        size: fractions of each input in (0, 1], in the measure that its cost grows by.
 
     Raises:
         BadValue: a range is empty, reversed or outside its bounds.
@@ -40,48 +46,57 @@ class Fidelity:
 
     epochs: tuple[int, int] | int = 1
     data: tuple[float, float] | float = 1.0
+    size: tuple[float, float] | float = 1.0
 
     def __post_init__(self) -> None:
         if not _is_range(self.epochs, int):
             raise BadValue(f"fidelity epochs={self.epochs!r}: give (lowest, full) as integers, 1 <= lowest <= full")
-        if not (_is_range(self.data, float | int) and self.data_range[1] <= 1):
-            raise BadValue(f"fidelity data={self.data!r}: give (lowest, full) as fractions, 0 < lowest <= full <= 1")
+        for name, value in (("data", self.data), ("size", self.size)):
+            if not (_is_range(value, float | int) and _pair(value)[1] <= 1):
+                raise BadValue(f"fidelity {name}={value!r}: give (lowest, full) as fractions, 0 < lowest <= full <= 1")
 
     @property
     def epoch_range(self) -> tuple[int, int]:
         """(lowest, full) epochs."""
-        return self.epochs if isinstance(self.epochs, tuple) else (self.epochs, self.epochs)
+        return _pair(self.epochs)
 
     @property
     def data_range(self) -> tuple[float, float]:
         """(lowest, full) fraction of the data."""
-        return self.data if isinstance(self.data, tuple) else (self.data, self.data)
+        return _pair(self.data)
+
+    @property
+    def size_range(self) -> tuple[float, float]:
+        """(lowest, full) fraction of each input."""
+        return _pair(self.size)
 
     @property
     def full(self) -> Rung:
         """The rung of a full evaluation."""
-        return Rung(self.epoch_range[1], self.data_range[1], 1.0)
+        return Rung(self.epoch_range[1], self.data_range[1], 1.0, self.size_range[1])
 
     @property
     def default_path(self) -> str:
-        """``joint`` where both dimensions have a range, else the one that has."""
+        """``joint`` where several dimensions have a range, else the one that has."""
         epochs, data = self._varies
-        return "joint" if epochs and data else "data" if data else "epochs"
+        several = (epochs and data) or self.size_range[0] < self.size_range[1]
+        return "joint" if several else "data" if data else "epochs"
 
     @property
     def _varies(self) -> tuple[bool, bool]:
         return self.epoch_range[0] < self.epoch_range[1], self.data_range[0] < self.data_range[1]
 
-    def work(self, epochs: int, data: float) -> float:
-        """Work of so many epochs on such a fraction, as a fraction of a full evaluation."""
-        return (epochs / self.epoch_range[1]) * (data / self.data_range[1])
+    def work(self, epochs: int, data: float, size: float | None = None) -> float:
+        """Work of so many epochs on such a fraction of data and inputs (None: whole), as one of a full evaluation."""
+        part = 1.0 if size is None else size / self.size_range[1]
+        return (epochs / self.epoch_range[1]) * (data / self.data_range[1]) * part
 
     def lowest_work(self, path: str | None = None) -> float:
         """Work of the cheapest evaluation on `path`."""
         path = self._check(path)
         epochs = self.epoch_range[0] if path != "data" else self.epoch_range[1]
         data = self.data_range[0] if path != "epochs" else self.data_range[1]
-        return self.work(epochs, data)
+        return self.work(epochs, data, self.size_range[0] if path == "joint" else None)
 
     def rung(self, work: float, path: str | None = None) -> Rung:
         """The rung that spends `work` on `path`: epochs are rounded, the data fraction then makes up for it.
@@ -94,13 +109,17 @@ class Fidelity:
         lowest = self.lowest_work(path)
         work = min(1.0, max(work, lowest))
         (low_epochs, high_epochs), (low_data, high_data) = self.epoch_range, self.data_range
+        low_size, high_size = self.size_range
         if path == "epochs":
             epochs = min(high_epochs, max(low_epochs, round(work * high_epochs)))
-            return Rung(epochs, high_data, self.work(epochs, high_data))
-        share = 1.0 if path == "data" else math.log(low_data / high_data) / math.log(lowest) if lowest < 1 else 0.0
-        epochs = min(high_epochs, max(low_epochs, round(high_epochs * work ** (1 - share))))
-        data = min(high_data, max(low_data, high_data * (work * high_epochs / epochs)))
-        return Rung(epochs, data, self.work(epochs, data))
+            return Rung(epochs, high_data, self.work(epochs, high_data), high_size)
+        log = math.log(lowest) if lowest < 1 else -math.inf
+        narrowed = math.log(low_size / high_size) / log if path == "joint" else 0.0
+        share = 1.0 if path == "data" else math.log(low_data / high_data) / log
+        size = high_size * work**narrowed
+        epochs = min(high_epochs, max(low_epochs, round(high_epochs * work ** (1 - share - narrowed))))
+        data = min(high_data, max(low_data, high_data * (work * high_epochs / epochs * high_size / size)))
+        return Rung(epochs, data, self.work(epochs, data, size), size)
 
     def ladder(self, path: str | None = None, eta: int = ETA, most: int = MAX_RUNGS, top: float = 1.0) -> list[Rung]:
         """Rungs from low to `top`, work growing `eta`-fold, each a different one.
@@ -125,6 +144,11 @@ class Fidelity:
         if path == "epochs" and not epochs and data:
             raise BadValue("fidelity 'epochs': this task has no range of epochs; use 'data'")
         return path
+
+
+def _pair(value: Any) -> tuple[Any, Any]:
+    """(lowest, full) of a range, or of one number."""
+    return value if isinstance(value, tuple) else (value, value)
 
 
 def _is_range(value: object, kind: type | UnionType) -> bool:

@@ -17,23 +17,26 @@ Status: TypeAlias = Literal[
 
 @dataclass(frozen=True)
 class Rung:
-    """One point of the fidelity: how much of the data, for how many epochs.
+    """One point of the fidelity: how much of the data, for how many epochs, and how much of each input.
 
     Attributes:
         epochs: passes over the subset, at least 1.
         data: fraction of the training data in (0, 1].
-        work: z, epochs x data as a fraction of a full evaluation, in (0, 1].
+        work: z, epochs x data x size as a fraction of a full evaluation, in (0, 1].
+        size: fraction of each input that is read, such as the words of a text or the pixels of an image, in (0, 1].
     """
 
     epochs: int = 1
     data: float = 1.0
     work: float = 1.0
+    size: float = 1.0
 
     def __str__(self) -> str:
-        """In words: ``19% of the data, 6 epochs``."""
+        """In words: ``19% of the data, 6 epochs``, and ``inputs at 25%`` where they are cut down."""
         percent = f"{100 * self.data:.2g}" if self.data < 0.995 else "over 99"
         share = "all data" if self.data >= 1 else f"{percent}% of the data"
-        return f"{share}, {self.epochs} epoch{'' if self.epochs == 1 else 's'}"
+        inputs = "" if self.size >= 1 else f", inputs at {100 * self.size:.2g}%"
+        return f"{share}, {self.epochs} epoch{'' if self.epochs == 1 else 's'}{inputs}"
 
 
 @dataclass(frozen=True)
@@ -82,12 +85,12 @@ class Report(NamedTuple):
     """One point of a learning curve; a run has hundreds of thousands, so it is a tuple.
 
     Attributes:
-        epoch: epochs done when it was reported.
+        epoch: epochs done when it was reported, with the fraction of one that was begun.
         loss: validation loss then.
         cost: seconds of this trial until then (virtual ones on a virtual clock).
     """
 
-    epoch: int
+    epoch: float
     loss: float
     cost: float
 

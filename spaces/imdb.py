@@ -45,12 +45,12 @@ def space() -> ConfigurationSpace:
     """The three hyperparameters that the study compares optimizers on."""
     found = ConfigurationSpace(name="imdb")
     found.add(
-        # Peak step size, no unit. The study's range; Adam's default 1e-3 (Kingma & Ba 2015) is its middle.
-        Float("learning_rate", (1e-4, 1e-2), default=1e-3, log=True),
-        # Reviews a step. The study's values.
-        OrdinalHyperparameter("batch_size", [32, 64, 128], default_value=64),
+        # Peak step size, no unit. The study's range; trainings of minutes want its upper part.
+        Float("learning_rate", (1e-4, 1e-2), default=5e-3, log=True),
+        # Reviews a step. The study's values; small ones take more steps in the same time.
+        OrdinalHyperparameter("batch_size", [32, 64, 128], default_value=32),
         # Units of the LSTM. The study's values; doubling them makes a step two to four times as dear.
-        OrdinalHyperparameter("hidden_size", [128, 256, 512], default_value=256),
+        OrdinalHyperparameter("hidden_size", [128, 256, 512], default_value=128),
     )
     return found
 
@@ -59,7 +59,7 @@ def wide() -> ConfigurationSpace:
     """What a practitioner would also tune; see the module for the names."""
     optimizer = Categorical("optimizer", ["adam", "sgd"], default="adam")
     # As in `space`, and only for Adam: what suits it is a hundredth of what suits SGD.
-    learning_rate = Float("learning_rate", (1e-4, 1e-2), default=1e-3, log=True)
+    learning_rate = Float("learning_rate", (1e-4, 1e-2), default=5e-3, log=True)
     # SGD's peak step size: a hundred times Adam's, as in `cifar10`.
     sgd_learning_rate = Float("sgd_learning_rate", (1e-2, 1.0), default=0.1, log=True)
     # A fraction of the last step. Sutskever et al. 2013: 0.9 to 0.99 for recurrent networks.
@@ -75,7 +75,7 @@ def wide() -> ConfigurationSpace:
         sgd_learning_rate,
         momentum,
         # As in `space`.
-        OrdinalHyperparameter("batch_size", [32, 64, 128], default_value=64),
+        OrdinalHyperparameter("batch_size", [32, 64, 128], default_value=32),
         # As in `space`.
         OrdinalHyperparameter("hidden_size", [128, 256, 512], default_value=256),
         # Numbers a word; pretrained embeddings come in 50 to 300 (Pennington et al. 2014).

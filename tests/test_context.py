@@ -76,8 +76,8 @@ def test_no_report_has_an_epoch_or_a_cost_below_zero_or_without_end(epoch, cost)
         assert context.reports[0].epoch == (1 if epoch is None else epoch)
 
 
-@pytest.mark.parametrize("epoch", [1.5, "1", 1.0])
-def test_an_epoch_is_a_whole_number(epoch):
+@pytest.mark.parametrize("epoch", ["1", None.__class__, [1]])
+def test_an_epoch_is_a_number(epoch):
     with pytest.raises(TypeError):
         Context().report(0.5, epoch=epoch)
 

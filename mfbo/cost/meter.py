@@ -45,6 +45,11 @@ class Meter:
         return self._account.budget.unit
 
     @property
+    def knows(self) -> bool:
+        """Whether there is anything to predict from."""
+        return self._model is not None and self._model.known
+
+    @property
     def grace(self) -> float:
         """Seconds that all trials in flight may go on for, together, once the limit is reached; so it still holds."""
         amount = self._account.budget.amount if self.unit == "s" else math.inf
@@ -83,17 +88,17 @@ class Meter:
         """Work of a trial, as a fraction of a full evaluation; without a result, what it reported, or an epoch."""
         epochs = outcome.rung.epochs - outcome.start_epoch
         if outcome.failed or outcome.status == "lost":
-            last = outcome.reports[-1].epoch - outcome.start_epoch if outcome.reports else 0
+            last = int(outcome.reports[-1].epoch) - outcome.start_epoch if outcome.reports else 0
             epochs = min(epochs, max(last, 1))
         elif outcome.loss is None:
             epochs = min(epochs, 1)
-        return self._task.fidelity.work(max(0, epochs), outcome.rung.data)
+        return self._task.fidelity.work(max(0, epochs), outcome.rung.data, outcome.rung.size)
 
     def predict(self, rung: Rung, start_epoch: int, config: Config | None = None) -> float:
         """What going from `start_epoch` to the end of `rung` will cost, in the unit; 0 where nothing is known yet."""
         if self._model is not None and self._model.known:
             return self._model.seconds(rung, start_epoch, config)
-        work = self._task.fidelity.work(max(0, rung.epochs - start_epoch), rung.data)
+        work = self._task.fidelity.work(max(0, rung.epochs - start_epoch), rung.data, rung.size)
         if self.unit == "x" and not self._task.full_cost:
             return work
         if self._worked:

@@ -130,7 +130,7 @@ class CostModel:
         return float(base[0]) * factor * own * self._level
 
     def _work(self, epochs: float, rung: Rung) -> float:
-        return self._task.fidelity.work(1, rung.data) * epochs
+        return self._task.fidelity.work(1, rung.data, rung.size) * epochs
 
     def _base(self, epochs: Floats, work: Floats) -> Floats:
         total: Floats = np.maximum(LEAST, self._start + self._evaluation * epochs + self._training * work)

@@ -76,7 +76,7 @@ def lines(plan: Plan, price: str | None = None, now: datetime | None = None) -> 
     words += [f"  {text}" for text in (_money(plan, paid), _end(plan, now, paid), _twice(plan, paid)) if text]
     if plan.bound:
         spent = seconds(plan.spent) + beside(paid, plan.spent)
-        words.append(f"  these costs are lower bounds: the test run gave no per-epoch reports in {spent}")
+        words.append(f"  these costs are a guess, and may be far too low: the test run gave no report in {spent}")
     if plan.note:
         words.append(f"  {clean(plan.note)}")
     return words
@@ -87,11 +87,10 @@ def headline(plan: Plan, price: Price | None = None) -> str:
     budget, verb = amount(plan.budget, plan.unit) + beside(price, plan.budget), "would take" if plan.lowered else "take"
     epochs = f"{plan.epochs} epoch{'' if plan.epochs == 1 else 's'} on all data"
     here = " here" if plan.measured else ""
-    full = ("at least " if plan.bound else "") + about(plan.full, plan.unit) + beside(price, plan.full)
+    full = about(plan.full, plan.unit) + beside(price, plan.full)
     if not any(step.trials for step in plan.steps):
         return f"{epochs} {verb} {full}{here}; {budget} is too short for even one trial"
-    most = "at most " if plan.bound else ""
-    return f"{epochs} {verb} {full}{here}; {budget} buys {most}{_bought(plan.steps)}"
+    return f"{epochs} {verb} {full}{here}; {budget} buys {_bought(plan.steps)}"
 
 
 def about(value: float, unit: str) -> str:

@@ -13,6 +13,7 @@ from mfbo.errors import RunPaused
 from mfbo.evidence.curves import Incumbent
 from mfbo.executors import Allowance
 from mfbo.executors.evaluate import DISK_ERRORS
+from mfbo.optimizers.spec import GrowsLadder
 
 if TYPE_CHECKING:
     from mfbo.cost.meter import Meter
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from mfbo.ledger.observer import Observer
     from mfbo.ledger.run import Result, Run
     from mfbo.optimizers.spec import Optimizer
+    from mfbo.planning.growth import Growth
     from mfbo.task import Task
     from mfbo.trial import Outcome, Rung, Trial
 
@@ -43,6 +45,7 @@ class Loop:
         observer: is told what happens.
         interrupted: whether the user asked to stop.
         retention: of the run's checkpoints; None if every trial starts from scratch.
+        growth: says when the ladder grows; None where it cannot.
     """
 
     def __init__(
@@ -56,10 +59,11 @@ class Loop:
         observer: Observer,
         interrupted: Callable[[], bool],
         retention: Retention | None,
+        growth: Growth | None = None,
     ) -> None:
         self._task, self._optimizer, self._executor = task, optimizer, executor
         self._ledger, self._meter, self._observer = ledger, meter, observer
-        self._interrupted, self._retention = interrupted, retention
+        self._interrupted, self._retention, self._growth = interrupted, retention, growth
         self._thinking = 0.0
         self._asks: deque[float] = deque(maxlen=10)
         self._virtual = task.simulated
@@ -175,7 +179,7 @@ class Loop:
     def _start(self, trial: Trial) -> bool:
         """Submit `trial`, at a lower rung where the rest of the budget pays for no more; whether it pays for any."""
         start = self._start_epoch(trial)
-        rung = self._meter.fit(trial.rung, start, self._useful(trial.rung), trial.config)
+        rung = self._meter.fit(trial.rung, start, self._useful(trial.rung), trial.config) or self._first(trial)
         if rung is None or self._meter.over(self._executor.now, self.thinking):
             return False
         self._meter.reserve(trial.id, rung, start, trial.config)
@@ -184,6 +188,12 @@ class Loop:
         self._watchdog.submitted(trial.id)
         self._executor.submit(lowered, start, self._began.pop(trial.id, None))
         return True
+
+    def _first(self, trial: Trial) -> Rung | None:
+        """Where nothing is known yet, the cheapest rung, whatever the forecast: what is reported on the way counts."""
+        if self._virtual or self._meter.unit != "s" or self._executor.busy or self._incumbent.best is not None:
+            return None
+        return min((trial.rung, *self._useful(trial.rung)), key=lambda rung: rung.work)
 
     def _useful(self, rung: Rung) -> list[Rung]:
         """Rungs below `rung` whose result could still become the incumbent."""
@@ -239,6 +249,19 @@ class Loop:
             raise RunPaused(no_worker(run, outcome.error))
         if self._retention:
             self._retention.after(result, self._incumbent.best, self._optimizer.pending())
+        self._grow()
+
+    def _grow(self) -> None:
+        """Have another rung on top, if trials cost so little that the budget pays for a search with it."""
+        rungs = self._growth.grown() if self._growth else None
+        if rungs is None or not isinstance(self._optimizer, GrowsLadder):
+            return
+        self._ledger.ladder(rungs)
+        self._optimizer.grow(rungs)
+        self._incumbent, self._levels = Incumbent(rungs), rungs
+        for result in self._ledger.run.results:
+            self._incumbent.add(result)
+        self._observer.note(f"trials cost little enough for a higher level: {rungs[-1]}")
 
     def _again(self, trial: Trial, outcome: Outcome) -> Outcome:
         """Have a lost trial run again, unless it seems to be what the machines are lost of."""

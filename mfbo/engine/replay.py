@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from mfbo.errors import BadLedger, RunChanged
 from mfbo.ledger.environment import versions
-from mfbo.optimizers.spec import AcceptsResults
+from mfbo.optimizers.spec import AcceptsResults, GrowsLadder
 from mfbo.trial import config_key
 
 if TYPE_CHECKING:
-    from mfbo.ledger.run import Header, Run
+    from mfbo.ledger.run import Run
     from mfbo.optimizers.spec import Optimizer
     from mfbo.search import Search
     from mfbo.task import Task
@@ -90,15 +90,20 @@ def _next(optimizer: Optimizer, run: Run, kind: str, index: int) -> Trial | None
         if isinstance(optimizer, AcceptsResults):
             optimizer.add_result(run.told[index])
         return None
+    if kind == "ladder":
+        if not isinstance(optimizer, GrowsLadder):
+            raise TypeError("an optimizer whose ladder does not grow")
+        optimizer.grow(run.ladder(index + 1))
+        return None
     result = run.results[index]
     if result.outcome.final:
         optimizer.tell(result.trial, result.outcome)
     return None
 
 
-def begun(task: Task, header: Header) -> Optimizer:
+def begun(task: Task, run: Run) -> Optimizer:
     """The optimizer of a run at its beginning."""
-    return build(header.search, task, header.rungs, header.known)
+    return build(run.header.search, task, run.ladder(0), run.header.known)
 
 
 def build(search: Search, task: Task, rungs: Sequence[Rung], known: Sequence[Known] = ()) -> Optimizer:
@@ -123,7 +128,7 @@ def _optimizer(run: Run) -> Optimizer:
     from mfbo.space import kept_space
     from mfbo.task import Task
 
-    return begun(Task("replayed", kept_space(run.header.space), _never, grid=run.header.grid), run.header)
+    return begun(Task("replayed", kept_space(run.header.space), _never, grid=run.header.grid), run)
 
 
 def _never(*arguments: object) -> float:

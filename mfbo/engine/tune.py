@@ -32,6 +32,7 @@ from mfbo.ledger.observer import Observer
 from mfbo.ledger.run import Header, Limits, Run
 from mfbo.optimizers.registry import names_with, spec_of
 from mfbo.planning import planner
+from mfbo.planning.growth import Growth, closing, grows
 from mfbo.search import Search, SearchOptions
 from mfbo.settings import Settings, resumed
 from mfbo.space import is_space_file, kept_space, prior_of
@@ -60,6 +61,7 @@ def tune(
     command: str = "",
     warm_start: Run | Path | str | None = None,
     like: Plan | None = None,
+    grow: bool = True,
     **asked: Unpack[SearchOptions],
 ) -> TuneResult:
     """Search for the best configuration of `task` within the limits; at least one of them is needed.
@@ -80,6 +82,7 @@ def tune(
         observer: is told what happens.
         command: what the user typed, for the ledger.
         warm_start: an earlier run of the same task, in this space or another one, to begin with as far as it fits.
+        grow: whether the ladder may grow upward where trials cost less than was planned; not in what is compared.
         like: the plan of another run of this task, to be compared with: what it measured is taken and charged instead
             of measuring anew, and the top rung is the same.
         asked: options of the search by name: `optimizer`, `seed`, `fidelity` (its path), `eta`, `min_fidelity`,
@@ -123,6 +126,7 @@ def tune(
         known=known,
         command=command,
         plan=planned,
+        grows=grow and like is None and grows(search) and not task.simulated,
     )
     folder = Path(out) if out is not None else None
     new = folder is not None and not folder.exists()
@@ -241,7 +245,7 @@ def resume(
         changes = {name: value for name, value in new.items() if value is not None}
         preflight.limits(replace(known.limits, **changes))
         preflight.same_unit(known.limits, changes)
-        chosen = begun(task, header)
+        chosen = begun(task, known)
         rebuild(chosen, known)
         _prepare(task, settings)
         if changes:
@@ -277,7 +281,8 @@ def _run(
             assert root is not None
             checkpoints = Checkpoints(root / "checkpoints")
             most = None if settings.max_disk is None else settings.max_disk * 2**30
-            retention = Retention(checkpoints, run.header.rungs[-1].epochs, most)
+            last = task.fidelity.epoch_range[1] if run.header.grows else run.header.rungs[-1].epochs
+            retention = Retention(checkpoints, last, most)
             retention.read(run)
         logs = None if run.folder is None else (run.folder / "logs").absolute()
         setting = Setting(run.header.seed, settings.device, settings.options, checkpoints, logs, scratch)
@@ -301,6 +306,7 @@ def _run(
             observer=observer,
             interrupted=interrupt,
             retention=retention,
+            growth=Growth(task, run, meter) if run.header.grows and meter.unit == "s" else None,
         )
         observer.began(run)
         status = "killed"
@@ -308,6 +314,8 @@ def _run(
             status = loop.run()
         finally:
             observer.ended(status)
+            if run.header.grows and (said := closing(task, run, meter)):
+                observer.note(said)
         ledger.end(status, thinking=loop.thinking, charge=loop.thinking if meter.unit == "s" else 0.0)
     if checkpoints is not None:
         try:
@@ -390,6 +398,7 @@ def _header(
     known: tuple[Known, ...],
     command: str,
     plan: Plan,
+    grows: bool,
 ) -> Header:
     space = fingerprint.space_dict(task.space)
     return Header(
@@ -411,6 +420,7 @@ def _header(
         command=command,
         created=_now(),
         plan=plan,
+        grows=grows,
     )
 
 

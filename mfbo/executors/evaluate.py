@@ -256,9 +256,13 @@ def reached(fidelity: Fidelity, outcome: Outcome) -> Outcome:
     """A stopped trial as the partial result that its last report makes of it."""
     if not outcome.reports:
         return replace(outcome, loss=None)
-    last = outcome.reports[-1]
-    epochs = min(last.epoch, outcome.rung.epochs)
-    rung = replace(outcome.rung, epochs=epochs, work=fidelity.work(epochs, outcome.rung.data))
+    last, rung = outcome.reports[-1], outcome.rung
+    epochs = min(int(last.epoch), rung.epochs)
+    if epochs <= outcome.start_epoch and outcome.start_epoch:
+        return replace(outcome, loss=None)  # no whole epoch beyond what is known of it
+    if last.epoch < 1:  # no sample was seen twice: an epoch of so much less data
+        epochs, rung = 1, replace(rung, data=rung.data * max(last.epoch, 1e-6))
+    rung = replace(rung, epochs=epochs, work=fidelity.work(epochs, rung.data, rung.size))
     return replace(outcome, loss=last.loss, rung=rung)
 
 

@@ -43,7 +43,7 @@ class Mailbox:
         for line in whole.splitlines():
             with suppress(ValueError):  # half a line, where the disk was full
                 epoch, loss, cost = json.loads(line)
-                self._reports.append(Report(int(epoch), float(loss), float(cost)))
+                self._reports.append(Report(epoch, float(loss), float(cost)))
         return tuple(self._reports)
 
     def clear(self) -> None:

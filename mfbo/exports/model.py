@@ -62,7 +62,7 @@ def export(run: Run | Path | str, out: Path | str, trial: int | None = None) -> 
     epochs = best.outcome.rung.epochs
     root = run.folder / "checkpoints" if run.folder else None
     found = Checkpoints(root).find(best.trial.key, below=epochs + 1) if root else None
-    if found is None or found[0] != epochs:
+    if found is None or not _is_of(best, *found):
         raise RunError(
             f"run {str(run.folder)!r} keeps no model of trial {best.trial.id}: it was stopped, another was better, or "
             f"checkpoints were off; train it again: {_again(run, best)}"
@@ -74,6 +74,17 @@ def export(run: Run | Path | str, out: Path | str, trial: int | None = None) -> 
         "confusion": measured.get("confusion"),
     }
     return write_model(run, best, Path(out), found[1], rung=best.outcome.rung, seed=run.header.seed, facts=facts)
+
+
+def _is_of(best: Result, epochs: int, checkpoint: Path) -> bool:
+    """Whether the checkpoint after so many epochs holds the model that `best` measured.
+
+    One that was stopped within its first epoch counts as a whole epoch on less data; its model says what it came to.
+    """
+    measured = _read_measurement(checkpoint).get("loss")
+    if measured is not None and best.outcome.status == "stopped":
+        return bool(measured == best.outcome.loss)
+    return epochs == best.outcome.rung.epochs
 
 
 def keep_best(run: Run) -> Path | None:

@@ -75,7 +75,7 @@ class Tensorboard(Observer):
         trial, outcome = result.trial, result.outcome
         with self._writer(str(self._folder / f"trial-{trial.id:05d}")) as writer:
             for report in outcome.reports:
-                writer.add_scalar("loss", report.loss, report.epoch)
+                writer.add_scalar("loss", report.loss, int(report.epoch))
             measured = {"final/loss": outcome.loss, **{f"final/{name}": v for name, v in outcome.metrics.items()}}
             known = {name: value for name, value in measured.items() if value is not None}
             writer.add_hparams(_plain(trial.config), {**known, "final/cost": outcome.cost}, name="hparams")
@@ -122,7 +122,7 @@ class Mlflow(Observer):
         for key, value in trial.config.items():
             self._client.log_param(own, key, value)
         for report in outcome.reports:
-            self._client.log_metric(own, "loss", report.loss, step=report.epoch)
+            self._client.log_metric(own, "loss", report.loss, step=int(report.epoch))
         final = {"final_loss": outcome.loss, "cost": outcome.cost, **outcome.metrics}
         for key, number in final.items():
             if number is not None:

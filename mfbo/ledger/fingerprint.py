@@ -36,7 +36,8 @@ def source_hash(name: str) -> str:
 def fidelity_dict(task: Task, path: str | None) -> dict[str, Any]:
     """Ranges and path of the task's fidelity, as the header holds them."""
     epochs, data = task.fidelity.epoch_range, task.fidelity.data_range
-    return {"epochs": list(epochs), "data": list(data), "path": path or task.fidelity.default_path}
+    size = {"size": list(task.fidelity.size_range)} if task.fidelity.size_range != (1.0, 1.0) else {}
+    return {"epochs": list(epochs), "data": list(data), **size, "path": path or task.fidelity.default_path}
 
 
 def check_file(header: Header) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
@@ -28,11 +29,12 @@ from mfbo.ledger.schema import (
     outcome_of,
     outcome_record,
     rung_of,
+    rung_record,
     trial_of,
     whole,
 )
 from mfbo.search import Search
-from mfbo.trial import Known, Outcome, Trial
+from mfbo.trial import Known, Outcome, Rung, Trial
 
 FORMAT = 1
 FILE = "ledger.jsonl"
@@ -195,6 +197,8 @@ def _apply(run: Run, record: Record) -> None:
         run.add_result(_result(run, record))
     elif kind == "told":
         run.add_told(known_of(record))
+    elif kind == "ladder":
+        run.add_ladder(_grown(run, [rung_of(rung) for rung in record["rungs"]]))
     elif kind == "limits":
         run.limits = _limits(record["limits"])
     elif kind == "end":
@@ -203,6 +207,14 @@ def _apply(run: Run, record: Record) -> None:
         run.ended = None
     else:
         raise ValueError(f"unknown record {kind!r:.60}")
+
+
+def _grown(run: Run, rungs: list[Rung]) -> tuple[Rung, ...]:
+    """A ladder that begins with that of `run`."""
+    old = run.header.rungs
+    if tuple(rungs[: len(old)]) != old or len(rungs) <= len(old):
+        raise ValueError("a ladder that does not grow out of the one before")
+    return tuple(rungs)
 
 
 def _result(run: Run, record: Record) -> Result:
@@ -282,7 +294,7 @@ class Ledger:
 
     def ask(self, trial: Trial) -> None:
         """Record that `trial` starts."""
-        self._write({"record": "ask", "trial": trial.id, "config": trial.config, "rung": asdict(trial.rung)})
+        self._write({"record": "ask", "trial": trial.id, "config": trial.config, "rung": rung_record(trial.rung)})
         self.run.add_ask(trial)
 
     def result(self, trial: Trial, outcome: Outcome, *, thinking: float, charge: float, wall: float) -> Result:
@@ -302,6 +314,11 @@ class Ledger:
         self._write(record, sync=not outcome.virtual)
         self.run.add_result(result)
         return result
+
+    def ladder(self, rungs: Sequence[Rung]) -> None:
+        """Record that the ladder has grown to `rungs`."""
+        self._write({"record": "ladder", "rungs": [rung_record(rung) for rung in rungs]}, sync=True)
+        self.run.add_ladder(tuple(rungs))
 
     def limits(self, **changes: Any) -> None:
         """Record new limits, keywords as in `Limits`."""

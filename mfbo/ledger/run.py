@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,7 @@ class Header:
         hardware: machine, cores, memory, accelerator.
         command: what the user typed.
         created: date and time, ISO 8601 with time zone.
+        grows: whether the ladder may grow while the run goes on.
         plan: what the limits were expected to buy, and what was spent to find out; None where nobody asked.
     """
 
@@ -70,6 +71,7 @@ class Header:
     command: str = ""
     created: str = ""
     plan: Plan | None = None
+    grows: bool = False
 
     @property
     def optimizer(self) -> str:
@@ -120,7 +122,9 @@ class Run:
         results: in the order in which they came in.
         asks: every trial asked, by id.
         told: results from elsewhere, of which the optimizer was told; they cost nothing.
-        events: ``("ask", id)``, ``("result", index)`` and ``("told", index)`` in order, to replay an optimizer with.
+        ladders: those that the run had before its ladder grew to that of the header, in order.
+        events: ``("ask", id)``, ``("result", index)``, ``("told", index)`` and ``("ladder", index)``, after which the
+            ladder is `ladder` of the next index, in order, to replay an optimizer with.
         ended: why the run ended; None while it goes on or after a kill.
         torn: bytes of an incomplete last line.
         spent: charged so far, in the unit of the budget.
@@ -134,6 +138,7 @@ class Run:
     results: list[Result] = field(default_factory=list)
     asks: dict[int, Trial] = field(default_factory=dict)
     told: list[Known] = field(default_factory=list)
+    ladders: list[tuple[Rung, ...]] = field(default_factory=list)
     events: list[tuple[str, int]] = field(default_factory=list)
     ended: str | None = None
     torn: int = 0
@@ -166,6 +171,16 @@ class Run:
         self.events.append(("result", len(self.results)))
         self.results.append(result)
         self.spent, self.seconds, self.wall = result.spent, result.at, result.wall
+
+    def add_ladder(self, rungs: tuple[Rung, ...]) -> None:
+        """The ladder has grown to `rungs`."""
+        self.events.append(("ladder", len(self.ladders)))
+        self.ladders.append(self.header.rungs)
+        self.header = replace(self.header, rungs=rungs)
+
+    def ladder(self, index: int) -> tuple[Rung, ...]:
+        """The ladder after it had grown so many times; 0 is that which the run began with."""
+        return self.ladders[index] if index < len(self.ladders) else self.header.rungs
 
     def add_told(self, known: Known) -> None:
         """Take note of a result from elsewhere."""

@@ -39,7 +39,19 @@ def whole(value: Any, least: int = 0) -> int:
 
 def rung_of(record: Mapping[str, Any]) -> Rung:
     """The rung that `dataclasses.asdict` made `record` of; errors as in `outcome_of`."""
-    return Rung(whole(record["epochs"]), number(record["data"], 0), number(record["work"], 0))
+    size = number(record.get("size", 1.0), 0)
+    return Rung(whole(record["epochs"]), number(record["data"], 0), number(record["work"], 0), size)
+
+
+def rung_record(rung: Rung) -> Record:
+    """What `rung_of` reads; the size of inputs that are whole goes without saying."""
+    record = asdict(rung)
+    return record if rung.size != 1 else {name: value for name, value in record.items() if name != "size"}
+
+
+def epochs_of(value: Any) -> float:
+    """Epochs of a report: whole ones, or with the fraction of one that was begun; errors as in `number`."""
+    return value if type(value) is int and value >= 0 else number(value, 0)
 
 
 def trial_of(record: Record) -> Trial:
@@ -64,7 +76,7 @@ def known_of(record: Record) -> Known:
 
 def known_record(known: Known) -> Record:
     """What `known_of` reads."""
-    return {**known._asdict(), "rung": asdict(known.rung)}
+    return {**known._asdict(), "rung": rung_record(known.rung)}
 
 
 def outcome_of(record: Record) -> Outcome:
@@ -83,7 +95,9 @@ def outcome_of(record: Record) -> Outcome:
         train=number(record["cost"]["train"], 0),
         evaluation=number(record["cost"]["evaluation"], 0),
         metrics={str(name): number(value) for name, value in record["metrics"].items()},
-        reports=tuple(Report(whole(epoch), number(loss), number(cost, 0)) for epoch, loss, cost in record["reports"]),
+        reports=tuple(
+            Report(epochs_of(epoch), number(loss), number(cost, 0)) for epoch, loss, cost in record["reports"]
+        ),
         error=None if error is None else str(error),
         virtual=bool(record["virtual"]),
         start_epoch=whole(record["start_epoch"]),
@@ -95,7 +109,7 @@ def outcome_record(outcome: Outcome) -> Record:
     return {
         "status": outcome.status,
         "loss": outcome.loss,
-        "rung": asdict(outcome.rung),
+        "rung": rung_record(outcome.rung),
         "cost": {"train": outcome.train, "evaluation": outcome.evaluation},
         "metrics": dict(outcome.metrics),
         "reports": [[report.epoch, report.loss, report.cost] for report in outcome.reports],

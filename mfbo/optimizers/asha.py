@@ -57,6 +57,12 @@ class Asha:
         for trial, loss in zip(self._told, losses, strict=True):
             self._note(trial, loss)
 
+    def grow(self, rungs: Sequence[Rung]) -> None:
+        """See `mfbo.optimizers.spec.GrowsLadder`."""
+        self._rungs = list(rungs)
+        self._level = {rung: level for level, rung in enumerate(self._rungs)}
+        self._results.grow(len(self._rungs))
+
     def _note(self, trial: Trial, loss: float | None) -> None:
         level = self._level[trial.rung]
         self._results.add(level, trial.id, loss)
@@ -99,4 +105,5 @@ SPEC = OptimizerSpec(
     marker="v",
     takes_prior=True,
     takes_objectives=True,
+    grows=True,
 )

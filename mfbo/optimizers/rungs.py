@@ -17,6 +17,11 @@ class RungResults:
         self._results: list[list[tuple[float, int]]] = [[] for _ in range(rungs)]  # (loss, number), best first
         self._promoted: list[set[int]] = [set() for _ in range(rungs)]
 
+    def grow(self, rungs: int) -> None:
+        """Have so many rungs; the new ones are above the others."""
+        self._results += [[] for _ in range(rungs - len(self._results))]
+        self._promoted += [set() for _ in range(rungs - len(self._promoted))]
+
     def add(self, level: int, number: int, loss: float | None) -> None:
         """Add the loss of configuration `number` at `level`; None or infinity where it failed."""
         insort(self._results[level], (math.inf if loss is None else loss, number))

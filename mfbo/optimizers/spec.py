@@ -63,6 +63,14 @@ class AcceptsResults(Protocol):
         """Add a result; its configuration is asked for next if it beats all results so far."""
 
 
+@runtime_checkable
+class GrowsLadder(Protocol):
+    """An optimizer whose ladder can get rungs on top during its run."""
+
+    def grow(self, rungs: Sequence[Rung]) -> None:
+        """Use this ladder from now on: the one so far, and rungs above it."""
+
+
 @dataclass(frozen=True)
 class BuildInputs:
     """What an optimizer is built from.
@@ -114,6 +122,7 @@ class OptimizerSpec:
         takes_prior: whether it can begin near a configuration believed to be good.
         takes_earlier_results: whether it can begin with, and be told, results from outside its run.
         takes_objectives: whether several objectives can be combined into its loss.
+        grows: whether its ladder can get rungs on top during its run.
         cost_share: cost that it is given in comparisons where others are given 1.
         overhead: seconds of its own computation for a trial (experiments/suite.md).
     """
@@ -128,6 +137,7 @@ class OptimizerSpec:
     takes_prior: bool = False
     takes_earlier_results: bool = False
     takes_objectives: bool = False
+    grows: bool = False
     cost_share: float = 1.0
     overhead: float = 0.0
 

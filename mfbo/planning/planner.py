@@ -11,6 +11,7 @@ from mfbo.cost.model import CostModel
 from mfbo.errors import BadValue
 from mfbo.ledger.plan import Plan
 from mfbo.optimizers.registry import spec_of
+from mfbo.planning.growth import cheapest, grows
 from mfbo.planning.ladder import Bounds, choose, ladder
 from mfbo.planning.probe import LEAST, MOST, SHARE, Probed, probe
 from mfbo.planning.simulation import bought
@@ -96,8 +97,9 @@ def plan(
     seconds = min(MOST, SHARE * budget.amount)
     if like is not None and not like.measured:
         like = None
+    unknown = _own(cheapest(task.fidelity, bounds), task, bounds) if grows(search) else usual
     if seconds < LEAST and like is None:
-        return replace(none, budget=budget.amount, note=f"{budget} is too short for a test run"), usual
+        return replace(none, budget=budget.amount, note=f"{budget} is too short for a test run{_then(search)}"), unknown
     if like is not None:
         bounds = replace(bounds, search=replace(search, max_fidelity=like.steps[-1].rung.work))
         found = Probed(like.probes, like.spent, like.wall, bound=like.bound)
@@ -105,13 +107,26 @@ def plan(
         lowest = next(iter(ladder(task.fidelity, bounds, search.max_fidelity)), usual[0])
         data = bounds.data or task.fidelity.data_range[0], lowest.data
         found = probe(task, settings, search.seed, seconds=seconds, data=data, interrupted=interrupted, note=note)
-    if not found.probes:
+    if not found.probes or (found.bound and grows(search) and like is None):
         why = found.error or "the test run was interrupted"
-        return replace(none, budget=budget.amount, spent=found.cost, wall=found.wall, note=why), usual
+        if found.bound:
+            why = f"the test run came to no report in {found.cost:.2g}s{_then(search)}"
+        known = replace(none, budget=budget.amount, spent=found.cost, wall=found.wall, note=why)
+        return known, unknown if found.bound else usual
     made = _by_probes(task, budget=budget, bounds=bounds, found=found, usual=usual)
     if made.note:
         made = replace(made, note=f"{made.note}; {task.remedy(settings.options)}")
     return replace(made, workers=workers), [step.rung for step in made.steps]
+
+
+def _own(rungs: list[Rung], task: Task, bounds: Bounds) -> list[Rung]:
+    """Of a ladder, what the optimizer evaluates at."""
+    return spec_of(bounds.search.optimizer).rungs(rungs, task.fidelity, bounds.least)
+
+
+def _then(search: Search) -> str:
+    """What a run does of whose costs nothing is known."""
+    return "; it begins with the cheapest trials, and goes higher as their cost is known" if grows(search) else ""
 
 
 def budget_of(limits: Limits, settings: Settings) -> Budget:
@@ -128,7 +143,7 @@ def _by_work(task: Task, search: Search, budget: Budget, usual: Sequence[Rung]) 
     scale = (task.full_cost or 0.0) if budget.unit == "s" else 1.0
 
     def price(rung: Rung, start: int) -> float:
-        return task.fidelity.work(max(0, rung.epochs - start), rung.data) * scale
+        return task.fidelity.work(max(0, rung.epochs - start), rung.data, rung.size) * scale
 
     if not scale or budget.amount == math.inf:
         return Plan((), 0.0, budget.unit, scale, task.fidelity.epoch_range[1], note="the cost of a trial is not known")

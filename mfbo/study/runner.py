@@ -155,6 +155,7 @@ def run(
             observer=began(),
             command=command,
             like=like,
+            grow=False,
             warm_start=warm_start,
         )
     there = read(folder)

@@ -6,7 +6,11 @@ loads for sequence classification. `dropout` is set under every name by which su
 weights included (unless the space has `attention_dropout`).
 
 Split: a tenth of the training split, stratified and told by the run's seed, is the validation part; a data fraction
-shrinks the rest. The test split is read by `validate` alone. The loss is the validation error, 1 - accuracy.
+shrinks the rest, a size the tokens that are read of a text. The test split is read by `validate` alone.
+
+Where the size is `PROBE` or less, a linear probe is trained instead of the whole model (the head, on features that the
+pretrained body gives and that are computed once); a configuration that is promoted goes on with the whole (Kumar et al.
+2022, arXiv:2202.10054). The loss is the validation error, 1 - accuracy.
 
 Where the space does not say otherwise: AdamW with weight decay 0.01, 128 tokens of a text, gradients cut to norm 1.
 
@@ -27,15 +31,20 @@ from mfbo.fidelity import Fidelity
 from mfbo.spaces import agnews as spaces  # type: ignore[import-not-found, unused-ignore]
 from mfbo.task import Task
 from mfbo.tasks.training import setup
-from mfbo.tasks.training.setup import DECAY, Options, everything, parts, write_json
+from mfbo.tasks.training.setup import DECAY, Options, everything, judged, parts, write_json
 from mfbo.trial import Config, Measurement, Rung
 
 if TYPE_CHECKING:
     from mfbo.data import Splits, Tokens
+    from mfbo.tasks.training.batches import Batches
     from mfbo.tasks.training.loop import Job
 
 MODEL = "distilbert-base-uncased"
 EPOCHS = spaces.EPOCHS[-1]
+SIZES = (0.25, 1.0)
+PROBE = 0.5  # size up to which a linear probe is trained
+PASSES = 10  # of a probe's epoch: over features that cost more than they
+HEAD_RATE = 20  # step size of a probe's head for that of the whole model: a head that is new learns faster
 MAX_LENGTH = 128
 LONGEST = 512  # tokens of a text that are cached; what the models of this kind can read
 _OPTIONS = ("model", "data_dir", "patience", "samples")
@@ -51,7 +60,7 @@ def task() -> Task:
         train=train,
         validate=validate,
         prepare=prepare,
-        fidelity=Fidelity(epochs=(1, EPOCHS), data=(0.02, 1.0)),
+        fidelity=Fidelity(epochs=(1, EPOCHS), data=(0.005, 1.0), size=SIZES),
         description="AG News, DistilBERT or another transformer (extra: text)",
         grid=spaces.GRID,
         repeated=DECAY,
@@ -81,7 +90,9 @@ def prepare(options: Mapping[str, str]) -> None:
 def least(options: Mapping[str, str]) -> tuple[float, float]:
     """(data, work) of the lowest rung that tells anything; see `training_setup.least`."""
     given, batch = Options.read(options, _OPTIONS), spaces.space()["batch_size"].default_value
-    return setup.least(_tokens(given, _tokenizer(given))["train"].labels, given.samples, batch=batch, epochs=EPOCHS)
+    return setup.least(
+        _tokens(given, _tokenizer(given))["train"].labels, given.samples, batch=batch, epochs=EPOCHS, size=SIZES[0]
+    )
 
 
 def train(config: Config, rung: Rung, context: Context) -> Measurement:
@@ -95,7 +106,9 @@ def train(config: Config, rung: Rung, context: Context) -> Measurement:
     tokenizer = _tokenizer(options)
     tokens = _tokens(options, tokenizer)["train"]
     learn, judge, _ = parts(tokens.labels, rung.data, context.seed, options.samples)
-    job = _job(config, context, options, tokenizer, learn=(tokens, learn), judge=(tokens, judge))
+    rows, glance = judged(tokens.labels, judge, rung, len(learn), context.seed)
+    sides = (tokens, learn), (tokens, rows)
+    job = _job(config, context, options, tokenizer, learn=sides[0], judge=sides[1], glance=glance, size=rung.size)
     return fit(job, rung, context)
 
 
@@ -108,7 +121,8 @@ def validate(config: Config, rung: Rung, context: Context) -> Measurement:
     tokens = _tokens(options, tokenizer)
     rows = everything(tokens["train"].labels, rung.data, context.seed, options.samples)
     learn, judge = (tokens["train"], rows), (tokens["test"], np.arange(len(tokens["test"])))
-    return fit(_job(config, context, options, tokenizer, learn=learn, judge=judge, final=True), rung, context)
+    job = _job(config, context, options, tokenizer, learn=learn, judge=judge, size=rung.size, final=True)
+    return fit(job, rung, context)
 
 
 def _tokenizer(options: Options) -> Any:
@@ -142,15 +156,18 @@ def _job(
     *,
     learn: tuple[Tokens, Indices],
     judge: tuple[Tokens, Indices],
+    glance: Indices | None = None,
+    size: float = 1.0,
     final: bool = False,
 ) -> Job:
     from mfbo.tasks.training import loop
-    from mfbo.tasks.training.batches import TextBatches
+    from mfbo.tasks.training.batches import FeatureBatches, TextBatches
     from mfbo.tasks.training.device import device_of, optimizer_of, reseed
+    from mfbo.tasks.training.features import Features
     from mfbo.tasks.training.transformer import classifier_of
 
     device = device_of(context.device)
-    classes, most = learn[0].classes, int(config.get("max_length", MAX_LENGTH))
+    classes, most = learn[0].classes, max(8, round(size * int(config.get("max_length", MAX_LENGTH))))
     dropout = float(config.get("dropout", 0.1))
     reseed(device, context.seed, _WEIGHTS)
     model = classifier_of(
@@ -160,18 +177,30 @@ def _job(
         dropout=dropout,
         attention_dropout=float(config.get("attention_dropout", dropout)),
     )
+    probe = size <= PROBE and model.probes
+    if probe:
+        model.freeze_body()
     model.freeze(str(config.get("freeze", "none")), int(config.get("frozen_layers", 0)))
     model.to(device)
     padding = tokenizer.pad_token_id or 0
+
+    def batches(side: tuple[Tokens, Indices], passes: int = 1) -> Batches:
+        texts = TextBatches(*side, most, device, padding=padding, closed=True)
+        if not probe:
+            return texts
+        known = Features.of(options.model or MODEL, most, side[0])
+        return FeatureBatches(known.at(side[1], texts, model, context), texts.labels, device, passes)
+
     return loop.Job(
         model=model,
         optimizer=optimizer_of("adamw", model, weight_decay=float(config.get("weight_decay", 0.01))),
-        learn=TextBatches(*learn, most, device, padding=padding, closed=True),
-        judge=TextBatches(*judge, most, device, padding=padding, closed=True),
+        learn=batches(learn, PASSES),
+        judge=batches(judge),
+        glance=None if glance is None else batches((learn[0], glance)),
         classes=len(classes),
         device=device,
         keep=lambda folder: _keep(model.network, tokenizer, {"classes": list(classes), "max_length": most}, folder),
-        peak=float(config.get("learning_rate", 5e-5)),
+        peak=float(config.get("learning_rate", 5e-5)) * (HEAD_RATE if probe else 1),
         batch_size=int(config.get("batch_size", 32)),
         full_epochs=EPOCHS,
         warmup=float(config.get("warmup_fraction", loop.WARMUP)),

@@ -4,7 +4,8 @@ Source: Krizhevsky 2009, ``uoft-cs/cifar10`` on the Hugging Face hub, 50,000 ima
 The model is torchvision's ``resnet18`` (He et al. 2016), untrained, with the stem of `predict.cifar10.network`.
 
 Split: a tenth of the training split, stratified and told by the run's seed, is the validation part; a data fraction
-shrinks the rest. The test split is read by `validate` alone. The loss is the validation error, 1 - accuracy.
+shrinks the rest, and a size the images: their pixels, so that a quarter is 16x16 (progressive resizing, as in the
+entries to DAWNBench). The test split is read by `validate` alone. The loss is the validation error, 1 - accuracy.
 
 Where the space does not say otherwise: AdamW, random crops (4 pixels of padding) and flips, gradients cut to norm 5.
 
@@ -13,6 +14,7 @@ Options: ``data_dir``, ``patience``, ``samples`` (see `mfbo.tasks.training.setup
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +27,7 @@ from mfbo.fidelity import Fidelity
 from mfbo.spaces import cifar10 as spaces  # type: ignore[import-not-found, unused-ignore]
 from mfbo.task import Task
 from mfbo.tasks.training import setup
-from mfbo.tasks.training.setup import DECAY, Options, everything, parts, write_json
+from mfbo.tasks.training.setup import DECAY, Options, everything, judged, parts, write_json
 from mfbo.trial import Config, Measurement, Rung
 
 if TYPE_CHECKING:
@@ -33,7 +35,10 @@ if TYPE_CHECKING:
     from mfbo.tasks.training.loop import Job
 
 EPOCHS = spaces.EPOCHS[-1]
+SIZES = (0.0625, 1.0)
+STEPS = 30  # of the lowest rung, at least: after fewer, all configurations are near chance
 CLIP = 5.0
+SIDE = 32  # pixels
 _OPTIONS = ("data_dir", "patience", "samples")
 _WEIGHTS = 3  # stream of the run's seed
 
@@ -47,7 +52,7 @@ def task() -> Task:
         train=train,
         validate=validate,
         prepare=prepare,
-        fidelity=Fidelity(epochs=(1, EPOCHS), data=(0.1, 1.0)),
+        fidelity=Fidelity(epochs=(1, EPOCHS), data=(0.1, 1.0), size=SIZES),
         description="CIFAR-10, ResNet-18 (extra: vision)",
         grid=spaces.GRID,
         repeated=DECAY,
@@ -73,7 +78,9 @@ def prepare(options: Mapping[str, str]) -> None:
 def least(options: Mapping[str, str]) -> tuple[float, float]:
     """(data, work) of the lowest rung that tells anything; see `training_setup.least`."""
     given, batch = Options.read(options, _OPTIONS), spaces.space()["batch_size"].default_value
-    return setup.least(_images(given).train_labels, given.samples, batch=batch, epochs=EPOCHS)
+    return setup.least(
+        _images(given).train_labels, given.samples, batch=batch, epochs=EPOCHS, steps=STEPS, size=SIZES[0]
+    )
 
 
 def train(config: Config, rung: Rung, context: Context) -> Measurement:
@@ -85,8 +92,19 @@ def train(config: Config, rung: Rung, context: Context) -> Measurement:
 
     options = Options.read(context.options, _OPTIONS)
     found = _images(options)
-    learn, judge, _ = parts(found.train_labels, rung.data, context.seed, options.samples)
-    job = _job(config, context, found, learn, judge=(found.train, found.train_labels, judge), patience=options.patience)
+    labels = found.train_labels
+    learn, judge, _ = parts(labels, rung.data, context.seed, options.samples)
+    rows, glance = judged(labels, judge, rung, len(learn), context.seed)
+    job = _job(
+        config,
+        context,
+        found,
+        learn,
+        judge=(found.train, labels, rows),
+        glance=glance,
+        side=side_of(rung.size),
+        patience=options.patience,
+    )
     return fit(job, rung, context)
 
 
@@ -98,7 +116,12 @@ def validate(config: Config, rung: Rung, context: Context) -> Measurement:
     found = _images(options)
     learn = everything(found.train_labels, rung.data, context.seed, options.samples)
     test = (found.test, found.test_labels, np.arange(len(found.test_labels)))
-    return fit(_job(config, context, found, learn, judge=test, final=True), rung, context)
+    return fit(_job(config, context, found, learn, judge=test, side=side_of(rung.size), final=True), rung, context)
+
+
+def side_of(size: float) -> int:
+    """Pixels along the side of an image that has such a part of the pixels, an even number."""
+    return min(SIDE, max(8, 2 * round(SIDE * math.sqrt(size) / 2)))
 
 
 def _images(options: Options) -> Images:
@@ -117,6 +140,8 @@ def _job(
     learn: Indices,
     *,
     judge: tuple[Any, Any, Indices],
+    glance: Indices | None = None,
+    side: int = SIDE,
     patience: int | None = None,
     final: bool = False,
 ) -> Job:
@@ -124,7 +149,7 @@ def _job(
 
     from mfbo.tasks.predict.cifar10 import MEAN, STD, network
     from mfbo.tasks.training import loop
-    from mfbo.tasks.training.batches import ImageBatches
+    from mfbo.tasks.training.batches import ImageBatches, resized
     from mfbo.tasks.training.device import device_of, optimizer_of, reseed
 
     device = device_of(context.device)
@@ -133,7 +158,7 @@ def _job(
     model = network(len(found.classes)).to(device, memory_format=torch.channels_last)
     name = str(config.get("optimizer", "adamw"))
     augmentation = config.get("augmentation", "crop_flip")
-    crop = int(config.get("crop_padding", 4)) if augmentation == "crop_flip" else 0
+    crop = round(int(config.get("crop_padding", 4)) * side / SIDE) if augmentation == "crop_flip" else 0
     images, labels, rows = judge
     return loop.Job(
         model=model,
@@ -144,7 +169,7 @@ def _job(
             momentum=float(config.get("momentum", 0.9)),
         ),
         learn=ImageBatches(
-            found.train[learn],
+            resized(found.train[learn], side),
             found.train_labels[learn],
             device,
             mean=MEAN,
@@ -152,10 +177,13 @@ def _job(
             flip=augmentation != "none",
             crop=crop,
         ),
-        judge=ImageBatches(images[rows], labels[rows], device, mean=MEAN, std=STD),
+        judge=ImageBatches(resized(images[rows], side), labels[rows], device, mean=MEAN, std=STD),
+        glance=None
+        if glance is None
+        else ImageBatches(resized(images[glance], side), labels[glance], device, mean=MEAN, std=STD),
         classes=len(found.classes),
         device=device,
-        keep=lambda folder: _keep(model, found.classes, folder),
+        keep=lambda folder: _keep(model, found.classes, side, folder),
         peak=float(config.get("sgd_learning_rate", 0.1) if name == "sgd" else config.get("learning_rate", 1e-3)),
         batch_size=int(config.get("batch_size", 128)),
         full_epochs=EPOCHS,
@@ -167,9 +195,9 @@ def _job(
     )
 
 
-def _keep(model: Any, classes: tuple[str, ...], folder: Path) -> None:
+def _keep(model: Any, classes: tuple[str, ...], side: int, folder: Path) -> None:
     """What `predict.cifar10.load` reads."""
     from mfbo.tasks.training.state import write_tensors
 
     write_tensors(folder / "model.safetensors", model.state_dict())
-    write_json(folder / "model.json", {"classes": list(classes)})
+    write_json(folder / "model.json", {"classes": list(classes), "side": side})

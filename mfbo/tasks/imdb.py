@@ -4,12 +4,14 @@ Source: Maas et al. 2011, ``stanfordnlp/imdb`` on the Hugging Face hub, 25,000 r
 test, sorted by label. The model is `predict.imdb.ReviewLSTM`, torch's own LSTM over packed sequences of words.
 
 Split: a tenth of the training split, stratified and told by the run's seed, is the validation part; a data fraction
-shrinks the rest. The test split is read by `validate` alone. The vocabulary, 20,000 words that occur twice or oftener,
-is counted from the whole training part at every data fraction, so that a promoted configuration keeps its embeddings;
-validation and test texts have no part in it. The loss is the validation error, 1 - accuracy.
+shrinks the rest, a size the words that are read of a review. The test split is read by `validate` alone. The
+vocabulary, 20,000 words that occur twice or oftener, is counted from the whole training part at every data fraction, so
+that a promoted configuration keeps its embeddings; validation and test texts have no part in it. The loss is the
+validation error, 1 - accuracy.
 
 Where the space does not say otherwise: Adam, embeddings of 128 numbers, one layer, one direction, 256 words of a review
-(the first), dropout 0.5, gradients cut to norm 1. See `experiments/imdb_full.py` for what this reaches.
+(the last, which tell more: Keras cuts reviews so too), dropout 0.5, gradients cut to norm 1. See
+`experiments/imdb_full.py` for what this reached with the first 256 words.
 
 Options: ``data_dir``, ``patience``, ``samples`` (see `mfbo.tasks.training.setup.Options`).
 """
@@ -28,7 +30,7 @@ from mfbo.fidelity import Fidelity
 from mfbo.spaces import imdb as spaces  # type: ignore[import-not-found, unused-ignore]
 from mfbo.task import Task
 from mfbo.tasks.training import setup
-from mfbo.tasks.training.setup import DECAY, Options, everything, parts, write_json
+from mfbo.tasks.training.setup import DECAY, Options, everything, judged, parts, write_json
 from mfbo.trial import Config, Measurement, Rung
 
 if TYPE_CHECKING:
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from mfbo.tasks.training.loop import Job
 
 EPOCHS = spaces.EPOCHS[-1]
+SIZES = (0.25, 1.0)
+STEPS = 50  # of the lowest rung, at least: after fewer, all configurations are near chance
 DROPOUT = 0.5
 MAX_LENGTH = 256
 _OPTIONS = ("data_dir", "patience", "samples")
@@ -51,7 +55,7 @@ def task() -> Task:
         train=train,
         validate=validate,
         prepare=prepare,
-        fidelity=Fidelity(epochs=(1, EPOCHS), data=(0.1, 1.0)),
+        fidelity=Fidelity(epochs=(1, EPOCHS), data=(0.02, 1.0), size=SIZES),
         description="IMDb reviews, LSTM (extra: text)",
         grid=spaces.GRID,
         repeated=DECAY,
@@ -77,7 +81,9 @@ def prepare(options: Mapping[str, str]) -> None:
 def least(options: Mapping[str, str]) -> tuple[float, float]:
     """(data, work) of the lowest rung that tells anything; see `training_setup.least`."""
     given, batch = Options.read(options, _OPTIONS), spaces.space()["batch_size"].default_value
-    return setup.least(_words(given)["train"].tokens.labels, given.samples, batch=batch, epochs=EPOCHS)
+    return setup.least(
+        _words(given)["train"].tokens.labels, given.samples, batch=batch, epochs=EPOCHS, steps=STEPS, size=SIZES[0]
+    )
 
 
 def train(config: Config, rung: Rung, context: Context) -> Measurement:
@@ -89,10 +95,21 @@ def train(config: Config, rung: Rung, context: Context) -> Measurement:
 
     options = Options.read(context.options, _OPTIONS)
     words = _words(options)["train"]
-    learn, judge, training = parts(words.tokens.labels, rung.data, context.seed, options.samples)
+    labels = words.tokens.labels
+    learn, judge, training = parts(labels, rung.data, context.seed, options.samples)
+    rows, glance = judged(labels, judge, rung, len(learn), context.seed)
     vocabulary = words.vocabulary(training)
     tokens = words.encoded(vocabulary)
-    job = _job(config, context, vocabulary, learn=(tokens, learn), judge=(tokens, judge), patience=options.patience)
+    job = _job(
+        config,
+        context,
+        vocabulary,
+        learn=(tokens, learn),
+        judge=(tokens, rows),
+        glance=glance,
+        size=rung.size,
+        patience=options.patience,
+    )
     return fit(job, rung, context)
 
 
@@ -106,7 +123,15 @@ def validate(config: Config, rung: Rung, context: Context) -> Measurement:
     vocabulary = words["train"].vocabulary(used)
     learn, judge = (words[split].encoded(vocabulary) for split in ("train", "test"))
     rows = everything(learn.labels, rung.data, context.seed, options.samples)
-    job = _job(config, context, vocabulary, learn=(learn, rows), judge=(judge, np.arange(len(judge))), final=True)
+    job = _job(
+        config,
+        context,
+        vocabulary,
+        learn=(learn, rows),
+        judge=(judge, np.arange(len(judge))),
+        size=rung.size,
+        final=True,
+    )
     return fit(job, rung, context)
 
 
@@ -126,6 +151,8 @@ def _job(
     *,
     learn: tuple[Tokens, Indices],
     judge: tuple[Tokens, Indices],
+    glance: Indices | None = None,
+    size: float = 1.0,
     patience: int | None = None,
     final: bool = False,
 ) -> Job:
@@ -143,7 +170,7 @@ def _job(
         "dropout": float(config.get("dropout", DROPOUT)),
         "layer_dropout": float(config.get("layer_dropout", 0.0)),
     }
-    classes, most = learn[0].classes, int(config.get("max_length", MAX_LENGTH))
+    classes, most = learn[0].classes, max(1, round(size * int(config.get("max_length", MAX_LENGTH))))
     reseed(device, context.seed, _WEIGHTS)
     model = ReviewLSTM(words=len(vocabulary), classes=len(classes), **network).to(device)
     name = str(config.get("optimizer", "adam"))
@@ -157,8 +184,9 @@ def _job(
             momentum=float(config.get("momentum", 0.9)),
             nesterov=False,
         ),
-        learn=TextBatches(*learn, most, device),
-        judge=TextBatches(*judge, most, device),
+        learn=TextBatches(*learn, most, device, tail=True),
+        judge=TextBatches(*judge, most, device, tail=True),
+        glance=None if glance is None else TextBatches(judge[0], glance, most, device, tail=True),
         classes=len(classes),
         device=device,
         keep=lambda folder: _keep(model, described, vocabulary, folder),

@@ -29,7 +29,7 @@ from mfbo.ledger.observer import Observer
 from mfbo.ledger.plan import Plan, Probe, Step, plan_of
 from mfbo.ledger.run import Limits
 from mfbo.optimizers.registry import OPTIMIZERS, make
-from mfbo.planning import planner
+from mfbo.planning import growth, planner
 from mfbo.planning.ladder import MIN_LOW_RESULTS, MIN_TOP_RESULTS, Bounds, choose, ladder
 from mfbo.planning.probe import _Probing, probe
 from mfbo.planning.simulation import bought
@@ -243,19 +243,26 @@ def test_a_probe_of_a_task_that_fails_says_so_and_the_run_has_all_rungs():
     assert (plan.steps, rungs) == ((), task.fidelity.ladder())
 
 
-def test_a_task_that_tells_nothing_during_the_probe_is_planned_from_a_lower_bound():
-    def train(config, rung, context):
-        time.sleep(3600)
+def silent(config, rung, context):
+    time.sleep(3600)
 
-    task = replace(clocked(), train=train)
+
+def test_what_a_probe_that_was_cut_before_its_first_report_took_is_no_forecast():
+    task = replace(clocked(), train=silent)
     plan, rungs = planner.plan(task, Search(), limits=Limits("20s"), settings=mfbo.Settings(), note=pytest.fail)
-    assert plan.bound
     assert 0 < plan.spent < 20
-    assert plan.full > plan.spent
-    assert plan.lowered
+    assert (plan.steps, plan.full) == ((), 0)
+    assert "no report" in plan.note
+    assert rungs == growth.cheapest(task.fidelity, Bounds(Search())), "so the run begins with what is cheapest"
+    assert len(rungs) == 2
+
+
+def test_a_search_whose_ladder_cannot_grow_is_planned_from_a_guess_and_says_so():
+    task = replace(clocked(), train=silent)
+    plan, rungs = planner.plan(task, Search("random"), limits=Limits("20s"), settings=mfbo.Settings())
+    assert plan.bound
     assert rungs == [step.rung for step in plan.steps]
-    assert "would take at least" in headline(plan)
-    assert any("lower bounds" in line for line in lines(plan))
+    assert any("guess" in line for line in lines(plan))
 
 
 def test_what_cannot_be_paid_for_lowers_the_top():
@@ -288,7 +295,9 @@ def test_a_small_budget_is_not_spent_on_a_probe():
     limits = Limits("10s")
     plan, rungs = planner.plan(clocked(), Search("smac"), limits=limits, settings=HERE)
     assert "too short for a test run" in plan.note
-    assert rungs == clocked().fidelity.ladder()
+    assert rungs == growth.cheapest(clocked().fidelity, Bounds(Search()))
+    _, others = planner.plan(clocked(), Search("hyperband"), limits=limits, settings=HERE)
+    assert others == clocked().fidelity.ladder()
 
 
 def test_a_run_keeps_its_plan_charges_the_probe_and_can_be_replayed_and_resumed(tmp_path):

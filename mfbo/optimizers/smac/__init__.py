@@ -58,5 +58,6 @@ SPEC = OptimizerSpec(
     takes_prior=True,
     takes_earlier_results=True,
     takes_objectives=True,
+    grows=True,
     overhead=0.02,
 )

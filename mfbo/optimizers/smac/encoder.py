@@ -55,12 +55,16 @@ class CurveEncoder(AbstractRunHistoryEncoder):
     def __init__(self, scenario: Scenario, budgets: Sequence[float], works: Sequence[float]) -> None:
         super().__init__(scenario)
         self.points = Points(scenario.configspace)
-        whole = math.log(1 / works[0])
-        self.lack = [math.log(1 / work) / whole if whole else 0.0 for work in works]
-        self._level_of = {budget: level for level, budget in enumerate(budgets)}
+        self.grow(budgets, works)
         self._encoded = _Encoded()
         self._cost_weights = np.empty(0)
         self._cost_results = 0
+
+    def grow(self, budgets: Sequence[float], works: Sequence[float]) -> None:
+        """Have these rungs: those so far, and perhaps some above them. What a rung lacks of the full one stays."""
+        whole = math.log(1 / works[0])
+        self.lack = [math.log(1 / work) / whole if whole else 0.0 for work in works]
+        self._level_of = {budget: level for level, budget in enumerate(budgets)}
 
     def __len__(self) -> int:
         return len(self._results.losses)

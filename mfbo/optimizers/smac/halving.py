@@ -42,6 +42,11 @@ class HalvingRule:
         self.results = RungResults(rungs)
         self._top, self._eta = rungs - 1, eta
 
+    def grow(self, rungs: int) -> None:
+        """Have so many rungs; the new ones are above the others."""
+        self.results.grow(rungs)
+        self._top = rungs - 1
+
     def promote(self) -> tuple[int, int] | None:
         """(number, next level); None where nothing is to be promoted now."""
         return self.results.promote(self._eta)

@@ -57,6 +57,11 @@ class Promotions(AbstractIntensifier):
             else:
                 yield None
 
+    def grow(self, budgets: Sequence[float]) -> None:
+        """Have these rungs: those so far, and some above them."""
+        self._budgets = list(budgets)
+        self._rule.grow(len(budgets))
+
     def level_of(self, info: TrialInfo) -> int:
         """The level of a trial's budget."""
         return self._budgets.index(info.budget)

@@ -95,7 +95,7 @@ class CurveOptimizer:
         *,
         eta: int = ETA,
     ) -> None:
-        self._rungs = list(rungs)
+        self._rungs, self._eta = list(rungs), eta
         self._budgets = [float(eta**level) for level in range(len(rungs))]
         self._facade = CurveFacade(deepcopy(space), self._budgets, [rung.work for rung in rungs], seed, eta)
         self._running: dict[int, TrialInfo] = {}
@@ -126,6 +126,13 @@ class CurveOptimizer:
         rung, start = trial.rung, outcome.start_epoch
         facts: dict[str, object] = {"work": rung.work * (rung.epochs - start) / rung.epochs, "virtual": outcome.virtual}
         self._facade.tell(self._running.pop(trial.id), self._value(outcome.loss, outcome.cost, facts), save=False)
+
+    def grow(self, rungs: Sequence[Rung]) -> None:
+        """See `mfbo.optimizers.spec.GrowsLadder`."""
+        self._rungs = list(rungs)
+        self._budgets = [float(self._eta**level) for level in range(len(rungs))]
+        self._facade.promotions.grow(self._budgets)
+        self._facade.selector.grow(self._budgets, [rung.work for rung in rungs])
 
     def revise_losses(self, losses: Sequence[float | None]) -> None:
         """See `mfbo.optimizers.spec.RevisesLosses`; there are no results of an earlier run then."""

@@ -88,6 +88,11 @@ class CurveSelector(ConfigSelector):
         """Configurations that will be drawn next, in order."""
         self._remembered = list(reversed(configs))
 
+    def grow(self, budgets: Sequence[float], works: Sequence[float]) -> None:
+        """Have these rungs: those so far, and some above them; which is informative is judged anew."""
+        self._encoder.grow(budgets, works)
+        self._judged = (0, 0, 0)
+
     def begin_with_best(self) -> None:
         """Draw the best configurations of an earlier run first; its results are in the history."""
         self.warm = True

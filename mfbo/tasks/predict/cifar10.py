@@ -29,11 +29,13 @@ def network(classes: int) -> Any:
 
 
 def load(folder: Path) -> tuple[Any, list[str]]:
-    """The trained network and the names of its classes."""
+    """The trained network, with the side of the pictures that it learnt from as ``side``, and its classes' names."""
     from safetensors.torch import load_file
 
-    classes = json.loads((folder / "model.json").read_text())["classes"]
+    described = json.loads((folder / "model.json").read_text())
+    classes = described["classes"]
     model = network(len(classes))
+    model.side = described.get("side", SIZE)
     model.load_state_dict(load_file(folder / "model.safetensors"))
     return model.eval(), classes
 
@@ -45,7 +47,8 @@ def predict(folder: Path, pictures: list[str]) -> list[tuple[str, float]]:
     from PIL import Image
 
     model, classes = load(folder)
-    pixels = [np.asarray(Image.open(path).convert("RGB").resize((SIZE, SIZE)), np.float32) for path in pictures]
+    size = (model.side, model.side)
+    pixels = [np.asarray(Image.open(path).convert("RGB").resize(size), np.float32) for path in pictures]
     x = (torch.from_numpy(np.stack(pixels)) - torch.tensor(MEAN)) / torch.tensor(STD)
     with torch.inference_mode():
         sure, best = model(x.permute(0, 3, 1, 2)).softmax(dim=1).max(dim=1)

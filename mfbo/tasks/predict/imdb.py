@@ -17,6 +17,9 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 PADDING, UNKNOWN = 0, 1  # ids of the first two words of the vocabulary
+EMBEDDING_STD = (
+    0.1  # of untrained ones: with PyTorch's 1 what is learnt drowns in what was drawn for thousands of steps
+)
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 
 
@@ -48,6 +51,8 @@ class ReviewLSTM(nn.Module):  # type: ignore[misc, unused-ignore]
     ) -> None:
         super().__init__()
         self.embedding = nn.Embedding(words, embedding_size, padding_idx=PADDING)
+        nn.init.normal_(self.embedding.weight, std=EMBEDDING_STD)
+        self.embedding.weight.data[PADDING] = 0
         self.lstm = nn.LSTM(
             embedding_size,
             hidden_size,
@@ -110,9 +115,9 @@ def load(folder: Path) -> tuple[ReviewLSTM, dict[str, Any], dict[str, int]]:
 
 
 def encode(text: str, ids: dict[str, int], most: int) -> list[int]:
-    """Ids of a review's first words."""
+    """Ids of a review's last words."""
     found = _WORD.findall(text.replace("<br />", " ").lower())
-    return [ids.get(word, UNKNOWN) for word in found[:most]] or [UNKNOWN]
+    return [ids.get(word, UNKNOWN) for word in found[-most:]] or [UNKNOWN]
 
 
 def predict(folder: Path, texts: list[str]) -> list[tuple[str, float]]:

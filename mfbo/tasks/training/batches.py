@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from mfbo.data import Tokens
 from mfbo.data.splits import Indices
@@ -65,16 +66,16 @@ class Batches(Protocol):
 
 
 class ImageBatches:
-    """Images as (b, 3, 32, 32) float32 in channels_last, normalised.
+    """Images as (b, 3, side, side) float32 in channels_last, normalised.
 
     Args:
-        images: (n, 32, 32, 3) uint8.
+        images: (n, side, side, 3) uint8.
         labels: (n,).
         device: that the model is on.
         mean: of red, green and blue, from 0 to 255; it is subtracted.
         std: what is then divided by.
         flip: half of them are mirrored left to right at each epoch.
-        crop: pixels of black on each side, out of which a 32x32 window is cut; 0 for none.
+        crop: pixels of black on each side, out of which a window of the old size is cut; 0 for none.
     """
 
     def __init__(
@@ -116,7 +117,7 @@ class ImageBatches:
             yield self.batch(self._pixels[rows, inside, inside], self._labels[rows])
 
     def batch(self, pixels: torch.Tensor, labels: torch.Tensor) -> Batch:
-        """(b, 32, 32, 3) uint8 as the model's input."""
+        """(b, side, side, 3) uint8 as the model's input."""
         pixels = pixels.to(self._device, non_blocking=True).permute(0, 3, 1, 2)  # its strides are channels_last now
         return Batch(((pixels - self._mean) * self._scale,), labels.to(self._device, non_blocking=True))
 
@@ -129,6 +130,15 @@ class ImageBatches:
         return self.batch(pixels, self._labels[rows])
 
 
+def resized(images: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """(n, side, side, 3) of (n, s, s, 3): a mean over the pixels that each one stands for."""
+    if images.shape[1] == side:
+        return images
+    pixels = torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).float()
+    small = nn.functional.interpolate(pixels, (side, side), mode="bilinear", antialias=True)
+    return np.asarray(small.round().clamp(0, 255).byte().permute(0, 2, 3, 1).contiguous().numpy())
+
+
 class _ImageEpoch:
     def __init__(self, of: ImageBatches, size: int, *drawn: torch.Tensor) -> None:
         self._of, self._size, self._drawn = of, size, drawn
@@ -136,6 +146,53 @@ class _ImageEpoch:
     def __getitem__(self, i: int) -> Batch:
         part = slice(i * self._size, (i + 1) * self._size)
         return self._of.cut(*(array[part] for array in self._drawn))
+
+    def done(self, i: int) -> float:
+        return min(1.0, (i + 1) * self._size / len(self._of))
+
+
+class FeatureBatches:
+    """Features that are computed once, (b, width) float32; an epoch goes over them several times.
+
+    Args:
+        features: (n, width).
+        labels: (n,).
+        device: that the model is on.
+        passes: over the features in an epoch: a head on features learns in many cheap steps.
+    """
+
+    def __init__(
+        self, features: torch.Tensor, labels: NDArray[np.int64], device: torch.device, passes: int = 1
+    ) -> None:
+        self._features = features.to(device)
+        self._labels = torch.from_numpy(np.array(labels)).to(device)
+        self._passes = passes
+
+    def __len__(self) -> int:
+        return len(self._labels) * self._passes
+
+    def epoch(self, size: int, rng: np.random.Generator) -> Epoch:
+        """All passes, each in its own order."""
+        n = len(self._labels)
+        order = np.concatenate([rng.permutation(n) for _ in range(self._passes)])
+        return _FeatureEpoch(self, size, torch.from_numpy(order).to(self._labels.device))
+
+    def ordered(self, size: int) -> Iterator[Batch]:
+        """One pass."""
+        for start in range(0, len(self._labels), size):
+            yield self.batch(torch.arange(start, min(start + size, len(self._labels)), device=self._labels.device))
+
+    def batch(self, rows: torch.Tensor) -> Batch:
+        """Those rows."""
+        return Batch((self._features[rows],), self._labels[rows])
+
+
+class _FeatureEpoch:
+    def __init__(self, of: FeatureBatches, size: int, order: torch.Tensor) -> None:
+        self._of, self._size, self._order = of, size, order
+
+    def __getitem__(self, i: int) -> Batch:
+        return self._of.batch(self._order[i * self._size : (i + 1) * self._size])
 
     def done(self, i: int) -> float:
         return min(1.0, (i + 1) * self._size / len(self._of))
@@ -153,6 +210,7 @@ class TextBatches:
         device: that the model is on.
         padding: id that fills up.
         closed: the last token of a text stands for its end, so a text that is cut keeps it.
+        tail: a text that is cut keeps its end, not its beginning.
     """
 
     def __init__(
@@ -164,12 +222,14 @@ class TextBatches:
         *,
         padding: int = 0,
         closed: bool = False,
+        tail: bool = False,
     ) -> None:
         self._device, self._padding = device, padding
         self._lengths = np.minimum(tokens.lengths[rows], max_length)
         ends = np.cumsum(self._lengths)
         starts = ends - self._lengths
-        taken = np.arange(ends[-1]) + np.repeat(tokens.offsets[rows] - starts, self._lengths)
+        first = tokens.offsets[rows + 1] - self._lengths if tail else tokens.offsets[rows]
+        taken = np.arange(ends[-1]) + np.repeat(first - starts, self._lengths)
         if closed:
             taken[ends - 1] = tokens.offsets[rows + 1] - 1
         ids = tokens.ids[taken]
@@ -180,6 +240,16 @@ class TextBatches:
 
     def __len__(self) -> int:
         return len(self._lengths)
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """(n,), tokens that are read of each."""
+        return self._lengths
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """(n,)."""
+        return np.asarray(self._labels.cpu().numpy())
 
     def epoch(self, size: int, rng: np.random.Generator) -> Epoch:
         """One pass; batches are sorted inside, longest text first, and come in random order."""

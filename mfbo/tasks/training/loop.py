@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from mfbo.context import Context
+from mfbo.errors import TrialStopped
 from mfbo.tasks.training.batches import Batch, Batches
 from mfbo.tasks.training.device import autocast, keeping_memory, reseed
 from mfbo.tasks.training.setup import DECAY, MODEL, write_measurement
@@ -34,6 +35,8 @@ from mfbo.trial import Measurement, Rung
 
 WARMUP = 0.02  # of a full evaluation's steps, where the space has no warmup_fraction
 JUDGE, JUDGE_CPU = 256, 64  # samples a step when measuring; a processor's cache holds no more
+FIRST_INTERIM = 5.0  # seconds of training before the first measurement within an epoch, and between two
+INTERIM_SHARE = 0.1  # of a trial's time, for them
 _POLL = 0.5  # seconds between looks at the clock and at the loss
 _ORDER, _DROPOUT = 2, 4  # streams of the run's seed, beside those of the splits
 
@@ -59,6 +62,8 @@ class Job:
         smoothing: probability mass of each label that is spread over all classes.
         patience: epochs without a better loss after which the decay begins early; None for never.
         final: whether this is the final validation: nothing is measured before the end, and nothing goes on from it.
+        glance: a fixed part of `judge`, measured at intervals of time within an epoch (see `training.interim`); None
+            to measure on all of `judge` then.
     """
 
     model: nn.Module
@@ -76,6 +81,7 @@ class Job:
     smoothing: float = 0.0
     patience: int | None = None
     final: bool = False
+    glance: Batches | None = None
 
 
 @dataclass(frozen=True)
@@ -163,7 +169,7 @@ def _fit(job: Job, rung: Rung, context: Context) -> Measurement:
     done = Progress(per_epoch=per_epoch)
     if context.checkpoint and not job.final:
         done = restore(context.checkpoint, job.model, job.optimizer).at(per_epoch)
-    stepper, watch = Stepper(job, context.seed), _Watch(context)
+    stepper, watch, interim = Stepper(job, context.seed), _Watch(context), Interim(job, context)
     stable, scores, seen, epoch = None, None, 0, None
     context.poll(done.step / per_epoch)
     while done.step < plan.total:
@@ -175,9 +181,16 @@ def _fit(job: Job, rung: Rung, context: Context) -> Measurement:
         batch = epoch[place]
         loss = stepper.step(batch, done.step, plan.factor(done.step))
         done.step += 1
-        watch.look(loss, epochs=number + epoch.done(place))
+        at = number + epoch.done(place)
+        try:
+            watch.look(loss, epochs=at)
+        except TrialStopped:
+            interim.at_the_end(done, at)
+            raise
         seen += len(batch)
         last = done.step == plan.total
+        if not last and interim.due:
+            interim.take(done, at)
         if last or (done.step % per_epoch == 0 and _pays(job, done.step // per_epoch)):
             scores = measure(job, context)
             context.report(scores.loss, epoch=rung.epochs if last else done.step // per_epoch)
@@ -187,32 +200,89 @@ def _fit(job: Job, rung: Rung, context: Context) -> Measurement:
     assert scores is not None
     found = _measurement(scores, seen, sum(parameter.numel() for parameter in job.model.parameters()))
     if context.keeps_checkpoints:
-        with writing(), context.save(rung.epochs) as folder:
-            if stable := stable or _snapshot(job, context, done):
-                stable.save(folder)
-            (folder / MODEL).mkdir()
-            job.keep(folder / MODEL)
-            write_measurement(folder, found.loss, found.metrics, scores.confusion)
+        _save(job, context, (rung.epochs, found, scores), stable or _snapshot(job, context, done))
     return found
 
 
-def measure(job: Job, context: Context) -> Scores:
-    """How the model does on what it is judged by; the time counts as evaluation. Leaves the model in training mode."""
+def _save(job: Job, context: Context, came: tuple[int, Measurement, Scores], stable: Snapshot | None) -> None:
+    """A checkpoint: the state that training goes on from, the model, and what it `came` to after so many epochs."""
+    epochs, found, scores = came
+    with writing(), context.save(epochs) as folder:
+        if stable:
+            stable.save(folder)
+        (folder / MODEL).mkdir()
+        job.keep(folder / MODEL)
+        write_measurement(folder, found.loss, found.metrics, scores.confusion)
+
+
+class Interim:
+    """Measures within an epoch at intervals of time, and keeps the model of then: a trial that is stopped has a result.
+
+    It is measured on a fixed part of the validation split, and takes a tenth of the training's time at most.
+
+    Args:
+        job: its model is read.
+        context: of the trial.
+    """
+
+    def __init__(self, job: Job, context: Context) -> None:
+        self._job, self._context = job, context
+        self._next = time.monotonic() + FIRST_INTERIM
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time."""
+        return not self._job.final and time.monotonic() >= self._next
+
+    def take(self, done: Progress, epochs: float, *, watched: bool = True) -> None:
+        """Measure, keep, and report what it came to after so many epochs.
+
+        Raises:
+            TrialStopped: from the context; the model and the report are there then.
+        """
+        began = time.monotonic()
+        job, context = self._job, self._context
+        scores = measure(job, context, job.glance, watched=watched)
+        found = _measurement(scores, 0, sum(parameter.numel() for parameter in job.model.parameters()))
+        new = int(epochs) > context.start_epoch or not context.start_epoch  # else it would replace what was measured
+        if context.keeps_checkpoints and new and math.isfinite(scores.loss):
+            _save(job, context, (int(epochs), found, scores), _snapshot(job, context, done))
+        context.report(scores.loss, epoch=epochs)
+        self._next = time.monotonic() + max(FIRST_INTERIM, (time.monotonic() - began) / INTERIM_SHARE)
+
+    def at_the_end(self, done: Progress, epochs: float) -> None:
+        """The time is up before the first report: measure now, as far as the grace that is left allows."""
+        ended = self._context.stop_reason in ("time", "interrupted")
+        if ended and not self._context.reports and not self._job.final and epochs > 0:
+            self.take(done, epochs, watched=False)
+
+
+def measure(job: Job, context: Context, judge: Batches | None = None, *, watched: bool = True) -> Scores:
+    """How the model does on what it is judged by; the time counts as evaluation. Leaves the model in training mode.
+
+    Args:
+        job: its model.
+        context: of the trial.
+        judge: the samples; None for all of the job's.
+        watched: whether the trial ends here when its time is up.
+    """
+    judge = judge or job.judge
     losses = torch.zeros((), dtype=torch.float64 if job.device.type != "mps" else torch.float32, device=job.device)
     confusion = torch.zeros(job.classes**2, dtype=torch.int64, device=job.device)
     watch, seen = _Watch(context), 0
     job.model.eval()
     with context.evaluating(), torch.inference_mode():
-        for batch in job.judge.ordered(JUDGE_CPU if job.device.type == "cpu" else JUDGE):
+        for batch in judge.ordered(JUDGE_CPU if job.device.type == "cpu" else JUDGE):
             with autocast(job.device):
                 logits = job.model(*batch.inputs)
             losses += nn.functional.cross_entropy(logits.float(), batch.labels, reduction="sum")
             seen += len(batch)
             places = batch.labels * job.classes + logits.argmax(dim=1)
             confusion += torch.bincount(places, minlength=job.classes**2)
-            watch.look(evaluated=min(0.999, seen / len(job.judge)))
+            if watched:
+                watch.look(evaluated=min(0.999, seen / len(judge)))
         job.model.train()
-        return Scores(confusion.view(job.classes, job.classes).cpu().numpy(), float(losses) / len(job.judge))
+        return Scores(confusion.view(job.classes, job.classes).cpu().numpy(), float(losses) / len(judge))
 
 
 class Stepper:

@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 
 from mfbo.data.splits import LEAST, Indices, nested_subset, stratified_split
 from mfbo.errors import BadValue, UnknownName
+from mfbo.trial import Rung
 
 VALIDATION = 0.1  # of the training split
 DECAY = 0.2  # of a rung's steps: what a promoted configuration trains again
 STEPS = 10  # of a rung, at least
+JUDGED, GLANCED = 500, 250  # validation samples that a rung is judged by at least, and that a look within it takes
 MODEL, MEASUREMENT = "model", "measurement.json"  # what a checkpoint holds of the model that was measured
 _WHAT = {
     "data_dir": "a folder",
@@ -82,16 +84,43 @@ def parts(
     return training[nested_subset(labels[training], data, seed)], judge, training
 
 
+def judged(labels: NDArray[np.int64], judge: Indices, rung: Rung, learnt: int, seed: int) -> tuple[Indices, Indices]:
+    """Of the validation part, the rows that a rung is measured on, and those of a look within one of its epochs.
+
+    A short training is not measured for longer than it takes: on as many samples as it sees, or `JUDGED` if these are
+    fewer. All configurations of a rung are measured on the same rows, and a higher rung on no fewer.
+
+    Args:
+        labels: (n,), of the whole training split.
+        judge: rows of the validation part, from `parts`.
+        rung: that is trained.
+        learnt: samples of an epoch.
+        seed: of the run.
+    """
+    many = max(JUDGED, rung.epochs * learnt)
+    rows = judge[nested_subset(labels[judge], min(1.0, many / len(judge)), seed)]
+    glance = judge[nested_subset(labels[judge], min(1.0, GLANCED / len(judge)), seed)]
+    return rows, glance
+
+
 def everything(labels: NDArray[np.int64], data: float, seed: int, samples: int | None = None) -> Indices:
     """Rows to learn from for the final validation: all of them, but for a data fraction and a cap as in `parts`."""
     used = nested_subset(labels, min(1.0, (samples or len(labels)) / len(labels)), seed)
     return used[nested_subset(labels[used], data, seed)]
 
 
-def least(labels: NDArray[np.int64], samples: int | None = None, *, batch: int, epochs: int) -> tuple[float, float]:
+def least(
+    labels: NDArray[np.int64],
+    samples: int | None = None,
+    *,
+    batch: int,
+    epochs: int,
+    steps: int = STEPS,
+    size: float = 1.0,
+) -> tuple[float, float]:
     """(data, work) of the lowest rung that tells anything.
 
-    Its subset needs no more than its share of any class (see `splits.LEAST`), and it takes `STEPS` steps: after fewer,
+    Its subset needs no more than its share of any class (see `splits.LEAST`), and it takes so many steps: after fewer,
     a model has hardly left where it began, and all configurations look alike.
 
     Args:
@@ -99,11 +128,13 @@ def least(labels: NDArray[np.int64], samples: int | None = None, *, batch: int, 
         samples: so many of them stand for all; None for all.
         batch: samples a step, the default configuration's.
         epochs: of a full evaluation.
+        steps: of the lowest rung.
+        size: least part of an input that a rung may read.
     """
     training = min(1.0, (samples or len(labels)) / len(labels)) * (1 - VALIDATION)
     rarest = float(np.unique(labels, return_counts=True)[1].min()) * training
     data = min(1.0, (LEAST - 0.5) / rarest)  # `nested_subset` rounds
-    return data, min(1.0, STEPS * batch / (epochs * training * len(labels)))
+    return data, min(1.0, size * steps * batch / (epochs * training * len(labels)))
 
 
 def write_measurement(folder: Path, loss: float, metrics: Mapping[str, float], confusion: NDArray[np.int64]) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -38,16 +38,18 @@ class Progress:
         per_epoch: steps of an epoch, at the data fraction of then.
         best: lowest validation loss at the end of an epoch so far.
         stale: epochs since then.
+        trained: parameters that were trained, as tensors: moments of a probe are none of the whole model's. 0: all.
     """
 
     step: int = 0
     per_epoch: int = 1
     best: float = 1e30  # JSON has no infinity
     stale: int = 0
+    trained: int = 0
 
     def at(self, per_epoch: int) -> Progress:
         """The same point in epochs, where an epoch has another number of steps; the same where it has not."""
-        return Progress(round(self.step / self.per_epoch * per_epoch), per_epoch, self.best, self.stale)
+        return Progress(round(self.step / self.per_epoch * per_epoch), per_epoch, self.best, self.stale, self.trained)
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,8 @@ class Snapshot:
         found = {_WEIGHT + name: tensor for name, tensor in model.state_dict().items()}
         for place, state in optimizer.state_dict()["state"].items():
             found |= {f"{_MOMENT}{place}.{name}": value for name, value in state.items() if torch.is_tensor(value)}
-        return cls(_copied(found), Progress(**asdict(progress)))
+        trained = sum(len(group["params"]) for group in optimizer.param_groups)
+        return cls(_copied(found), replace(progress, trained=trained))
 
     def save(self, folder: Path) -> None:
         """Write it into a checkpoint."""
@@ -86,6 +89,8 @@ def restore(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) ->
             moments.setdefault(int(place), {})[kind] = tensors.pop(name)
         model.load_state_dict({name.removeprefix(_WEIGHT): tensor for name, tensor in tensors.items()})
         laid = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        if progress.trained not in (0, len(laid)):
+            moments = {}
         state = {
             place: {kind: _like(laid[place], value) for kind, value in kinds.items()}
             for place, kinds in moments.items()

@@ -41,9 +41,38 @@ class Classifier(nn.Module):  # type: ignore[misc, unused-ignore]
         super().__init__()
         self.network = network
 
-    def forward(self, ids: Any, mask: Any, _lengths: Any) -> Any:
-        """(b, longest) ids and mask -> (b, classes) logits."""
+    def forward(self, ids: Any, mask: Any = None, _lengths: Any = None) -> Any:
+        """(b, longest) ids and mask, or (b, features) as `features` made them -> (b, classes) logits."""
+        if mask is None:
+            return self._head(ids)
         return self.network(input_ids=ids, attention_mask=mask.long()).logits
+
+    @property
+    def probes(self) -> bool:
+        """Whether a linear probe of it can be trained on features: whether its head is of a known form."""
+        return self._pooler is not None or hasattr(self.network, "pre_classifier")
+
+    def features(self, ids: Any, mask: Any) -> Any:
+        """(b, longest) -> (b, width): of the first token, what the head is given; the body as it was pretrained."""
+        return self.network.base_model(input_ids=ids, attention_mask=mask.long())[0][:, 0]
+
+    def freeze_body(self) -> None:
+        """Train the head alone: the classifier, and the layer between it and the first token."""
+        self.network.requires_grad_(False)
+        between = self._pooler or self.network.pre_classifier
+        for part in (between, self.network.classifier):
+            part.requires_grad_(True)
+
+    @property
+    def _pooler(self) -> Any:
+        """BERT's layer between the first token and the classifier; None in models of another form."""
+        return getattr(self.network.base_model, "pooler", None)
+
+    def _head(self, first: Any) -> Any:
+        network = self.network
+        if self._pooler is not None:  # BERT and its kin
+            return network.classifier(network.dropout(self._pooler(first[:, None])))
+        return network.classifier(network.dropout(nn.functional.relu(network.pre_classifier(first))))  # DistilBERT
 
     def freeze(self, what: str, layers: int = 0) -> None:
         """Stop training a part from the bottom up.

@@ -1,0 +1,115 @@
+"""The ladder of a run that goes on: it grows upward when trials turn out to cost less than was planned.
+
+A run whose costs nobody could measure beforehand begins with the cheapest rungs that tell anything; what its trials
+cost is what its plan is made of. Growing is written down in the ledger, so that a replay grows at the same place.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mfbo.budget import duration
+from mfbo.optimizers.registry import spec_of
+from mfbo.planning.ladder import GUIDE, MIN_LOW_RESULTS, MIN_TOP_RESULTS, Bounds, ladder
+from mfbo.planning.simulation import bought
+
+if TYPE_CHECKING:
+    from mfbo.cost.meter import Meter
+    from mfbo.fidelity import Fidelity
+    from mfbo.ledger.run import Run
+    from mfbo.search import Search
+    from mfbo.task import Task
+    from mfbo.trial import Rung
+
+MAX_RUNGS = 8  # of a ladder that has grown
+STEP = 1.3  # least factor from the old top to the new one
+FINE = 1.1  # between the tops that are tried for the lowest ladder, and the budgets for a search
+OFTEN = 1.2  # times as many results, and it is looked at again
+
+
+def grows(search: Search) -> bool:
+    """Whether the ladder of a search can grow while it runs."""
+    return spec_of(search.optimizer).grows and not search.objectives
+
+
+def cheapest(fidelity: Fidelity, bounds: Bounds) -> list[Rung]:
+    """The lowest two rungs that tell anything, or the one that there is."""
+    search = bounds.search
+    top = max(bounds.least, fidelity.lowest_work(search.path)) * search.eta
+    while top < search.max_fidelity:
+        if len(found := ladder(fidelity, bounds, top, 2)) == 2:
+            return found
+        top *= FINE
+    return ladder(fidelity, bounds, search.max_fidelity, 2) or [fidelity.rung(search.max_fidelity, search.path)]
+
+
+class Growth:
+    """Says when the ladder of a run can grow, and to what.
+
+    Args:
+        task: what is tuned.
+        run: that goes on; charged in seconds of a real clock.
+        meter: of the run.
+    """
+
+    def __init__(self, task: Task, run: Run, meter: Meter) -> None:
+        self._task, self._run, self._meter = task, run, meter
+        self._next = 1.0
+
+    def grown(self) -> list[Rung] | None:
+        """The ladder with another rung on top, if the budget pays for a search on it; None where it does not.
+
+        As in the plan of a run that is measured beforehand, that is so many results at the lowest rung and two at the
+        highest, by the rule of the optimizer and by what trials have cost so far; what is spent already counts.
+        """
+        done = sum(result.outcome.status == "ok" for result in self._run.results)
+        rungs, search, fidelity = list(self._run.header.rungs), self._run.header.search, self._task.fidelity
+        if done < self._next or len(rungs) >= MAX_RUNGS:
+            return None
+        self._next = done * OFTEN + 1
+        top = fidelity.rung(min(search.max_fidelity, rungs[-1].work * search.eta), search.path)
+        if top.work < STEP * rungs[-1].work or top.epochs < rungs[-1].epochs:
+            return None
+        left = self._meter.seconds_left(0.0)
+        total = left + sum(result.outcome.cost for result in self._run.results)
+        steps = bought(GUIDE, [*rungs, top], self._meter.predict, total, search.eta)
+        last = self._meter.predict(top, rungs[-1].epochs if rungs[-1].epochs < top.epochs else 0)
+        enough = (
+            steps[0].trials >= MIN_LOW_RESULTS
+            and steps[-1].trials >= MIN_TOP_RESULTS
+            and MIN_TOP_RESULTS * last <= left
+        )
+        return [*rungs, top] if enough else None
+
+
+def closing(task: Task, run: Run, meter: Meter) -> str:
+    """What a run came to beside what the task allows, and what more would take; empty where it reached all of it."""
+    ok = [result for result in run.results if result.outcome.loss is not None]
+    full = task.fidelity.rung(run.header.search.max_fidelity, run.header.search.path)
+    reached = max((result.outcome.rung.work for result in ok), default=0.0)
+    many = len({result.trial.key for result in ok})
+    if meter.unit != "s" or task.simulated or not ok or reached >= full.work * (1 - 1e-6) or not meter.knows:
+        return ""
+    said = f"this bought {many} configuration{'' if many == 1 else 's'}"
+    if many < MIN_LOW_RESULTS:
+        said += f"; about {_rough(search_cost(meter, run))} would buy a search"
+    most = meter.predict(full, 0)
+    return f"{said}; {full} was not reached: one such training takes about {_rough(most)}"
+
+
+def search_cost(meter: Meter, run: Run) -> float:
+    """Seconds for the least that is a search on the ladder of `run`, by what its trials cost."""
+    rungs, eta = list(run.header.rungs), run.header.search.eta
+    budget = max(1.0, meter.predict(rungs[0], 0))
+    for _ in range(200):
+        steps = bought(GUIDE, rungs, meter.predict, budget, eta)
+        if steps[0].trials >= MIN_LOW_RESULTS and (len(rungs) == 1 or steps[-1].trials >= MIN_TOP_RESULTS):
+            break
+        budget *= FINE
+    return budget
+
+
+def _rough(seconds: float) -> str:
+    """Two digits, as it is a forecast."""
+    step = 1 if seconds < 60 else 60 if seconds < 5400 else 1800
+    return duration(float(max(1, round(seconds / step)) * step))
