@@ -88,7 +88,7 @@ def show(run: Run) -> dict[str, list[float]]:
     """Print the rows of one run; how far off it was by plan, rung and trial."""
     assert run.header.plan is not None
     trials, asked = (foretold(run, load(run.header.task), learn=learn) for learn in (True, False))
-    options = run.header.settings.get("options") or ""
+    options = run.header.settings.options or ""
     words = headline(run.header.plan) if run.header.plan.steps else "no plan"
     print(f"\n{run.header.task} {run.header.optimizer} {run.limits.max_cost} {options}: {words}\n")
     print("| rung | trials, plan | done | plan | mean cost | plan off by | sum of next off by | next off by |")

@@ -82,7 +82,7 @@ def overruns(runs: int, workers: int, reports: bool) -> list[float]:
 
 def main() -> None:
     """Measure and print; exit code 1 if the promise was broken."""
-    grace = Meter(sleeper(True), Limits("4s")).grace
+    grace = Meter(sleeper(True), Limits.of("4s")).grace
     table = Table("trials of 0.1 to 5 s", "workers", "runs", "median ", "most   ", "promised")
     good = True
     for reports, runs, promised in ((True, 25, 1.0), (False, 15, grace)):

@@ -41,12 +41,12 @@ def optimizer_of(name: str, task: Task, seed: int) -> tuple[Optimizer, list[Any]
 def run(name: str, task: Task, seed: int, cost: float, workers: int = 1) -> Run:
     """The ledger of one run until `cost` full evaluations are charged."""
     optimizer, rungs = optimizer_of(name, task, seed)
-    limits = Limits(f"{cost:g}x")
+    limits = Limits.of(f"{cost:g}x")
     header = Header(
         task=task.name,
         search=Search(name, seed, task.fidelity.default_path),
         limits=limits,
-        fidelity={"path": task.fidelity.default_path},
+        fidelity=task.fidelity,
         rungs=tuple(rungs),
         space={},
         space_hash="",

@@ -12,7 +12,9 @@ import math
 import re
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
+from typing import Annotated, Literal
+
+from msgspec import Meta
 
 from mfbo.errors import BadCost
 
@@ -32,7 +34,7 @@ class Budget:
         unit: ``s`` seconds, or ``x`` full evaluations.
     """
 
-    amount: float
+    amount: Annotated[float, Meta(gt=0)]
     unit: Literal["s", "x"]
 
     @staticmethod

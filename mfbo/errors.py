@@ -20,7 +20,8 @@
         ├── RunLocked         another process is writing to it
         ├── RunChanged        task, space or fidelity are no longer those of the run
         ├── RunPaused         something must be mended before it can go on: a full disk, workers that do not start
-        └── BadLedger         a ledger that cannot be read, or that a newer mfbo wrote
+        └── BadLedger         a ledger that cannot be read, or that another mfbo wrote
+            └── DamagedLedger a line of it is damaged
 
     TrialStopped (BaseException)    raised by ``context.report`` to end a trial in order; not an error
 """
@@ -142,6 +143,19 @@ class BadLedger(RunError):
 
 class RunPaused(RunError):
     """The run cannot go on before something is mended, and can be resumed then."""
+
+
+class DamagedLedger(BadLedger):
+    """A ledger with a damaged line.
+
+    Attributes:
+        line: its number, from 1.
+        offset: bytes before it.
+    """
+
+    def __init__(self, text: str, line: int, offset: int) -> None:
+        super().__init__(text)
+        self.line, self.offset = line, offset
 
 
 class TrialStopped(BaseException):

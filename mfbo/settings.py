@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field, fields, replace
 
-from mfbo.errors import BadLedger, BadValue
+import msgspec
+
+from mfbo.errors import BadValue
 
 LOCAL = "local"
 FREE = ("max_disk", "price", "scheduler")  # settings that change no result
@@ -43,22 +44,17 @@ class Settings:
     price: str | None = None
 
 
-def resumed(kept: Mapping[str, Any], workers: int | None, scheduler: str | None) -> Settings:
+def resumed(settings: Settings, workers: int | None, scheduler: str | None) -> Settings:
     """The settings that a ledger keeps, with what is given now.
 
     Args:
-        kept: from the header.
+        settings: from the header.
         workers: instead of those kept.
         scheduler: instead of the one kept; `LOCAL` for none.
 
     Raises:
-        BadLedger: what is kept are no settings of this mfbo.
         BadValue: the run was on a cluster, and `scheduler` does not say whether to go on there.
     """
-    wrong = [name for name, value in kept.items() if not possible(name, value)]
-    if wrong:
-        raise BadLedger(f"the ledger has a setting {wrong[0]!r} = {kept[wrong[0]]!r}, which this mfbo does not know")
-    settings = Settings(**kept)
     if settings.scheduler is not None and scheduler is None:
         text = f"this run was on the Dask scheduler {settings.scheduler!r}"
         raise BadValue(f"{text}; give where it continues: --scheduler tcp://host:port, or --scheduler {LOCAL}")
@@ -69,21 +65,8 @@ def resumed(kept: Mapping[str, Any], workers: int | None, scheduler: str | None)
 
 def possible(name: str, value: object) -> bool:
     """Whether there is such a setting, and it can have a value of that kind."""
-    if name == "options":
-        return isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
-    kinds = _KINDS.get(name)
-    return kinds is not None and isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))
-
-
-_NONE = type(None)
-_KINDS: dict[str, tuple[type, ...]] = {
-    "device": (str,),
-    "space": (str,),
-    "from_scratch": (bool,),
-    "workers": (int, _NONE),
-    "scheduler": (str, _NONE),
-    "max_trial_time": (str, _NONE),
-    "max_trial_memory": (int, float, _NONE),
-    "max_disk": (int, float, _NONE),
-    "price": (str, _NONE),
-}
+    try:
+        msgspec.convert({name: value}, Settings)
+    except msgspec.ValidationError:
+        return False
+    return name in {item.name for item in fields(Settings)}

@@ -6,8 +6,12 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Annotated, Literal, NamedTuple, TypeAlias
 
+from msgspec import Meta
+
+Amount: TypeAlias = Annotated[float, Meta(ge=0)]
+Count: TypeAlias = Annotated[int, Meta(ge=0, le=2**53)]
 Value: TypeAlias = bool | int | float | str
 Config: TypeAlias = dict[str, Value]
 Status: TypeAlias = Literal[
@@ -26,10 +30,10 @@ class Rung:
         size: fraction of each input that is read, such as the words of a text or the pixels of an image, in (0, 1].
     """
 
-    epochs: int = 1
-    data: float = 1.0
-    work: float = 1.0
-    size: float = 1.0
+    epochs: Count = 1
+    data: Amount = 1.0
+    work: Amount = 1.0
+    size: Amount = 1.0
 
     def __str__(self) -> str:
         """In words: ``19% of the data, 6 epochs``, and ``inputs at 25%`` where they are cut down."""
@@ -49,7 +53,7 @@ class Trial:
         rung: the fidelity to evaluate it at.
     """
 
-    id: int
+    id: Count
     config: Config
     rung: Rung
 
@@ -90,9 +94,9 @@ class Report(NamedTuple):
         cost: seconds of this trial until then (virtual ones on a virtual clock).
     """
 
-    epoch: float
+    epoch: Count | Amount
     loss: float
-    cost: float
+    cost: Amount
 
 
 class Pace(NamedTuple):
@@ -106,11 +110,11 @@ class Pace(NamedTuple):
         evaluation: seconds that they took.
     """
 
-    startup: float
-    epochs: float
-    training: float
-    evaluations: float
-    evaluation: float
+    startup: Amount
+    epochs: Amount
+    training: Amount
+    evaluations: Amount
+    evaluation: Amount
 
 
 class Known(NamedTuple):
@@ -155,13 +159,13 @@ class Outcome:
     status: Status
     loss: float | None
     rung: Rung
-    train: float
-    evaluation: float = 0.0
+    train: Amount
+    evaluation: Amount = 0.0
     metrics: Mapping[str, float] = field(default_factory=dict)
     reports: tuple[Report, ...] = ()
     error: str | None = None
     virtual: bool = False
-    start_epoch: int = 0
+    start_epoch: Count = 0
     pace: Pace | None = field(default=None, compare=False)
     obstacle: str = field(default="", compare=False)
 

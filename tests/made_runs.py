@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from mfbo.fidelity import Fidelity
 from mfbo.ledger.journal import Ledger
 from mfbo.ledger.run import Header, Limits, Run
 from mfbo.search import Search, SearchOptions
@@ -15,10 +16,10 @@ FULL = RUNGS[-1]
 HEADER = Header(
     task="made",
     search=Search("random", path="epochs"),
-    limits=Limits("100s"),
-    fidelity={"epochs": [1, 27], "data": [1.0, 1.0], "path": "epochs"},
+    limits=Limits.of("100s"),
+    fidelity=Fidelity((1, 27), (1.0, 1.0)),
     rungs=RUNGS,
-    space={"hyperparameters": [{"name": "x"}]},
+    space={"hyperparameters": [{"name": "x", "type": "uniform_int"}]},
     space_hash="0" * 16,
 )
 

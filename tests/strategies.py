@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from ConfigSpace import (
     Categorical,
     ConfigurationSpace,
@@ -18,8 +20,7 @@ from ConfigSpace import (
 )
 from hypothesis import strategies as st
 
-from mfbo.ledger.schema import STATUSES
-from mfbo.trial import Outcome, Report, Rung, Trial
+from mfbo.trial import Outcome, Report, Rung, Status, Trial
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 SECONDS = st.floats(0, 1e9)
@@ -41,7 +42,7 @@ def trials(number: int) -> st.SearchStrategy[Trial]:
 
 outcomes = st.builds(
     Outcome,
-    status=st.sampled_from(sorted(STATUSES)),
+    status=st.sampled_from(sorted(get_args(Status))),
     loss=st.none() | FINITE,
     rung=rungs,
     train=SECONDS,

@@ -193,6 +193,7 @@ def values(config: Config) -> list[list[str]]:
 def facts(runs: Sequence[Run]) -> list[list[str]]:
     """What the headers say; values in which runs differ are listed one after another."""
     found: dict[str, dict[str, None]] = {}
+    said: dict[str, object]
     for run in runs:
         header = run.header
         said = {"begun": header.created, "recorded command": header.command, "space": header.space_hash}

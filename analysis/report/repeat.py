@@ -23,14 +23,14 @@ def command(material: Material) -> str:
         optimizers = ",".join(dict.fromkeys(line.optimizer for line in found.lines))
         words = ["mfbo", "study", found.task, "--max-cost", found.max_cost, "--optimizers", optimizers]
         words += ["--seed", str(header.seed), "--seeds", str(found.seeds)]
-        words += _option_words(found.search)
+        words += _option_words(found.search.options())
         return clean(shlex.join([*words, *_setting_words(found.settings)]), PATH)
     if material.study is not None:
         study = read_study(material.study / STUDY)
         words = ["mfbo", "compare", *study.tasks, "--optimizers", ",".join(study.optimizers)]
         words += ["--seeds", str(study.seeds), "--max-cost", study.max_cost]
         words += _option_words(study.search.options())
-        return clean(shlex.join([*words, *_setting_words(vars(study.settings))]), PATH)
+        return clean(shlex.join([*words, *_setting_words(study.settings)]), PATH)
     return "\n".join(dict.fromkeys(_tune(run) for part in material.parts for run in part.runs))
 
 
@@ -65,13 +65,13 @@ def _option_words(given: Mapping[str, Any]) -> list[str]:
     return words
 
 
-def _setting_words(settings: Mapping[str, Any]) -> list[str]:
-    """Settings that are not the usual ones, as options; names that are none of mfbo's are passed over."""
+def _setting_words(settings: Settings) -> list[str]:
+    """Settings that are not the usual ones, as options."""
     words: list[str] = []
     for item in fields(Settings):
-        value, option = settings.get(item.name), f"--{item.name.replace('_', '-')}"
+        value, option = getattr(settings, item.name), f"--{item.name.replace('_', '-')}"
         if item.name == "options":
-            for key, text in dict(value or {}).items():
+            for key, text in value.items():
                 words += ["--option", f"{key}={text}"]
         elif value is True:
             words.append(option)

@@ -93,7 +93,7 @@ def limit_words(run: Run) -> str:
     """The cost limit: ``2h``, or ``20 full evaluations``."""
     if not run.limits.max_cost:
         return "no limit"
-    return budget_words(Budget.parse(run.limits.max_cost))
+    return budget_words(run.limits.max_cost)
 
 
 def budget_words(budget: Budget) -> str:
@@ -311,7 +311,7 @@ def cost_words(cost: float, unit: str) -> str:
 
 def unit_of(run: Run) -> str:
     """Of its cost: ``s`` or ``x``."""
-    return Budget.parse(run.limits.max_cost).unit if run.limits.max_cost else "s"
+    return run.limits.unit
 
 
 def run_words(run: Run) -> str:

@@ -100,7 +100,7 @@ def _command(run: Run, config: Config) -> str:
 
     settings = run.header.settings
     trained = {"seed": run.header.seed, "work": 1.0}
-    options, space = dict(settings.get("options", {})), settings.get("space", "default")
+    options, space = dict(settings.options), settings.space
     described = {"task": run.header.task, "trained": trained, "options": options, "space": space}
     return clean(again({**described, "hyperparameters": config}, ""), PATH)
 

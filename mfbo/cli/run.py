@@ -79,6 +79,7 @@ def tune(
 @options.limits
 @options.where
 @click.option("--accept-changes", is_flag=True, help="Continue although the task has changed since.")
+@click.option("--repair", is_flag=True, help="Keep what is before the damage in a damaged ledger, and continue there.")
 @options.logs
 @options.output
 def resume(
@@ -90,6 +91,7 @@ def resume(
     workers: str | None,
     scheduler: str | None,
     accept_changes: bool,
+    repair: bool,
     logs: tuple[str, ...],
     quiet: bool,
     as_json: bool,
@@ -109,6 +111,7 @@ def resume(
             workers=options.workers_of(workers, scheduler),
             scheduler=scheduler,
             accept_changes=accept_changes,
+            repair_ledger=repair,
             observer=observer,
             command=command_line(),
         ),
@@ -121,10 +124,10 @@ def resume(
 
 def _free_folder(name: str) -> Path:
     """``runs/name``, with a number behind it where that is taken."""
-    from mfbo.ledger.journal import FILE
+    from mfbo.ledger.journal import begun
 
     folder, number = Path("runs") / name, 1
-    while (folder / FILE).exists():
+    while begun(folder):
         number += 1
         folder = Path("runs") / f"{name}-{number}"
     return folder
@@ -146,11 +149,10 @@ def _run_with_display(
     try:
         return run(Several(display, *options.observers(logs)) if logs else display)
     except KeyboardInterrupt:
-        from mfbo.ledger.journal import FILE
+        from mfbo.ledger.journal import begun
 
         how = f"continue with: mfbo resume {shlex.quote(str(folder))}"
-        begun = (folder / FILE).exists()
-        click.echo(f"mfbo: stopped at once; {how if begun else 'nothing was written'}", err=True)
+        click.echo(f"mfbo: stopped at once; {how if begun(folder) else 'nothing was written'}", err=True)
         sys.exit(options.INTERRUPTED)
 
 

@@ -50,7 +50,7 @@ def train(
         click.echo(clean(said, PATH), err=True)
 
     def on_report(report: Report) -> None:
-        spent = seconds(report.cost) + beside(kept(settings), report.cost, ", {}")
+        spent = seconds(report.cost) + beside(kept(settings.get("price")), report.cost, ", {}")
         click.echo(f"epoch {report.epoch}: loss {number(report.loss)} ({spent})", err=True)
 
     found = once(

@@ -29,9 +29,9 @@ class Meter:
     """
 
     def __init__(self, task: Task, limits: Limits) -> None:
-        budget = Budget.parse(limits.max_cost, "max cost") if limits.max_cost else Budget(math.inf, "s")
+        budget = limits.max_cost or Budget(math.inf, "s")
         self._task = task
-        self._max_wall = Budget.parse(limits.max_wall, "max wall").amount if limits.max_wall else math.inf
+        self._max_wall = limits.max_wall.amount if limits.max_wall else math.inf
         self._max_trials = limits.max_trials or math.inf
         self._account = Account(budget)
         self._reserved: dict[int, float] = {}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -127,7 +127,7 @@ def facts(price: Price | None, seconds: float) -> dict[str, Any]:
 
 def of_run(run: Run) -> Price | None:
     """The price that a ledger keeps; None where there is none."""
-    return kept(run.header.settings)
+    return kept(run.header.settings.price)
 
 
 def of_runs(runs: Iterable[Run]) -> Price | None:
@@ -136,10 +136,10 @@ def of_runs(runs: Iterable[Run]) -> Price | None:
     return found.pop() if len(found) == 1 else None
 
 
-def kept(settings: Mapping[str, Any]) -> Price | None:
-    """The price among settings; None where there is none, or it is damaged."""
+def kept(price: str | None) -> Price | None:
+    """The price that settings have; None where there is none, or it is damaged."""
     try:
-        return Price.parse(settings["price"]) if isinstance(settings.get("price"), str) else None
+        return Price.parse(price) if price else None
     except BadValue:
         return None
 

@@ -79,7 +79,7 @@ class LineDisplay(NoteDisplay):
         within = ", ".join(f"{name} {clean(limit)}" for name, limit in named.items() if limit) or "no limit"
         verb = f"resuming at {self._state(progress)}:" if run.results else "tuning"
         what = f"{clean(header.task)} with {clean(header.optimizer)}, seed {clean(header.seed)}"
-        price = clean(header.settings.get("price") or "")
+        price = clean(header.settings.price or "")
         within += f", at {price}" if price else ""
         self._write(f"{verb} {what}; {within}" + (f"; in {clean(run.folder, PATH)}" if run.folder else ""))
         self._share = progress.share

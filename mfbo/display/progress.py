@@ -7,7 +7,6 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
-from mfbo.budget import Budget
 from mfbo.display.counts import RunCounts
 from mfbo.display.text import amount, budget
 from mfbo.evidence.curves import incumbent
@@ -76,7 +75,7 @@ class Progress:
         self._clock = clock
         self._limits = run.limits
         self._budget = budget(run.limits)
-        self._max_wall = Budget.parse(run.limits.max_wall).amount if run.limits.max_wall else math.inf
+        self._max_wall = run.limits.max_wall.amount if run.limits.max_wall else math.inf
         self._last_event = self._began = clock()
         self._new_results = 0
         self._ended: float | None = None

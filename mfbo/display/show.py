@@ -70,7 +70,7 @@ def _unit(run: Run) -> str:
 def _facts(run: Run, counts: RunCounts) -> Table:
     """The facts of a run, one per row."""
     header = run.header
-    options = {name: value for name, value in header.settings.items() if value not in (None, False, "", {})}
+    options = {name: value for name, value in vars(header.settings).items() if value not in (None, False, "", {})}
     rows = {
         "task": clean(header.task),
         "optimizer": f"{clean(header.optimizer)}, seed {clean(header.seed)}",

@@ -97,7 +97,7 @@ def amount(value: float, unit: str) -> str:
 
 def budget(limits: Limits) -> Budget | None:
     """The cost limit, None where there is none."""
-    return Budget.parse(limits.max_cost) if limits.max_cost else None
+    return limits.max_cost
 
 
 def pairs(values: Mapping[str, object]) -> str:

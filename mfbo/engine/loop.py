@@ -289,7 +289,7 @@ def _levels(task: Task, run: Run) -> Sequence[Rung]:
     """Rungs for what is left of the budget at the end: the task's own, or those that a plan has made for the run."""
     header = run.header
     made = header.plan is not None and header.rungs[-1].work < 1 and len(header.rungs) > 1
-    return header.rungs if made else task.fidelity.ladder(str(header.fidelity.get("path")))
+    return header.rungs if made else task.fidelity.ladder(header.search.path)
 
 
 def _beginnings(run: Run) -> dict[int, float]:

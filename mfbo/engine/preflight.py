@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 import re
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mfbo.budget import Budget, duration
+from mfbo.budget import Budget
 from mfbo.cost.price import Price
 from mfbo.errors import BadCost, BadValue, UnknownName
 from mfbo.ledger.run import Limits
@@ -21,21 +20,10 @@ if TYPE_CHECKING:
     from mfbo.trial import Rung
 
 
-def cost_text(value: str | float | None) -> str | None:
-    """A cost as the ledger keeps it; a number is seconds."""
-    if value is None:
-        return None
-    return str(Budget.parse(value if isinstance(value, str) else duration(float(value)), "max cost"))
-
-
 def limits(limits: Limits) -> None:
     """Limits that make sense."""
     if limits == Limits():
         raise BadCost("no limit given; give a cost such as --max-cost 2h, or --max-trials, or --max-wall")
-    if limits.max_trials is not None and limits.max_trials < 1:
-        raise BadValue(f"max trials {limits.max_trials}: give 1 or more")
-    if limits.max_wall is not None and Budget.parse(limits.max_wall, "max wall").unit != "s":
-        raise BadCost(f"max wall {limits.max_wall!r}: give a duration such as 45s, 90m or 2h")
 
 
 def settings(settings: Settings) -> None:
@@ -71,27 +59,24 @@ def _scheduler(scheduler: str, workers: int | None) -> None:
         raise BadValue("workers 0 runs trials in this process, which a scheduler cannot do; give 1 or more, or none")
 
 
-def same_unit(limits: Limits, changes: Mapping[str, Any]) -> None:
+def same_unit(before: Limits, after: Limits) -> None:
     """What has been charged in one unit cannot be continued in the other."""
-    before, after = limits.max_cost, changes.get("max_cost")
-    if after is None:
-        return
-    unit = Budget.parse(before).unit if before else "s"
-    if Budget.parse(after).unit != unit:
-        kind = "full evaluations, such as 40x" if unit == "x" else "time, such as 4h"
-        raise BadCost(f"max cost {after!r}: this run is charged in {kind}; give the new limit in the same unit")
+    if after.unit != before.unit:
+        kind = "full evaluations, such as 40x" if before.unit == "x" else "time, such as 4h"
+        text = f"max cost {str(after.max_cost)!r}: this run is charged in {kind}"
+        raise BadCost(f"{text}; give the new limit in the same unit")
 
 
 def affordable(limits: Limits, task: Task, rungs: list[Rung], optimizer: str) -> None:
     """Refuse a budget that is known not to buy the cheapest trial."""
     if limits.max_cost is None:
         return
-    budget, lowest = Budget.parse(limits.max_cost), rungs[0]
+    budget, lowest = limits.max_cost, rungs[0]
     need = cheapest(task, lowest, budget.unit)
     if need is None:
         return
     if budget.amount < need.amount * (1 - 1e-9):
-        text = f"max cost {limits.max_cost!r} is less than the cheapest trial of {optimizer!r}"
+        text = f"max cost {str(budget)!r} is less than the cheapest trial of {optimizer!r}"
         raise BadCost(f"{text}: {lowest} costs {need.amount:.3g}{need.unit}; give at least that")
 
 
@@ -111,4 +96,4 @@ def too_little(run: Run, remedy: str) -> str:
     """What to say where `nothing_learned` within the budget; `remedy` is what a user can do."""
     spent = sum(result.outcome.cost for result in run.results)
     cheapest = f"the cheapest trial ({run.header.rungs[0]}) gave no report in {spent:.3g}s"
-    return f"max cost {run.limits.max_cost!r} is too little here: {cheapest}; {remedy}. Nothing was kept"
+    return f"max cost {str(run.limits.max_cost)!r} is too little here: {cheapest}; {remedy}. Nothing was kept"

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mfbo.budget import Budget
 from mfbo.cost.price import facts, of_run
 from mfbo.evidence.curves import incumbent
 
@@ -93,7 +92,7 @@ class TuneResult:
 
 def result_of(run: Run) -> TuneResult:
     """What `run` has to show, finished or not."""
-    budget = Budget.parse(run.limits.max_cost) if run.limits.max_cost else None
+    budget = run.limits.max_cost
     found = incumbent(run)
     best = None
     if found is not None and found.outcome.loss is not None:
@@ -106,7 +105,7 @@ def result_of(run: Run) -> TuneResult:
         seed=run.header.seed,
         status=run.ended or "unfinished",
         cost=run.spent,
-        unit=budget.unit if budget else "s",
+        unit=run.limits.unit,
         max_cost=budget.amount if budget else None,
         trials=sum(result.outcome.final for result in run.results),
         best=best,

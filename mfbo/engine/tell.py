@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mfbo import space
-from mfbo.errors import BadLedger, BadValue
-from mfbo.fidelity import Fidelity
+from mfbo.errors import BadValue
 from mfbo.ledger.journal import Ledger
 from mfbo.space import kept_space
 from mfbo.trial import Known, Rung
@@ -64,18 +63,13 @@ def tell(
 
 def _rung(header: Header, epochs: int | None, data: float | None) -> Rung:
     """The fidelity of a result, which must lie within that of the run."""
-    try:
-        low, high = header.fidelity["epochs"]
-        least, most = header.fidelity["data"]
-        fidelity = Fidelity((low, high), (least, most))
-    except (KeyError, TypeError, ValueError, BadValue) as error:
-        raise BadLedger(f"the ledger's fidelity {dict(header.fidelity)!r:.100} is damaged; start a new run") from error
+    high, most = header.fidelity.epoch_range[1], header.fidelity.data_range[1]
     epochs, data = high if epochs is None else epochs, most if data is None else data
     if not 1 <= epochs <= high:
         raise BadValue(f"epochs {epochs!r}: a full evaluation has {high}; give 1 to {high}")
     if not 0 < data <= most:
         raise BadValue(f"data {data!r}: give the fraction of the training data, above 0 and up to {most:g}")
-    found = Rung(epochs, float(data), fidelity.work(epochs, data))
+    found = Rung(epochs, float(data), header.fidelity.work(epochs, data))
     if found.work < header.rungs[0].work - 1e-9:
         raise BadValue(f"{found} is below the lowest level of the run, {header.rungs[0]}; give one of at least that")
     return found

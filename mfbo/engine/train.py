@@ -113,7 +113,7 @@ def train(
             facts = {"metrics": metrics, "measured_on": measured_on, "space": settings.space}
             target = target if _write(task, trial, setting, facts, out=target) else None
     return Trained(
-        task.name, values, trial.rung, seed, outcome.loss, outcome.metrics, outcome.cost, target, kept(vars(settings))
+        task.name, values, trial.rung, seed, outcome.loss, outcome.metrics, outcome.cost, target, kept(settings.price)
     )
 
 

@@ -25,9 +25,10 @@ from mfbo.errors import BadCost, BadValue, NoObjective
 from mfbo.executors import choice
 from mfbo.executors.evaluate import Setting
 from mfbo.exports.model import keep_best
+from mfbo.fidelity import Fidelity
 from mfbo.ledger import fingerprint
 from mfbo.ledger.environment import hardware, versions
-from mfbo.ledger.journal import Ledger, read
+from mfbo.ledger.journal import FILE, Ledger, announced, read, repair
 from mfbo.ledger.observer import Observer
 from mfbo.ledger.run import Header, Limits, Run
 from mfbo.optimizers.registry import names_with, spec_of
@@ -103,33 +104,34 @@ def tune(
     build(search, task, usual)
     preflight.affordable(limits, task, usual, search.optimizer)
     _prepare(task, settings)
-    with Interrupt() as interrupt:
-        planned, rungs = planner.plan(
-            task,
-            search,
-            limits=limits,
-            settings=settings,
-            interrupted=interrupt,
-            note=observer.note,
-            like=like,
-        )
-    observer.planned(planned, settings.price)
-    known = _known(warm_start, task, rungs, search.optimizer, observer)
-    chosen = build(search, task, rungs, known)
-    trusted_commands.remember(task.source)
-    header = _header(
-        task=task,
-        search=search,
-        limits=limits,
-        rungs=rungs,
-        settings=settings,
-        known=known,
-        command=command,
-        plan=planned,
-        grows=grow and like is None and grows(search) and not task.simulated,
-    )
     folder = Path(out) if out is not None else None
     new = folder is not None and not folder.exists()
+    with announced(folder, command):
+        with Interrupt() as interrupt:
+            planned, rungs = planner.plan(
+                task,
+                search,
+                limits=limits,
+                settings=settings,
+                interrupted=interrupt,
+                note=observer.note,
+                like=like,
+            )
+        observer.planned(planned, settings.price)
+        known = _known(warm_start, task, rungs, search.optimizer, observer)
+        chosen = build(search, task, rungs, known)
+        trusted_commands.remember(task.source)
+        header = _header(
+            task=task,
+            search=search,
+            limits=limits,
+            rungs=rungs,
+            settings=settings,
+            known=known,
+            command=command,
+            plan=planned,
+            grows=grow and like is None and grows(search) and not task.simulated,
+        )
     with Ledger.create(header, folder) as ledger:
         try:
             status = _run(task, chosen, ledger, settings, observer, stopped=interrupt())
@@ -199,6 +201,7 @@ def resume(
     workers: int | None = None,
     scheduler: str | None = None,
     accept_changes: bool = False,
+    repair_ledger: bool = False,
     observer: Observer | None = None,
     command: str = "",
 ) -> TuneResult:
@@ -214,6 +217,7 @@ def resume(
         scheduler: of a Dask cluster, or ``local`` for this machine. A run that was on a cluster needs one of them: the
             address in a ledger is not trusted, as whoever answers there could make this process run anything.
         accept_changes: go on although task or space have changed since.
+        repair_ledger: of a damaged ledger, keep what is before the damage; the whole is kept beside it.
         observer: is told what happens.
         command: what the user typed, for the ledger.
 
@@ -221,10 +225,12 @@ def resume(
         RunChanged: task or space are not those of the run; says what changed.
         RunError: no such run, or another process writes to it.
     """
+    observer = observer or Observer()
+    if repair_ledger:
+        observer.note(repair(run))
     with Ledger.reopen(Path(run)) as ledger:
         known = ledger.run
         header = known.header
-        observer = observer or Observer()
         settings = resumed(header.settings, workers, scheduler)
         preflight.settings(settings)
         if task is None:
@@ -237,14 +243,10 @@ def resume(
         if not accept_changes:
             fingerprint.check_unchanged(header, task)
         max_cost, settings = in_time(max_cost, settings)
-        new: dict[str, Any] = {
-            "max_cost": preflight.cost_text(max_cost),
-            "max_trials": max_trials,
-            "max_wall": max_wall,
-        }
-        changes = {name: value for name, value in new.items() if value is not None}
-        preflight.limits(replace(known.limits, **changes))
-        preflight.same_unit(known.limits, changes)
+        changes = {name: value for name, value in vars(Limits.of(max_cost, max_trials, max_wall)).items() if value}
+        limits = replace(known.limits, **changes)
+        preflight.limits(limits)
+        preflight.same_unit(known.limits, limits)
         chosen = begun(task, known)
         rebuild(chosen, known)
         _prepare(task, settings)
@@ -255,7 +257,7 @@ def resume(
                     f"its highest rung stays at {100 * header.rungs[-1].work:.2g}% of a full evaluation, as the first "
                     f"limit was planned; for a higher one: mfbo tune {header.task} --warm-start {run}"
                 )
-            ledger.limits(**changes)
+            ledger.limits(limits)
         ledger.resume(at=_now(), command=command)
         if known.torn:
             observer.note(f"the ledger's last line was cut off in mid-write ({known.torn} bytes); it was removed")
@@ -369,7 +371,7 @@ def _limits(
 ) -> tuple[Limits, Settings]:
     """The limits of a new run, money as time, and its settings; both as they are allowed."""
     max_cost, settings = in_time(max_cost, settings)
-    limits = Limits(preflight.cost_text(max_cost), max_trials, max_wall)
+    limits = Limits.of(max_cost, max_trials, max_wall)
     preflight.limits(limits)
     preflight.settings(settings)
     return limits, settings
@@ -405,7 +407,7 @@ def _header(
         task=task.source or task.name,
         search=search,
         limits=limits,
-        fidelity=fingerprint.fidelity_dict(task, search.path),
+        fidelity=Fidelity(task.fidelity.epoch_range, task.fidelity.data_range, task.fidelity.size_range),
         rungs=tuple(rungs),
         space=space,
         space_hash=fingerprint.digest(space),
@@ -413,7 +415,7 @@ def _header(
         grid={name: list(values) for name, values in (task.grid or {}).items()} if search.optimizer == "grid" else None,
         full_cost=task.full_cost,
         optimum=task.optimum,
-        settings=dict(vars(settings)),
+        settings=settings,
         known=known,
         versions=versions(),
         hardware=hardware(),
@@ -433,5 +435,5 @@ def _remove(folder: Path, *, whole: bool) -> None:
     if whole:
         shutil.rmtree(folder, ignore_errors=True)
         return
-    (folder / "ledger.jsonl").unlink(missing_ok=True)
+    (folder / FILE).unlink(missing_ok=True)
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)

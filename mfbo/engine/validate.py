@@ -12,14 +12,16 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from mfbo.checkpoint import Checkpoints
 from mfbo.cost.price import Price, facts, of_run
 from mfbo.errors import BadTask, BadValue, RunError
 from mfbo.executors.evaluate import Setting, evaluate
 from mfbo.exports.model import BEST, FINAL, best_of, write_model
-from mfbo.ledger.journal import DAMAGE, read
+from mfbo.ledger.journal import read
+from mfbo.ledger.records import DAMAGE
 from mfbo.ledger.run import Run
-from mfbo.ledger.schema import number, rung_of
 from mfbo.task import Task
 from mfbo.tasks.registry import load
 from mfbo.tasks.training.setup import MEASUREMENT
@@ -149,11 +151,11 @@ def validate(
     target = Path(out) if out is not None else run.folder / BEST if run.folder else None
     if out is not None and target is not None and target.exists() and any(target.iterdir()):
         raise BadValue(f"{str(target)!r} is not empty; name a new folder")
-    options = dict(run.header.settings.get("options", {}))
+    options = dict(run.header.settings.options)
     if task.prepare:
         task.prepare(options)
     trial, final = Trial(best.trial.id, best.trial.config, task.fidelity.full), replace(task, train=task.validate)
-    setting = Setting(run.header.seed, device or str(run.header.settings.get("device", "auto")), options)
+    setting = Setting(run.header.seed, device or run.header.settings.device, options)
     with tempfile.TemporaryDirectory(prefix="mfbo-validate-", dir=run.folder) as scratch:
         scores, first = list(have), None
         missing = [seed for seed in range(setting.seed, setting.seed + seeds) if seed not in {s.seed for s in have}]
@@ -202,9 +204,10 @@ def kept(run: Run, config: Config) -> Validation | None:
         found = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         if found["hyperparameters"] != config:
             return None
-        rows = [{name: number(value) for name, value in row.items()} for row in found["all_seeds"]]
+        rows = msgspec.convert(found["all_seeds"], list[dict[str, float]])
         scores = [Score(int(row.pop("seed")), row.pop("loss"), row, None, 0.0, 0.0) for row in rows]
-        return Validation(run.header.task, config, rung_of(found["trained"]), tuple(scores), folder) if scores else None
+        rung = msgspec.convert(found["trained"], Rung)
+        return Validation(run.header.task, config, rung, tuple(scores), folder) if scores else None
     except (OSError, *DAMAGE):
         return None
 

@@ -150,7 +150,7 @@ def worth_of(header: Header) -> Worth | None:
     None where that is not known. The file of a user's own task is never imported: to look at a run executes nothing
     that its ledger names.
     """
-    space = str(header.settings.get("space", "default"))
+    space = header.settings.space
     if header.task not in names() or is_space_file(space):
         return None
     try:
@@ -214,25 +214,23 @@ def _identity(header: Header) -> tuple[str, str]:
 
 def _full(header: Header) -> str:
     """Full fidelity in words."""
-    epochs, data = header.fidelity.get("epochs", [1]), header.fidelity.get("data", [1.0])
-    return f"{epochs[-1]} epochs on {100 * data[-1]:.3g}% of the data"
+    full = header.fidelity.full
+    return f"{full.epochs} epochs on {100 * full.data:.3g}% of the data"
 
 
 def _space(header: Header) -> str:
     """The space in words."""
     names = [entry["name"] for entry in header.space.get("hyperparameters", [])]
-    return f"{header.settings.get('space', 'default')!r} ({len(names)} hyperparameters)"
+    return f"{header.settings.space!r} ({len(names)} hyperparameters)"
 
 
 def _unit(run: Run) -> str:
-    return Budget.parse(run.limits.max_cost).unit if run.limits.max_cost else "s"
+    return run.limits.unit
 
 
 def _budget(run: Run) -> Budget | None:
-    if not run.limits.max_cost:
-        return None
-    budget = Budget.parse(run.limits.max_cost)
-    return replace(budget, amount=budget.amount / spec_of(run.header.optimizer).cost_share)
+    budget = run.limits.max_cost
+    return budget and replace(budget, amount=budget.amount / spec_of(run.header.optimizer).cost_share)
 
 
 def _place(run: Run) -> str:
@@ -281,10 +279,12 @@ def _variants(runs: Sequence[Run]) -> list[str]:
 
 def _settings(header: Header) -> Mapping[str, Any]:
     """What could make two runs of one optimizer differ, in one dictionary."""
-    settings = {key: value for key, value in header.settings.items() if key not in UNCOMPARED and key != "options"}
+    settings = {
+        key: value for key, value in vars(header.settings).items() if key not in UNCOMPARED and key != "options"
+    }
     if settings.get("workers") is None:
         settings["workers"] = 1
-    return {"fidelity": header.search.path, **settings, **header.settings.get("options", {})}
+    return {"fidelity": header.search.path, **settings, **header.settings.options}
 
 
 def _asked(header: Header) -> Mapping[str, Any]:

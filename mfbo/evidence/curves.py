@@ -18,8 +18,6 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mfbo.budget import Budget
-
 if TYPE_CHECKING:
     from mfbo.ledger.run import Result, Run
     from mfbo.trial import Config, Rung
@@ -148,7 +146,7 @@ def anytime(run: Run, worth: Worth | None = None) -> Curve:
     losses = np.array([worth(result.trial.config) if worth else result.outcome.loss for result in found], dtype=float)
     works = np.array([result.outcome.rung.work for result in found], dtype=float)
     last = np.append(costs[1:] > costs[:-1], True)[: len(costs)]  # of several at the same cost
-    limit = Budget.parse(run.limits.max_cost).amount if run.limits.max_cost and run.ended in ENDS_AT_LIMIT else 0.0
+    limit = run.limits.max_cost.amount if run.limits.max_cost and run.ended in ENDS_AT_LIMIT else 0.0
     return Curve(costs[last], losses[last], works[last], max(run.spent, limit))
 
 

@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING, Any
 from mfbo.checkpoint import Checkpoints
 from mfbo.errors import BadValue, RunError
 from mfbo.evidence.curves import incumbent
-from mfbo.ledger.journal import DAMAGE, read
+from mfbo.ledger.journal import read
+from mfbo.ledger.records import DAMAGE
 from mfbo.ledger.run import Run
 from mfbo.reading import to_yaml
 from mfbo.space import is_space_file
@@ -166,10 +167,10 @@ def write_model(
         "hyperparameters": best.trial.config,
         "trained": {**asdict(rung), "seed": seed},
         "run": {"optimizer": run.header.optimizer, "seed": run.header.seed, "trial": best.trial.id, "spent": run.spent},
-        "options": dict(run.header.settings.get("options", {})),
+        "options": dict(run.header.settings.options),
         "versions": dict(run.header.versions),
         "hardware": dict(run.header.hardware),
-        "space": run.header.settings.get("space", "default"),
+        "space": run.header.settings.space,
         **facts,
     }
     return write_folder(described, run.header.space, checkpoint, out)

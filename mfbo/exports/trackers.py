@@ -110,7 +110,11 @@ class Mlflow(Observer):
         self._experiment = known.experiment_id if known else self._client.create_experiment(header.task)
         name = f"{header.optimizer} seed {header.seed}"
         self._parent = self._client.create_run(self._experiment, run_name=name).info.run_id
-        for key, value in (("optimizer", header.optimizer), ("seed", header.seed), ("max_cost", run.limits.max_cost)):
+        for key, value in (
+            ("optimizer", header.optimizer),
+            ("seed", header.seed),
+            ("max_cost", str(run.limits.max_cost)),
+        ):
             self._client.log_param(self._parent, key, value)
 
     def told(self, result: Result, best: Result | None) -> None:

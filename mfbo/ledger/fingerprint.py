@@ -33,13 +33,6 @@ def source_hash(name: str) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()[:16] if file is not None and file.is_file() else ""
 
 
-def fidelity_dict(task: Task, path: str | None) -> dict[str, Any]:
-    """Ranges and path of the task's fidelity, as the header holds them."""
-    epochs, data = task.fidelity.epoch_range, task.fidelity.data_range
-    size = {"size": list(task.fidelity.size_range)} if task.fidelity.size_range != (1.0, 1.0) else {}
-    return {"epochs": list(epochs), "data": list(data), **size, "path": path or task.fidelity.default_path}
-
-
 def check_file(header: Header) -> None:
     """Make sure, before it is run, that the user's own file is still what the run began with; if there is one here.
 
@@ -60,9 +53,12 @@ def check_unchanged(header: Header, task: Task) -> None:
     space = space_dict(task.space)
     if digest(space) != header.space_hash:
         changes.append(f"the space ({_difference(header.space, space)})")
-    fidelity = fidelity_dict(task, str(header.fidelity.get("path")))
-    if dict(header.fidelity) != fidelity:
-        changes.append(f"the fidelity (was {dict(header.fidelity)}, is {fidelity})")
+    was, now = (
+        f"epochs {one.epoch_range}, data {one.data_range}, size {one.size_range}"
+        for one in (header.fidelity, task.fidelity)
+    )
+    if was != now:
+        changes.append(f"the fidelity (was {was}, is {now})")
     full = task.fidelity.full
     if over := [rung for rung in header.rungs if rung.epochs > full.epochs or rung.data > full.data]:
         changes.append(f"the fidelity (a rung of the run is {over[0]}, full is {full})")

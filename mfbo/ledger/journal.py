@@ -1,44 +1,36 @@
 """The ledger of a run: an append-only journal of asks and results, one JSON object a line.
 
 The first line is the header; then ``ask`` and ``result`` lines as things happen, and ``limits``, ``resume``, ``told``
-and ``end`` lines where a run was extended, taken up again, told a result from elsewhere or ended. There is one writer
-at a time. A last line that was cut off in mid-write is no record: readers pass over it, and the next writer removes it.
+and ``end`` lines where a run was extended, taken up again, told a result from elsewhere or ended; see
+`mfbo.ledger.records`. There is one writer at a time. A last line that was cut off in mid-write is no record: readers
+pass over it, and the next writer removes it. Any other damage is refused; `repair` keeps what is before it.
+
+The header is written aside and linked into place, so that there is a whole one or none: a file without is as good as
+absent. Until then a new run's command lies in `COMMAND`, as whoever finds the folder after a kill may want it.
 """
 
 from __future__ import annotations
 
 import fcntl
-import json
 import os
-from collections.abc import Sequence
-from dataclasses import asdict, replace
+import shlex
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn
 
-from mfbo.errors import BadLedger, MfboError, RunError, RunExists, RunLocked, RunNotFound
-from mfbo.fidelity import ETA
-from mfbo.ledger.plan import plan_of
+import msgspec
+
+from mfbo.errors import BadLedger, DamagedLedger, RunError, RunExists, RunLocked, RunNotFound
+from mfbo.ledger import records
+from mfbo.ledger.records import DAMAGE, FORMAT, decode, encode
 from mfbo.ledger.run import Header, Limits, Result, Run
-from mfbo.ledger.schema import (
-    Record,
-    config_of,
-    known_of,
-    known_record,
-    number,
-    outcome_of,
-    outcome_record,
-    rung_of,
-    rung_record,
-    trial_of,
-    whole,
-)
-from mfbo.search import Search
 from mfbo.trial import Known, Outcome, Rung, Trial
 
-FORMAT = 1
 FILE = "ledger.jsonl"
-DAMAGE = (KeyError, TypeError, ValueError, AttributeError)  # what a record that is no longer itself leads to
+COMMAND = "command.txt"
 
 
 def read(folder: Path | str) -> Run:
@@ -48,9 +40,9 @@ def read(folder: Path | str) -> Run:
         folder: of the run, or its ledger itself.
 
     Raises:
-        RunNotFound: there is no ledger.
+        RunNotFound: there is no ledger, or none with a whole header.
         RunError: it cannot be read.
-        BadLedger: its header is missing, a line inside it is damaged, or a newer mfbo wrote it.
+        BadLedger: a line of it is damaged, or another mfbo wrote it.
     """
     path = _file(Path(folder))
     try:
@@ -60,168 +52,176 @@ def read(folder: Path | str) -> Run:
     return parse(content, path.parent)
 
 
+def begun(folder: Path | str) -> bool:
+    """Whether there is a ledger with a whole header: a file without counts as absent."""
+    try:
+        with (Path(folder) / FILE).open("rb") as file:
+            return file.readline().endswith(b"\n")
+    except OSError:
+        return False
+
+
 def _file(folder: Path) -> Path:
     """The ledger in `folder`, which may be the ledger itself."""
     path = folder if folder.name == FILE and not folder.is_dir() else folder / FILE
-    if not path.is_file():
-        raise RunNotFound(f"no run in {str(folder)!r}: it has no {FILE}; give the folder that `mfbo tune` printed")
-    return path
+    if path.is_file():
+        return path
+    if (path.parent / COMMAND).is_file():
+        raise _nothing_kept(path.parent)
+    raise RunNotFound(f"no run in {str(folder)!r}: it has no {FILE}; give the folder that `mfbo tune` printed")
+
+
+def _nothing_kept(folder: Path | None) -> RunNotFound:
+    """What to say of a run that was killed before its ledger was there."""
+    where, command = str(folder) if folder else "ledger", ""
+    if folder is not None:
+        with suppress(OSError, ValueError):
+            command = " ".join((folder / COMMAND).read_text(encoding="utf-8").split())
+    fix = f"start it again with: {command}" if command else "start it again with the same `mfbo tune` command"
+    return RunNotFound(f"{where}: the run ended before its ledger was written, and nothing was kept; {fix}")
 
 
 def parse(content: bytes, folder: Path | None = None) -> Run:
     """The run that the bytes of a ledger tell of; see `read`."""
-    where = str(folder) if folder else "ledger"
     whole, newline, torn = content.rpartition(b"\n")
-    lines = whole.split(b"\n") if newline else []
-    if not lines:
-        raise BadLedger(
-            f"{where}: the ledger has no complete header line, so nothing ran; delete it and start the run anew"
-        )
-    run = _begin(_decode(lines[0], 1, where), where)
+    if not newline:
+        raise _nothing_kept(folder)
+    lines = whole.split(b"\n")
+    run, offset = _begin(lines[0], folder), len(lines[0]) + 1
     run.folder, run.torn = folder, len(torn)
-    for place, line in enumerate(lines[1:], start=2):
-        record = _decode(line, place, where)
+    for number, line in enumerate(lines[1:], start=2):
         try:
+            record, run.check = decode(line, run.check)
             _apply(run, record)
         except DAMAGE as error:
-            text = f"{where}: line {place} of the ledger is damaged ({type(error).__name__}: {error})"
-            raise BadLedger(f"{text}; restore it, or cut the file before that line") from error
+            raise _damaged(folder, number, offset, error) from error
+        offset += len(line) + 1
     return run
 
 
-def _decode(line: bytes, place: int, where: str) -> Record:
+def _damaged(folder: Path | None, number: int, offset: int, error: Exception) -> DamagedLedger:
+    where = str(folder) if folder else "ledger"
+    reason = " ".join(str(error).split())[:160]
+    text = f"{where}: line {number} of the ledger is damaged ({reason})"
+    if number == 1:
+        return DamagedLedger(f"{text}; it is the header, without which nothing can be read: start the run anew", 1, 0)
+    fix = f"mfbo resume {shlex.quote(where)} --repair" if folder else "--repair"
+    return DamagedLedger(f"{text}; restore it, or keep the {number - 1} lines before it with: {fix}", number, offset)
+
+
+def _begin(line: bytes, folder: Path | None) -> Run:
+    """The run of a header."""
+    where = str(folder) if folder else "ledger"
     try:
-        record = _JSON.decode(line.decode())
-    except (ValueError, RecursionError) as error:
-        raise BadLedger(f"{where}: line {place} of the ledger is damaged; cut the file before that line") from error
-    if not isinstance(record, dict) or "record" not in record:
-        raise BadLedger(f"{where}: line {place} of the ledger is no record; cut the file before that line")
-    return record
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} has no place in a ledger")
-
-
-_JSON = json.JSONDecoder(parse_constant=_refuse)
-
-
-def _begin(record: Record, where: str) -> Run:
-    if record["record"] != "run":
+        values = msgspec.json.decode(line)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise _damaged(folder, 1, 0, error) from error
+    if not isinstance(values, dict) or values.get("record") != "run":
         raise BadLedger(f"{where}: the ledger does not begin with a header; is it a ledger of mfbo?")
-    version = record.get("format")
-    if not isinstance(version, int) or version > FORMAT:
-        raise BadLedger(f"{where}: the ledger has format {version!r}, this mfbo reads up to {FORMAT}; upgrade mfbo")
+    version = values.get("format")
+    if type(version) is int and 1 <= version < FORMAT:
+        raise BadLedger(
+            f"{where}: the ledger has format {version}, of an earlier mfbo, and this one reads {FORMAT}; "
+            "look at it with the mfbo that wrote it, or start the run anew in another folder"
+        )
+    if type(version) is int and version > FORMAT:
+        raise BadLedger(f"{where}: the ledger has format {version}, this mfbo reads {FORMAT}; upgrade mfbo")
+    if type(version) is not int or version != FORMAT:
+        raise BadLedger(f"{where}: the ledger has format {version!r:.60}, which no mfbo writes; start the run anew")
     try:
-        values = {key: value for key, value in record.items() if key not in ("record", "format")}
-        values["rungs"] = tuple(rung_of(rung) for rung in values["rungs"])
-        values["limits"] = _limits(values["limits"])
-        values["plan"] = plan_of(values.get("plan"))
-        values["known"] = tuple(known_of(known) for known in values.get("known", ()))
-        values["search"] = _search(values)
-        header = Header(**values)
-        _check(header)
-    except (MfboError, *DAMAGE) as error:
-        raise BadLedger(f"{where}: the ledger's header is damaged ({type(error).__name__}: {error})") from error
-    return Run(header, header.limits)
+        record, check = decode(line, "")
+    except DAMAGE as error:
+        raise _damaged(folder, 1, 0, error) from error
+    assert isinstance(record, records.Begin)
+    run = Run(record.run, record.run.limits)
+    run.check = check
+    return run
 
 
-def _search(values: Record) -> Search:
-    """What was asked of the search, taken out of the header's values."""
-    prior, objectives, bounds = values.pop("prior", None), values.pop("objectives", ()), values.pop("bounds", {})
-    return Search(
-        optimizer=values.pop("optimizer"),
-        seed=whole(values.pop("seed")),
-        path=values["fidelity"].get("path"),
-        eta=whole(values.pop("eta", ETA), 2),
-        prior=None if prior is None else config_of(prior),
-        objectives=tuple(objectives),
-        min_fidelity=number(bounds.get("min_fidelity", 0.0), 0),
-        max_fidelity=number(bounds.get("max_fidelity", 1.0), 0),
-    )
-
-
-def _search_record(search: Search) -> Record:
-    """What `_search` reads."""
-    ends = {"min_fidelity": search.min_fidelity, "max_fidelity": search.max_fidelity}
-    return {
-        "optimizer": search.optimizer,
-        "seed": search.seed,
-        "eta": search.eta,
-        "prior": search.prior,
-        "objectives": list(search.objectives),
-        "bounds": {name: end for name, end in ends.items() if end != getattr(Search, name)},
-    }
-
-
-def _limits(record: Record) -> Limits:
-    limits = Limits(**record)
-    for text in (limits.max_cost, limits.max_wall):
-        if not isinstance(text, str | None):
-            raise ValueError(f"limit {text!r}")
-    if limits.max_trials is not None:
-        whole(limits.max_trials, 1)
-    return limits
-
-
-def _check(header: Header) -> None:
-    """Whether a header's parts are of the kind that they must be."""
-    if not header.rungs:
-        raise ValueError("no rungs")
-    for value in (header.full_cost, header.optimum):
-        if value is not None:
-            number(value)
-    texts = (
-        header.task,
-        header.optimizer,
-        header.space_hash,
-        header.source_hash,
-        header.command,
-        header.created,
-    )
-    maps = (header.grid or {}, header.fidelity, header.space, header.settings, header.versions, header.hardware)
-    for kind, values in ((str, texts), (dict, maps)):
-        if wrong := [value for value in values if not isinstance(value, kind)]:
-            raise TypeError(f"{wrong[0]!r:.60} where a {kind.__name__} must be")
-    for values in (header.grid or {}).values():
-        if not isinstance(values, list) or not all(isinstance(value, bool | int | float | str) for value in values):
-            raise TypeError(f"{values!r:.60} where values of a grid must be")
-
-
-def _apply(run: Run, record: Record) -> None:
-    kind = record["record"]
-    if kind == "ask":
+def _apply(run: Run, record: records.Line) -> None:
+    if isinstance(record, records.Ask):
         run.ended = None
-        run.add_ask(trial_of(record))
-    elif kind == "result":
-        run.add_result(_result(run, record))
-    elif kind == "told":
-        run.add_told(known_of(record))
-    elif kind == "ladder":
-        run.add_ladder(_grown(run, [rung_of(rung) for rung in record["rungs"]]))
-    elif kind == "limits":
-        run.limits = _limits(record["limits"])
-    elif kind == "end":
-        run.add_end(str(record["status"]), number(record["thinking"], 0), number(record["charge"], 0))
-    elif kind == "resume":
+        run.add_ask(Trial(record.trial, record.config, record.rung))
+    elif isinstance(record, records.Ended):
+        if record.trial not in run.asks:
+            raise ValueError(f"trial {record.trial} was never asked")
+        if record.spent < run.spent * (1 - 1e-9):
+            raise ValueError(f"less is spent after it, {record.spent:.6g}, than before, {run.spent:.6g}")
+        at = run.seconds + record.outcome.cost + record.thinking
+        trial = run.asks[record.trial]
+        run.add_result(Result(trial, record.outcome, record.thinking, record.spent, at, record.wall))
+    elif isinstance(record, records.Told):
+        run.add_told(record.known)
+    elif isinstance(record, records.Ladder):
+        old = run.header.rungs
+        if record.rungs[: len(old)] != old or len(record.rungs) <= len(old):
+            raise ValueError("a ladder that does not grow out of the one before")
+        run.add_ladder(record.rungs)
+    elif isinstance(record, records.NewLimits):
+        if record.limits.unit != run.limits.unit:
+            raise ValueError("limits in another unit of cost")
+        run.limits = record.limits
+    elif isinstance(record, records.End):
+        run.add_end(record.status, record.thinking, record.charge)
+    elif isinstance(record, records.Resumed):
         run.ended = None
     else:
-        raise ValueError(f"unknown record {kind!r:.60}")
+        raise ValueError("a second header")
 
 
-def _grown(run: Run, rungs: list[Rung]) -> tuple[Rung, ...]:
-    """A ladder that begins with that of `run`."""
-    old = run.header.rungs
-    if tuple(rungs[: len(old)]) != old or len(rungs) <= len(old):
-        raise ValueError("a ladder that does not grow out of the one before")
-    return tuple(rungs)
+def repair(folder: Path | str) -> str:
+    """Cut a damaged ledger before its first damaged line, in words; what it was is kept beside it.
+
+    Raises:
+        RunLocked: another process writes to it.
+        BadLedger: nothing of it can be kept.
+        RunNotFound, RunError: as `read`.
+    """
+    path = _file(Path(folder))
+    try:
+        read(folder)
+    except DamagedLedger as damage:
+        if damage.line == 1:
+            raise
+        with path.open("r+b") as file:
+            _lock(file.fileno(), path.parent)
+            aside = path.with_suffix(".damaged")
+            shutil.copyfile(path, aside)
+            file.truncate(damage.offset)
+            os.fsync(file.fileno())
+        kept = f"its first {damage.line - 1} lines are kept"
+        return f"line {damage.line} of the ledger was damaged; {kept}, and all that it was is in {str(aside)!r}"
+    return "nothing of the ledger is damaged"
 
 
-def _result(run: Run, record: Record) -> Result:
-    outcome, thinking = outcome_of(record), number(record["cost"]["optimizer"], 0)
-    at = run.seconds + outcome.cost + thinking
-    spent, wall = number(record["spent"], 0), number(record["wall"], 0)
-    return Result(run.asks[record["trial"]], outcome, thinking, spent, at, wall)
+@contextmanager
+def announced(folder: Path | None, command: str) -> Iterator[None]:
+    """While a run is prepared, which may take a while: keep its command, in case it is killed before its ledger.
+
+    Where the preparation fails, nothing is left of it.
+
+    Raises:
+        RunExists: `folder` holds a run already, or cannot be written.
+    """
+    if folder is None or not command:
+        yield
+        return
+    if begun(folder):
+        raise _other(folder)
+    new = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / COMMAND).write_text(command + "\n", encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise RunExists(f"cannot write to {str(folder)!r}: {error.strerror}; give another --out") from error
+    try:
+        yield
+    except BaseException:
+        (folder / COMMAND).unlink(missing_ok=True)
+        if new:
+            with suppress(OSError):  # somebody else has put something into it
+                folder.rmdir()
+        raise
 
 
 class Ledger:
@@ -246,25 +246,24 @@ class Ledger:
         run = Run(header, header.limits, folder)
         if folder is None:
             return Ledger(run, None)
-        path = folder / FILE
-        if path.exists():
-            raise RunExists(f"{str(folder)!r} holds another run; give another --out, or `mfbo resume` that one")
+        if begun(folder):
+            raise _other(folder)
+        aside = folder / f".{FILE}.{os.getpid()}"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o644)
+            fd = os.open(aside, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_TRUNC, 0o644)
         except OSError as error:
             raise RunExists(f"cannot write to {str(folder)!r}: {error.strerror}; give another --out") from error
         ledger = Ledger(run, fd)
         try:
             _lock(fd, folder)
-            known = [known_record(known) for known in header.known]
-            values = {**asdict(header), **_search_record(header.search), "known": known}
-            del values["search"]
-            ledger._write({"record": "run", "format": FORMAT, **values}, sync=True)
-            _sync_folder(folder)
+            ledger._write(records.Begin(FORMAT, header), sync=True)
+            _put(aside, folder)
         except BaseException:
             ledger.close()
+            aside.unlink(missing_ok=True)
             raise
+        (folder / COMMAND).unlink(missing_ok=True)
         return ledger
 
     @staticmethod
@@ -294,7 +293,7 @@ class Ledger:
 
     def ask(self, trial: Trial) -> None:
         """Record that `trial` starts."""
-        self._write({"record": "ask", "trial": trial.id, "config": trial.config, "rung": rung_record(trial.rung)})
+        self._write(records.Ask(trial.id, trial.config, trial.rung))
         self.run.add_ask(trial)
 
     def result(self, trial: Trial, outcome: Outcome, *, thinking: float, charge: float, wall: float) -> Result:
@@ -309,36 +308,34 @@ class Ledger:
         """
         at = self.run.seconds + outcome.cost + thinking
         result = Result(trial, outcome, thinking, self.run.spent + charge, at, wall)
-        record = {"record": "result", "trial": trial.id, "spent": result.spent, "wall": wall, **outcome_record(outcome)}
-        record["cost"]["optimizer"] = thinking
-        self._write(record, sync=not outcome.virtual)
+        kept = replace(outcome, pace=None) if outcome.pace is not None else outcome
+        self._write(records.Ended(trial.id, kept, thinking, result.spent, wall), sync=not outcome.virtual)
         self.run.add_result(result)
         return result
 
     def ladder(self, rungs: Sequence[Rung]) -> None:
         """Record that the ladder has grown to `rungs`."""
-        self._write({"record": "ladder", "rungs": [rung_record(rung) for rung in rungs]}, sync=True)
+        self._write(records.Ladder(tuple(rungs)), sync=True)
         self.run.add_ladder(tuple(rungs))
 
-    def limits(self, **changes: Any) -> None:
-        """Record new limits, keywords as in `Limits`."""
-        limits = replace(self.run.limits, **changes)
-        self._write({"record": "limits", "limits": asdict(limits)}, sync=True)
+    def limits(self, limits: Limits) -> None:
+        """Record new limits."""
+        self._write(records.NewLimits(limits), sync=True)
         self.run.limits = limits
 
-    def told(self, known: Known, **facts: str) -> None:
+    def told(self, known: Known, *, at: str = "", command: str = "") -> None:
         """Record a result from elsewhere."""
-        self._write({"record": "told", **known_record(known), **facts}, sync=True)
+        self._write(records.Told(known, at, command), sync=True)
         self.run.add_told(known)
 
-    def resume(self, **facts: str) -> None:
+    def resume(self, *, at: str = "", command: str = "") -> None:
         """Record that the run is taken up again."""
-        self._write({"record": "resume", **facts}, sync=True)
+        self._write(records.Resumed(at, command), sync=True)
         self.run.ended = None
 
     def end(self, status: str, *, thinking: float = 0.0, charge: float = 0.0) -> None:
         """Record that the run ended and why, and the thinking since the last result."""
-        self._write({"record": "end", "status": status, "thinking": thinking, "charge": charge}, sync=True)
+        self._write(records.End(status, thinking, charge), sync=True)
         self.run.add_end(status, thinking, charge)
 
     def close(self) -> None:
@@ -353,14 +350,36 @@ class Ledger:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    def _write(self, record: Record, sync: bool = False) -> None:
+    def _write(self, record: records.Line, sync: bool = False) -> None:
         if self._fd is None:
             return
-        line = json.dumps(record, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+        line, check = encode(record, self.run.check)
         while line:  # a line longer than the system takes at once
             line = line[os.write(self._fd, line) :]
+        self.run.check = check
         if sync:
             os.fsync(self._fd)
+
+
+def _put(aside: Path, folder: Path) -> None:
+    """Give a new ledger its name: at once, and never in place of one that is there."""
+    path = folder / FILE
+    if path.exists() and not begun(folder):
+        path.unlink(missing_ok=True)  # it never had a whole header, and counts as absent
+    try:
+        os.link(aside, path)
+        aside.unlink()
+    except FileExistsError as error:
+        raise _other(folder) from error
+    except OSError:  # a file system without links
+        if begun(folder):
+            raise _other(folder) from None
+        aside.replace(path)
+    _sync_folder(folder)
+
+
+def _other(folder: Path) -> RunExists:
+    return RunExists(f"{str(folder)!r} holds another run; give another --out, or `mfbo resume` that one")
 
 
 def _sync_folder(folder: Path) -> None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Annotated, Literal
 
-from mfbo.ledger.schema import number, rung_of, trial_of, whole
-from mfbo.trial import Config, Pace, Rung
+from msgspec import Meta
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from mfbo.trial import Amount, Config, Count, Pace, Rung
 
 
 @dataclass(frozen=True)
@@ -26,7 +24,7 @@ class Probe:
     config: Config
     rung: Rung
     pace: Pace
-    closing: float = 0.0
+    closing: Amount = 0.0
 
 
 @dataclass(frozen=True)
@@ -40,8 +38,8 @@ class Step:
     """
 
     rung: Rung
-    cost: float
-    trials: int
+    cost: Amount
+    trials: Count
 
 
 @dataclass(frozen=True)
@@ -64,15 +62,15 @@ class Plan:
     """
 
     steps: tuple[Step, ...]
-    budget: float
-    unit: str
-    full: float
-    epochs: int
+    budget: Amount
+    unit: Literal["s", "x"]
+    full: Amount
+    epochs: Annotated[int, Meta(ge=1)]
     twice: tuple[Step, ...] = ()
-    spent: float = 0.0
-    wall: float = 0.0
+    spent: Amount = 0.0
+    wall: Amount = 0.0
     probes: tuple[Probe, ...] = ()
-    workers: int = 1
+    workers: Annotated[int, Meta(ge=1)] = 1
     note: str = ""
     bound: bool = False
 
@@ -89,39 +87,3 @@ class Plan:
     def step(self, rung: Rung) -> Step | None:
         """Of that rung; None where it has none."""
         return next((step for step in self.steps if step.rung == rung), None)
-
-
-def plan_of(record: Mapping[str, Any] | None) -> Plan | None:
-    """The plan that `dataclasses.asdict` made `record` of; None where there is none.
-
-    Raises:
-        KeyError, TypeError, ValueError, AttributeError: it is damaged.
-    """
-    if record is None:
-        return None
-    if record["unit"] not in ("s", "x"):
-        raise ValueError(f"unit {record['unit']!r:.20}")
-    return Plan(
-        steps=tuple(_step(step) for step in record["steps"]),
-        budget=number(record["budget"], 0),
-        unit=record["unit"],
-        full=number(record["full"], 0),
-        epochs=whole(record["epochs"], 1),
-        twice=tuple(_step(step) for step in record["twice"]),
-        spent=number(record["spent"], 0),
-        wall=number(record["wall"], 0),
-        probes=tuple(_probe(probe) for probe in record["probes"]),
-        workers=whole(record["workers"], 1),
-        note=str(record["note"]),
-        bound=bool(record.get("bound", False)),
-    )
-
-
-def _step(record: Mapping[str, Any]) -> Step:
-    return Step(rung_of(record["rung"]), number(record["cost"], 0), whole(record["trials"]))
-
-
-def _probe(record: Mapping[str, Any]) -> Probe:
-    trial = trial_of({"trial": 0, "config": record["config"], "rung": record["rung"]})
-    pace = Pace(*(number(value, 0) for value in record["pace"]))
-    return Probe(trial.config, trial.rung, pace, number(record["closing"], 0))

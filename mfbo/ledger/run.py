@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
+from msgspec import Meta
+
+from mfbo.budget import Budget, duration
+from mfbo.errors import BadCost, BadValue
+from mfbo.fidelity import Fidelity
 from mfbo.ledger.plan import Plan
 from mfbo.search import Search
-from mfbo.trial import Config, Known, Outcome, Rung, Trial
+from mfbo.settings import Settings
+from mfbo.trial import Config, Known, Outcome, Rung, Trial, Value
 
 
 @dataclass(frozen=True)
@@ -17,14 +23,35 @@ class Limits:
     """What a run may use; None is no limit.
 
     Attributes:
-        max_cost: as `mfbo.budget.Budget` writes it: ``2h``, ``20x``.
+        max_cost: seconds or full evaluations.
         max_trials: finished trials.
-        max_wall: duration by the clock, as `max_cost` but never in full evaluations.
+        max_wall: seconds by the clock.
     """
 
-    max_cost: str | None = None
-    max_trials: int | None = None
-    max_wall: str | None = None
+    max_cost: Budget | None = None
+    max_trials: Annotated[int, Meta(ge=1)] | None = None
+    max_wall: Budget | None = None
+
+    @staticmethod
+    def of(max_cost: str | float | None = None, max_trials: int | None = None, max_wall: str | None = None) -> Limits:
+        """Limits as people give them; a number is a cost in seconds.
+
+        Raises:
+            BadCost: an amount that cannot be read, or a time in full evaluations.
+            BadValue: fewer than one trial.
+        """
+        if max_trials is not None and max_trials < 1:
+            raise BadValue(f"max trials {max_trials}: give 1 or more")
+        cost = max_cost if max_cost is None or isinstance(max_cost, str) else duration(float(max_cost))
+        wall = None if max_wall is None else Budget.parse(max_wall, "max wall")
+        if wall is not None and wall.unit != "s":
+            raise BadCost(f"max wall {max_wall!r}: give a duration such as 45s, 90m or 2h")
+        return Limits(None if cost is None else Budget.parse(cost, "max cost"), max_trials, wall)
+
+    @property
+    def unit(self) -> Literal["s", "x"]:
+        """In which cost is charged: seconds, where there is no limit of it."""
+        return self.max_cost.unit if self.max_cost else "s"
 
 
 @dataclass(frozen=True)
@@ -35,7 +62,7 @@ class Header:
         task: name that `mfbo.tasks.registry.load` takes.
         search: what was asked of the search; its path and its prior are those of the task.
         limits: those that it began with.
-        fidelity: what the task can be cut down to: epochs, data, path.
+        fidelity: what the task can be cut down to.
         rungs: the ladder, low to full.
         space: the configuration space, in ConfigSpace's own JSON form.
         space_hash: of `space`.
@@ -43,7 +70,7 @@ class Header:
         grid: the task's own values for grid search; None for every other optimizer.
         full_cost: virtual seconds of a full evaluation, for surrogates.
         optimum: the best possible loss, where known.
-        settings: device and options given on the command line.
+        settings: how trials are run.
         known: results of an earlier run that the optimizer began with.
         versions: of Python, mfbo and the libraries that results depend on.
         hardware: machine, cores, memory, accelerator.
@@ -56,18 +83,18 @@ class Header:
     task: str
     search: Search
     limits: Limits
-    fidelity: Mapping[str, Any]
+    fidelity: Fidelity
     rungs: tuple[Rung, ...]
     space: Mapping[str, Any]
     space_hash: str
     source_hash: str = ""
-    grid: Mapping[str, Any] | None = None
-    full_cost: float | None = None
+    grid: Mapping[str, list[Value]] | None = None
+    full_cost: Annotated[float, Meta(gt=0)] | None = None
     optimum: float | None = None
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Settings = field(default_factory=Settings)
     known: tuple[Known, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
-    hardware: Mapping[str, Any] = field(default_factory=dict)
+    hardware: Mapping[str, str | int | float] = field(default_factory=dict)
     command: str = ""
     created: str = ""
     plan: Plan | None = None
@@ -130,6 +157,7 @@ class Run:
         spent: charged so far, in the unit of the budget.
         seconds: cost so far in seconds, optimizer included.
         wall: seconds that the run's clock has shown, interruptions left out.
+        check: checksum of the last line, to which the next is chained; empty in memory.
     """
 
     header: Header
@@ -145,6 +173,7 @@ class Run:
     spent: float = 0.0
     seconds: float = 0.0
     wall: float = 0.0
+    check: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         if self.header.plan is not None and not self.events:

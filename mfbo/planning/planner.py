@@ -131,9 +131,9 @@ def _then(search: Search) -> str:
 
 def budget_of(limits: Limits, settings: Settings) -> Budget:
     """What a run may cost by its limits of cost and time together; infinite where neither is given."""
-    cost = Budget.parse(limits.max_cost) if limits.max_cost else Budget(math.inf, "s")
+    cost = limits.max_cost or Budget(math.inf, "s")
     if limits.max_wall and cost.unit == "s":
-        wall = Budget.parse(limits.max_wall).amount * max(1, settings.workers or 1)
+        wall = limits.max_wall.amount * max(1, settings.workers or 1)
         return Budget(min(cost.amount, wall), "s")
     return cost
 

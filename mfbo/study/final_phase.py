@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mfbo.engine.validate import Score, Validation, validate
 from mfbo.errors import RunError
 from mfbo.evidence.curves import incumbent, iterations_to_best, standing
-from mfbo.ledger.journal import DAMAGE
+from mfbo.ledger.records import DAMAGE
 from mfbo.study.phases_result import Line
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import Any
 
 from mfbo.errors import BadValue, RunExists, UnknownName
 from mfbo.executors.share import automatic
-from mfbo.ledger.journal import FILE
+from mfbo.ledger.journal import begun
 from mfbo.reading import read_yaml, to_yaml
 from mfbo.search import Search, keyword
 from mfbo.settings import Settings, possible
@@ -33,7 +33,7 @@ def folders(out: Path | str) -> list[Path]:
         BadValue: there is no study.
     """
     study = read_study(Path(out) / STUDY)
-    return [folder for entry in study.entries() if _has_begun(folder := Path(out) / entry.folder)]
+    return [folder for entry in study.entries() if begun(folder := Path(out) / entry.folder)]
 
 
 def missing(out: Path | str) -> list[tuple[Entry, str]]:
@@ -43,7 +43,7 @@ def missing(out: Path | str) -> list[tuple[Entry, str]]:
         BadValue: there is no study.
     """
     study, lost = read_study(Path(out) / STUDY), _kept_failed(Path(out))
-    absent = [entry for entry in study.entries() if not _has_begun(Path(out) / entry.folder)]
+    absent = [entry for entry in study.entries() if not begun(Path(out) / entry.folder)]
     return [(entry, lost.get(entry.folder.as_posix(), "")) for entry in absent]
 
 
@@ -81,11 +81,6 @@ def _kept_failed(folder: Path) -> dict[str, str]:
     except BadValue:
         return {}
     return {str(name): str(reason) for name, reason in found.items()} if isinstance(found, Mapping) else {}
-
-
-def _has_begun(folder: Path) -> bool:
-    """Whether there is a ledger with a line; that of a run which begins has none for a moment."""
-    return (folder / FILE).is_file() and (folder / FILE).stat().st_size > 0
 
 
 def _keys() -> tuple[str, ...]:

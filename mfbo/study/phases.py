@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from mfbo.budget import Budget, rounded_up
 from mfbo.engine import preflight
 from mfbo.errors import BadCost, BadValue, RunError, RunExists
-from mfbo.ledger.journal import FILE, read
+from mfbo.ledger.journal import begun, read
 from mfbo.ledger.observer import Observer
 from mfbo.planning import planner
 from mfbo.space import prior_of
@@ -126,10 +126,10 @@ def _explored(
 ) -> TuneResult:
     """The first phase; once an optimizer has begun in what it narrowed, it stays as it is."""
     there = folder / EXPLORE
-    done = read(there).limits.max_cost if _optimized(folder) and (there / FILE).is_file() else None
+    done = read(there).limits.max_cost if _optimized(folder) and begun(there) else None
     return run(
         there,
-        done or _share(budget, SHARES["exploration"]),
+        str(done) if done else _share(budget, SHARES["exploration"]),
         asked.tasks[0],
         replace(asked.search, optimizer=EXPLORER, max_fidelity=high),
         asked.settings,
@@ -140,7 +140,7 @@ def _explored(
 
 def _optimized(folder: Path) -> list[str]:
     """Optimizers that have begun there."""
-    return sorted(path.parent.name for path in (folder / OPTIMIZE).glob(f"*/{FILE}"))
+    return sorted(path.name for path in (folder / OPTIMIZE).glob("*") if begun(path))
 
 
 def _check_cost(task: Task, asked: Study, budget: Budget, high: float) -> None:
@@ -241,8 +241,7 @@ def _phases(
         narrowed=narrowed,
         lines=tuple(sorted(lines, key=lambda line: line.test.get("loss", math.inf))),
         interrupted=found[-1].status == "interrupted",
-        price=str(settings.get("price") or ""),
         seeds=asked.seeds,
         settings=settings,
-        search=asked.search.options(),
+        search=asked.search,
     )

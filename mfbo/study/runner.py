@@ -17,7 +17,7 @@ from mfbo.engine.result import TuneResult, result_of
 from mfbo.engine.tune import for_task, resume, tune
 from mfbo.errors import BadCost, RunExists
 from mfbo.ledger import fingerprint
-from mfbo.ledger.journal import FILE, read
+from mfbo.ledger.journal import begun, read
 from mfbo.ledger.observer import Observer
 from mfbo.ledger.plan import Plan
 from mfbo.optimizers.registry import spec_of
@@ -145,7 +145,7 @@ def run(
         like: for `mfbo.tune`, if the run has not begun.
         warm_start: the same.
     """
-    if not (folder / FILE).is_file():
+    if not begun(folder):
         return tune(
             task,
             max_cost,
@@ -160,7 +160,7 @@ def run(
         )
     there = read(folder)
     _check_same(there, load(task).with_space(settings.space), search, settings)
-    if there.finished and there.limits.max_cost == max_cost:
+    if there.finished and there.limits.max_cost == Budget.parse(max_cost):
         return result_of(there)
     return resume(folder, max_cost=max_cost, observer=began(), command=command, scheduler=settings.scheduler)
 
@@ -180,10 +180,10 @@ def differences_of(kept: Mapping[str, object], asked: Mapping[str, object]) -> d
 def _check_same(there: Run, task: Task, search: Search, settings: Settings) -> None:
     """Refuse a run that is another one than was asked for."""
     header = there.header
-    known = {name: value for name, value in vars(settings).items() if name in header.settings and name != "space"}
+    given = {name: value for name, value in vars(settings).items() if name != "space"}
     named = {"task": (header.task, task.source or task.name)} if header.task != (task.source or task.name) else {}
     differences = header.search.differences(for_task(search, task))
-    _refuse_other(there.folder, "run", {**named, **differences, **differences_of(header.settings, known)})
+    _refuse_other(there.folder, "run", {**named, **differences, **differences_of(vars(header.settings), given)})
     fingerprint.check_unchanged(header, task)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import combinations
 from xml.etree import ElementTree
 
@@ -21,9 +22,11 @@ from mfbo.analysis.runs import anytime, anytime_figure
 from mfbo.cli import main
 from mfbo.errors import BadValue, RunError
 from mfbo.evidence.comparison import compare, worth_of
+from mfbo.fidelity import Fidelity
 from mfbo.ledger.journal import FILE, read
 from mfbo.ledger.run import Limits
 from mfbo.optimizers.registry import OPTIMIZERS
+from mfbo.settings import Settings
 from mfbo.tasks.registry import load
 from mfbo.trial import Rung
 
@@ -90,7 +93,10 @@ def test_it_fits_one_column_in_print_with_letters_that_can_be_read(runs, tmp_pat
 
 @pytest.mark.parametrize("long", [1, 9])
 def test_nothing_sticks_out_of_the_figure_or_lies_on_anything_else(runs, long):
-    task, setting = {"task": "task" * long, "limits": Limits("26h30m1s")}, {"settings": {"workers": "WIDE" * long}}
+    task, setting = (
+        {"task": "task" * long, "limits": Limits.of("26h30m1s")},
+        {"settings": Settings(device="WIDE" * long)},
+    )
     figure = figure_of(runs(**task), runs(seed=1, **task), runs(optimizer="random-2x", **task, **setting))
     with style.drawing():
         figure.draw_without_rendering()
@@ -117,7 +123,7 @@ def test_one_run_is_drawn_as_its_curve_dotted_below_full_fidelity(runs):
 
 
 def test_several_seeds_are_drawn_as_mean_with_standard_error_where_all_have_a_result(runs):
-    seeds = [runs((5.0, FULL, 10), (3.0, FULL, 30), seed=1), runs((4.0, FULL, 20), seed=2, limits=Limits("60s"))]
+    seeds = [runs((5.0, FULL, 10), (3.0, FULL, 30), seed=1), runs((4.0, FULL, 20), seed=2, limits=Limits.of("60s"))]
     figure = figure_of(*seeds)
     (line,) = solid(figure)
     assert (line.get_xdata().tolist(), line.get_ydata().tolist()) == ([20, 40, 60], [4.5, 3.5, 3.5])
@@ -154,24 +160,24 @@ def test_surrogates_show_the_regret_of_what_the_incumbent_is_worth_at_full_fidel
 
 @pytest.mark.parametrize(("scale", "unit"), [(1, "s"), (60, "min"), (3600, "h")])
 def test_cost_is_shown_in_a_unit_that_suits_it(runs, scale, unit):
-    figure = figure_of(runs((0.5, FULL, 4 * scale), limits=Limits(f"{5 * scale}s")))
+    figure = figure_of(runs((0.5, FULL, 4 * scale), limits=Limits.of(f"{5 * scale}s")))
     assert f"Cost ({unit}, optimizer included)" in words(figure)
     assert solid(figure)[0].get_xdata() == pytest.approx([4, 5])
 
 
 def test_an_optimizer_that_is_given_twice_the_cost_stands_at_half_of_it(runs):
-    figure = figure_of(runs((0.5, FULL, 40), optimizer="random-2x", limits=Limits("200s")), runs())
+    figure = figure_of(runs((0.5, FULL, 40), optimizer="random-2x", limits=Limits.of("200s")), runs())
     assert solid(figure)[0].get_xdata().tolist() == [20, 100]
     assert "random-2x, cost / 2 (seed 0)" in words(figure)
     assert figure.axes[0].get_title(loc="left") == "made, budget 1m40s"
 
 
 def test_runs_under_different_settings_are_no_seeds_of_one_another(runs):
-    plain = {"workers": 1, "options": {"model": "a"}, "max_disk": 1.0}
-    folders = [runs(seed=1, settings=plain), runs(seed=2, settings={**plain, "workers": None, "max_disk": None})]
+    plain = Settings(workers=1, options={"model": "a"}, max_disk=1.0)
+    folders = [runs(seed=1, settings=plain), runs(seed=2, settings=replace(plain, workers=None, max_disk=None))]
     folders += [
-        runs(seed=2, settings={**plain, "workers": 4}),
-        runs(seed=2, settings={**plain, "options": {"model": "b"}}),
+        runs(seed=2, settings=replace(plain, workers=4)),
+        runs(seed=2, settings=replace(plain, options={"model": "b"})),
     ]
     groups = [(group.variant, group.seeds) for group in compare(folders).groups]
     assert groups == [("workers=1, model=a", (1, 2)), ("workers=4, model=a", (2,)), ("workers=1, model=b", (2,))]
@@ -216,7 +222,7 @@ def test_the_settings_of_matplotlib_change_nothing_and_are_left_alone(runs, tmp_
 def test_names_from_a_ledger_draw_nothing_but_themselves(runs, tmp_path):
     hostile = "$\\frac{a}{$ <b>&--\x1b[2J\x00\ud800\u202e\n日本"
     file = tmp_path / "curve.svg"
-    folder = runs(optimizer=hostile, task=f"/home/me/{hostile}.py:task", settings={"options": {hostile: hostile}})
+    folder = runs(optimizer=hostile, task=f"/home/me/{hostile}.py:task", settings=Settings(options={hostile: hostile}))
     other = runs(optimizer=hostile, task=f"/home/me/{hostile}.py:task")
     anytime([folder, other], file)
     ElementTree.parse(file)
@@ -238,8 +244,13 @@ def test_the_true_loss_of_another_task_of_the_same_name_is_not_taken(tmp_path):
     mfbo.tune("branin", "2x", optimizer="random", out=tmp_path / "run")
     header = read(tmp_path / "run").header
     assert worth_of(header)({"x1": math.pi, "x2": 2.275}) == pytest.approx(task.optimum, abs=1e-4)
-    changes = [{"optimum": 0.0}, {"space_hash": "1" * 16}, {"task": "digits"}, {"settings": {"space": "mine.yaml"}}]
-    changes += [{"fidelity": {**header.fidelity, "epochs": [1, 81]}}, {"full_cost": 2.0}, {"task": "no-such-task"}]
+    changes = [
+        {"optimum": 0.0},
+        {"space_hash": "1" * 16},
+        {"task": "digits"},
+        {"settings": Settings(space="mine.yaml")},
+    ]
+    changes += [{"fidelity": Fidelity((1, 81))}, {"full_cost": 2.0}, {"task": "no-such-task"}]
     for change in changes:
         assert worth_of(header.__class__(**{**vars(header), **change})) is None
 
@@ -250,12 +261,12 @@ OTHERS = {
     "tasks": ({"task": "other"}, RunError, r"different tasks .*'made' in .*run0', 'other' in .*run1'"),
     "files": ({"source_hash": "1" * 16, "task": "made.py:t"}, RunError, "different tasks"),
     "spaces": (
-        {"space_hash": "1" * 16, "settings": {"space": "wide"}},
+        {"space_hash": "1" * 16, "settings": Settings(space="wide")},
         RunError,
         r"spaces.*'default' .*'wide' \(1 hyper",
     ),
-    "fidelities": ({"fidelity": {"epochs": [1, 81], "data": [1.0, 1.0]}}, RunError, r"27 epochs .* 81 epochs on 100%"),
-    "units": ({"limits": Limits("20x")}, BadValue, r"100s in .*run0', 20x in .*run1'.*same unit"),
+    "fidelities": ({"fidelity": Fidelity((1, 81))}, RunError, r"27 epochs .* 81 epochs on 100%"),
+    "units": ({"limits": Limits.of("20x")}, BadValue, r"100s in .*run0', 20x in .*run1'.*same unit"),
     "seeds": ({}, BadValue, r"random with seed 0 is given twice: .*run0', .*run1'"),
 }
 

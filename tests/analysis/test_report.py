@@ -248,7 +248,7 @@ def test_the_table_has_every_trial_with_its_values(study):
 
 def test_the_command_that_repeats_it_is_built_from_what_the_ledger_holds_and_quoted(tmp_path):
     settings_ = {"workers": 2, "options": {"model": "a b"}, "from_scratch": True, "device": "auto", "unknown": "; rm"}
-    run = run_at(tmp_path / "run", command="rm -rf /", settings=settings_, limits=Limits("100s", 7))
+    run = run_at(tmp_path / "run", command="rm -rf /", settings=settings_, limits=Limits.of("100s", 7))
     content = page(gather([run]))
     command = html.unescape(re.search(r"<pre class=command>(.*?)</pre>", content, re.S)[1])
     assert command == (
@@ -269,7 +269,7 @@ def test_the_command_has_prior_bounds_and_what_it_began_with(tmp_path):
 
 def test_the_cost_that_all_have_is_said_even_beside_the_double_one(tmp_path):
     runs = [
-        run_at(tmp_path / f"{name}{seed}", optimizer=name, seed=seed, limits=Limits(cost))
+        run_at(tmp_path / f"{name}{seed}", optimizer=name, seed=seed, limits=Limits.of(cost))
         for name, cost in (("random-2x", "200s"), ("random", "100s"))
         for seed in (0, 1)
     ]
@@ -388,15 +388,15 @@ def test_only_the_scripts_that_the_policy_names_by_their_hash_are_there(study):
 
 def hostile_run(folder, text):
     """A run whose every text is `text`."""
-    values = {"task": text, "optimizer": text, "command": text, "created": text, "source_hash": text}
+    values = {"task": text, "command": text, "created": text, "source_hash": text}
     with Ledger.create(
         HEADER.__class__(
             **{
                 **vars(HEADER),
                 **values,
-                "fidelity": {**HEADER.fidelity, "path": text},
-                "space": {"hyperparameters": [{"name": text}]},
-                "settings": {"options": {text: text}, "device": text},
+                "search": Search(text),
+                "space": {"hyperparameters": [{"name": text, "type": text}]},
+                "settings": Settings(options={text: text}, device=text),
                 "versions": {text: text},
                 "hardware": {text: text},
             }

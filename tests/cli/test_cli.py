@@ -310,7 +310,7 @@ def test_a_ledger_of_a_newer_version_and_a_damaged_one_are_named():
     for text, said in (
         ('{"record": "run", "format": 99}\n', "upgrade mfbo"),
         ("not json\n", "line 1"),
-        ("", "start the run anew"),
+        ("", "nothing was kept; start it again with the same `mfbo tune` command"),
     ):
         Path("run", FILE).write_text(text)
         for command in ("show", "resume", "best", "plot"):

@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
+import mfbo
 from mfbo.display import LineDisplay, LiveDisplay, NoteDisplay, make, summary
 from mfbo.display.tables import aligned
 from mfbo.display.text import clean, headline, number, seconds
 from mfbo.evidence.curves import Incumbent, improvements
+from mfbo.fidelity import Fidelity
 from mfbo.ledger.journal import Ledger
 from mfbo.ledger.observer import Observer
 from mfbo.ledger.run import Header, Limits, Run
@@ -45,12 +47,12 @@ class Session:
     """A made-up run, in memory, that an observer watches."""
 
     def __init__(self, observer: Observer, clock: Clock | None = None, folder: Path | None = None, **facts) -> None:
-        limits = facts.pop("limits", Limits(max_cost="1m"))
+        limits = facts.pop("limits", Limits.of(max_cost="1m"))
         header = Header(
             task=facts.pop("task", "digits"),
             search=Search(facts.pop("optimizer", "smac"), 7, "joint"),
             limits=limits,
-            fidelity={"epochs": [1, 27], "data": [0.25, 1.0], "path": "joint"},
+            fidelity=Fidelity((1, 27), (0.25, 1.0)),
             rungs=facts.pop("rungs", RUNGS),
             space={},
             space_hash="",
@@ -129,7 +131,7 @@ def busy(observer: Observer, clock: Clock | None = None, **facts) -> Session:
 
 
 def test_the_live_display_shows_budget_rungs_incumbent_trials_and_what_is_in_flight(live, clock):
-    session = busy(live, clock, limits=Limits("1m", 50, "2m"))
+    session = busy(live, clock, limits=Limits.of("1m", 50, "2m"))
     session.ask(2, lr=0.5, batch=64)
     clock.now += 1.5
     text = drawn(live.render())
@@ -149,7 +151,7 @@ def test_the_live_display_shows_budget_rungs_incumbent_trials_and_what_is_in_fli
 
 
 def test_a_budget_in_full_evaluations_is_shown_in_them(live, clock):
-    session = Session(live, clock, limits=Limits("20x"), full_cost=100.0).begin()
+    session = Session(live, clock, limits=Limits.of("20x"), full_cost=100.0).begin()
     session.trial(0.5, cost=320.0, charge=3.2, virtual=True)
     session.ask()
     clock.now += 1000
@@ -207,7 +209,7 @@ def test_the_terminal_is_given_back_as_it_was(clock):
 def test_what_cannot_be_drawn_does_not_end_the_run(live, clock):
     session = Session(live, clock).begin()
     session.trial(0.5)
-    session.run.limits = Limits("nonsense")
+    session.run.limits = "nonsense"
     session.run.results[0].outcome.__dict__["rung"] = None
     live._progress.best.trial.__dict__["config"] = 3
     assert "cannot draw this run" in drawn(live.render())
@@ -239,7 +241,7 @@ def test_aligned_configurations_have_a_line_each_and_values_are_whole_or_left_ou
 
 
 def test_on_a_common_terminal_the_display_fits(live, clock):
-    session = busy(live, clock, limits=Limits("1m", 50, "2m"))
+    session = busy(live, clock, limits=Limits.of("1m", 50, "2m"))
     for rung in (2, 3):
         session.trial(0.2, rung=rung, metrics={"accuracy": 0.5})
     for _ in range(40):
@@ -254,7 +256,11 @@ HOSTILE = "\x1b]0;owned\x07\x1b[2J\x9b31m[bold red]x[/] [/nope]\r\n\x00\x7f\u202
 
 def hostile(observer: Observer, clock: Clock | None = None) -> Session:
     rungs = (Rung(1, 0.5, 0.5), Rung(1, 1.0, 1.0))
-    header = {"settings": {HOSTILE: HOSTILE}, "versions": {HOSTILE: HOSTILE}, "hardware": {HOSTILE: HOSTILE, "n": 2}}
+    header = {
+        "settings": mfbo.Settings(device=HOSTILE, options={HOSTILE: HOSTILE}),
+        "versions": {HOSTILE: HOSTILE},
+        "hardware": {HOSTILE: HOSTILE, "n": 2},
+    }
     session = Session(
         observer,
         clock,
@@ -358,7 +364,7 @@ def test_lines_say_where_a_resumed_run_stands():
 @pytest.mark.parametrize("kind", ["same", "better", "failing", "differently"])
 def test_a_thousand_trials_write_few_lines(kind):
     stream, clock = io.StringIO(), Clock()
-    session = Session(LineDisplay(stream, clock=clock), limits=Limits("1000s")).begin()
+    session = Session(LineDisplay(stream, clock=clock), limits=Limits.of("1000s")).begin()
     for i in range(1000):
         if kind in ("same", "better"):
             session.trial(0.5 if kind == "same" else 1 / (i + 1), cost=1.0)
@@ -370,14 +376,14 @@ def test_a_thousand_trials_write_few_lines(kind):
 
 def test_progress_is_written_at_each_tenth_of_the_budget_or_after_a_while():
     stream, clock = io.StringIO(), Clock()
-    session = Session(LineDisplay(stream, every=60, clock=clock), clock, limits=Limits("10h")).begin()
+    session = Session(LineDisplay(stream, every=60, clock=clock), clock, limits=Limits.of("10h")).begin()
     for _ in range(20):
         session.trial(0.5, cost=30.0)
     progress = [line for line in stream.getvalue().splitlines() if "trials, best" in line]
     assert len(progress) == 9  # ten minutes, a line each, less the one that told of the incumbent
 
     stream = io.StringIO()
-    session = Session(LineDisplay(stream, clock=Clock()), limits=Limits("100s")).begin()
+    session = Session(LineDisplay(stream, clock=Clock()), limits=Limits.of("100s")).begin()
     for _ in range(95):
         session.trial(0.5, cost=1.0)
     assert len(stream.getvalue().splitlines()) == 2 + 9
@@ -400,7 +406,7 @@ def test_the_summary_tells_all_of_a_run():
         "hardware": {"cpu": "AMD EPYC", "cores": 2, "system": "Linux", "memory_gib": 23.5},
         "command": "mfbo tune digits --max-cost 1m",
         "optimum": 0.2,
-        "settings": {"workers": 2, "from_scratch": False, "max_disk": None, "options": {}},
+        "settings": mfbo.Settings(workers=2),
     }
     session = busy(NoteDisplay(), folder=Path("runs/a b"), **facts)
     session.ask()

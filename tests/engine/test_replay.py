@@ -8,11 +8,12 @@ import time
 import pytest
 from click.testing import CliRunner
 from conftest import quadratic_space
+from ledgers import records_of, rewrite
 
 import mfbo
 from mfbo.cli import main
 from mfbo.engine.replay import rebuild, replay
-from mfbo.ledger.journal import FILE, read
+from mfbo.ledger.journal import read
 from mfbo.optimizers.registry import OPTIMIZERS
 from mfbo.tasks.registry import BUILTIN
 
@@ -66,12 +67,9 @@ def test_a_run_of_several_workers_on_the_real_clock_is_replayed(tmp_path):
 
 
 def edited(folder, at, change):
-    lines = (folder / FILE).read_text().splitlines()
-    asks = [i for i, line in enumerate(lines) if '"record":"ask"' in line]
-    record = json.loads(lines[asks[at]])
-    change(record)
-    lines[asks[at]] = json.dumps(record)
-    (folder / FILE).write_text("\n".join(lines) + "\n")
+    records = records_of(folder)
+    change([record for record in records if record["record"] == "ask"][at])
+    rewrite(folder, records)
 
 
 def test_the_first_ask_that_was_edited_is_named_even_where_resume_would_take_it(tmp_path):

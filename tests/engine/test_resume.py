@@ -15,6 +15,7 @@ import pytest
 from conftest import quadratic, quadratic_space
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ledgers import records_of, rewrite
 
 import mfbo
 from mfbo.errors import BadCost, RunChanged, RunLocked, RunNotFound, UnknownName
@@ -140,10 +141,9 @@ def test_a_changed_task_file_is_refused_unless_the_change_is_accepted(tmp_path):
 
 def test_an_edited_ledger_is_noticed(task, tmp_path):
     mfbo.tune(task, "3x", optimizer="random", out=tmp_path)
-    lines = (tmp_path / FILE).read_text().splitlines()
-    ask = json.loads(lines[1])
-    ask["config"]["x"] = 0.0
-    (tmp_path / FILE).write_text("\n".join([lines[0], json.dumps(ask), *lines[2:]]) + "\n")
+    records = records_of(tmp_path)
+    records[1]["config"]["x"] = 0.0
+    rewrite(tmp_path, records)
     with pytest.raises(RunChanged, match="asks otherwise than it did at trial 0"):
         mfbo.resume(tmp_path, max_cost="4x", task=task)
 

@@ -158,7 +158,7 @@ def test_without_a_limit_nothing_goes_for_its_size(checkpoints):
 
 
 def test_a_run_that_goes_on_clears_what_was_useless_before(checkpoints):
-    header = Header("t", Search("random"), Limits("2h"), {}, RUNGS, {}, "")
+    header = Header("t", Search("random"), Limits.of("2h"), {}, RUNGS, {}, "")
     run = Run(header, header.limits, results=[result("a", 2), result("b", status="failed"), result("c")])
     for name in "abc":
         save(checkpoints, name, 1)

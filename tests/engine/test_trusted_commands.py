@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from conftest import ROOTS
+from ledgers import records_of, rewrite
 
 import mfbo
 from mfbo.cli import main
 from mfbo.errors import BadSpace, BadValue, RunChanged
-from mfbo.ledger.journal import FILE, read
+from mfbo.ledger.journal import read
 from mfbo.ledger.observer import Observer
 from mfbo.space import read_space
 
@@ -172,17 +173,18 @@ ESCAPE = "\x1b]0;owned\x07\x1b[2J\x9b31m"
 def hostile(folder, **header):
     """A ledger that would take over a terminal, if it could."""
     mfbo.tune("branin", max_trials=6, optimizer="random", out=folder)
-    content = (folder / FILE).read_text()
+    content = json.dumps(records_of(folder))
     for name in ("x1", "x2"):
         content = content.replace(json.dumps(name), json.dumps(name + ESCAPE))
-    lines = [json.loads(line) for line in content.splitlines()]
-    lines[0].update(header)
+    lines = json.loads(content)
+    lines[0]["run"].update(header)
     for line in lines:
         if line["record"] == "result":
-            line["metrics"] = {"accuracy" + ESCAPE: 0.5}
+            line["outcome"]["metrics"] = {"accuracy" + ESCAPE: 0.5}
         if line["record"] == "result" and line["trial"] == 3:
-            line.update(status="failed", loss=None, error=f"Traceback {ESCAPE}\n  {ESCAPE}\nError: {ESCAPE}")
-    (folder / FILE).write_text("".join(json.dumps(line) + "\n" for line in lines))
+            error = f"Traceback {ESCAPE}\n  {ESCAPE}\nError: {ESCAPE}"
+            line["outcome"].update(status="failed", loss=None, error=error)
+    rewrite(folder, lines)
 
 
 @pytest.mark.parametrize("command", [*sorted(LOOKING), "resume", "validate"])

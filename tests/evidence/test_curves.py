@@ -119,7 +119,7 @@ def test_a_budget_that_is_spent_holds_the_incumbent_up_to_its_limit_and_no_other
     made = [(0.5, FULL, 2)]
     ends = {ended: anytime(made_run(*made, ended=ended)).end for ended in ("budget", "exhausted", "interrupted", None)}
     assert ends == {"budget": 100, "exhausted": 100, "interrupted": 2, None: 2}
-    assert anytime(made_run(*made, limits=Limits(max_trials=1), ended="exhausted")).end == 2
+    assert anytime(made_run(*made, limits=Limits.of(max_trials=1), ended="exhausted")).end == 2
     assert anytime(made_run((0.5, FULL, 100.7))).end == 100.7  # past the limit by less than a second
 
 

@@ -144,7 +144,7 @@ def test_a_baseline_without_a_result_in_time_has_no_quality_to_reach():
 def test_what_happens_after_the_end_changes_nothing():
     up = [(0.1, LOW, 5), (0.9, FULL, 145)]
     found = found_in(
-        runs_of("smac", 2, *up, limits=Limits("200s")), runs_of("random", 2, (0.5, LOW, 40), (0.2, LOW, 40))
+        runs_of("smac", 2, *up, limits=Limits.of("200s")), runs_of("random", 2, (0.5, LOW, 40), (0.2, LOW, 40))
     )
     assert found.end == 100
     assert [row_of(found, "smac").reached, row_of(found, "smac").cost] == [2, 5]

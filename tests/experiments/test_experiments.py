@@ -31,7 +31,7 @@ def test_a_matrix_of_faults_would_show_a_run_that_did_not_survive(monkeypatch):
 
 @pytest.mark.parametrize("reports", [True, False])
 def test_two_workers_together_pass_the_limit_by_less_than_is_promised(reports):
-    grace = Meter(overrun.sleeper(True), Limits("1s")).grace
+    grace = Meter(overrun.sleeper(True), Limits.of("1s")).grace
     assert overrun.overrun(1.0, 2, reports, seed=4) < (1.0 if reports else grace)
 
 

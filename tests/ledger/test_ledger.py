@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -10,14 +11,18 @@ import stat
 from dataclasses import replace
 from itertools import pairwise
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ledgers import chained, records_of
 from strategies import SECONDS, outcomes, trials
 
 import mfbo.ledger
-from mfbo.errors import BadLedger, RunError, RunExists, RunLocked, RunNotFound
-from mfbo.ledger.journal import FILE, FORMAT, Ledger, parse, read
+from mfbo.errors import BadLedger, DamagedLedger, RunError, RunExists, RunLocked, RunNotFound
+from mfbo.fidelity import Fidelity
+from mfbo.ledger import records
+from mfbo.ledger.journal import FILE, FORMAT, Ledger, announced, begun, parse, read, repair
 from mfbo.ledger.run import Header, Limits
 from mfbo.search import Search
 from mfbo.trial import Outcome, Report, Rung, Trial
@@ -26,8 +31,8 @@ RUNGS = (Rung(1, 0.5, 0.1), Rung(9, 1.0, 1.0))
 HEADER = Header(
     task="made-up",
     search=Search("random", 7, "joint"),
-    limits=Limits("2h", 100, None),
-    fidelity={"epochs": [1, 9], "data": [0.5, 1.0], "path": "joint"},
+    limits=Limits.of("2h", 100, None),
+    fidelity=Fidelity((1, 9), (0.5, 1.0)),
     rungs=RUNGS,
     space={"hyperparameters": []},
     space_hash="0123",
@@ -44,7 +49,7 @@ def written(tmp_path):
         ledger.ask(TRIAL)
         ledger.result(TRIAL, OUTCOME, thinking=0.25, charge=3.75, wall=4.0)
         ledger.end("interrupted", thinking=0.5, charge=0.5)
-        ledger.limits(max_cost="4h")
+        ledger.limits(Limits.of("4h", 100))
         ledger.resume(at="2030-01-01", command="mfbo resume run")
         ledger.ask(replace(TRIAL, id=1))
         ledger.result(replace(TRIAL, id=1), FAILED, thinking=0.0, charge=3.5, wall=8.0)
@@ -57,9 +62,12 @@ def lines(folder):
 
 
 def damaged(folder, number, line):
-    """The ledger's content with another line of that number, counted from 1."""
+    """The ledger's content with another line of that number, counted from 1; a record has a checksum that is right."""
+    if isinstance(line, dict):
+        records = records_of(folder)
+        return chained([*records[: number - 1], line, *records[number:]])
     content = lines(folder)
-    content[number - 1] = line if isinstance(line, bytes) else json.dumps(line).encode()
+    content[number - 1] = line
     return b"\n".join(content) + b"\n"
 
 
@@ -67,7 +75,7 @@ def test_what_was_written_is_read(written):
     run = read(written)
     assert run == read(str(written)) == read(written / FILE)
     assert (run.header, run.folder, run.torn, run.ended) == (HEADER, written, 0, "budget")
-    assert run.limits == replace(HEADER.limits, max_cost="4h")
+    assert run.limits == Limits.of("4h", 100)
     assert run.asks == {0: TRIAL, 1: replace(TRIAL, id=1)}
     assert [result.outcome for result in run.results] == [OUTCOME, FAILED]
     assert run.events == [("ask", 0), ("result", 0), ("ask", 1), ("result", 1)]
@@ -123,23 +131,29 @@ def test_a_ledger_cut_at_any_byte_still_reads(written):
 def test_a_ledger_without_a_whole_header_says_that_nothing_ran(written):
     header = lines(written)[0]
     for size in (0, 1, len(header) // 2, len(header)):
-        with pytest.raises(BadLedger, match=r"nothing ran.*start the run anew"):
+        with pytest.raises(RunNotFound, match=r"nothing was kept; start it again with the same `mfbo tune` command"):
             parse(header[:size])
 
 
 @pytest.mark.parametrize("line", [b"", b"{", b"\xff\xfe", b"[1]", b"{}", b"null", b"[" * 100_000, b'{"record":"ask"}'])
 @pytest.mark.parametrize("number", [2, 4, 9])
 def test_damage_in_the_middle_is_named_with_its_line(written, number, line):
-    with pytest.raises(BadLedger, match=rf"^ledger: line {number} of the ledger is .*cut the file before") as caught:
+    with pytest.raises(
+        BadLedger, match=rf"^ledger: line {number} of the ledger is .*before it with: --repair$"
+    ) as caught:
         parse(damaged(written, number, line))
     assert "\n" not in str(caught.value)
 
 
+RESULT = {"trial", "spent", "wall", "thinking", "record"}  # the others are of the outcome
 CHANGES = {
     "status": ["superb", 3, None, ["ok"]],
     "loss": [math.nan, math.inf, "0.1", "nan", [], True],
-    "rung": [{}, 3, None, {"epochs": 1.5, "data": 1, "work": 1}, {"epochs": "9", "data": 1, "work": 1}],
-    "cost": [{}, 1, {"train": math.nan, "evaluation": 0, "optimizer": 0}, {"train": 1, "evaluation": 0}],
+    "rung": [3, None, {"epochs": 1.5, "data": 1, "work": 1}, {"epochs": "9", "data": 1, "work": 1}],
+    "train": [math.nan, -1, None, "1"],
+    "evaluation": [-0.5, []],
+    "thinking": [-1, math.inf],
+    "virtual": [1, "no"],
     "metrics": [None, [], {"accuracy": "0.9"}, {"accuracy": {}}, {"accuracy": -math.inf}],
     "reports": [None, [1], [[1, 2]], [[1, math.nan, 3]], [[1, "2", 3]], [[1, 2, 3, 4]]],
     "trial": [5, "0", None, []],
@@ -152,26 +166,30 @@ CHANGES = {
 
 @pytest.mark.parametrize(("key", "value"), [(key, value) for key, values in CHANGES.items() for value in values])
 def test_a_result_with_an_impossible_part_is_damage(written, key, value):
-    record = json.loads(lines(written)[2])
-    assert key in record
+    record = records_of(written)[2]
+    part = record if key in RESULT else record["outcome"]
+    assert key in part
+    part[key] = value
     with pytest.raises(BadLedger, match="line 3 of the ledger is damaged") as caught:
-        parse(damaged(written, 3, {**record, key: value}))
+        parse(damaged(written, 3, record))
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("value", ["1e999", "-1e999", "NaN", "Infinity", "9" * 400, "9" * 5000])
 def test_a_number_that_is_none_is_damage(written, value):
-    line = lines(written)[2].replace(b'"loss":0.25', f'"loss":{value}'.encode())
+    records = records_of(written)
+    line = json.dumps(records[2], separators=(",", ":")).replace('"loss":0.25', f'"loss":{value}').encode()
+    assert value.encode() in line
     with pytest.raises(BadLedger, match="line 3"):
-        parse(damaged(written, 3, line))
+        parse(chained([*records[:2], line, *records[3:]]))
 
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("trial", -1), ("trial", 0.5), ("config", [1]), ("config", {"x": {}}), ("config", {"x": math.nan}), ("rung", {})],
+    [("trial", -1), ("trial", 0.5), ("config", [1]), ("config", {"x": {}}), ("config", {"x": math.nan}), ("rung", 3)],
 )
 def test_an_ask_with_an_impossible_part_is_damage(written, key, value):
-    record = json.loads(lines(written)[1])
+    record = records_of(written)[1]
     with pytest.raises(BadLedger, match="line 2 of the ledger is damaged"):
         parse(damaged(written, 2, {**record, key: value}))
 
@@ -191,29 +209,36 @@ def test_whatever_overwrites_a_ledger_it_is_read_or_refused_in_a_line(tmp_path_f
     assert math.isfinite(run.spent)
 
 
-BYTES = b"""\
-{"record":"run","format":1,"task":"t","optimizer":"random","seed":7,"limits":{"max_cost":"2h","max_trials":9},\
-"fidelity":{},"rungs":[{"epochs":9,"data":1.0,"work":1.0}],"space":{},"space_hash":"01"}
-{"record":"ask","trial":0,"config":{"x":0.1},"rung":{"epochs":9,"data":1.0,"work":1.0}}
-{"record":"result","trial":0,"spent":3.5,"wall":4.0,"status":"ok","loss":0.25,"rung":{"epochs":9,"data":1,"work":1},\
-"cost":{"train":3.0,"evaluation":0.5,"optimizer":0.25},"metrics":{"a":0.75},"reports":[[1,0.5,1.0]],"error":null,\
-"virtual":false,"start_epoch":0}
-{"record":"end","status":"budget","thinking":0.0,"charge":0.0}
-"""
+BYTES = chained(
+    [
+        msgspec.to_builtins(records.Begin(records.FORMAT, HEADER)),
+        msgspec.to_builtins(records.Ask(0, TRIAL.config, TRIAL.rung)),
+        msgspec.to_builtins(records.Ended(0, OUTCOME, 0.25, 3.75, 4.0)),
+        msgspec.to_builtins(records.End("budget", 0.0, 0.0)),
+    ]
+)
 
 
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("task", 3), ("optimizer", None), ("seed", "7"), ("seed", -1), ("limits", None), ("limits", {"max_cost": 5}),
-        ("limits", {"max_trials": "9"}), ("limits", {"most": 9}), ("rungs", []), ("rungs", [3]), ("rungs", None),
-        ("space", []), ("fidelity", 3), ("settings", [1]), ("versions", None), ("full_cost", "1"), ("unknown", 1),
+        ("task", 3), ("limits", None), ("limits", {"max_cost": 5}),
+        ("limits", {"max_cost": {"amount": 0, "unit": "s"}}),
+        ("limits", {"max_trials": "9"}), ("limits", {"max_trials": 0}), ("rungs", []), ("rungs", [3]), ("rungs", None),
+        ("rungs", [{"epochs": 0}]), ("space", []), ("space", {"hyperparameters": 3}),
+        ("space", {"hyperparameters": [{}]}),
+        ("space", {"hyperparameters": [{"name": "x", "type": "uniform_float", "lower": "0"}]}), ("fidelity", 3),
+        ("fidelity", {"epochs": [9, 1]}), ("settings", [1]), ("settings", {"workers": "2"}), ("versions", None),
+        ("full_cost", "1"), ("full_cost", 0), ("known", [1]), ("plan", {}), ("grid", {"x": 3}), ("search", None),
+        ("search", {"optimizer": None}), ("search", {"seed": "7"}), ("search", {"seed": -1}), ("search", {"eta": 1}),
+        ("search", {"prior": "default"}), ("search", {"objectives": ["size"]}), ("search", {"path": "time"}),
     ],
 )  # fmt: skip
 def test_a_damaged_header_is_named(written, key, value):
-    record = json.loads(lines(written)[0])
-    with pytest.raises(BadLedger, match="header is damaged") as caught:
-        parse(damaged(written, 1, {**record, key: value}))
+    record = records_of(written)[0]
+    record["run"][key] = value
+    with pytest.raises(BadLedger, match=r"line 1 of the ledger is damaged .* it is the header") as caught:
+        parse(damaged(written, 1, record))
     assert "\n" not in str(caught.value)
 
 
@@ -222,11 +247,17 @@ def test_a_file_that_is_no_ledger_is_refused(written):
         parse(b"\n".join(lines(written)[1:]) + b"\n")
 
 
-@pytest.mark.parametrize("version", [FORMAT + 1, FORMAT + 0.5, "2", None])
-def test_a_newer_format_is_refused_with_what_to_do(written, version):
-    record = json.loads(lines(written)[0])
-    with pytest.raises(BadLedger, match=rf"format {version!r}.*up to {FORMAT}; upgrade mfbo"):
-        parse(damaged(written, 1, {**record, "format": version}))
+@pytest.mark.parametrize(
+    ("version", "words"),
+    [
+        (FORMAT + 1, f"this mfbo reads {FORMAT}; upgrade mfbo"),
+        (1, r"of an earlier mfbo.*look at it with the mfbo that wrote it, or start the run anew in another folder"),
+        *((other, "which no mfbo writes; start the run anew") for other in (FORMAT + 0.5, "2", None, True, 0, -5)),
+    ],
+)
+def test_another_format_is_refused_with_what_to_do(written, version, words):
+    with pytest.raises(BadLedger, match=rf"format {version!r}.*{words}"):
+        parse(damaged(written, 1, {**records_of(written)[0], "format": version}))
 
 
 def test_a_torn_last_line_is_told_removed_on_reopening_and_written_over(written):
@@ -381,3 +412,101 @@ def test_every_record_is_one_line_of_plain_json(written):
         ["run", "ask", "result", "end", "limits", "resume", "ask", "result", "end"]
     )
     assert not re.search(rb"[^\x20-\x7e\n]", (written / FILE).read_bytes())
+
+
+@given(st.integers(0, 8 * len(BYTES) - 1))
+@settings(max_examples=300)
+def test_a_flipped_bit_is_noticed_before_the_last_line(bit):
+    content = bytearray(BYTES)
+    content[bit // 8] ^= 1 << bit % 8
+    assert_noticed(bytes(content))
+
+
+@given(st.integers(0, 8), st.sampled_from(["drop", "double", "swap", "move"]), st.integers(0, 8))
+def test_a_line_that_is_dropped_doubled_or_moved_is_noticed(at, change, other):
+    whole = BYTES.splitlines(keepends=True)
+    content, at, other = list(whole), at % len(whole), other % len(whole)
+    if change == "drop":
+        del content[at]
+    elif change == "double":
+        content.insert(other, content[at])
+    elif change == "swap":
+        content[at], content[other] = content[other], content[at]
+    else:
+        content.insert(other, content.pop(at))
+    assert_noticed(b"".join(content))
+
+
+def assert_noticed(content):
+    """What is not refused is the beginning of the run as it was: only the last line can go unnoticed."""
+    whole = parse(BYTES)
+    try:
+        run = parse(content)
+    except (BadLedger, RunNotFound):
+        return
+    assert content == BYTES or BYTES.startswith(content[: len(content) - run.torn])
+    assert (run.header, run.asks, run.results) == (whole.header, whole.asks, whole.results[: len(run.results)])
+
+
+def test_repair_keeps_what_is_before_the_damage_and_the_whole_beside_it(written):
+    whole = (written / FILE).read_bytes()
+    broken = whole.replace(b'"loss":0.25', b'"loss":0.20', 1)
+    (written / FILE).write_bytes(broken)
+    with pytest.raises(DamagedLedger, match=r"line 3 .*keep the 2 lines before it with: mfbo resume .*run --repair"):
+        read(written)
+    assert "its first 2 lines are kept" in repair(written)
+    assert b"".join(whole.splitlines(keepends=True)[:2]) == (written / FILE).read_bytes()
+    assert (written / FILE).with_suffix(".damaged").read_bytes() == broken
+    assert [trial.id for trial in read(written).open] == [0]
+    assert repair(written) == "nothing of the ledger is damaged"
+
+
+def test_nothing_of_a_damaged_header_can_be_kept(written):
+    content = (written / FILE).read_bytes().replace(b"made-up", b"made-op", 1)
+    (written / FILE).write_bytes(content)
+    with pytest.raises(DamagedLedger, match="start the run anew"):
+        repair(written)
+    assert (written / FILE).read_bytes() == content
+
+
+@pytest.mark.parametrize("content", [b"", b'{"record":"run","for'])
+def test_a_ledger_without_a_whole_header_counts_as_absent(tmp_path, content):
+    (tmp_path / FILE).write_bytes(content)
+    assert not begun(tmp_path)
+    with Ledger.create(HEADER, tmp_path) as ledger:
+        ledger.ask(TRIAL)
+    assert read(tmp_path) == ledger.run
+    assert [path.name for path in tmp_path.iterdir()] == [FILE]
+
+
+def test_a_run_that_was_killed_before_its_ledger_says_how_to_start_it_again(tmp_path):
+    with contextlib.suppress(SystemExit), announced(tmp_path / "run", "mfbo tune x --out run"):
+        with pytest.raises(RunNotFound, match="nothing was kept; start it again with: mfbo tune x --out run"):
+            read(tmp_path / "run")
+        raise SystemExit
+    assert not (tmp_path / "run").exists()  # only a kill leaves it there
+    with announced(tmp_path / "run", "mfbo tune x"), Ledger.create(HEADER, tmp_path / "run"):
+        pass
+    assert [path.name for path in (tmp_path / "run").iterdir()] == [FILE]
+
+
+def test_of_two_that_begin_in_one_folder_one_does(tmp_path, monkeypatch):
+    link = os.link
+
+    def late(source, target):
+        monkeypatch.setattr(mfbo.ledger.journal.os, "link", link)
+        Ledger.create(replace(HEADER, task="first"), tmp_path).close()
+        link(source, target)
+
+    monkeypatch.setattr(mfbo.ledger.journal.os, "getpid", iter((1, 2)).__next__)
+    monkeypatch.setattr(mfbo.ledger.journal.os, "link", late)
+    with pytest.raises(RunExists, match="holds another run"):
+        Ledger.create(HEADER, tmp_path)
+    assert read(tmp_path).header.task == "first"
+    assert [path.name for path in tmp_path.iterdir()] == [FILE]
+
+
+def test_what_is_no_unicode_is_spelled_out(tmp_path):
+    with Ledger.create(replace(HEADER, command="mfbo tune \udc80\ud83d"), tmp_path):
+        pass
+    assert read(tmp_path).header.command == "mfbo tune \\udc80\\ud83d"

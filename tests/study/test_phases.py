@@ -16,6 +16,7 @@ from mfbo.engine.result import result_of
 from mfbo.engine.validate import Score
 from mfbo.errors import BadCost, BadValue, RunError, RunExists, UnknownName
 from mfbo.ledger.journal import FILE, read
+from mfbo.ledger.run import Limits
 from mfbo.search import Search
 from mfbo.settings import Settings
 from mfbo.space import read_space
@@ -118,7 +119,7 @@ def test_a_ladder_is_for_all_phases_and_the_exploration_keeps_to_half_of_it(tmp_
     for folder, top in ((EXPLORE, 0.3), (f"{OPTIMIZE}/hyperband", 0.6)):
         run = read(tmp_path / folder)
         assert run.header.search.eta == 2
-        assert run.header.fidelity["path"] == "data"
+        assert run.header.search.path == "data"
         works = [rung.work for rung in run.header.rungs]
         assert 0.05 <= works[0] <= works[-1] <= top
         assert top / 2 < works[-1]
@@ -144,7 +145,7 @@ def test_with_more_cost_the_optimizers_go_on_in_the_space_that_was_narrowed(tmp_
         if cost == "20x":
             narrowed = (tmp_path / NARROWED).read_text()
     assert (tmp_path / NARROWED).read_text() == narrowed
-    assert read(tmp_path / EXPLORE).limits.max_cost == "4x"
+    assert read(tmp_path / EXPLORE).limits == Limits.of("4x")
     assert read(tmp_path / OPTIMIZE / "smac").spent > 6
 
 

@@ -1,0 +1,173 @@
+"""The lines of a ledger: one JSON object each, with a checksum that chains it to the line before.
+
+What a line may hold is said by the types here, in `mfbo.trial` and in `mfbo.ledger.run`; msgspec reads nothing else.
+The checksum is of the line and of the checksum before it, so that a line that is changed, dropped, doubled or moved is
+noticed, by its number.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from typing import Annotated, Any, TypeAlias, TypedDict
+
+import msgspec
+
+from mfbo.errors import MfboError
+from mfbo.ledger.run import Header, Limits
+from mfbo.trial import Amount, Config, Count, Known, Outcome, Rung
+
+FORMAT = 2
+DAMAGE = (msgspec.MsgspecError, MfboError, KeyError, TypeError, ValueError, AttributeError)  # of what is kept in a file
+_CHECK = re.compile(rb',"check":"([0-9a-f]{16})"\}\Z')
+
+
+class _Line(msgspec.Struct, frozen=True, tag_field="record"):
+    """A line of a ledger."""
+
+
+class Begin(_Line, frozen=True, tag="run"):
+    """The first line."""
+
+    format: int
+    run: Header
+
+
+class Ask(_Line, frozen=True, tag="ask"):
+    """A trial begins."""
+
+    trial: Count
+    config: Config
+    rung: Rung
+
+
+class Ended(_Line, frozen=True, tag="result"):
+    """What became of a trial; `thinking` is seconds of the optimizer, `spent` in the unit of the budget."""
+
+    trial: Count
+    outcome: Outcome
+    thinking: Amount
+    spent: Amount
+    wall: Amount
+
+
+class Told(_Line, frozen=True, tag="told"):
+    """A result from elsewhere."""
+
+    known: Known
+    at: str = ""
+    command: str = ""
+
+
+class Ladder(_Line, frozen=True, tag="ladder"):
+    """The ladder has grown to these rungs."""
+
+    rungs: tuple[Rung, ...]
+
+
+class NewLimits(_Line, frozen=True, tag="limits"):
+    """Other limits from now on."""
+
+    limits: Limits
+
+
+class Resumed(_Line, frozen=True, tag="resume"):
+    """The run is taken up again."""
+
+    at: str = ""
+    command: str = ""
+
+
+class End(_Line, frozen=True, tag="end"):
+    """The run ended; `thinking` since the last result, `charge` in the unit of the budget."""
+
+    status: Annotated[str, msgspec.Meta(max_length=100)]
+    thinking: Amount
+    charge: Amount
+
+
+Line: TypeAlias = Begin | Ask | Ended | Told | Ladder | NewLimits | Resumed | End
+
+
+class _Hyperparameter(TypedDict, total=False):
+    """What is read of a hyperparameter in ConfigSpace's own JSON form."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1)]
+    type: str
+    lower: float
+    upper: float
+    log: bool
+    choices: list[bool | int | float | str | None]
+    sequence: list[bool | int | float | str | None]
+
+
+class _Space(TypedDict, total=False):
+    hyperparameters: list[_Hyperparameter]
+    conditions: list[dict[str, Any]]
+    forbiddens: list[dict[str, Any]]
+
+
+_DECODER = msgspec.json.Decoder(Line)
+
+
+def encode(line: Line, before: str) -> tuple[bytes, str]:
+    """The line as it is written, and its checksum.
+
+    Args:
+        line: what to write.
+        before: checksum of the line before; empty for the first.
+
+    Raises:
+        ValueError: it has a number that JSON does not know, so that nobody could read it.
+    """
+    values = msgspec.to_builtins(line)
+    text = json.dumps(values, separators=(",", ":"), allow_nan=False)
+    if "\\ud" in text:  # a surrogate without its other half, as in a file name that is no UTF-8
+        text = json.dumps(_paired(values), separators=(",", ":"), allow_nan=False)
+    body = text.encode()
+    check = checksum(body, before)
+    return body[:-1] + f',"check":"{check}"}}\n'.encode(), check
+
+
+def decode(line: bytes, before: str) -> tuple[Line, str]:
+    """What `encode` has written, without the end of the line, and its checksum.
+
+    Raises:
+        DAMAGE: it is not what was written there.
+    """
+    found = _CHECK.search(line)
+    if found is None:
+        raise ValueError("no checksum")
+    body, check = line[: found.start()] + b"}", found[1].decode()
+    if checksum(body, before) != check:
+        raise ValueError("its checksum is another")
+    record = _DECODER.decode(body)
+    if isinstance(record, Begin):
+        _check(record.run)
+    return record, check
+
+
+def checksum(body: bytes, before: str) -> str:
+    """Sixteen hexadecimal digits of a line and of all before it."""
+    return hashlib.sha256(before.encode() + body).hexdigest()[:16]
+
+
+def _check(header: Header) -> None:
+    """What no type says of a header."""
+    if not header.rungs or not all(rung.epochs >= 1 and rung.work > 0 for rung in header.rungs):
+        raise ValueError("no rungs, or one of no work")
+    if isinstance(header.search.prior, str):
+        raise ValueError("its prior is no configuration")
+    space = msgspec.convert(dict(header.space), _Space)
+    if not all({"name", "type"} <= entry.keys() for entry in space.get("hyperparameters", [])):
+        raise ValueError("a hyperparameter without a name or a type")
+
+
+def _paired(value: Any) -> Any:
+    """The same with lone surrogates spelled out."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {_paired(key): _paired(one) for key, one in value.items()}
+    return [_paired(one) for one in value] if isinstance(value, list | tuple) else value
