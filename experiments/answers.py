@@ -19,7 +19,7 @@ from mfbo.evidence.summary import evidence
 from mfbo.ledger.environment import hardware, versions
 from mfbo.ledger.journal import read
 from mfbo.study.folder import folders
-from mfbo.study.runner import compare
+from mfbo.study.runner import run_study
 from mfbo.study.spec import Entry, Study
 
 HERE = Path(__file__).parent
@@ -33,7 +33,7 @@ def answer(study: Study, folder: Path, picture: str | None = None) -> None:
             f"{entry.task} {entry.optimizer} seed {entry.seed}: {result.best.loss if result.best else None}", flush=True
         )
 
-    compare(study, folder, told=told, failed=print)
+    run_study(study, folder, told=told, failed=print)
     found = evidence(folders(folder))
     for task in found:
         Console(width=100).print(comparison(task))

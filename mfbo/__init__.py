@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from mfbo.context import Context
 from mfbo.errors import MfboError, TrialStopped
 from mfbo.fidelity import Fidelity
+from mfbo.search import Search
 from mfbo.settings import Settings
 from mfbo.task import Task
 from mfbo.trial import Config, Measurement, Outcome, Rung, Trial
@@ -14,7 +15,9 @@ from mfbo.trial import Config, Measurement, Outcome, Rung, Trial
 if TYPE_CHECKING:
     from mfbo.adapters.sklearn import sklearn_task
     from mfbo.engine.result import Best, TuneResult
-    from mfbo.engine.tune import resume, tune
+    from mfbo.engine.tune import plan, resume, tune
+    from mfbo.ledger.observer import Observer
+    from mfbo.study.runner import compare
 
 __version__ = "0.1.0"
 __all__ = [
@@ -24,25 +27,37 @@ __all__ = [
     "Fidelity",
     "Measurement",
     "MfboError",
+    "Observer",
     "Outcome",
     "Rung",
+    "Search",
     "Settings",
     "Task",
     "Trial",
     "TrialStopped",
     "TuneResult",
     "__version__",
+    "compare",
+    "plan",
     "resume",
     "sklearn_task",
     "tune",
 ]
 _LAZY = {
     "Best": "mfbo.engine.result",
+    "Observer": "mfbo.ledger.observer",
     "TuneResult": "mfbo.engine.result",
+    "compare": "mfbo.study.runner",
+    "plan": "mfbo.engine.tune",
     "resume": "mfbo.engine.tune",
     "sklearn_task": "mfbo.adapters.sklearn",
     "tune": "mfbo.engine.tune",
 }
+
+
+def __dir__() -> list[str]:
+    """The public names, not the modules that happen to be imported."""
+    return __all__
 
 
 def __getattr__(name: str) -> Any:

@@ -21,7 +21,7 @@
         ├── RunChanged        task, space or fidelity are no longer those of the run
         ├── RunPaused         something must be mended before it can go on: a full disk, workers that do not start
         └── BadLedger         a ledger that cannot be read, or that another mfbo wrote
-            └── DamagedLedger a line of it is damaged
+            └── DamagedLedger  a line of it is damaged
 
     TrialStopped (BaseException)    raised by ``context.report`` to end a trial in order; not an error
 """

@@ -7,6 +7,8 @@ import doctest
 import importlib
 import inspect
 import re
+import subprocess
+import sys
 
 import pytest
 from conftest import ROOTS
@@ -31,6 +33,29 @@ def test_the_names_that_are_exported_are_all_public_ones_and_no_others():
     assert own | aliases | set(mfbo._LAZY) | {"__version__"} == set(mfbo.__all__)
     assert sorted(mfbo.__all__) == mfbo.__all__
     assert all(getattr(mfbo, name) is not None for name in mfbo.__all__)
+    assert dir(mfbo) == mfbo.__all__
+
+
+def test_what_a_user_needs_is_public():
+    functions = {"tune", "resume", "plan", "compare", "sklearn_task"}
+    what = {"Task", "Fidelity", "Measurement", "Context", "Settings", "Search", "Observer", "MfboError", "TrialStopped"}
+    results = {"TuneResult", "Best", "Config", "Rung", "Trial", "Outcome"}
+    assert functions | what | results | {"__version__"} <= set(mfbo.__all__)
+
+
+def test_to_import_mfbo_imports_nothing_heavy():
+    code = "import mfbo, sys; print(*sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert {"numpy", "ConfigSpace", "smac", "click", "rich"} & set(found) == set()
+
+
+def test_a_plan_and_a_comparison_take_the_keywords_of_tune(tmp_path):
+    planned = mfbo.plan("branin", "9x", optimizer="asha", eta=2, max_fidelity=0.5)
+    assert planned.steps[-1].rung.work <= 0.5
+    found = mfbo.compare("branin", "1x", out=tmp_path, optimizers=("asha", "hyperband"), seeds=1, eta=2)
+    assert [result.ledger.header.search.eta for result in found] == [2, 2]
+    with pytest.raises(mfbo.MfboError, match="unknown option of the search 'etta'; did you mean 'eta'"):
+        mfbo.plan("branin", "9x", etta=2)
 
 
 def test_a_name_that_is_not_there_is_an_error_as_in_any_module():

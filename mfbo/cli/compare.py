@@ -53,8 +53,7 @@ def compare(*, what: tuple[str, ...], out: str | None, quiet: bool, as_json: boo
     from mfbo.display.text import PATH, clean
     from mfbo.evidence.summary import evidence
     from mfbo.study.folder import folders
-    from mfbo.study.runner import compare as run
-    from mfbo.study.runner import extended
+    from mfbo.study.runner import extended, run_study
     from mfbo.tasks.registry import own_code
 
     study = _study(what, **given)
@@ -62,7 +61,9 @@ def compare(*, what: tuple[str, ...], out: str | None, quiet: bool, as_json: boo
         click.echo(clean(said, PATH), err=True)
     folder = Path(out) if out else _folder(what, study)
     display = _RunLines(quiet=quiet or as_json, total=extended(study, folder).size)
-    results = run(study, folder, began=display.began, told=display.told, failed=display.failed, command=command_line())
+    results = run_study(
+        study, folder, began=display.began, told=display.told, failed=display.failed, command=command_line()
+    )
     if results[-1].status == "interrupted":
         click.echo("mfbo: interrupted; the same command continues", err=True)
         sys.exit(options.INTERRUPTED)

@@ -67,7 +67,8 @@ def tune(
 ) -> TuneResult:
     """Search for the best configuration of `task` within the limits; at least one of them is needed.
 
-    >>> result = tune("branin", "20x", optimizer="smac", seed=1, eta=2)
+    >>> tune("branin", "3x", optimizer="random", seed=1).trials
+    3
 
     The first Ctrl-C ends the run in order, with status ``interrupted``; `resume` goes on with it.
 

@@ -19,6 +19,8 @@ from mfbo.space import prior_of
 from mfbo.tasks.registry import load
 from mfbo.trial import config_key
 
+OPTIMIZERS, SEEDS = ("smac", "hyperband", "random", "grid"), 5
+"""What a comparison is of where nobody says otherwise."""
 OF_EACH_RUN = ("optimizer", "seed", "objectives")
 """Options of a search that a study does not have: it compares optimizers and seeds, by their losses."""
 

@@ -44,7 +44,7 @@ from mfbo.study.folder import STUDY, missing, read_study
 from mfbo.study.phases import study as three_phases
 from mfbo.study.phases_result import PHASES
 from mfbo.study.phases_result import kept as kept_phases
-from mfbo.study.runner import compare
+from mfbo.study.runner import run_study
 from mfbo.study.spec import Study
 from mfbo.trial import Known, Outcome, Trial
 
@@ -607,13 +607,13 @@ def test_a_page_that_takes_long_to_make_is_made_seldom_until_the_run_has_ended(t
 
 def test_a_watched_study_goes_on_between_two_of_its_runs(tmp_path):
     wanted = Study(("branin",), ("random", "asha"), 2, "2x")
-    compare(replace(wanted, seeds=1), tmp_path)
+    run_study(replace(wanted, seeds=1), tmp_path)
     one = Source([tmp_path])
     assert one.state()["ended"] is True
     (tmp_path / STUDY).write_text((tmp_path / STUDY).read_text().replace("seeds: 1", "seeds: 2"))
     assert one.state()["ended"] is False  # no run is open, and yet two are to come
     before = one.page()
-    compare(wanted, tmp_path)
+    run_study(wanted, tmp_path)
     assert one.state()["ended"] is True
     assert (before.count("seed 1"), one.page().count("seed 1") > 0) == (0, True)
 
@@ -692,13 +692,13 @@ def test_of_many_runs_that_have_not_begun_the_first_are_named(begun_study):
 def test_a_run_that_bought_nothing_is_named_and_not_waited_for(tmp_path):
     wanted = Study(("branin",), ("random", "asha"), 1, "0.5x")  # random search is at full fidelity only
     with suppress(BadCost):
-        compare(wanted, tmp_path)
+        run_study(wanted, tmp_path)
     assert Source([tmp_path]).state()["ended"] is True
     text = parts_of(tmp_path).text
     assert "No run of random, seed 0: " in text
     assert "To come" not in text
     assert [bool(reason) for _, reason in missing(tmp_path)] == [True]
-    compare(replace(wanted, max_cost="3x"), tmp_path)
+    run_study(replace(wanted, max_cost="3x"), tmp_path)
     assert missing(tmp_path) == []
 
 

@@ -30,7 +30,7 @@ from mfbo.exports.table import rows
 from mfbo.ledger.journal import read
 from mfbo.ledger.run import Limits
 from mfbo.study.folder import read_study
-from mfbo.study.runner import compare
+from mfbo.study.runner import run_study
 from mfbo.study.spec import Study
 
 
@@ -250,7 +250,7 @@ def test_a_comparison_has_a_limit_in_money_and_says_what_all_of_it_cost(tmp_path
     again = CliRunner().invoke(main, [*words, "--out", str(tmp_path / "study")])
     assert again.exit_code == 0, again.output
     with pytest.raises(BadCost, match="needs a price"):
-        compare(Study(("branin",), ("random",), 1, "3USD"), tmp_path / "other")
+        run_study(Study(("branin",), ("random",), 1, "3USD"), tmp_path / "other")
     assert not (tmp_path / "other").exists()
 
 

@@ -25,14 +25,14 @@ from mfbo.ledger.journal import FILE, read
 from mfbo.search import Search
 from mfbo.settings import Settings
 from mfbo.study.folder import STUDY, folders, read_study
-from mfbo.study.runner import compare
+from mfbo.study.runner import run_study
 from mfbo.study.spec import Study
 
 SMALL = Study(("branin",), ("random", "asha", "random-2x"), 3, "4x")
 
 
 def test_every_run_has_the_same_cost_seeds_and_space_but_for_the_double_one(tmp_path):
-    results = compare(SMALL, tmp_path)
+    results = run_study(SMALL, tmp_path)
     assert [(result.optimizer, result.seed) for result in results] == [
         (optimizer, seed) for seed in range(3) for optimizer in SMALL.optimizers
     ]
@@ -42,12 +42,12 @@ def test_every_run_has_the_same_cost_seeds_and_space_but_for_the_double_one(tmp_
 
 
 def test_what_is_finished_is_not_run_again_and_what_is_not_goes_on(tmp_path):
-    whole = compare(SMALL, tmp_path)
+    whole = run_study(SMALL, tmp_path)
     broken = tmp_path / "branin" / "asha" / "s1" / FILE
     content = {folder: (folder / FILE).read_bytes() for folder in folders(tmp_path)}
     broken.write_bytes(b"".join(broken.read_bytes().splitlines(keepends=True)[:-5]))
     again, began = [], []
-    results = compare(SMALL, tmp_path, began=lambda entry: began.append(entry) or _watch(again))
+    results = run_study(SMALL, tmp_path, began=lambda entry: began.append(entry) or _watch(again))
     assert [(entry.optimizer, entry.seed) for entry in began] == [("asha", 1)]
     assert again
     assert [result.best for result in results] == [result.best for result in whole]
@@ -66,23 +66,23 @@ def _watch(heard):
 
 
 def test_a_study_grows_by_optimizers_seeds_and_cost(tmp_path):
-    compare(Study(("branin",), ("random",), 1, "2x"), tmp_path)
-    results = compare(Study(("branin",), ("random", "asha"), 2, "3x"), tmp_path)
+    run_study(Study(("branin",), ("random",), 1, "2x"), tmp_path)
+    results = run_study(Study(("branin",), ("random", "asha"), 2, "3x"), tmp_path)
     assert {result.max_cost for result in results} == {3}
     assert len(folders(tmp_path)) == 4
-    alone = compare(Study(("branin",), ("random",), 1, "3x"), tmp_path / "alone")
+    alone = run_study(Study(("branin",), ("random",), 1, "3x"), tmp_path / "alone")
     assert results[0].best == alone[0].best
 
 
 def test_a_folder_with_another_study_is_refused(tmp_path):
-    compare(Study(("branin",), ("random",), 1, "2x"), tmp_path)
+    run_study(Study(("branin",), ("random",), 1, "2x"), tmp_path)
     with pytest.raises(RunExists, match="another study"):
-        compare(Study(("forrester",), ("random",), 1, "2x"), tmp_path)
+        run_study(Study(("forrester",), ("random",), 1, "2x"), tmp_path)
 
 
 def test_an_interrupted_study_stops_there(tmp_path, monkeypatch):
     monkeypatch.setattr("mfbo.engine.interrupt.Interrupt.__call__", lambda self: True)
-    (only,) = compare(SMALL, tmp_path)
+    (only,) = run_study(SMALL, tmp_path)
     assert only.status == "interrupted"
 
 
@@ -106,13 +106,13 @@ def test_an_interrupted_study_stops_there(tmp_path, monkeypatch):
 def test_what_cannot_be_compared_is_refused_before_anything_is_written(tmp_path, changed, error):
     values = {"tasks": ("branin",), "optimizers": ("random",), "seeds": 1, "max_cost": "2x", **changed}
     with pytest.raises(error) as caught:
-        compare(Study(**values), tmp_path / "study")
+        run_study(Study(**values), tmp_path / "study")
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "study").exists()
 
 
 def test_a_study_file_is_the_study_that_it_was_written_from(tmp_path):
-    compare(SMALL, tmp_path)
+    run_study(SMALL, tmp_path)
     assert read_study(tmp_path / STUDY) == SMALL
 
 
@@ -213,26 +213,26 @@ def test_every_run_has_the_ladder_and_the_prior_of_its_study(tmp_path, monkeypat
 
 
 def test_optimizers_that_are_there_stay_in_the_study(tmp_path):
-    compare(Study(("branin",), ("random", "asha"), 2, "2x"), tmp_path)
-    compare(Study(("branin",), ("grid",), 1, "2x"), tmp_path)
+    run_study(Study(("branin",), ("random", "asha"), 2, "2x"), tmp_path)
+    run_study(Study(("branin",), ("grid",), 1, "2x"), tmp_path)
     there = read_study(tmp_path / STUDY)
     assert (there.optimizers, there.seeds) == (("random", "asha", "grid"), 2)
     assert len(folders(tmp_path)) == 6
 
 
 def test_a_study_goes_on_at_another_price_but_not_with_other_workers(tmp_path):
-    compare(Study(("branin",), ("random",), 1, "2x"), tmp_path)
-    compare(Study(("branin",), ("random",), 2, "2x", settings=Settings(price="1/h")), tmp_path)
+    run_study(Study(("branin",), ("random",), 1, "2x"), tmp_path)
+    run_study(Study(("branin",), ("random",), 2, "2x", settings=Settings(price="1/h")), tmp_path)
     (found,) = evidence(folders(tmp_path))
     assert [(standing.name, standing.seeds) for standing in found.standings] == [("random", 2)]
     with pytest.raises(RunExists, match="workers is None, not 2"):
-        compare(Study(("branin",), ("random",), 1, "2x", settings=Settings(workers=2)), tmp_path)
+        run_study(Study(("branin",), ("random",), 1, "2x", settings=Settings(workers=2)), tmp_path)
 
 
 def test_a_run_in_the_place_of_another_is_refused(tmp_path):
     mfbo.tune("hartmann3", "2x", optimizer="random", out=tmp_path / "branin" / "random" / "s0")
     with pytest.raises(RunExists, match="holds another run: its task is hartmann3, not branin"):
-        compare(Study(("branin",), ("random",), 1, "2x"), tmp_path)
+        run_study(Study(("branin",), ("random",), 1, "2x"), tmp_path)
 
 
 def test_a_run_that_buys_nothing_does_not_keep_the_others_from_being_run(tmp_path, monkeypatch):
@@ -245,17 +245,17 @@ def test_a_run_that_buys_nothing_does_not_keep_the_others_from_being_run(tmp_pat
 
     monkeypatch.setattr("mfbo.study.runner.tune", tune)
     wanted = Study(("branin",), ("random", "asha"), 2, "2x")
-    found = compare(wanted, tmp_path, failed=lambda entry, error: failed.append((entry.optimizer, entry.seed)))
+    found = run_study(wanted, tmp_path, failed=lambda entry, error: failed.append((entry.optimizer, entry.seed)))
     assert failed == [("random", 0), ("asha", 0)]
     assert [result.seed for result in found] == [1, 1]
     with pytest.raises(BadCost):
-        compare(replace(wanted, seeds=1), tmp_path / "other")
+        run_study(replace(wanted, seeds=1), tmp_path / "other")
 
 
 def test_a_study_at_full_fidelity_alone_goes_on(tmp_path):
     wanted = Study(("branin",), ("random",), 1, "3x", Search(min_fidelity=1.0))
-    compare(wanted, tmp_path)
-    assert len(compare(replace(wanted, seeds=2), tmp_path)) == 2
+    run_study(wanted, tmp_path)
+    assert len(run_study(replace(wanted, seeds=2), tmp_path)) == 2
 
 
 def test_two_files_of_one_name_do_not_share_a_folder(tmp_path):
@@ -292,7 +292,7 @@ def test_a_run_cut_short_or_without_success_is_left_out_and_cuts_no_other(tmp_pa
 
 def test_standings_are_those_of_the_curves(tmp_path):
     study = Study(("hartmann3",), ("random", "asha", "grid"), 6, "9x")
-    compare(study, tmp_path)
+    run_study(study, tmp_path)
     (found,) = evidence(folders(tmp_path))
     assert (found.baseline, found.end) == ("random", pytest.approx(9, rel=0.05))
     losses = {g.name: np.array([curve.at(found.end) for curve in g.curves]) for g in found.comparison.groups}
@@ -323,21 +323,21 @@ def test_standings_are_those_of_the_curves(tmp_path):
 
 
 def test_one_seed_has_no_interval_and_no_test(tmp_path):
-    compare(Study(("branin",), ("random", "asha"), 1, "3x"), tmp_path)
+    run_study(Study(("branin",), ("random", "asha"), 1, "3x"), tmp_path)
     (found,) = evidence(folders(tmp_path))
     assert all(math.isnan(s.error) and s.speed_up is None and s.pvalue is None for s in found.standings)
     json.dumps(found.to_dict(), allow_nan=False)
 
 
 def test_without_a_baseline_nothing_is_compared_with_one(tmp_path):
-    compare(Study(("branin",), ("asha", "one-epoch"), 2, "3x"), tmp_path)
+    run_study(Study(("branin",), ("asha", "one-epoch"), 2, "3x"), tmp_path)
     (found,) = evidence(folders(tmp_path))
     assert found.baseline is None
     assert all(s.speed_up is None for s in found.standings)
 
 
 def test_double_random_is_drawn_at_the_cost_of_the_others(tmp_path):
-    compare(Study(("branin",), ("random", "random-2x"), 2, "4x"), tmp_path)
+    run_study(Study(("branin",), ("random", "random-2x"), 2, "4x"), tmp_path)
     (found,) = evidence(folders(tmp_path))
     assert found.end == pytest.approx(4)
     assert {standing.runtime for standing in found.standings} == {4.0, 8.0}
