@@ -264,7 +264,7 @@ def _of_one(part: Part) -> list[str]:
             f"Ranks at {rung_words(best.low)} and at {rung_words(top)} correlate by {best.rho:.2f} "
             f"({best.n} configurations that were promoted)."
         )
-    limit = run.limits.max_cost or "COST"
+    limit = str(run.limits.max_cost or "COST")
     optimizers = ",".join(dict.fromkeys((run.header.optimizer, "random", "grid")))
     command = ["mfbo", "compare", run.header.task, "--optimizers", optimizers, "--seeds", "5", "--max-cost", limit]
     said.append(f"To find out: {clean(shlex.join(command), PATH)}")
