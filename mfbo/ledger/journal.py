@@ -143,20 +143,11 @@ def _apply(run: Run, record: records.Line) -> None:
         run.ended = None
         run.add_ask(Trial(record.trial, record.config, record.rung))
     elif isinstance(record, records.Ended):
-        if record.trial not in run.asks:
-            raise ValueError(f"trial {record.trial} was never asked")
-        if record.spent < run.spent * (1 - 1e-9):
-            raise ValueError(f"less is spent after it, {record.spent:.6g}, than before, {run.spent:.6g}")
-        at = run.seconds + record.outcome.cost + record.thinking
-        trial = run.asks[record.trial]
-        run.add_result(Result(trial, record.outcome, record.thinking, record.spent, at, record.wall))
+        run.add_result(_result(run, record))
     elif isinstance(record, records.Told):
         run.add_told(record.known)
     elif isinstance(record, records.Ladder):
-        old = run.header.rungs
-        if record.rungs[: len(old)] != old or len(record.rungs) <= len(old):
-            raise ValueError("a ladder that does not grow out of the one before")
-        run.add_ladder(record.rungs)
+        run.add_ladder(_grown(run, record.rungs))
     elif isinstance(record, records.NewLimits):
         if record.limits.unit != run.limits.unit:
             raise ValueError("limits in another unit of cost")
@@ -167,6 +158,23 @@ def _apply(run: Run, record: records.Line) -> None:
         run.ended = None
     else:
         raise ValueError("a second header")
+
+
+def _result(run: Run, record: records.Ended) -> Result:
+    if record.trial not in run.asks:
+        raise ValueError(f"trial {record.trial} was never asked")
+    if record.spent < run.spent * (1 - 1e-9):
+        raise ValueError(f"less is spent after it, {record.spent:.6g}, than before, {run.spent:.6g}")
+    at = run.seconds + record.outcome.cost + record.thinking
+    return Result(run.asks[record.trial], record.outcome, record.thinking, record.spent, at, record.wall)
+
+
+def _grown(run: Run, rungs: tuple[Rung, ...]) -> tuple[Rung, ...]:
+    """A ladder that begins with that of `run`."""
+    old = run.header.rungs
+    if rungs[: len(old)] != old or len(rungs) <= len(old):
+        raise ValueError("a ladder that does not grow out of the one before")
+    return rungs
 
 
 def repair(folder: Path | str) -> str:
