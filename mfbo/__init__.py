@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mfbo import lazy_imports
 from mfbo.context import Context
 from mfbo.errors import MfboError, TrialStopped
 from mfbo.fidelity import Fidelity
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from mfbo.ledger.observer import Observer
     from mfbo.study.runner import compare
 
+lazy_imports.install()
 __version__ = "0.1.0"
 __all__ = [
     "Best",
