@@ -1,8 +1,8 @@
 """Import large libraries without the parts of theirs that are slow to load and that most runs never call.
 
 ConfigSpace loads ``scipy.stats`` for its beta and normal hyperparameters alone, nine tenths of its import time; SMAC
-loads pandas and Dask for what mfbo does not use of it. Once `install` was called, such a part is a placeholder while the
-library is imported; its names import the real one when they are first used.
+loads pandas and Dask for what mfbo does not use of it. Once `install` was called, such a part is a placeholder while
+the library is imported; its names import the real one when they are first used.
 """
 
 from __future__ import annotations
