@@ -41,9 +41,9 @@ def main() -> None:
     if found := replaced(PACKAGE):
         fix = "pip uninstall mfbo mfbo-tune, then install mfbo-tune again; one environment cannot hold both"
         sys.exit(f"mfbo: another package called 'mfbo' has replaced {len(found)} files, such as {found[0]}; {fix}")
-    from mfbo.cli import main as command_line
+    from mfbo.cli import start
 
-    command_line(prog_name="mfbo")
+    start()
 
 
 if __name__ == "__main__":

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 import click
 
 from mfbo import __version__
@@ -19,6 +22,7 @@ from mfbo.cli.narrow import narrow
 from mfbo.cli.plan import plan
 from mfbo.cli.report import report
 from mfbo.cli.run import resume, tune
+from mfbo.cli.sign_of_life import SignOfLife
 from mfbo.cli.study import study
 from mfbo.cli.tell import tell
 from mfbo.cli.train import train
@@ -41,3 +45,14 @@ TOPICS: dict[str, list[click.Command]] = {
 @click.version_option(__version__, prog_name="mfbo")
 def main() -> None:
     """Multi-fidelity hyperparameter tuning within a cost you name."""
+
+
+SILENT = {"-q", "--quiet", "--json"}
+
+
+def start() -> None:
+    """What the shell starts: `main`, which gives a sign of life whenever it is silent for long."""
+    if SILENT & set(sys.argv) or "_MFBO_COMPLETE" in os.environ:
+        main(prog_name="mfbo")
+    with SignOfLife() as sign:
+        main(prog_name="mfbo", obj=sign)

@@ -189,6 +189,15 @@ running = options(
 )
 
 
+def sign_of_life() -> list[Observer]:
+    """The sign of life of the command that runs, to be told what is done; none where it is to be silent."""
+    from mfbo.cli.sign_of_life import SignOfLife
+
+    context = click.get_current_context(silent=True)
+    found = context.find_object(SignOfLife) if context else None
+    return [found] if found else []
+
+
 def observers(logs: tuple[str, ...]) -> list[Observer]:
     """What ``--log`` asks for."""
     from mfbo.exports import LOGGERS, logger

@@ -37,7 +37,9 @@ def plan(
     """
     from mfbo.cost.price import in_time
     from mfbo.display.forecast import lines, to_dict
+    from mfbo.display.lines import NoteDisplay
     from mfbo.engine.tune import plan as make
+    from mfbo.ledger.observer import Several
 
     search = options.search_of(given)
     cost, chosen = in_time(max_cost, options.settings_of(**given))
@@ -47,7 +49,7 @@ def plan(
         search=search,
         max_wall=max_wall,
         settings=chosen,
-        note=lambda text: click.echo(text, err=True),
+        observer=Several(NoteDisplay(), *options.sign_of_life()),
     )
     if found is None:
         click.echo("mfbo: stopped", err=True)

@@ -147,7 +147,7 @@ def _run_with_display(
 
     display = make(quiet=quiet)
     try:
-        return run(Several(display, *options.observers(logs)) if logs else display)
+        return run(Several(display, *options.observers(logs), *options.sign_of_life()))
     except KeyboardInterrupt:
         from mfbo.ledger.journal import begun
 

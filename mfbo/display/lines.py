@@ -66,6 +66,11 @@ class LineDisplay(NoteDisplay):
         self._written = 0
         self._wrote = self._share = 0.0
 
+    def stage(self, what: str, at_most: float | None = None) -> None:
+        """A line where it may take long."""
+        if at_most:
+            self._write(f"{what}, for at most {at_most:.0f}s")
+
     def planned(self, plan: Plan, price: str | None) -> None:
         """Write the plan."""
         for line in lines(plan, price) if plan.unit == "s" else []:

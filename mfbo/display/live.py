@@ -53,6 +53,11 @@ class LiveDisplay(Observer):
         self._status: str | None = None
         self._lock = threading.RLock()  # the drawing thread reads what the run's thread writes
 
+    def stage(self, what: str, at_most: float | None = None) -> None:
+        """Print a line where it may take long."""
+        if at_most:
+            self.note(f"{what}, for at most {at_most:.0f}s")
+
     def planned(self, plan: Plan, price: str | None) -> None:
         """Print the plan above the display."""
         for line in lines(plan, price) if plan.unit == "s" else []:

@@ -94,6 +94,7 @@ def tune(
         MfboError: a mistake that a person can mend; nothing was written.
     """
     settings, observer = settings or Settings(), observer or Observer()
+    observer.stage(f"loading {task if isinstance(task, str) else task.name}")
     task = (load(task) if isinstance(task, str) else task).with_space(settings.space)
     _say_whose(task.source, observer.note)
     search = Search.of(search, **asked)
@@ -104,7 +105,10 @@ def tune(
         raise BadValue("a warm start has losses only, and there are several objectives; leave out one of the two")
     build(search, task, usual)
     preflight.affordable(limits, task, usual, search.optimizer)
+    observer.stage(f"preparing the data of {task.name}")
     _prepare(task, settings)
+    if seconds := planner.probe_seconds(task, limits, settings):
+        observer.stage("measuring what a trial costs here", seconds)
     folder = Path(out) if out is not None else None
     new = folder is not None and not folder.exists()
     with announced(folder, command):
@@ -154,7 +158,7 @@ def plan(
     search: Search | None = None,
     max_wall: str | None = None,
     settings: Settings | None = None,
-    note: Callable[[str], None] = lambda text: None,
+    observer: Observer | None = None,
     **asked: Unpack[SearchOptions],
 ) -> Plan | None:
     """What a budget would buy, and at which rungs; None where the user stopped it.
@@ -165,21 +169,25 @@ def plan(
         search: the same.
         max_wall: the same.
         settings: the same.
-        note: is told what the user should know.
+        observer: is told what is done, and what the user should know.
         asked: the same.
 
     Raises:
         MfboError: as `tune`.
     """
-    settings = settings or Settings()
+    settings, observer = settings or Settings(), observer or Observer()
+    observer.stage(f"loading {task if isinstance(task, str) else task.name}")
     task = (load(task) if isinstance(task, str) else task).with_space(settings.space)
-    _say_whose(task.source, note)
+    _say_whose(task.source, observer.note)
     search = Search.of(search, **asked)
     limits, settings = _limits(max_cost, None, max_wall, settings)
     usual = planner.rungs(task, search)
-    search = for_task(search, task, note)
+    search = for_task(search, task, observer.note)
     preflight.affordable(limits, task, usual, search.optimizer)
+    observer.stage(f"preparing the data of {task.name}")
     _prepare(task, settings)
+    if seconds := planner.probe_seconds(task, limits, settings):
+        observer.stage("measuring what a trial costs here", seconds)
     with Interrupt() as interrupt:
         found, _ = planner.plan(
             task,
@@ -187,7 +195,7 @@ def plan(
             limits=limits,
             settings=settings,
             interrupted=interrupt,
-            note=note,
+            note=observer.note,
         )
     return None if interrupt() else found
 

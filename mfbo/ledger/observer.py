@@ -16,6 +16,9 @@ class Observer:
     `run` is the same object from `began` to `ended`, and grows as the run goes on.
     """
 
+    def stage(self, what: str, at_most: float | None = None) -> None:
+        """What is done before the first trial, such as ``preparing the data``, and how many seconds it may take."""
+
     def planned(self, plan: Plan, price: str | None) -> None:
         """What a new run is expected to buy, before it begins; `price` is that of an hour, if there is one."""
 
@@ -40,6 +43,11 @@ class Several(Observer):
 
     def __init__(self, *observers: Observer) -> None:
         self._observers = observers
+
+    def stage(self, what: str, at_most: float | None = None) -> None:
+        """To each."""
+        for observer in self._observers:
+            observer.stage(what, at_most)
 
     def planned(self, plan: Plan, price: str | None) -> None:
         """To each."""

@@ -129,6 +129,13 @@ def _then(search: Search) -> str:
     return "; it begins with the cheapest trials, and goes higher as their cost is known" if grows(search) else ""
 
 
+def probe_seconds(task: Task, limits: Limits, settings: Settings) -> float | None:
+    """How long the probe of a run may take; None where costs are known or nothing is measured."""
+    budget = budget_of(limits, settings)
+    seconds = min(MOST, SHARE * budget.amount)
+    return None if budget.unit == "x" or task.simulated or math.isinf(budget.amount) or seconds < LEAST else seconds
+
+
 def budget_of(limits: Limits, settings: Settings) -> Budget:
     """What a run may cost by its limits of cost and time together; infinite where neither is given."""
     cost = limits.max_cost or Budget(math.inf, "s")
