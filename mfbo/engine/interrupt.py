@@ -11,7 +11,7 @@ from typing import Any
 class Interrupt:
     """While it is entered, in the main thread: whether the user has pressed Ctrl-C, or the system asked to end."""
 
-    SIGNALS = (signal.SIGINT, signal.SIGTERM)
+    SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the last one when its terminal is closed
 
     def __init__(self) -> None:
         self.asked = False
@@ -19,7 +19,9 @@ class Interrupt:
 
     def __enter__(self) -> Interrupt:
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._heard) for number in self.SIGNALS}
+            ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN  # by nohup: it is to live on
+            numbers = [number for number in self.SIGNALS if not (number == signal.SIGHUP and ignored)]
+            self._before = {number: signal.signal(number, self._heard) for number in numbers}
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

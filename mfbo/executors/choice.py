@@ -76,7 +76,9 @@ def make(
         if settings.scheduler is not None:
             note("the cost of this task is virtual: its workers are simulated, and the scheduler is not used")
         slots = max(1, workers or 1)
-        return InlineExecutor(task, setting, slots=slots, interrupted=interrupted, wall=wall, virtual=virtual)
+        return InlineExecutor(
+            task, setting, slots=slots, interrupted=interrupted, wall=wall, virtual=virtual, grace=grace
+        )
     max_seconds = Budget.parse(settings.max_trial_time).amount if settings.max_trial_time else None
     max_bytes = settings.max_trial_memory and settings.max_trial_memory * 2**30
     if settings.scheduler is None:

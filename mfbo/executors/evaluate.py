@@ -55,6 +55,10 @@ class Setting:
     scratch: Path | None = None
 
 
+class ForcedStop(TrialStopped):
+    """Ends a trial in mid-call, from a signal handler; its text is the reason."""
+
+
 def evaluate(
     task: Task,
     trial: Trial,
@@ -98,6 +102,8 @@ def evaluate(
     home = _directory()
     try:
         measurement = _measurement(task.train(dict(trial.config), trial.rung, context))
+    except ForcedStop as problem:
+        context.stop_reason = str(problem)
     except TrialStopped as problem:
         if context.stop_reason is None:  # nobody has stopped it
             failure = _failure(problem)

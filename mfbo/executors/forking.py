@@ -59,7 +59,7 @@ def become(link: Connection[Any, Any], control: socket.socket | None, start: Sta
 
     keeper = os.getppid()
     die_with_parent(keeper)
-    _hear_signals()
+    _outlive_signals()
     sys.argv[:] = start.argv
     with (start.folder / LOG).open("ab") as log:
         for number in (1, 2):
@@ -94,6 +94,7 @@ def _fork_for(keeper: int) -> int:
             if born:
                 os.write(write, NUMBER.pack(born))
                 os._exit(0)
+            _pass_signals()
             while os.getppid() != keeper:
                 time.sleep(0.0005)
             die_with_parent(keeper)
@@ -118,11 +119,15 @@ def _forkable() -> bool:
     return len(os.listdir("/proc/self/task")) <= 1 + len(libraries) * (threads - 1)  # noqa: PTH208
 
 
-def _hear_signals() -> None:
+def _outlive_signals() -> None:
     """Let signals to all processes of a job pass, in this process; its children meet them as usual."""
+    _pass_signals()
+    os.register_at_fork(after_in_child=_usual_signals)
+
+
+def _pass_signals() -> None:
     for number in SIGNALS:
         signal.signal(number, _pass)
-    os.register_at_fork(after_in_child=_usual_signals)
 
 
 def _pass(number: int, frame: object) -> None:

@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import math
+import signal
+import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from mfbo.executors.evaluate import Setting, cut, evaluate
+from mfbo.executors.evaluate import ForcedStop, Setting, cut, evaluate
+from mfbo.executors.output import hushed
+from mfbo.executors.system import Heartbeat, adopt_orphans, children, end_children
+from mfbo.tasks.registry import user_file
+from mfbo.tasks.source_file import share
+
+LONGEST_ALARM = 10.0**6  # seconds; with no limit to speak of there is no alarm
+AGAIN = 1.0  # seconds until a trial that went on after its stop is stopped again
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,6 +58,7 @@ class InlineExecutor:
         interrupted: whether the user asked to stop.
         wall: what the run's clock showed when it was left; 0 for a new run.
         virtual: whether that clock is a virtual one.
+        grace: seconds that a trial has to report once a limit is reached, before it is stopped in mid-call.
     """
 
     def __init__(
@@ -55,7 +70,11 @@ class InlineExecutor:
         interrupted: Callable[[], bool] = lambda: False,
         wall: float = 0.0,
         virtual: bool = False,
+        grace: float = 1.0,
     ) -> None:
+        self._grace = grace
+        self._heartbeat = None if task.simulated else Heartbeat()
+        self._home = ExitStack()
         self.slots = slots
         self._task = task
         self._setting = setting
@@ -63,6 +82,8 @@ class InlineExecutor:
         self._flights: list[_Flight] = []
         self._began = time.perf_counter() - wall
         self._clock: float | None = wall if virtual else None
+        if not task.simulated:
+            self._share()
 
     @property
     def busy(self) -> int:
@@ -72,7 +93,7 @@ class InlineExecutor:
     @property
     def now(self) -> float:
         """Seconds on the run's clock, virtual once a trial had a virtual cost."""
-        return time.perf_counter() - self._began if self._clock is None else self._clock
+        return time.perf_counter() - self._began - self.paused if self._clock is None else self._clock
 
     def submit(self, trial: Trial, start_epoch: int, began: float | None = None) -> None:
         """Take `trial`; it runs at the next `wait`."""
@@ -95,15 +116,18 @@ class InlineExecutor:
 
     @property
     def paused(self) -> float:
-        """Nothing is known of that."""
-        return 0.0
+        """Seconds that this process was stopped, in all."""
+        return self._heartbeat.paused if self._heartbeat else 0.0
 
     def abandon(self) -> list[tuple[Trial, Outcome]]:
         """Nothing runs while this is called."""
         return []
 
     def close(self) -> None:
-        """Nothing to end."""
+        """End what trials have left."""
+        if self._heartbeat:
+            self._heartbeat.close()
+        self._home.close()
 
     def _run(self, flight: _Flight, seconds: float) -> Outcome:
         def stop(elapsed: float) -> str | None:
@@ -111,7 +135,27 @@ class InlineExecutor:
                 return "interrupted"
             return "time" if elapsed >= seconds and self._clock is None else None
 
-        return evaluate(self._task, flight.trial, self._setting, stop, flight.start_epoch)
+        task, setting, trial, start_epoch = self._task, self._setting, flight.trial, flight.start_epoch
+        if self._heartbeat is None:
+            with hushed(setting.logs, trial.id, whole=False):
+                return evaluate(task, trial, setting, stop, start_epoch, ends=self._interrupted)
+        before = children()
+        with hushed(setting.logs, trial.id, whole=True), _alarm(seconds + self._grace):
+            outcome = evaluate(
+                task, trial, setting, stop, start_epoch, clock=self._heartbeat.clock, ends=self._interrupted
+            )
+        end_children(spared=before)
+        return outcome
+
+    def _share(self) -> None:
+        """Let processes that trials start import the task's file, and end with them."""
+        if adopt_orphans():
+            self._home.callback(adopt_orphans, 0)
+        if (file := user_file(self._task.source)) is not None:
+            path = list(sys.path)
+            folder = self._home.enter_context(TemporaryDirectory(prefix="mfbo-modules-"))
+            share(file, Path(folder))
+            self._home.callback(sys.path.__setitem__, slice(None), path)
 
     def _next(self, allowance: Allowance) -> tuple[Trial, Outcome]:
         """The earliest end; or, if money or time is gone before it, one of those in flight, cut there."""
@@ -125,3 +169,26 @@ class InlineExecutor:
         if first.ends <= gone or math.isclose(first.ends, gone):
             return first.trial, first.outcome
         return first.trial, cut(self._task, first.outcome, max(0.0, self._clock - first.began))
+
+
+@contextmanager
+def _alarm(seconds: float) -> Iterator[None]:
+    """Stop a trial in mid-call after so many seconds, where Python lets that be done: in the main thread."""
+    ours = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGALRM) == signal.SIG_DFL
+    if not ours or not seconds < LONGEST_ALARM:
+        yield
+        return
+    on = True
+
+    def ring(number: int, frame: object) -> None:
+        if on:
+            raise ForcedStop("time")
+
+    signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.01), AGAIN)
+    try:
+        yield
+    finally:
+        on = False
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 
 MAX_LOG_BYTES = 10 * 2**20  # of a trial's output; what comes first goes first
@@ -39,6 +40,53 @@ def into(folder: Path | None, trial: int, *, descriptors: tuple[int, ...] = (1, 
             os.dup2(kept, number)
             os.close(kept)
         os.close(target)
+
+
+class Log(io.TextIOBase):
+    """Takes the place of `sys.stdout` in a trial that runs in the process of the run; its file is made when needed."""
+
+    def __init__(self, folder: Path | None, trial: int) -> None:
+        self._folder, self._trial = folder, trial
+        self._target: int | None = None
+
+    def writable(self) -> bool:
+        """It is."""
+        return True
+
+    def write(self, text: str) -> int:
+        """Into the log."""
+        if self._target is None:
+            self._target = _opened(self._folder, self._trial)
+        os.write(self._target, text.encode("utf-8", "backslashreplace"))
+        return len(text)
+
+    def close(self) -> None:
+        """Close the file, if there is one."""
+        if self._target is not None:
+            os.close(self._target)
+            self._target = None
+        super().close()
+
+
+@contextmanager
+def hushed(folder: Path | None, trial: int, *, whole: bool) -> Iterator[None]:
+    """Send what a trial prints in this very process into its log.
+
+    Args:
+        folder: as for `into`.
+        trial: its number.
+        whole: also what libraries and other processes write to standard output, past Python.
+    """
+    log = Log(folder, trial)
+    try:
+        with ExitStack() as stack:
+            if whole:
+                stack.enter_context(into(folder, trial, descriptors=(1,)))
+            stack.enter_context(redirect_stdout(log))
+            stack.enter_context(redirect_stderr(log))
+            yield
+    finally:
+        log.close()
 
 
 def _opened(folder: Path | None, trial: int) -> int:

@@ -6,6 +6,7 @@ import ctypes
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Collection, Iterable
 from contextlib import suppress
@@ -21,13 +22,14 @@ PR_SET_CHILD_SUBREAPER = 36  # from linux/prctl.h
 TRACKER = "resource_tracker"  # in the command line of what clears up shared memory once all others are gone
 TRACKER_PATIENCE = 1.0  # seconds that it has for that
 GONE_PATIENCE = 5.0  # seconds for processes to be gone after SIGKILL
+BEAT = 0.2  # seconds between looks at whether this process stood still
 STILL = 0.25  # seconds; a process that came back so much later than it should have, and could have, was stopped
 STILL_ELSEWHERE = 3.0  # the same where the system does not tell how long a process waited for a core
 
 
-def adopt_orphans() -> bool:
+def adopt_orphans(adopt: int = 1) -> bool:
     """Whether descendants of this process whose parents end become its children from now on; on Linux only."""
-    return LINUX and ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+    return LINUX and ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, adopt, 0, 0, 0) == 0
 
 
 def children() -> list[int]:
@@ -96,14 +98,19 @@ def _is_tracker(process: psutil.Process) -> bool:
 
 
 class StandStill:
-    """Notices that this thread was stopped while it slept: by SIGSTOP or Ctrl-Z, not because the machine was busy."""
+    """Notices that this thread was stopped while it slept: by SIGSTOP or Ctrl-Z, not because the machine was busy.
 
-    def __init__(self) -> None:
+    Args:
+        threads: whose computing may have kept it from waking up: its own, or ``*`` for all of the process.
+    """
+
+    def __init__(self, threads: str = "") -> None:
+        self._threads = threads
         self._began = self._waited = 0.0
 
     def before(self) -> None:
         """It is about to sleep."""
-        self._began, self._waited = time.monotonic(), _waited()
+        self._began, self._waited = time.monotonic(), _waited(self._threads)
 
     def after(self, slept: float) -> float:
         """Seconds that it stood still; 0 where it did not.
@@ -114,30 +121,61 @@ class StandStill:
         extra = time.monotonic() - self._began - slept
         if extra < STILL:
             return 0.0
-        extra -= _waited() - self._waited
+        extra -= _waited(self._threads) - self._waited
         return extra if extra > (STILL if LINUX else STILL_ELSEWHERE) else 0.0
 
 
-def _waited() -> float:
-    """Seconds that this thread has computed or waited for a core."""
-    try:
-        ran, waited, _ = Path("/proc/thread-self/schedstat").read_text().split()
-    except (OSError, ValueError):
-        return 0.0
-    return (int(ran) + int(waited)) / 1e9
+class Heartbeat:
+    """Counts how long this process stood still, from a thread of its own, while the main thread runs trials."""
+
+    def __init__(self) -> None:
+        self.paused = 0.0
+        self._closed = threading.Event()
+        threading.Thread(target=self._beat, name="mfbo-heartbeat", daemon=True).start()
+
+    def clock(self) -> float:
+        """Seconds on a clock that stands still while this process does."""
+        return time.perf_counter() - self.paused
+
+    def close(self) -> None:
+        """No more."""
+        self._closed.set()
+
+    def _beat(self) -> None:
+        still = StandStill("*")
+        while not self._closed.is_set():
+            still.before()
+            self._closed.wait(BEAT)
+            self.paused += still.after(BEAT)
 
 
-def end_children() -> None:
-    """In a worker: kill what the trial has started, but for what serves Python itself in all of them."""
-    if not children():
+def _waited(threads: str = "") -> float:
+    """Seconds that this thread, or all of this process, have computed or waited for a core."""
+    files = Path("/proc/self/task").glob("*/schedstat") if threads else [Path("/proc/thread-self/schedstat")]
+    total = 0
+    for file in files:
+        with suppress(OSError, ValueError):
+            ran, waited, _ = file.read_text().split()
+            total += int(ran) + int(waited)
+    return total / 1e9
+
+
+def end_children(spared: Collection[int] = ()) -> None:
+    """Kill what a trial has started from this process, but for what serves Python itself in all of them.
+
+    Args:
+        spared: children that were there before.
+    """
+    if set(children()) <= set(spared):
         return
     pool = getattr(sys.modules.get("joblib.externals.loky.reusable_executor"), "_executor", None)
     if pool is not None:
         with suppress(Exception):
             pool.shutdown(wait=True, kill_workers=True)
     for process in active_children():
-        process.kill()
-        process.join(GONE_PATIENCE)
+        if process.pid not in spared:
+            process.kill()
+            process.join(GONE_PATIENCE)
     server: Any = getattr(sys.modules.get("multiprocessing.forkserver"), "_forkserver", None)
     if (pid := getattr(server, "_forkserver_pid", None)) is not None:
         with suppress(Exception):
@@ -145,4 +183,4 @@ def end_children() -> None:
             server._stop()  # so that it is started again where it is needed again
     own = [psutil.Process(pid) for pid in children() if psutil.pid_exists(pid)]
     trackers = [process.pid for process in own if _is_tracker(process)]
-    kill_trees(spared=trackers)
+    kill_trees(spared=[*spared, *trackers])
