@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from mfbo.errors import BadLedger, RunChanged
 from mfbo.ledger.environment import versions
 from mfbo.optimizers.spec import AcceptsResults, GrowsLadder
+from mfbo.optimizers.wary import MIN_FAILURES, Wary
 from mfbo.trial import config_key
 
 if TYPE_CHECKING:
@@ -59,7 +60,9 @@ def rebuild(optimizer: Optimizer, run: Run) -> None:
         BadLedger: it cannot be asked or told what the ledger says.
     """
     configs = {config_key(trial.config): trial.config for trial in run.asks.values()}
-    optimizer.remember(list(configs.values()))
+    failures = sum(result.outcome.failed for result in run.results)
+    if failures < MIN_FAILURES or not isinstance(optimizer, Wary):  # else some proposals may have been passed over
+        optimizer.remember(list(configs.values()))
     for then, now in _asks(optimizer, run):
         if now != then:
             raise RunChanged(_mismatch(run, then, now))
@@ -109,9 +112,10 @@ def begun(task: Task, run: Run) -> Optimizer:
 def build(search: Search, task: Task, rungs: Sequence[Rung], known: Sequence[Known] = ()) -> Optimizer:
     """The optimizer of a search of `task`; see `mfbo.optimizers.registry.make`."""
     from mfbo.optimizers.registry import make
+    from mfbo.optimizers.wary import wary
 
     prior = search.prior if isinstance(search.prior, dict) else None
-    return make(
+    optimizer = make(
         search.optimizer,
         task,
         rungs,
@@ -121,6 +125,7 @@ def build(search: Search, task: Task, rungs: Sequence[Rung], known: Sequence[Kno
         eta=search.eta,
         objectives=search.objectives,
     )
+    return wary(optimizer, task)
 
 
 def _optimizer(run: Run) -> Optimizer:
