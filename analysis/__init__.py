@@ -2,10 +2,11 @@
 
 ::
 
-    style.py     what all figures share: size, fonts, a colour for each optimizer, the file they end in
-    runs.py      anytime performance
-    compared.py  cost to quality, ranks, critical difference, rung correlation
-    tried.py     learning curves, loss against each hyperparameter, importance
-    kinds.py     all of these by name, for ``mfbo plot``
-    report/      ``mfbo report``: a page for the browser, Markdown, CSV
+    chart.py                what a figure is before it is drawn: numbers, axes and words
+    figures/                from runs to charts
+    kinds.py                all figures by name, for ``mfbo plot`` and the page
+    matplotlib_renderer.py  charts in print
+    plotly_renderer.py      charts in the page
+    style.py                size, fonts, a colour for each optimizer, the file they end in
+    report/                 ``mfbo report``: a page for the browser, Markdown, CSV
 """

@@ -1,27 +1,58 @@
-"""The figures that ``mfbo plot`` draws, by name."""
+"""The figures, by name: what ``mfbo plot`` draws, and where the page shows them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from mfbo.errors import NothingToShow, UnknownName
 
 if TYPE_CHECKING:
+    from mfbo.analysis.chart import Chart
     from mfbo.analysis.report.material import Material
 
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of figure.
+
+    Attributes:
+        shows: in a line.
+        prepared_by: module and function of `mfbo.analysis.figures`, imported when it is drawn.
+        section: of the page, in which it stands; figures ``over tasks`` stand above the tasks where there are several.
+    """
+
+    shows: str
+    prepared_by: str
+    section: Literal["cost", "over tasks", "rungs", "hyperparameters", "front"]
+
+
 KINDS = {
-    "anytime": "quality against cost",
-    "quality": "cost to what random search had in the end, a mark a run",
-    "ranks": "average ranks against cost, over tasks or seeds",
-    "critical": "final ranks, and which do not differ",
-    "correlation": "what low rungs foretell",
-    "learning": "learning curves",
-    "scatter": "loss against each hyperparameter",
-    "importance": "which hyperparameters matter",
-    "pareto": "loss against other objectives, and the front",
+    "anytime": Kind("quality against cost", "compared.anytime", "cost"),
+    "quality": Kind("cost to what random search had in the end, a mark a run", "compared.cost_to_quality", "cost"),
+    "ranks": Kind("average ranks against cost, over tasks or seeds", "ranks.ranks", "over tasks"),
+    "regret": Kind("normalised regret against cost, over tasks and seeds", "ranks.regret", "over tasks"),
+    "critical": Kind("final ranks, and which differ significantly", "ranks.critical", "over tasks"),
+    "correlation": Kind("do cheap trials predict full ones", "rungs.correlation", "rungs"),
+    "learning": Kind("learning curves", "rungs.learning", "rungs"),
+    "importance": Kind("which hyperparameters matter", "tried.importance", "hyperparameters"),
+    "scatter": Kind("loss against each hyperparameter", "tried.scatter", "hyperparameters"),
+    "pareto": Kind("loss against other objectives, and the front", "pareto.pareto", "front"),
 }
+
+
+def prepared(kind: str, material: Material) -> Chart:
+    """The figure's numbers.
+
+    Raises:
+        NothingToShow: there is nothing that such a figure could show.
+    """
+    module, _, function = KINDS[kind].prepared_by.partition(".")
+    chart: Chart = getattr(import_module(f"mfbo.analysis.figures.{module}"), function)(material)
+    return chart
 
 
 def draw(kind: str, places: Sequence[Path | str], output: Path) -> None:
@@ -37,39 +68,21 @@ def draw(kind: str, places: Sequence[Path | str], output: Path) -> None:
         BadValue: another suffix, a place that cannot be written, or nothing that such a figure could show.
         RunError: as `mfbo.evidence.comparison.compare`.
     """
-    from mfbo.analysis import runs, style
+    from mfbo.analysis import style
     from mfbo.analysis.report.material import gather, runs_in
 
     if kind not in KINDS:
         raise UnknownName("kind of figure", kind, KINDS)
-    if kind == "anytime":
-        runs.anytime([folder for place in places for folder in runs_in(Path(place))], output)
-        return
     style.checked(output)
-    save(kind, gather(places), output)
+    if kind == "anytime":  # says which run cannot be drawn, where the others leave it out
+        from mfbo.analysis.figures.compared import anytime_chart
+        from mfbo.evidence.comparison import compare
 
-
-def save(kind: str, material: Material, output: Path) -> None:
-    """The same of what was read already.
-
-    Raises:
-        BadValue: as `draw`.
-    """
-    from mfbo.analysis import compared, fronts, style, tried
-
-    figures = {
-        "anytime": compared.anytime,
-        "quality": compared.quality,
-        "ranks": compared.ranks,
-        "critical": compared.critical,
-        "correlation": compared.correlation,
-        "learning": tried.learning,
-        "scatter": tried.scatter,
-        "importance": tried.importance,
-        "pareto": fronts.pareto,
-    }
-    with style.drawing():
-        style.save(figures[kind](material), output)
+        comparison = compare([folder for place in places for folder in runs_in(Path(place))])
+        _save(anytime_chart(comparison), [group.name for group in comparison.groups], output)
+        return
+    material = gather(places)
+    _save(prepared(kind, material), material.groups, output)
 
 
 def save_all(material: Material, output: Path) -> list[Path]:
@@ -78,8 +91,16 @@ def save_all(material: Material, output: Path) -> list[Path]:
     for kind in KINDS:
         path = output.with_name(f"{output.stem}-{kind}.png")
         try:
-            save(kind, material, path)
+            _save(prepared(kind, material), material.groups, path)
         except NothingToShow:
             continue
         made.append(path)
     return made
+
+
+def _save(chart: Chart, groups: Sequence[str], output: Path) -> None:
+    from mfbo.analysis import style
+    from mfbo.analysis.matplotlib_renderer import figure_of
+
+    with style.drawing():
+        style.save(figure_of(chart, style.looks_of(groups)), output)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
+from mfbo.analysis.chart import round_numbers
 from mfbo.errors import BadValue
 from mfbo.optimizers.registry import OPTIMIZERS
 
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
 
 
 WIDTH, HEIGHT = 3.4, 2.25  # inches, without a legend; the width is one column of the usual two-column paper
-LINE = 46  # letters that have room over the axes
+TITLE_LENGTH = 46  # letters that have room over the axes
 SUFFIXES = (".png", ".svg", ".pdf")
-SETTINGS: dict[Any, Any] = {
+RC_PARAMS: dict[Any, Any] = {
     "axes.grid": True,
     "axes.labelsize": 8,
     "axes.linewidth": 0.6,
@@ -58,7 +59,7 @@ SETTINGS: dict[Any, Any] = {
     "xtick.labelsize": 7.5,
     "ytick.labelsize": 7.5,
 }
-STAMPS: dict[str, dict[str, Any]] = {".png": {}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+METADATA: dict[str, dict[str, Any]] = {".png": {}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
 
 
 class Look(NamedTuple):
@@ -68,7 +69,32 @@ class Look(NamedTuple):
     marker: str
 
 
-OTHERS = (Look("#332288", "X"), Look("#882255", "*"), Look("#999933", "p"), Look("#44AA99", "h"))  # Tol's muted ones
+OTHER_LOOKS = (
+    Look("#332288", "X"),
+    Look("#882255", "*"),
+    Look("#999933", "p"),
+    Look("#44AA99", "h"),
+)  # Tol's muted ones
+DARK = {
+    "#0072B2": "#56A8E8",
+    "#117733": "#4FB06C",
+    "#E69F00": "#F0B429",
+    "#000000": "#F2F2F2",
+    "#7F7F7F": "#A6A6A6",
+    "#CC79A7": "#E29AC4",
+    "#009E73": "#2CC79B",
+    "#56B4E9": "#8FD3F7",
+    "#D55E00": "#F58340",
+    "#332288": "#9A8CF0",
+    "#882255": "#D070A0",
+    "#999933": "#C6C65A",
+    "#44AA99": "#6FD0BF",
+    "#A6CBE3": "#35607F",
+    "#555555": "#B0B0B0",
+    "#595959": "#B0B0B0",
+    "#777777": "#9A9A9A",
+}
+"""Of each colour on a page, the one that takes its place where the reader's screen is dark."""
 
 
 def registered_looks() -> dict[str, Look]:
@@ -76,15 +102,24 @@ def registered_looks() -> dict[str, Look]:
     return {name: Look(spec.colour, spec.marker) for name, spec in OPTIMIZERS.items()}
 
 
-def looks(names: list[str]) -> list[Look]:
-    """A look for each name: its own for the first of an optimizer that has one, else the next that is free."""
+def looks(names: Sequence[str]) -> list[Look]:
+    """A look for each name: its own for the first of an optimizer that has one, else the next that is free.
+
+    A name may say more than the optimizer: ``smac, workers=4``.
+    """
     taken: list[Look] = []
     registered = registered_looks()
     for name in names:
-        own = [registered[name]] if name in registered else []
-        free = [look for look in (*own, *OTHERS, *registered.values()) if look not in taken]
-        taken.append(free[0] if free else OTHERS[len(taken) % len(OTHERS)])
+        optimizer = name.partition(",")[0]
+        own = [registered[optimizer]] if optimizer in registered else []
+        free = [look for look in (*own, *OTHER_LOOKS, *registered.values()) if look not in taken]
+        taken.append(free[0] if free else OTHER_LOOKS[len(taken) % len(OTHER_LOOKS)])
     return taken
+
+
+def looks_of(names: Sequence[str]) -> dict[str, Look]:
+    """A look for each name, by name."""
+    return dict(zip(names, looks(names), strict=True))
 
 
 @contextmanager
@@ -92,7 +127,7 @@ def drawing() -> Iterator[None]:
     """The settings of all figures, for as long as one is drawn and saved; a letter that no font has is a box."""
     with mpl.rc_context(), warnings.catch_warnings():
         mpl.rcdefaults()  # a user's own matplotlibrc would change what is drawn
-        mpl.rcParams.update(SETTINGS)
+        mpl.rcParams.update(RC_PARAMS)
         warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
         yield
 
@@ -116,7 +151,7 @@ def save(figure: Figure, output: Path) -> None:
     """
     suffix = output.suffix.lower()
     content = io.BytesIO()
-    figure.savefig(content, format=suffix[1:], metadata=STAMPS[suffix])
+    figure.savefig(content, format=suffix[1:], metadata=METADATA[suffix])
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_bytes(content.getvalue())
@@ -125,7 +160,7 @@ def save(figure: Figure, output: Path) -> None:
 
 
 def plain(text: object, most: int = 40) -> str:
-    """Text from elsewhere, fit for a figure: one line of printable characters, not too long."""
+    """Text out of a ledger, fit for a figure: one line of printable characters, not too long."""
     line = " ".join("".join(char if char.isprintable() else " " for char in str(text)).split())
     return line if len(line) <= most else f"{line[: most - 1]}…"
 
@@ -138,8 +173,8 @@ def framed(title: str, handles: list[Line2D], heading: str) -> tuple[Figure, Axe
         handles: labelled lines that the legend shows.
         heading: of the legend; may be empty.
     """
-    columns = 2 if all(len(str(handle.get_label())) <= LINE // 2 for handle in handles) else 1
-    if len(title) > LINE:
+    columns = 2 if all(len(str(handle.get_label())) <= TITLE_LENGTH // 2 for handle in handles) else 1
+    if len(title) > TITLE_LENGTH and "\n" not in title:
         title = "\n".join(part.strip() for part in title.rsplit(",", 1))
     rows = math.ceil(len(handles) / columns) + bool(heading) + title.count("\n")
     figure = Figure(figsize=(WIDTH, HEIGHT + 0.16 * rows))
@@ -149,26 +184,9 @@ def framed(title: str, handles: list[Line2D], heading: str) -> tuple[Figure, Axe
     return figure, axes
 
 
-def key_line(name: str, look: Look) -> Line2D:
-    """What a legend shows of an optimizer."""
-    return Line2D([], [], color=look.colour, marker=look.marker, label=plain(name, 34))
-
-
-def wide_log(scale: Callable[[str], None], axis: Axis, values: Sequence[float]) -> None:
-    """Make an axis logarithmic where values above 0 span a decade."""
-    if values and min(values) > 0 and max(values) >= 10 * min(values):
-        scale("log")
-        log_ticks(axis, min(values), max(values))
-
-
 def log_ticks(axis: Axis, low: float, high: float) -> None:
-    """Plain numbers along a logarithmic axis from `low` to `high`, as many as can be read: 3 to 7."""
-    decades = math.log10(high / low)
-    steps: tuple[float, ...] = (1, 1.5, 2, 3, 5, 7) if decades < 0.8 else (1, 2, 5) if decades < 2.2 else (1, 3)
-    exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    if decades >= 3.2:
-        steps, exponents = (1,), exponents[:: math.ceil(decades / 7)]
-    axis.set_major_locator(FixedLocator([step * 10.0**k for k in exponents for step in steps]))
+    """Plain numbers along a logarithmic axis from `low` to `high`, as many as can be read."""
+    axis.set_major_locator(FixedLocator(round_numbers(low, high)))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_locator(NullLocator())
     axis.set_minor_formatter(NullFormatter())

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from mfbo.analysis.runs import anytime
+from mfbo.analysis.kinds import draw
 from mfbo.display.evidence import comparison
 from mfbo.engine.result import TuneResult
 from mfbo.engine.validate import kept, validate
@@ -40,7 +40,7 @@ def answer(study: Study, folder: Path, picture: str | None = None) -> None:
     print(hardware(), versions())
     if picture:
         first = found[0].comparison.task
-        anytime([run for run in folders(folder) if run.parts[-3] == first], HERE / picture)
+        draw("anytime", [run for run in folders(folder) if run.parts[-3] == first], HERE / picture)
 
 
 def unseen(folder: Path, seeds: int = 3) -> None:

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mfbo.analysis.figures.pareto import fronts
 from mfbo.analysis.report import tables, words
-from mfbo.cost.price import beside, of_run
+from mfbo.cost.price import beside, of_run, of_runs
 from mfbo.display.forecast import compared, headline
 from mfbo.display.phases import charged
-from mfbo.display.text import amount, clean, number, pairs, rung_words, seconds
+from mfbo.display.text import amount, clean, number, pairs, rung_words, seconds, status_words
 from mfbo.evidence.summary import SIGNIFICANCE_LEVEL
 
 if TYPE_CHECKING:
     from mfbo.analysis.report.material import Part
     from mfbo.cost.price import Price
-    from mfbo.evidence.importance import Importances
     from mfbo.evidence.ranking import Ranking
     from mfbo.ledger.run import Run
     from mfbo.study.phases_result import Line, Phases
     from mfbo.trial import Config
 
-NONE = "-"
-TOLD = "Results that a person told the run; they cost nothing of its budget, and none of them counts as its best."
-MAIN = ("accuracy", "macro_f1")
+NO_VALUE = "-"
+TOLD_NOTE = "Results that a person added with `mfbo tell`, at no cost; none of them counts as its best."
+FIRST_METRICS = ("accuracy", "macro_f1")
 PHASES = {
     "exploration": "on small subsets, to set preliminary ranges",
     "optimization": "in the narrowed space, an equal share of the cost for each optimizer",
@@ -47,15 +47,19 @@ def standings(part: Part) -> tuple[list[str], list[list[str]]]:
             row.name,
             str(row.seeds),
             words.spread(row.loss, row.error),
-            NONE if math.isnan(row.median) else f"{number(row.median)} ({number(row.low)} to {number(row.high)})",
-            NONE if math.isnan(row.area) else number(row.area),
+            NO_VALUE if math.isnan(row.median) else f"{number(row.median)} ({number(row.low)} to {number(row.high)})",
+            NO_VALUE if math.isnan(row.area) else number(row.area),
             f"{row.trials:.0f}",
             f"{row.iterations:.0f}",
         ]
         if found.quality is not None:
             cost = amount(row.cost, unit) + beside(found.comparison.paid, row.cost) if row.cost < math.inf else "never"
-            cells += [f"{row.reached} of {row.seeds}", cost, words.speed_words(row.speed_up) if row.speed_up else NONE]
-            cells.append(NONE if row.pvalue is None else number(row.pvalue, 2))
+            cells += [
+                f"{row.reached} of {row.seeds}",
+                cost,
+                words.speed_words(row.speed_up) if row.speed_up else NO_VALUE,
+            ]
+            cells.append(NO_VALUE if row.pvalue is None else number(row.pvalue, 2))
         rows.append(cells)
     return head, rows
 
@@ -86,22 +90,22 @@ def ranks(found: Ranking) -> tuple[list[str], list[list[str]]]:
     for index in found.order:
         name = found.names[index]
         others = [found.names[one] for one in found.order if one != index and pvalues[index, one] > SIGNIFICANCE_LEVEL]
-        rows.append([name, f"{found.ranks[index, -1]:.2f}", ", ".join(others) or NONE])
+        rows.append([name, f"{found.ranks[index, -1]:.2f}", ", ".join(others) or NO_VALUE])
     return ["optimizer", "average rank", "not told apart from"], rows
 
 
 def phase_lines(found: Phases) -> tuple[list[str], list[list[str]]]:
     """Head and rows of what the optimizers came to in the three phases, measured on unseen data."""
     names = list(dict.fromkeys(name for line in found.lines for name in line.test))
-    names.sort(key=lambda name: (name == "loss", name not in MAIN))
+    names.sort(key=lambda name: (name == "loss", name not in FIRST_METRICS))
     head = ["optimizer", *(f"{name} on unseen data" for name in names), "trainings", "validation loss"]
     rows = []
     for line in found.lines:
         scores = [
-            words.spread(line.test[name], _deviation(line, name)) if name in line.test else NONE for name in names
+            words.spread(line.test[name], _deviation(line, name)) if name in line.test else NO_VALUE for name in names
         ]
-        loss = NONE if line.loss is None else number(line.loss)
-        counts = [str(line.trials), NONE if line.iterations is None else str(line.iterations)]
+        loss = NO_VALUE if line.loss is None else number(line.loss)
+        counts = [str(line.trials), NO_VALUE if line.iterations is None else str(line.iterations)]
         rows.append([line.optimizer, *scores, str(line.seeds), loss, *counts, charged(found, line.cost), line.note])
     return [*head, "trials", "trials to within 1%", "cost", "note"], rows
 
@@ -119,7 +123,7 @@ def phase_costs(found: Phases) -> str:
 
 def rung_rows(found: Sequence[tables.RungRow], price: Price | None) -> tuple[list[str], list[list[str]]]:
     """Head and rows of a table of rungs."""
-    head = ["rung", "work", "done", "stopped", "failed", "best loss", "spent", "foretells the highest"]
+    head = ["rung", "work", "done", "stopped", "failed", "best loss", "cost", "rank correlation with the highest"]
     rows = [
         [
             row.name,
@@ -127,17 +131,27 @@ def rung_rows(found: Sequence[tables.RungRow], price: Price | None) -> tuple[lis
             str(row.done),
             str(row.stopped),
             str(row.failed),
-            NONE if row.best is None else number(row.best),
+            NO_VALUE if row.best is None else number(row.best),
             seconds(row.seconds) + beside(price, row.seconds),
-            NONE if math.isnan(row.rho) else f"{row.rho:.2f} ({row.n} configurations)",
+            row.predicts,
         ]
         for row in found
     ]
     return head, rows
 
 
+def rung_tables(part: Part) -> list[tuple[str, list[str], list[list[str]]]]:
+    """Name, head and rows for each optimizer that uses low fidelities; of the only one in any case."""
+    found = []
+    for name, runs in part.groups.items():
+        rows = tables.rungs(runs, part.rung_correlations(name))
+        if len(rows) > 1 or len(part.groups) == 1:
+            found.append((name, *rung_rows(rows, of_runs(runs))))
+    return found
+
+
 def told(part: Part) -> tuple[list[str], list[list[str]]]:
-    """Head and rows of what the runs were told from elsewhere; no rows where that is nothing."""
+    """Head and rows of the results that people added; no rows where there are none."""
     rows = [
         [words.run_words(run), number(known.loss), rung_words(known.rung), pairs(known.config)]
         for run in part.runs
@@ -159,30 +173,73 @@ def forecast(run: Run) -> tuple[str, list[str], list[list[str]]]:
             str(line.planned),
             str(line.trials),
             seconds(line.expected) + beside(price, line.expected),
-            NONE if line.cost is None else seconds(line.cost) + beside(price, line.cost),
-            NONE if not line.cost else f"{100 * (line.expected / line.cost - 1):+.0f}%",
+            NO_VALUE if line.cost is None else seconds(line.cost) + beside(price, line.cost),
+            NO_VALUE if not line.cost else f"{100 * (line.expected / line.cost - 1):+.0f}%",
         ]
         for line in found
     ]
-    probe = f" The probe took {seconds(plan.spent)}{beside(price, plan.spent)}." if plan.spent else ""
+    probe = f" The test run took {seconds(plan.spent)}{beside(price, plan.spent)}." if plan.spent else ""
     return f"{headline(plan, price)}.{probe}", head, rows
 
 
-def trust(found: Importances) -> str:
-    """Where the importances come from, and how far they can be relied on."""
-    share = max(0.0, found.r_squared)
-    judged = (
-        "so these numbers can be relied on"
-        if share >= 0.5
-        else "so take them as a hint"
-        if share >= 0.2
-        else "so they mean little: more trials would tell more"
-    )
-    return (
-        f"Functional ANOVA (Hutter et al. 2014) of a random forest over {found.trials} complete trials, at the highest "
-        f"fidelity. The forest foretells {100 * share:.0f}% of the variance of configurations that it has not seen, "
-        f"{judged}. Whiskers: one standard deviation over resampled trials."
-    )
+def forecasts(part: Part) -> list[tuple[Run, str, list[str], list[list[str]]]]:
+    """What the budget was expected to buy, beside what it bought, for each run that was planned."""
+    return [(run, said, head, rows) for run in part.runs for said, head, rows in [forecast(run)] if rows]
+
+
+def front_rows(part: Part) -> tuple[list[str], list[list[str]]]:
+    """Head and rows of the members of all Pareto fronts; no rows where there is none."""
+    found = fronts(part)
+    names = list(dict.fromkeys(name for _, one in found for name in one.names))
+    rows = []
+    for group, one in found:
+        for result, scores in one.members:
+            known = dict(zip(one.names, scores, strict=True))
+            cells = [number(known[name]) if name in known else NO_VALUE for name in names]
+            rows.append([group, str(result.trial.id), *cells, pairs(result.trial.config)])
+    return ["optimizer", "trial", *names, "configuration"], rows
+
+
+class Card(NamedTuple):
+    """One of the main numbers, in large."""
+
+    name: str
+    value: str
+    note: str
+
+
+def cards(part: Part) -> list[Card]:
+    """The main numbers."""
+    shown: list[Card] = []
+    if part.best:
+        run, result = part.best
+        note = "one measurement: no interval" if part.single else f"{words.run_words(run)}, trial {result.trial.id}"
+        shown.append(Card("Best validation loss", number(result.outcome.loss), note))
+    if found := part.validation:
+        tested = words.spread(found.mean("loss"), words.deviation(found, "loss"))
+        shown.append(Card("Its loss on the test split", tested, words.trainings(found)))
+    if part.found and not part.single:
+        row = part.found.standings[0]
+        seeds = f"mean ± standard error over {row.seeds} seeds" if row.seeds > 1 else "one seed: no interval"
+        value = words.spread(row.loss, row.error)
+        shown.append(Card(f"Best mean {words.loss_words(part)}", value, f"{clean(row.name, 40)}, {seeds}"))
+    for name, speed in part.payoff.speed_ups.items() if part.payoff else ():
+        value = f"{number(speed.factor, 2)} times" if speed.factor else "not reached"
+        interval = f"95% interval {number(speed.low, 2)} to {number(speed.high, 2)}"
+        shown.append(Card(f"Speed-up over {words.full_name(name)}", value, interval))
+    return [*shown, _cost_card(part)]
+
+
+def _cost_card(part: Part) -> Card:
+    run = part.runs[0]
+    total = words.cost_words(sum(run.spent for run in part.runs), words.unit_of(run))
+    if price := of_run(run):
+        total += f", {price.of(sum(run.seconds for run in part.runs))}"
+    virtual = ", virtual" if part.found and part.found.comparison.virtual else ""
+    note = f"limit {words.limit_words(run)}{'' if part.single else ' each'}, optimizer included{virtual}"
+    if part.single:
+        return Card("Cost", total, f"{note}; {status_words(run.ended)}")
+    return Card("Cost", total, f"{words.counted(len(part.runs), 'run')}, {note}")
 
 
 def values(config: Config) -> list[list[str]]:
@@ -197,12 +254,19 @@ def facts(runs: Sequence[Run]) -> list[list[str]]:
     for run in runs:
         header = run.header
         said = {"begun": header.created, "recorded command": header.command, "space": header.space_hash}
+        said |= {f"search: {name.replace('_', ' ')}": _asked(value) for name, value in vars(header.search).items()}
         said |= {f"machine: {name}": value for name, value in header.hardware.items()}
         said |= {f"version: {name}": value for name, value in header.versions.items()}
         for name, value in said.items():
             if value not in ("", None):
                 found.setdefault(clean(name, 60), {})[clean(value, 1000)] = None
     return [[name, _few(list(values))] for name, values in found.items()]
+
+
+def _asked(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return pairs(value)
+    return ", ".join(value) if isinstance(value, tuple) else NO_VALUE if value in (None, False) else str(value)
 
 
 def _few(values: Sequence[str]) -> str:

@@ -14,6 +14,7 @@ from mfbo.errors import BadValue, MfboError, RunNotFound
 from mfbo.evidence import importance, payoff, ranking
 from mfbo.evidence.comparison import side_by_side, sort_out
 from mfbo.evidence.curves import incumbent, standing
+from mfbo.evidence.rung_correlation import rung_correlations
 from mfbo.evidence.summary import summarize
 from mfbo.ledger.journal import FILE, read
 from mfbo.study.folder import STUDY, folders, missing
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from mfbo.engine.validate import Validation
     from mfbo.evidence.importance import Importances
     from mfbo.evidence.payoff import Payoff
-    from mfbo.evidence.ranking import Ranking
+    from mfbo.evidence.ranking import Ranking, Regrets
+    from mfbo.evidence.rung_correlation import RungCorrelation
     from mfbo.evidence.summary import Evidence
     from mfbo.ledger.run import Result, Run
     from mfbo.study.phases_result import Phases
@@ -76,6 +78,14 @@ class Part:
         fit = [run for run in self.runs if id(run) not in left_out]
         return importance.importances(fit) if not self.problem else None
 
+    def rung_correlations(self, group: str) -> list[RungCorrelation]:
+        """How well each rung predicts the highest, for the runs of a group of `groups`."""
+        return self._rung_correlations[group]
+
+    @cached_property
+    def _rung_correlations(self) -> dict[str, list[RungCorrelation]]:
+        return {group: rung_correlations(*runs) for group, runs in self.groups.items()}
+
     @property
     def validation(self) -> Validation | None:
         """Of the best configuration on the test split, if it was done."""
@@ -105,6 +115,7 @@ class Material:
     Attributes:
         parts: one a task.
         ranking: of the optimizers over all of them; None where it would say nothing.
+        regrets: of the optimizers over all of them; None as for `ranking`.
         study: folder of the study; None for runs.
         missing: runs of the studies that are not there, and why; empty for those that are still to begin.
         phases: what the three phases of a study came to; None where these are no such runs.
@@ -112,6 +123,7 @@ class Material:
 
     parts: tuple[Part, ...]
     ranking: Ranking | None
+    regrets: Regrets | None
     study: Path | None
     missing: tuple[tuple[Entry, str], ...]
     phases: Phases | None = None
@@ -120,6 +132,15 @@ class Material:
     def single(self) -> Run | None:
         """The run, where there is one only, and no other is to come."""
         return self.parts[0].runs[0] if len(self.parts) == 1 and self.parts[0].single else None
+
+    @property
+    def groups(self) -> list[str]:
+        """Names of the groups of all tasks."""
+        return list(dict.fromkeys(name for part in self.parts for name in part.groups))
+
+    def of(self, part: Part) -> Material:
+        """What is known of one task alone; ranks and regrets only where it is the only task."""
+        return self if len(self.parts) == 1 else Material((part,), None, None, None, ())
 
     @property
     def awaited(self) -> list[Entry]:
@@ -153,7 +174,8 @@ def gather(places: Sequence[Path | str], *, live: bool = False) -> Material:
     compared = [part.found for part in parts if part.found]
     study = Path(places[0]) if len(places) == 1 and (Path(places[0]) / STUDY).is_file() else None
     phases = kept_phases(places[0]) if len(places) == 1 else None
-    return Material(parts, ranking.ranking(compared) if compared else None, study, tuple(absent), phases)
+    ranks, regrets = (ranking.ranking(compared), ranking.regrets(compared)) if compared else (None, None)
+    return Material(parts, ranks, regrets, study, tuple(absent), phases)
 
 
 def runs_in(place: Path, *, live: bool = False) -> list[Path]:

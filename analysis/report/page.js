@@ -1,7 +1,8 @@
 // Draws the figures, fills the tables of trials, and keeps what the reader chose. Text goes in as text, never as HTML.
 (() => {
   "use strict";
-  const FONT = { family: 'system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif', size: 13, color: "#1a1a1a" };
+  const FAMILY = 'system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif';
+  const DARK_SCREEN = window.matchMedia("screen and (prefers-color-scheme: dark)");
   const CONFIG = {
     responsive: true,
     displaylogo: false,
@@ -11,30 +12,43 @@
   const ROWS = 25;
   const chosen = { hidden: new Set(), scales: {}, tables: {} }; // what the reader chose; it outlives a newer page
   let data = {};
+  let dark = DARK_SCREEN.matches;
 
   // figures
 
+  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+
+  // the colours of light pages are those of print; each has another that can be told from a dark ground, as #rrggbb or #rrggbbaa
+  const recoloured = (value) => {
+    if (!dark) return value;
+    if (typeof value === "string") return /^#[0-9A-F]{6,8}$/i.test(value) ? (data.dark[value.slice(0, 7)] || value.slice(0, 7)) + value.slice(7) : value;
+    if (!value || typeof value !== "object" || Array.isArray(value)) return value;
+    return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, ["x", "y", "text", "meta", "name"].includes(name) ? one : recoloured(one)]));
+  };
+
   const axis = ({ tickvals, ticktext, ...given }) => ({
-    gridcolor: "#e6e6e6", linecolor: "#8a8a8a", zerolinecolor: "#e6e6e6", ticks: "outside", tickcolor: "#8a8a8a",
-    automargin: true, ...(given.type === "log" ? { tickvals, ticktext } : {}), ...given,
+    gridcolor: colour("grid"), linecolor: colour("edge"), zerolinecolor: colour("grid"), ticks: "outside", tickcolor: colour("edge"),
+    automargin: true, ...(given.type === given.prepared ? { tickvals, ticktext } : {}), ...given,
     title: { ...(given.title || {}), standoff: 8 },
   });
 
   const narrow = () => window.innerWidth < 640;
 
   const scaled = (id, letter, given) =>
-    axis({ ...given, ...(chosen.scales[id + letter] ? { type: chosen.scales[id + letter] } : {}) });
+    axis({ ...given, prepared: given.type, ...(chosen.scales[id + letter] ? { type: chosen.scales[id + letter] } : {}) });
 
   const layoutOf = (id, given) => ({
-    height: 380, showlegend: !narrow() || given.barmode !== undefined, hovermode: "closest", uirevision: "kept", ...given,
-    font: FONT, paper_bgcolor: "#fff", plot_bgcolor: "#fff", margin: { l: 56, r: 14, t: 24, b: 44 },
+    height: 380, hovermode: "closest", uirevision: "kept", barmode: "group", ...given,
+    shapes: given.shapes.map(recoloured),
+    font: { family: FAMILY, size: 13, color: colour("ink") }, paper_bgcolor: colour("paper"), plot_bgcolor: colour("paper"),
+    margin: { l: 56, r: 14, t: 24, b: 44 },
     legend: { orientation: "h", x: 0, xanchor: "left", y: 1.02, yanchor: "bottom" },
-    hoverlabel: { align: "left", bgcolor: "#fff", bordercolor: "#8a8a8a", font: { ...FONT, size: 12 } },
+    hoverlabel: { align: "left", bgcolor: colour("paper"), bordercolor: colour("edge"), font: { family: FAMILY, size: 12, color: colour("ink") } },
     xaxis: scaled(id, "x", given.xaxis),
     yaxis: scaled(id, "y", given.yaxis),
   });
 
-  const visible = (traces) => traces.map((trace) => ({ ...trace, visible: !chosen.hidden.has(trace.meta) }));
+  const visible = (traces) => traces.map((trace) => ({ ...recoloured(trace), visible: !chosen.hidden.has(trace.meta) }));
 
   const draw = (id) => {
     const place = document.getElementById(id);
@@ -90,7 +104,8 @@
     constructor(box) {
       this.box = box;
       this.table = data.tables[box.dataset.table];
-      this.state = chosen.tables[box.dataset.table] ||= { words: "", column: null, down: false, page: 0 };
+      const loss = this.table.columns.indexOf("loss");
+      this.state = chosen.tables[box.dataset.table] ||= { words: "", column: loss, down: false, page: 0 };
       this.texts = this.table.rows.map((row) => row.map(shown).join(" ").toLowerCase());
       this.numeric = this.table.columns.map((_, i) => this.table.rows.every((row) => row[i] === null || typeof row[i] === "number"));
       const search = box.querySelector("input");
@@ -203,6 +218,10 @@
 
   begin().then(() => {
     document.documentElement.dataset.ready = "yes";
+    const redraw = (wanted) => { dark = wanted; return drawAll(); };
+    DARK_SCREEN.addEventListener("change", () => redraw(DARK_SCREEN.matches));
+    window.addEventListener("beforeprint", () => redraw(false));
+    window.addEventListener("afterprint", () => redraw(DARK_SCREEN.matches));
     if (document.body.dataset.live !== undefined) watch();
   });
 })();

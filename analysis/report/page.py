@@ -1,7 +1,7 @@
 """The HTML page: one file that needs no network.
 
-A run may come from a stranger. All of its text is escaped, its numbers and names reach the script as JSON that no
-browser executes, and the page's own security policy lets two scripts run, plotly and ours, by their hashes.
+A run may come from a stranger. Whatever a template shows is cleaned and escaped, numbers and names reach the script
+as JSON that no browser executes, and the page's security policy lets two scripts run, plotly and ours, by their hashes.
 """
 
 from __future__ import annotations
@@ -10,17 +10,47 @@ import base64
 import hashlib
 import json
 import math
+from dataclasses import dataclass
+from functools import lru_cache
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mfbo.analysis import fronts
-from mfbo.analysis.report import details, plots, plots_trials, sections, words
-from mfbo.analysis.report.material import Material, Part
-from mfbo.analysis.report.sections import escaped
-from mfbo.display.text import clean
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup, escape
 
-MOST_TRIALS = 20_000
-"""Rows of a task's table of trials; a page with more of them takes long to open. ``--format csv`` has all."""
+from mfbo.analysis.kinds import KINDS, prepared
+from mfbo.analysis.plotly_renderer import Json, plot_of
+from mfbo.analysis.report import cells, repeat, tables, words
+from mfbo.analysis.style import DARK, Look, looks_of
+from mfbo.display.text import PATH, clean, clean_lines
+from mfbo.errors import NothingToShow
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mfbo.analysis.chart import Chart
+    from mfbo.analysis.report.material import Material, Part
+
+ASKED = "Did multi-fidelity pay off here?"
+MAX_TRIALS = 20_000  # rows of a task's table; a page with more takes long to open, and ``--format csv`` has all
+OVER_TASKS = "over tasks"
+
+
+@dataclass(frozen=True)
+class PlacedFigure:
+    """A figure, and the identifiers of the elements that its panels are drawn in."""
+
+    chart: Chart
+    places: list[str]
+
+
+@dataclass(frozen=True)
+class TaskView:
+    """What a template needs of one task: its prefix of identifiers, its runs, its figures by section."""
+
+    key: str
+    part: Part
+    figures: dict[str, list[PlacedFigure]]
 
 
 def page(material: Material, *, live: str = "") -> str:
@@ -30,102 +60,98 @@ def page(material: Material, *, live: str = "") -> str:
         material: what it shows.
         live: version of the runs, for a page that asks its server for newer ones; empty for one that stands alone.
     """
-    names = list(dict.fromkeys(name for part in material.parts for name in part.groups))
-    look = plots.looks_of(names)
-    figures: dict[str, plots.Json] = {}
-    parts = {f"t{number}": part for number, part in enumerate(material.parts)}
-    shown = [_part(key, part, material, look, figures) for key, part in parts.items()]
-    heading = escaped(words.title(material))
-    body = [
-        f"<header><h1>{heading}</h1><p class=question>{escaped(words.question(material), 2000)}</p></header>",
-        *(f"<p class=progress>{escaped(said, words.PATH)}</p>" for said in words.progress(material)),
-        sections.answers(material),
-        sections.phases(material),
-        sections.navigation(material),
-        sections.toggles(look) if len(look) > 1 else "",
-        _ranking(material, look, figures) if len(material.parts) > 1 else "",
-        *shown,
-        sections.again(material),
+    looks = looks_of(material.groups)
+    plots: dict[str, Json] = {}
+    parts = [
+        TaskView(f"t{number}", part, _figures(f"t{number}", material.of(part), looks, plots))
+        for number, part in enumerate(material.parts)
     ]
-    tables = {key: details.trial_data(part, MOST_TRIALS) for key, part in parts.items()}
-    for trace in (trace for figure in figures.values() for trace in figure["data"] if "meta" in trace):
+    several = len(parts) > 1
+    over_all = _figures("all", material, looks, plots, only=OVER_TASKS)[OVER_TASKS] if several else []
+    for trace in (trace for plot in plots.values() for trace in plot["data"] if "meta" in trace):
         trace["meta"] = clean(trace["meta"])  # as the boxes that show and hide it have it
-    data = {"figures": figures, "tables": tables}
-    return _document(heading, "\n".join(body), data, live=live)
+    trials = {view.key: vars(tables.trials(view.part, MAX_TRIALS)) for view in parts}
+    return _rendered(
+        "report.html.jinja",
+        {"figures": plots, "tables": trials, "dark": DARK},
+        live=live,
+        title=words.title(material),
+        material=material,
+        parts=parts,
+        looks=looks,
+        over_all=over_all,
+        runs=[run for part in material.parts for run in part.runs],
+        command=repeat.command(material),
+    )
 
 
 def waiting(*, live: str) -> str:
     """The page of a study of which no run has begun."""
-    title = "No run has begun yet"
-    body = f"<header><h1>{title}</h1><p class=question>This page shows the first as soon as it has.</p></header>"
-    return _document(title, body, {"figures": {}, "tables": {}}, live=live)
+    data = {"figures": {}, "tables": {}, "dark": DARK}
+    return _rendered("waiting.html.jinja", data, live=live, title="No run has begun yet")
 
 
-def _ranking(material: Material, look: dict[str, Any], figures: dict[str, plots.Json]) -> str:
-    """Over all tasks; the figures are added to `figures`."""
-    if material.ranking is None:
-        return ""
-    figures["all-ranks"] = plots.ranks(material.ranking, look)
-    figures["all-critical"] = plots.critical(material.ranking, look)
-    caption = (
-        f"Over {len(material.parts)} tasks: at each cost the optimizers are ranked by their mean loss, 1 is best; the "
-        "mean of these ranks."
-    )
-    places = details.figure("all-ranks", "Average rank", caption) + details.critical("all", material.ranking)
-    return f"<section><h2>All tasks</h2>{places}</section>"
+def _figures(
+    key: str, material: Material, looks: Mapping[str, Look], plots: dict[str, Json], only: str = ""
+) -> dict[str, list[PlacedFigure]]:
+    """The figures that show something, by section; what plotly needs is added to `plots`."""
+    found: dict[str, list[PlacedFigure]] = {kind.section: [] for kind in KINDS.values()}
+    for name, kind in KINDS.items():
+        if only and kind.section != only:
+            continue
+        try:
+            chart = prepared(name, material)
+        except NothingToShow:
+            continue
+        several = len(chart.panels) > 1
+        places = [f"{key}-{name}{number}" if several else f"{key}-{name}" for number in range(len(chart.panels))]
+        plots |= {
+            place: plot_of(panel, looks, small=several)
+            for place, panel in zip(places, chart.panels, strict=True)
+        }  # fmt: skip
+        found[kind.section].append(PlacedFigure(chart, places))
+    return found
 
 
-def _part(key: str, part: Part, material: Material, look: dict[str, Any], figures: dict[str, plots.Json]) -> str:
-    """All sections of one task; its figures are added to `figures`."""
-    found = plots_trials.seen(part)
-    drawn: dict[str, plots.Json | None] = {}
-    if part.found:
-        drawn["anytime"] = plots.anytime(part.found, look)
-        drawn["quality"] = plots.quality(part.found, look) if not part.single else None
-    if part.found and material.ranking and len(material.parts) == 1:
-        drawn["ranks"] = plots.ranks(material.ranking, look)
-        drawn["critical"] = plots.critical(material.ranking, look)
-    drawn["correlation"] = plots.correlation(part, look)
-    drawn["learning"] = plots_trials.learning(part, found, look)
-    drawn["importance"] = plots_trials.importance(part.importances) if part.importances else None
-    drawn |= {f"pareto{index}": plot for index, plot in enumerate(fronts.plots(part, look).values())}
-    panels = plots_trials.panels(part, found, look, plots_trials.tuned(part))
-    drawn |= {f"panel{index}": panel for index, panel in enumerate(panels.values())}
-    figures |= {f"{key}-{name}": figure for name, figure in drawn.items() if figure}
-    there = {name for name, figure in drawn.items() if figure}
-    written: str = details.part(key, part, there, len(panels), titled=len(material.parts) > 1, ranks=material.ranking)
-    return written
-
-
-def _document(title: str, body: str, data: dict[str, Any], *, live: str) -> str:
+def _rendered(template: str, data: Json, *, live: str, **shown: Any) -> str:
     from plotly.offline import get_plotlyjs
 
-    folder = files("mfbo.analysis.report")
-    style, script = ((folder / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
-    scripts: list[str] = [get_plotlyjs().replace("\r", ""), script]
+    style, script = (_resource(name) for name in ("page.css", "page.js"))
+    scripts = [get_plotlyjs().replace("\r", ""), script]
     hashes = " ".join(f"'sha256-{_digest(one)}'" for one in scripts)
-    reach = "'self'" if live else "'none'"
     policy = (
         f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:; "
-        f"connect-src {reach}; base-uri 'none'; form-action 'none'"
+        f"connect-src {'self' if live else 'none'!r}; base-uri 'none'; form-action 'none'"
     )
-    return "\n".join(
-        [
-            "<!doctype html>",
-            '<html lang="en"><head><meta charset="utf-8">',
-            f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f'<title>{title}</title><link rel="icon" href="data:,">',
-            f"<style>\n{style}</style></head>",
-            f"<body{' data-live' if live else ''}><main>",
-            body,
-            f'<script type="application/json" id="data">{as_json(data)}</script>',
-            "</main>",
-            f"<script>{scripts[0]}</script>",
-            f"<script>{scripts[1]}</script>",
-            "</body></html>\n",
-        ]
+    own = {"style": Markup(style), "scripts": [Markup(one) for one in scripts], "data": Markup(as_json(data))}  # noqa: S704 - ours
+    return environment().get_template(template).render(policy=policy, live=bool(live), **own, **shown)
+
+
+@lru_cache
+def environment() -> Environment:
+    """Templates that clean and escape whatever they show, unless a macro or a filter made it."""
+    made = Environment(
+        autoescape=True,
+        finalize=lambda value: value if isinstance(value, Markup) else clean(value, PATH),
+        loader=FunctionLoader(lambda name: _resource(f"templates/{name}")),
+        lstrip_blocks=True,
+        trim_blocks=True,
+        undefined=StrictUndefined,
     )
+    made.filters |= {
+        "breakable": lambda text: escape(clean(text, 2000)).replace(" (", Markup(" <wbr>(")),
+        "clean": clean,
+        "lines": lambda text: escape("\n".join(clean_lines(text).splitlines())),
+    }
+    made.globals |= {"asked": ASKED, "cells": cells, "dark": lambda colour: DARK.get(colour, colour), "tables": tables, "words": words}
+    return made
+
+
+def _resource(name: str) -> str:
+    place = files("mfbo.analysis.report")
+    for step in name.split("/"):
+        place = place / step
+    return place.read_text(encoding="utf-8")
 
 
 def as_json(data: object) -> str:

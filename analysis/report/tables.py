@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, TypeAlias
 from mfbo.cost.price import of_run
 from mfbo.display.counts import RunCounts
 from mfbo.display.text import clean, clean_lines, headline, rung_words
-from mfbo.evidence.rung_correlation import rung_correlations
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mfbo.analysis.report.material import Part
+    from mfbo.evidence.rung_correlation import RungCorrelation
     from mfbo.ledger.run import Run
 
 Cell: TypeAlias = str | float | int | bool | None
-LINES = 60  # of a traceback, the last
-FIXED = ("optimizer", "seed", "trial", "status", "loss", "epochs", "data", "work", "cost_s", "thinking_s", "spent")
+MAX_TRACEBACK_LINES = 60  # the last
+MAX_FAILURE_KINDS = 20  # that are shown
+FIXED_COLUMNS = ("loss", "epochs", "data", "work", "status", "trial", "cost_s", "overhead_s", "spent")
 
 
 @dataclass
@@ -31,44 +32,36 @@ class Table:
 
 
 def trials(part: Part, most: int | None = None) -> Table:
-    """A row a result, in the order in which they came in.
+    """A row a result, lowest loss first; hyperparameters in the first columns.
 
     Args:
         part: the runs of one task.
         most: rows; those of the lowest loss where there are more.
     """
-    results = part.results
-    if most is not None and len(results) > most:
-        keep = sorted(results, key=lambda pair: math.inf if (loss := pair[1].outcome.loss) is None else loss)[:most]
-        ids = {id(result) for _, result in keep}
-        results = [pair for pair in results if id(pair[1]) in ids]
-    names = list(dict.fromkeys(name for _, result in results for name in result.trial.config))
-    metrics = list(dict.fromkeys(name for _, result in results for name in result.outcome.metrics))
+    found = sorted(part.results, key=lambda pair: math.inf if (loss := pair[1].outcome.loss) is None else loss)[:most]
+    names = list(dict.fromkeys(name for _, result in found for name in result.trial.config))
+    metrics = list(dict.fromkeys(name for _, result in found for name in result.outcome.metrics))
     prices = {id(run): of_run(run) for run in part.runs}
-    priced = any(prices.values())
-    fixed = (*FIXED, "money") if priced else FIXED
-    taken = {*fixed, "error"}
-    columns = [*fixed, *(_free(name, "metric", taken) for name in metrics), *(_free(n, "config", taken) for n in names)]
-    table = Table([*columns, "error"])
-    for run, result in results:
+    whose = ("optimizer", "seed") if len(part.runs) > 1 else ()
+    money = ("money",) if any(prices.values()) else ()
+    errors = ("error",) if any(result.outcome.error for _, result in found) else ()
+    taken = {*FIXED_COLUMNS, *whose, *money, "error"}
+    shown_metrics = [_free(name, "metric", taken) for name in metrics]
+    shown_names = [_free(name, "config", taken) for name in names]
+    loss, *others = FIXED_COLUMNS
+    table = Table([*shown_names, loss, *shown_metrics, *whose, *others, *money, *errors])
+    for run, result in found:
         outcome, rung, price = result.outcome, result.outcome.rung, prices[id(run)]
         table.rows.append(
             [
-                run.header.optimizer,
-                run.header.seed,
-                result.trial.id,
-                outcome.status,
-                outcome.loss,
-                rung.epochs,
-                rung.data,
-                rung.work,
-                outcome.cost,
-                result.thinking,
-                result.spent,
-                *([price.amount(result.at) if price else None] if priced else []),
-                *(outcome.metrics.get(name) for name in metrics),
                 *(result.trial.config.get(name) for name in names),
-                headline(outcome.error) if outcome.error else None,
+                outcome.loss,
+                *(outcome.metrics.get(name) for name in metrics),
+                *((run.header.optimizer, run.header.seed) if whose else ()),
+                *(rung.epochs, rung.data, rung.work, outcome.status, result.trial.id),
+                *(outcome.cost, result.thinking, result.spent),
+                *([price.amount(result.at) if price else None] if money else []),
+                *([headline(outcome.error) if outcome.error else None] if errors else []),
             ]
         )
     return table
@@ -83,7 +76,7 @@ def _free(name: str, kind: str, taken: set[str]) -> str:
 
 @dataclass(frozen=True)
 class RungRow:
-    """What came of the trials at one rung, and what it foretold.
+    """What came of the trials at one rung, and how well it predicts the highest.
 
     Attributes:
         name: in words.
@@ -91,8 +84,7 @@ class RungRow:
         done, stopped, failed: trials.
         best: lowest loss.
         seconds: cost of them all.
-        rho: rank correlation with the highest rung; NaN where unknown.
-        n: configurations that were seen at both.
+        predicts: rank correlation with the highest rung in words, or that it cannot be told.
     """
 
     name: str
@@ -102,24 +94,23 @@ class RungRow:
     failed: int
     best: float | None
     seconds: float
-    rho: float
-    n: int
+    predicts: str
 
 
-def rungs(runs: Sequence[Run]) -> list[RungRow]:
+def rungs(runs: Sequence[Run], correlations: Sequence[RungCorrelation]) -> list[RungRow]:
     """A row for each rung that has results, low to full, all runs together."""
     counts = RunCounts(frozenset(rung for run in runs for rung in run.header.rungs))
     for run in runs:
         for result in run.results:
             counts.add(result)
-    found = rung_correlations(*runs)
-    top = max((one.high for one in found), key=lambda rung: rung.work, default=None)
-    known = {one.low: one for one in found if one.high == top}
+    known = {one.low: one for one in correlations}
     rows = []
     for rung, row in sorted(counts.rungs.items(), key=lambda item: item[0].work):
-        rho, n = (known[rung].rho, known[rung].n) if rung in known else (math.nan, 0)
-        name, ended = rung_words(rung), (row.done, row.stopped, row.failed)
-        rows.append(RungRow(name, 100 * rung.work, *ended, row.best, row.seconds, rho, n))
+        tally, predicts = (row.done, row.stopped, row.failed), "-"
+        if one := known.get(rung):
+            interval = f"{one.rho:.2f} ({one.lower:.2f} to {one.upper:.2f}, {one.n} configurations)"
+            predicts = interval if one.known else f"cannot be told ({one.n} configurations)"
+        rows.append(RungRow(rung_words(rung), 100 * rung.work, *tally, row.best, row.seconds, predicts))
     return rows
 
 
@@ -141,6 +132,16 @@ class Failure:
     text: str
     config: dict[str, Cell]
 
+    @property
+    def count(self) -> int:
+        """How many trials."""
+        return len(self.trials)
+
+    @property
+    def first(self) -> str:
+        """The configuration of the first, in a line."""
+        return ", ".join(f"{clean(name, 60)}={clean(value, 60)}" for name, value in self.config.items())
+
 
 def failures(part: Part) -> list[Failure]:
     """By reason, the most frequent first."""
@@ -151,7 +152,7 @@ def failures(part: Part) -> list[Failure]:
             continue
         reason = headline(outcome.error)
         if reason not in found:
-            text = clean_lines("\n".join((outcome.error or "").splitlines()[-LINES:]))
+            text = clean_lines("\n".join((outcome.error or "").splitlines()[-MAX_TRACEBACK_LINES:]))
             found[reason] = Failure(reason, outcome.status, [], text, dict(result.trial.config))
         found[reason].trials.append(
             f"{clean(run.header.optimizer, 40)}, seed {run.header.seed}, trial {result.trial.id}"

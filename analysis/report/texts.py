@@ -8,21 +8,18 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mfbo.analysis import fronts
 from mfbo.analysis.report import cells, repeat, tables, words
-from mfbo.cost.price import of_runs
 from mfbo.display.text import PATH, clean
 from mfbo.exports.table import harmless, rows
 
 if TYPE_CHECKING:
     from mfbo.analysis.report.material import Material, Part
 
-KINDS = 20  # of failures that are shown
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$&!])")
 
 
 def plain(value: object, most: int = 300) -> str:
-    r"""Text from elsewhere that stands in Markdown as itself.
+    r"""Text out of a ledger that stands in Markdown as itself.
 
     >>> plain("a|b <script>")
     'a\\|b \\<script\\>'
@@ -61,9 +58,11 @@ def _part(part: Part, *, titled: bool) -> list[str]:
         lines += [f"**{plain(words.finding(part), 1000)}**", ""]
     lines += [f"Did multi-fidelity pay off here? {plain(words.answer(part), 500)}", ""]
     lines += [*(f"- {plain(reason, PATH)}" for reason in words.reasons(part)), ""]
+    if part.single:
+        lines += ["To find out:", "", *_indented(words.compare_command(part)), ""]
     if part.best:
         run, result = part.best
-        said = f"{words.quality(run, result)}. {words.tested(part)}"
+        said = f"{words.quality(run, result)}. {words.tested(part) or words.selected(part)}"
         lines += ["### Best configuration", "", plain(said, 2000), ""]
         lines += table(["hyperparameter", "value"], cells.values(result.trial.config))
     if part.found and not part.single:
@@ -74,28 +73,27 @@ def _part(part: Part, *, titled: bool) -> list[str]:
             plain(cells.note(part), 1000),
             "",
         ]
-    for name, runs in part.groups.items():
-        lines += [f"### Rungs of {plain(name)}", "", *table(*cells.rung_rows(tables.rungs(runs), of_runs(runs)))]
-    for run in part.runs:
-        said, head, planned = cells.forecast(run)
-        if planned:
-            title = f" ({plain(words.run_words(run))})" if not part.single else ""
-            lines += [f"### The forecast, and what came of it{title}", "", plain(said, 500), "", *table(head, planned)]
+    lines += ["### Do cheap trials predict full ones?", "", plain(words.predicts(part), 500), ""]
+    for name, head, rungs in cells.rung_tables(part):
+        lines += [f"Rungs of {plain(name)}:", "", *table(head, rungs)]
+    for run, said, head, planned in cells.forecasts(part):
+        title = f" ({plain(words.run_words(run))})" if not part.single else ""
+        lines += [f"### Forecast and outcome{title}", "", plain(said, 500), "", *table(head, planned)]
     if part.importances:
         rows = [[row.name, f"{100 * row.alone:.0f}%", f"{100 * row.total:.0f}%"] for row in part.importances.rows]
         lines += ["### Importance", "", *table(["hyperparameter", "by itself", "with its interactions"], rows)]
-        lines += [plain(cells.trust(part.importances), 1000), ""]
-    names, members = fronts.rows(part)
+        lines += [plain(words.importance_trust(part.importances), 1000), ""]
+    names, members = cells.front_rows(part)
     if members:
         lines += ["### Pareto front", "", *table(names, members)]
     head, told = cells.told(part)
     if told:
-        lines += ["### Told from elsewhere", "", cells.TOLD, "", *table(head, told)]
+        lines += ["### Results that were added", "", cells.TOLD_NOTE, "", *table(head, told)]
     return [*lines, *_failures(part)]
 
 
 def _failures(part: Part) -> list[str]:
-    found = tables.failures(part)[:KINDS]
+    found = tables.failures(part)[: tables.MAX_FAILURE_KINDS]
     if not found:
         return []
     lines = [

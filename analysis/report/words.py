@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from mfbo.budget import Budget
 from mfbo.cost.price import beside, of_run
 from mfbo.display.text import amount, clean, number, pairs, rung_words
-from mfbo.evidence.rung_correlation import rung_correlations
 from mfbo.evidence.summary import BASELINES, SIGNIFICANCE_LEVEL
 
 if TYPE_CHECKING:
     from mfbo.analysis.report.material import Material, Part
     from mfbo.engine.validate import Validation
+    from mfbo.evidence.importance import Importances
     from mfbo.evidence.payoff import Payoff
     from mfbo.evidence.ranking import Ranking
     from mfbo.evidence.statistics import SpeedUp
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 FULL_NAMES = {"random": "random search", "grid": "grid search", "random-2x": "random search at twice the cost"}
 PATH = 4096
-MOST = 6  # runs that are named
+MAX_NAMED_RUNS = 6
 
 
 def title(material: Material) -> str:
@@ -76,7 +76,8 @@ def progress(material: Material) -> list[str]:
 
 def _some(names: Sequence[str]) -> str:
     """The first of them, and how many more."""
-    return "; ".join(names[:MOST]) + (f"; and {len(names) - MOST} more" if len(names) > MOST else "")
+    more = len(names) - MAX_NAMED_RUNS
+    return "; ".join(names[:MAX_NAMED_RUNS]) + (f"; and {more} more" if more > 0 else "")
 
 
 def equal_cost(material: Material) -> str:
@@ -141,6 +142,19 @@ def tested(part: Part) -> str:
     names = ("loss", *found.scores[0].metrics)
     said = ", ".join(f"{clean(name, 40)} {spread(found.mean(name), deviation(found, name))}" for name in names)
     return f"On the test split, trained anew: {said} ({trainings(found)})."
+
+
+def selected(part: Part) -> str:
+    """What the loss of the best configuration is worth, as it was chosen for it."""
+    chosen = f"It is the best of {counted(len(part.results), 'trial')}, so this value is probably a bit too good"
+    if part.found and part.found.comparison.true:
+        return f"{chosen}."
+    return f"{chosen}; `mfbo validate` measures it on unseen data."
+
+
+def best_loss(part: Part) -> str:
+    """The best loss, and which run found it."""
+    return f"{number(part.best[1].outcome.loss)} ({run_words(part.best[0])})" if part.best else "none"
 
 
 def deviation(found: Validation, metric: str) -> float:
@@ -256,19 +270,62 @@ def _of_one(part: Part) -> list[str]:
     run = part.runs[0]
     configurations = len({trial.key for trial in run.asks.values()})
     said = [f"It looked at {counted(configurations, 'configuration')} in {counted(len(run.results), 'trial')}."]
-    top = max((result.outcome.rung for result in run.results), key=lambda rung: rung.work, default=None)
-    known = [found for found in rung_correlations(run) if found.high == top and not math.isnan(found.rho)]
-    if known and top:
-        best = max(known, key=lambda found: found.n)
-        said.append(
-            f"Ranks at {rung_words(best.low)} and at {rung_words(top)} correlate by {best.rho:.2f} "
-            f"({best.n} configurations that were promoted)."
-        )
+    said += (
+        [f"Do cheap trials predict full ones? {predicts(part)}"]
+        if len({r.outcome.rung for r in run.results}) > 1
+        else []
+    )
+    return said
+
+
+def compare_command(part: Part) -> str:
+    """What finds out whether multi-fidelity pays off, of one run."""
+    run = part.runs[0]
     limit = str(run.limits.max_cost or "COST")
     optimizers = ",".join(dict.fromkeys((run.header.optimizer, "random", "grid")))
     command = ["mfbo", "compare", run.header.task, "--optimizers", optimizers, "--seeds", "5", "--max-cost", limit]
-    said.append(f"To find out: {clean(shlex.join(command), PATH)}")
-    return said
+    return str(clean(shlex.join(command), PATH))
+
+
+def predicts(part: Part) -> str:
+    """Whether cheap trials predict full ones, by the cheapest rung of which it can be told, in a sentence."""
+    found = [one for group in part.groups for one in part.rung_correlations(group)]
+    known = [one for one in found if one.known]
+    if not found:
+        return "Every trial was at one fidelity."
+    if not known:
+        return "It cannot be told: too few configurations were promoted and seen at a higher rung."
+    best = min(known, key=lambda one: (one.low.work, one.upper - one.lower))
+    judged = (
+        "Yes"
+        if best.lower >= 0.5
+        else "Partly"
+        if best.lower > 0
+        else "No"
+        if best.upper < 0.5
+        else "It is not certain"
+    )
+    return (
+        f"{judged}: the order of configurations at {rung_words(best.low)} has a rank correlation of {best.rho:.2f} "
+        f"({best.lower:.2f} to {best.upper:.2f}) with that at {rung_words(best.high)}, corrected for promotion."
+    )
+
+
+def importance_trust(found: Importances) -> str:
+    """Where the importances come from, and how far they can be relied on."""
+    share = max(0.0, found.r_squared)
+    judged = (
+        "so these numbers can be relied on"
+        if share >= 0.5
+        else "so take them as a hint"
+        if share >= 0.2
+        else "so they mean little: more trials would tell more"
+    )
+    return (
+        f"Functional ANOVA (Hutter et al. 2014) of a random forest over {found.trials} complete trials, at the highest "
+        f"fidelity. R² of the forest within rungs, for configurations that it has not seen: {100 * share:.0f}%, "
+        f"{judged}. Whiskers: one standard deviation over resampled trials."
+    )
 
 
 def full_name(name: str) -> str:
@@ -337,9 +394,10 @@ def ranked(found: Ranking, joins: str) -> str:
     """What the final ranks are means of, by which test `joins` has its optimizers, and what that could find."""
     blocks = f"{len(found.final)} {found.kind}"
     of = " (each by its mean over seeds)" if found.kind == "tasks" else ""
+    loss = "true loss at full fidelity" if found.true else "loss"
     said = (
-        f"Mean rank by final loss over {blocks}{of}; 1 is best. {joins} optimizers that differ by no more than chance "
-        f"explains (p > {SIGNIFICANCE_LEVEL}: Wilcoxon signed-rank over the {blocks}, Holm-adjusted for "
+        f"Mean rank by final {loss} over {blocks}{of}; 1 is best. {joins} optimizers that do not differ "
+        f"significantly (p > {SIGNIFICANCE_LEVEL}: Wilcoxon signed-rank over the {blocks}, Holm-adjusted for "
         f"{counted(found.pairs, 'pair')})."
     )
     if len(found.final) < found.needed:

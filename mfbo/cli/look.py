@@ -7,9 +7,10 @@ from pathlib import Path
 
 import click
 
+from mfbo.analysis.kinds import KINDS
 from mfbo.cli import options
 
-KINDS = "anytime, quality, ranks, critical, correlation, learning, scatter, importance or pareto."
+*_FIRST, _LAST = KINDS
 
 
 @click.command()
@@ -45,7 +46,7 @@ def replay(run: str) -> None:
 @click.command()
 @options.runs
 @options.out("A .png, .svg or .pdf file.", metavar="FILE", default="curve.png", show_default=True)
-@click.option("--kind", default="anytime", show_default=True, metavar="KIND", help=KINDS)
+@click.option("--kind", default="anytime", show_default=True, metavar="KIND", help=f"{', '.join(_FIRST)} or {_LAST}.")
 def plot(runs: tuple[str, ...], out: str, kind: str) -> None:
     """Draw a figure of RUNs: quality against cost, or another kind.
 

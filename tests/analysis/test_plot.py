@@ -18,7 +18,9 @@ from PIL import Image
 
 import mfbo
 from mfbo.analysis import style
-from mfbo.analysis.runs import anytime, anytime_figure
+from mfbo.analysis.figures.compared import anytime_chart
+from mfbo.analysis.kinds import draw
+from mfbo.analysis.matplotlib_renderer import figure_of as drawn_chart
 from mfbo.cli import main
 from mfbo.errors import BadValue, RunError
 from mfbo.evidence.comparison import compare, worth_of
@@ -46,9 +48,17 @@ def runs(tmp_path):
     return write
 
 
+def anytime(folders, file):
+    draw("anytime", folders, file)
+
+
 def figure_of(*folders):
+    return figure_of_comparison(compare(folders))
+
+
+def figure_of_comparison(comparison):
     with style.drawing():
-        return anytime_figure(compare(folders))
+        return drawn_chart(anytime_chart(comparison), style.looks_of([group.name for group in comparison.groups]))
 
 
 def words(figure):
@@ -206,7 +216,7 @@ def test_a_regret_of_nothing_runs_along_the_bottom(runs, tmp_path):
         comparison = compare([runs(*made)])
         object.__setattr__(comparison, "optimum", 0.0)
         with style.drawing():
-            style.save(anytime_figure(comparison), tmp_path / "zero.png")
+            style.save(figure_of_comparison(comparison), tmp_path / "zero.png")
 
 
 def test_the_settings_of_matplotlib_change_nothing_and_are_left_alone(runs, tmp_path):

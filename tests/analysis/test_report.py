@@ -28,10 +28,10 @@ from hypothesis import strategies as st
 from made_runs import FULL, HEADER, RUNGS, made_run
 
 from mfbo.analysis import style
+from mfbo.analysis.plotly_renderer import SYMBOLS
 from mfbo.analysis.report import texts
 from mfbo.analysis.report.material import gather
 from mfbo.analysis.report.page import as_json, page
-from mfbo.analysis.report.plots import SYMBOLS
 from mfbo.analysis.report.repeat import command
 from mfbo.analysis.report.serve import Source
 from mfbo.cli import main
@@ -234,8 +234,16 @@ def test_the_figures_show_the_numbers_of_the_runs(study):
     assert colours["t0-anytime"] == colours["t0-ranks"]
 
 
+def test_every_colour_of_a_figure_has_another_for_dark_screens(study):
+    figures = json.dumps(json.loads(parts_of(*study).data)["figures"])
+    used = {look.colour for look in (*style.registered_looks().values(), *style.OTHER_LOOKS)}
+    used |= {colour[:7] for colour in re.findall(r"#[0-9A-Fa-f]{6,8}", figures)}
+    assert used <= set(style.DARK)
+    assert not set(style.DARK) & set(style.DARK.values())
+
+
 def test_every_marker_of_an_optimizer_has_its_like_in_the_page():
-    assert {look.marker for look in (*style.registered_looks().values(), *style.OTHERS)} <= set(SYMBOLS)
+    assert {look.marker for look in (*style.registered_looks().values(), *style.OTHER_LOOKS)} <= set(SYMBOLS)
 
 
 def test_the_table_has_every_trial_with_its_values(study):
@@ -243,7 +251,9 @@ def test_the_table_has_every_trial_with_its_values(study):
     rows = [dict(zip(table["columns"], row, strict=True)) for row in table["rows"]]
     assert len(rows) == 21
     assert {row["optimizer"] for row in rows} == {"smac", "random", "grid"}
-    assert rows[2] | {"loss": 0.1, "x": 2, "status": "ok", "work": 1.0, "trial": 2} == rows[2]
+    assert rows[0] | {"loss": 0.1, "x": 2, "status": "ok", "work": 1.0, "trial": 2} == rows[0]
+    assert [row["loss"] for row in rows] == sorted(row["loss"] for row in rows)
+    assert table["columns"][:2] == ["x", "loss"]
 
 
 def test_the_command_that_repeats_it_is_built_from_what_the_ledger_holds_and_quoted(tmp_path):
@@ -473,7 +483,7 @@ def test_markdown_has_the_answer_and_the_tables(study, tmp_path):
 def test_markdown_has_the_final_ranks_and_names_who_is_not_told_apart(told_apart):
     content = texts.markdown(gather(told_apart))
     assert "| smac | 1.50 | random |\n| random | 1.50 | smac |\n| grid | 3.00 | - |\n\nMean rank" in content
-    assert "Not told apart are optimizers that differ by no more than chance explains" in content
+    assert "Not told apart are optimizers that do not differ significantly" in content
 
 
 def test_markdown_shows_the_figures_that_it_is_asked_for(study, tmp_path):

@@ -116,9 +116,44 @@ def test_it_opens_without_a_complaint_and_without_scrolling_sideways(chrome, stu
     assert set(drawn) == set(figures)
 
 
+@pytest.mark.parametrize("width", [1280, 400])
+def test_every_column_can_be_reached(chrome, study, width):
+    browser.resized(chrome, width)
+    browser.shown(chrome, study)
+    inside = chrome.execute_script(
+        """
+        return [...document.querySelectorAll(".scroll")].map((box) => {
+          box.scrollLeft = box.scrollWidth
+          const cells = box.querySelector("tr").cells, last = cells[cells.length - 1].getBoundingClientRect()
+          return last.right <= box.getBoundingClientRect().right + 1 && last.right <= window.innerWidth
+        })
+        """
+    )
+    assert len(inside) >= 3
+    assert all(inside)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_follows_the_colours_of_the_screen_and_figures_can_be_told_from_the_ground(chrome, study, scheme):
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    browser.shown(chrome, study)
+    ground, lines = chrome.execute_script(
+        """
+        const lightness = (colour) => colour.match(/[\\d.]+/g).slice(0, 3).map(Number)
+          .reduce((sum, value, i) => sum + value * [0.2126, 0.7152, 0.0722][i], 0) / 255
+        const lines = [...document.querySelectorAll("#t0-anytime .scatterlayer path.js-line")]
+        return [lightness(getComputedStyle(document.body).backgroundColor),
+          lines.map((one) => one.style.stroke).filter((one) => one !== "").map(lightness)]
+        """
+    )
+    assert (ground < 0.2) == (scheme == "dark")
+    assert all(abs(line - ground) > 0.2 for line in lines)
+    chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
 def test_a_click_on_a_column_sorts_by_it_as_numbers_up_and_down(chrome, study):
     browser.shown(chrome, study)
-    click(chrome, ".trials th button", "loss")
     first = [float(loss) for loss in column(chrome, "loss")]
     assert first == sorted(first)
     click(chrome, ".trials th button", "loss")
@@ -126,6 +161,8 @@ def test_a_click_on_a_column_sorts_by_it_as_numbers_up_and_down(chrome, study):
     assert last == sorted(last, reverse=True)
     assert last[0] > first[-1]
     assert script(chrome, "document.querySelectorAll('.trials th[aria-sort=descending]').length") == 1
+    click(chrome, ".trials th button", "loss")
+    assert [float(loss) for loss in column(chrome, "loss")] == first
 
 
 def test_the_filter_keeps_the_rows_with_all_words_and_pages_step_through_the_rest(chrome, study):
@@ -155,7 +192,7 @@ def test_a_box_shows_and_hides_an_optimizer_in_all_figures(chrome, study):
     assert shown_in(chrome, "t0-anytime") == every
     click(chrome, "#toggles input[value=smac]")
     browser.until(chrome, lambda: shown_in(chrome, "t0-ranks") == every - {"smac"})
-    for figure in ("t0-anytime", "t0-quality", "t0-learning", "t0-panel0"):
+    for figure in ("t0-anytime", "t0-quality", "t0-learning", "t0-scatter0"):
         browser.until(chrome, lambda figure=figure: shown_in(chrome, figure) == every - {"smac"})
     click(chrome, "#toggles input[value=smac]")
     browser.until(chrome, lambda: shown_in(chrome, "t0-anytime") == every)
@@ -188,7 +225,6 @@ def test_a_live_page_follows_its_run_and_keeps_what_the_reader_chose(chrome, tmp
     with watched(tmp_path / "run") as address:
         browser.shown(chrome, address)
         filtered(chrome, "ok")
-        click(chrome, ".trials th button", "loss")
         click(chrome, ".trials th button", "loss")
         assert column(chrome, "loss") == ["0.6", "0.5"]
         click(chrome, "button[data-scale=t0-anytime][data-axis=x]")

@@ -15,9 +15,8 @@ from ledgers import records_of, rewrite
 from rich.console import Console
 
 import mfbo
+from mfbo.analysis.figures.compared import anytime_chart, cost_axis
 from mfbo.analysis.report import write
-from mfbo.analysis.report.plots import anytime, looks_of
-from mfbo.analysis.runs import cost_unit
 from mfbo.cli import main
 from mfbo.cost.price import Price, in_time, is_money, kept, of_run
 from mfbo.display import panel, summary
@@ -25,7 +24,6 @@ from mfbo.display.lines import LineDisplay
 from mfbo.display.progress import Progress
 from mfbo.errors import BadCost, BadLedger, BadValue
 from mfbo.evidence.comparison import side_by_side
-from mfbo.evidence.summary import summarize
 from mfbo.exports.table import rows
 from mfbo.ledger.journal import read
 from mfbo.ledger.run import Limits
@@ -176,13 +174,13 @@ def test_each_row_of_an_export_and_each_axis_of_cost_has_money(tmp_path):
     run = read(tmp_path / "run")
     assert [row["money"] for row in rows(run)] == pytest.approx([row["spent"] for row in rows(run)])
     comparison = side_by_side([run])
-    assert cost_unit(comparison, 3.0) == ("Cost (s at 3600USD/h, virtual)", 1)
-    trace = anytime(summarize(comparison), looks_of(["random"]))["data"][-1]
-    assert trace["text"] == [f" ({cost:.2f} USD)" for cost in trace["x"]]
+    assert cost_axis(comparison, 3.0) == ("Cost (s at 3600USD/h, virtual)", 1)
+    (line,) = anytime_chart(comparison).panels[0].series
+    assert all(f" ({cost:.2f} USD): " in text for cost, text in zip(line.x, line.texts, strict=True))
     mfbo.tune("branin", "3s", optimizer="random", out=tmp_path / "bare")
     bare = read(tmp_path / "bare")
     assert "money" not in rows(bare)[0]
-    assert cost_unit(side_by_side([bare]), 3.0)[0] == "Cost (s, virtual)"
+    assert cost_axis(side_by_side([bare]), 3.0)[0] == "Cost (s, virtual)"
 
 
 def test_money_stands_beside_the_time_of_validation_and_of_a_training(tmp_path):

@@ -108,7 +108,7 @@ def test_show_and_report_name_it_as_told(tmp_path):
     assert "measured outside this run, at no cost: 2 results; the first is better than any that this" in shown
     for suffix in ("md", "html"):
         text = write([folder], tmp_path / f"report.{suffix}").read_text(encoding="utf-8")
-        assert "Told from elsewhere" in text
+        assert "Results that were added" in text
         assert "none of them counts as its best" in text
 
 
