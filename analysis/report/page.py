@@ -143,7 +143,8 @@ def environment() -> Environment:
         "clean": clean,
         "lines": lambda text: escape("\n".join(clean_lines(text).splitlines())),
     }
-    made.globals |= {"asked": ASKED, "cells": cells, "dark": lambda colour: DARK.get(colour, colour), "tables": tables, "words": words}
+    made.globals |= {"asked": ASKED, "cells": cells, "tables": tables, "words": words}
+    made.globals["dark"] = lambda colour: DARK.get(colour, colour)  # an installed optimizer has one of its own
     return made
 
 
