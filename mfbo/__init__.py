@@ -15,8 +15,9 @@ from mfbo.trial import Config, Measurement, Outcome, Rung, Trial
 
 if TYPE_CHECKING:
     from mfbo.adapters.sklearn import sklearn_task
+    from mfbo.api.run import resume, tune
     from mfbo.engine.result import Best, TuneResult
-    from mfbo.engine.tune import plan, resume, tune
+    from mfbo.engine.tune import plan
     from mfbo.ledger.observer import Observer
     from mfbo.study.runner import compare
 
@@ -51,9 +52,9 @@ _LAZY = {
     "TuneResult": "mfbo.engine.result",
     "compare": "mfbo.study.runner",
     "plan": "mfbo.engine.tune",
-    "resume": "mfbo.engine.tune",
+    "resume": "mfbo.api.run",
     "sklearn_task": "mfbo.adapters.sklearn",
-    "tune": "mfbo.engine.tune",
+    "tune": "mfbo.api.run",
 }
 
 

@@ -13,6 +13,7 @@
     ├── BadData               data that is missing, cut short or of the wrong form
     ├── MissingExtra          a library that this task or command needs is not installed
     ├── TrialFailed           a command whose training ended with an error, or said no loss
+    ├── NoTrialSucceeded      every trial of a run failed; Python only
     ├── NoCluster             a Dask cluster that does not answer, or whose workers cannot be used
     └── RunError              something about a run folder
         ├── RunNotFound       no ledger there
@@ -111,6 +112,18 @@ class MissingExtra(MfboError):
 
 class TrialFailed(MfboError):
     """A trial that came to no result; its text is all that there is to say of it."""
+
+
+class NoTrialSucceeded(MfboError):
+    """Every trial of a run failed.
+
+    Attributes:
+        result: the `mfbo.TuneResult`, with all that happened.
+    """
+
+    def __init__(self, text: str, result: object) -> None:
+        super().__init__(text)
+        self.result = result
 
 
 class NoCluster(MfboError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +38,7 @@ class Best:
     trial: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TuneResult:
     """A run.
 
@@ -65,6 +66,22 @@ class TuneResult:
     best: Best | None
     run: Path | None
     ledger: Run
+
+    def __repr__(self) -> str:
+        best = f"best={self.best.loss:.4g} at {self.best.fidelity}" if self.best else "no result"
+        spent = f"cost={self.cost:.4g}{self.unit}"
+        return f"<TuneResult {self.task} with {self.optimizer}: {best}, {self.trials} trials, {spent}, {self.status}>"
+
+    def _repr_html_(self) -> str:
+        """A table for notebooks."""
+        rows = {"task": self.task, "optimizer": self.optimizer, "status": self.status, "trials": self.trials}
+        rows |= {"cost": f"{self.cost:.4g}{self.unit}", "run": self.run or "in memory"}
+        if self.best:
+            rows |= {"best loss": f"{self.best.loss:.4g} ({self.best.fidelity})", **self.best.config}
+        cells = "".join(
+            f"<tr><th>{escape(name)}</th><td>{escape(str(value))}</td></tr>" for name, value in rows.items()
+        )
+        return f"<table>{cells}</table>"
 
     def to_dict(self) -> dict[str, Any]:
         """The object that ``mfbo tune --json`` prints."""
