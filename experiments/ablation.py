@@ -17,10 +17,21 @@ from mfbo.task import Task
 from mfbo.trial import Rung
 
 
+def switch(owner: object, name: str, replacement: object) -> None:
+    """Put a replacement in the place of a part.
+
+    Raises:
+        AttributeError: there is no such part any more, so that nothing would be switched off.
+    """
+    if not hasattr(owner, name):
+        raise AttributeError(f"{type(owner).__name__} has no {name!r} any more: this ablation would change nothing")
+    setattr(owner, name, replacement)
+
+
 def without_cost(task: Task, rungs: Sequence[Rung], seed: int) -> CurveOptimizer:
     """Expected improvement alone, whatever it costs."""
     found = CurveOptimizer(task.space, rungs, seed)
-    found._facade.selector._encoder.log_cost = lambda rows: np.zeros(len(rows))
+    switch(found._facade.selector._encoder, "log_cost", lambda rows: np.zeros(len(rows)))
     return found
 
 
@@ -47,7 +58,7 @@ def without_logarithm(task: Task, rungs: Sequence[Rung], seed: int) -> CurveOpti
         return np.where(np.isnan(values), worst, values)
 
     found = CurveOptimizer(task.space, rungs, seed)
-    found._facade.selector._encoder.transform_response_values = plain
+    switch(found._facade.selector._encoder, "transform_response_values", plain)
     return found
 
 
@@ -61,5 +72,5 @@ def one_rung(task: Task, rungs: Sequence[Rung], seed: int) -> CurveOptimizer:
         levels = [i for i in range(len(rungs)) if encoder.count(i) >= 3]
         return everything(None, first, max([level, *levels]) if first is None else level)
 
-    encoder.transform = highest
+    switch(encoder, "transform", highest)
     return found
