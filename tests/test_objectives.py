@@ -186,6 +186,27 @@ def test_a_damaged_list_of_objectives_is_refused(tmp_path):
             parse(chained(records))
 
 
+@pytest.mark.parametrize(
+    ("budget", "said"), [("1x", "only configuration with"), ("8x", "best in every objective among")]
+)
+def test_a_front_of_one_configuration_says_that_it_is_one(budget, said, tmp_path):
+    folder = tmp_path / "run"
+    agreeing = replace(made(), train=both)
+    run = mfbo.tune(agreeing, budget, optimizer="random", objectives=("loss", "twice"), out=folder).ledger
+    assert len(front_of(run).members) == 1
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(summary(read(folder)))
+    assert said in console.export_text()
+    for suffix in ("md", "html"):
+        assert said in write([folder], tmp_path / f"r.{suffix}").read_text(encoding="utf-8")
+
+
+def both(config, fidelity, context):
+    """Two objectives that agree: what is best in one is best in the other."""
+    loss = config["x"] ** 2
+    return mfbo.Measurement(loss, metrics={"twice": 2 * loss}, cost=fidelity.epochs / 27)
+
+
 def test_show_plot_and_report_have_the_front_and_best_takes_one_of_it(tmp_path):
     folder = tmp_path / "run"
     run = mfbo.tune(made(), "8x", optimizer="random", objectives=("loss", "size", "cost"), out=folder).ledger

@@ -200,6 +200,12 @@ def front_rows(part: Part) -> tuple[list[str], list[list[str]]]:
     return ["optimizer", "trial", *names, "configuration"], rows
 
 
+def single_fronts(part: Part) -> list[str]:
+    """A sentence for each Pareto front that is one configuration."""
+    found = fronts(part)
+    return [f"{group}: {one.single}" if len(found) > 1 else one.single for group, one in found if one.single]
+
+
 class Card(NamedTuple):
     """One of the main numbers, in large."""
 

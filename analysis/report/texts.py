@@ -85,7 +85,7 @@ def _part(part: Part, *, titled: bool) -> list[str]:
         lines += [plain(words.importance_trust(part.importances), 1000), ""]
     names, members = cells.front_rows(part)
     if members:
-        lines += ["### Pareto front", "", *table(names, members)]
+        lines += ["### Pareto front", "", *table(names, members), *map(plain, cells.single_fronts(part)), ""]
     head, told = cells.told(part)
     if told:
         lines += ["### Results that were added", "", cells.TOLD_NOTE, "", *table(head, told)]

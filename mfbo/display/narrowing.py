@@ -25,4 +25,6 @@ def narrowing(found: Narrowed) -> RenderableType:
         table.add_row(Text(clean(bound.name, 60)), Text(clean(change), "bold" if bound.narrowed else ""))
         table.add_row(Text(), Text(clean(bound.why) + sure, "dim"))
     head = f"{found.promising} promising of {found.tried} configurations"
+    if not any(bound.narrowed for bound in found.bounds):
+        head += "; nothing is narrowed, for the reasons below: the space in the file is that of the run"
     return Group(Text(head, "bold"), table)

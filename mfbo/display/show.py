@@ -153,14 +153,16 @@ def _exact(value: object) -> str:
 def front_table(found: Front) -> Group:
     """The Pareto front: the values of each member, and which trial it was."""
     many = len(found.members) + len(found.others)
-    text = Text(f"Pareto front: {len(found.members)} of {many} configurations at {rung_words(found.rung)}; ")
+    configurations = "1 configuration" if many == 1 else f"{many} configurations"
+    text = Text(f"Pareto front: {len(found.members)} of {configurations} at {rung_words(found.rung)}; ")
     text.append("to get one: mfbo best RUN --trial N", "dim")
     table = plain_table("trial", *(clean(name, 40) for name in found.names), "configuration")
     for result, values in found.members[:MAX_ROWS]:
         figures = [Text(str(result.trial.id)), *(Text(number(value)) for value in values)]
         table.add_row(*figures, one_line(pairs(result.trial.config)))
     more = len(found.members) - MAX_ROWS
-    return Group(text, table, *([Text(f"and {more} more", "dim")] if more > 0 else []))
+    notes = [found.single] if found.single else [f"and {more} more"] if more > 0 else []
+    return Group(text, table, *(Text(note, "dim") for note in notes))
 
 
 def told_table(run: Run, best: Result | None) -> Group:

@@ -63,6 +63,15 @@ class Front:
     members: tuple[tuple[Result, tuple[float, ...]], ...]
     others: tuple[tuple[Result, tuple[float, ...]], ...]
 
+    @property
+    def single(self) -> str:
+        """Where the front is one configuration: a sentence that says so; else empty."""
+        if len(self.members) > 1:
+            return ""
+        if not self.others:
+            return "It is the only configuration with all objectives there, so there is nothing to trade off yet."
+        return f"It is best in every objective among {len(self.others) + 1}, so there is nothing to trade off."
+
 
 def front_of(run: Run) -> Front | None:
     """The front of a run; None where it has one objective only, or no result that has all values."""

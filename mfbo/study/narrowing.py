@@ -113,7 +113,7 @@ def narrow(run: Run) -> Narrowed:
     good, others = split(run)
     tried = len(good) + len(others)
     if tried < LEAST:
-        text = f"run {str(run.folder)!r} has tried {tried} configurations; {LEAST} are needed to tell a region"
+        text = f"run {str(run.folder)!r} tried {tried} configurations; at least {LEAST} are needed to narrow its space"
         raise RunError(f"{text}; continue it with `mfbo resume`")
     plain = dict(copy.deepcopy(run.header.space))
     space = ConfigurationSpace.from_serialized_dict(copy.deepcopy(plain))

@@ -169,8 +169,25 @@ def test_nothing_is_cut_off_where_nothing_matters():
 
 def test_too_few_results_are_refused_in_one_line(tmp_path):
     mfbo.tune(TASK, max_trials=5, optimizer="random", out=tmp_path / "run")
-    with pytest.raises(RunError, match="are needed to tell a region"):
+    with pytest.raises(RunError, match="are needed to narrow its space"):
         narrow(read(tmp_path / "run"))
+
+
+def test_the_command_says_where_nothing_is_narrowed_and_why(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def same(config, fidelity, context):
+        return mfbo.Measurement(zlib.crc32(str(config).encode()) / 2**32, cost=1.0)
+
+    task = mfbo.Task("made", space(), same, stateless=True, full_cost=1.0)
+    for seed in range(6):
+        run = mfbo.tune(task, max_trials=60, optimizer="random", seed=seed, out=f"run{seed}").ledger
+        if not any(bound.narrowed for bound in narrow(run).bounds):
+            break
+    said = CliRunner().invoke(main, ["narrow", f"run{seed}", "-o", "same.yaml"], catch_exceptions=False).stdout
+    text = " ".join(said.split())
+    assert "nothing is narrowed, for the reasons below: the space in the file is that of the run" in text
+    assert "left as it is" in text
 
 
 def test_the_command_writes_the_file_and_prints_the_reasons(run, tmp_path, monkeypatch):
