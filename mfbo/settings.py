@@ -43,6 +43,12 @@ class Settings:
     max_disk: float | None = None
     price: str | None = None
 
+    def changed(self) -> dict[str, object]:
+        """Those that are not the defaults, each of the task's own settings among them."""
+        given = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "options"}
+        default = Settings()
+        return {name: value for name, value in given.items() if value != getattr(default, name)} | dict(self.options)
+
 
 def resumed(settings: Settings, workers: int | None, scheduler: str | None) -> Settings:
     """The settings that a ledger keeps, with what is given now.

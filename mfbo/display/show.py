@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from mfbo.cost.price import Price
     from mfbo.evidence.pareto import Front
-    from mfbo.ledger.run import Result, Run
+    from mfbo.ledger.run import Header, Result, Run
 
 MAX_ROWS = 20  # of each table
 
@@ -67,10 +67,16 @@ def _unit(run: Run) -> str:
     return limit.unit if limit else "s"
 
 
+def _usual_path(header: Header) -> bool:
+    """Whether the path through the fidelity is that of the task, so that nobody asks for it."""
+    return header.search.path in (None, header.fidelity.default_path)
+
+
 def _facts(run: Run, counts: RunCounts) -> Table:
     """The facts of a run, one per row."""
     header = run.header
-    options = {name: value for name, value in vars(header.settings).items() if value not in (None, False, "", {})}
+    rows_of_their_own = {"prior", "objectives"} | ({"fidelity"} if _usual_path(header) else set())
+    asked = {name: value for name, value in header.search.options().items() if name not in rows_of_their_own}
     rows = {
         "task": clean(header.task),
         "optimizer": f"{clean(header.optimizer)}, seed {clean(header.seed)}",
@@ -80,7 +86,8 @@ def _facts(run: Run, counts: RunCounts) -> Table:
         "plan": _plan(run),
         "trials": _trials(run, counts),
         "wall": f"{seconds(run.wall)} of {clean(run.limits.max_wall)}" if run.limits.max_wall else "",
-        "options": pairs(options),
+        "search": pairs(asked),
+        "options": pairs(header.settings.changed()),
         "prior": pairs(header.prior or {}),
         "objectives": clean(", ".join(header.search.objectives)),
         "begun": clean(header.created),

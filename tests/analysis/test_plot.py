@@ -276,7 +276,7 @@ OTHERS = {
         r"spaces.*'default' .*'wide' \(1 hyper",
     ),
     "fidelities": ({"fidelity": Fidelity((1, 81))}, RunError, r"27 epochs .* 81 epochs on 100%"),
-    "units": ({"limits": Limits.of("20x")}, BadValue, r"100s in .*run0', 20x in .*run1'.*same unit"),
+    "units": ({"limits": Limits.of("20x")}, BadValue, r"1m40s in .*run0', 20x in .*run1'.*same unit"),
     "seeds": ({}, BadValue, r"random with seed 0 is given twice: .*run0', .*run1'"),
 }
 
