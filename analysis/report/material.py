@@ -17,7 +17,7 @@ from mfbo.evidence.curves import incumbent, standing
 from mfbo.evidence.rung_correlation import rung_correlations
 from mfbo.evidence.summary import summarize
 from mfbo.ledger.journal import FILE, read
-from mfbo.study.folder import STUDY, folders, missing
+from mfbo.study.folder import COMPARISON, described_in, folders, missing
 from mfbo.study.phases_result import EXPLORE, OPTIMIZE
 from mfbo.study.phases_result import kept as kept_phases
 
@@ -169,10 +169,10 @@ def gather(places: Sequence[Path | str], *, live: bool = False) -> Material:
     by_task: dict[str, list[Run]] = {}
     for run in runs:
         by_task.setdefault(run.header.task, []).append(run)
-    absent = [pair for place in places if (Path(place) / STUDY).is_file() for pair in missing(place)]
+    absent = [pair for place in places if described_in(place).is_file() for pair in missing(place)]
     parts = tuple(_part(task, those, any(not reason for _, reason in absent)) for task, those in by_task.items())
     compared = [part.found for part in parts if part.found]
-    study = Path(places[0]) if len(places) == 1 and (Path(places[0]) / STUDY).is_file() else None
+    study = Path(places[0]) if len(places) == 1 and described_in(places[0]).is_file() else None
     phases = kept_phases(places[0]) if len(places) == 1 else None
     ranks, regrets = (ranking.ranking(compared), ranking.regrets(compared)) if compared else (None, None)
     return Material(parts, ranks, regrets, study, tuple(absent), phases)
@@ -196,9 +196,9 @@ def runs_in(place: Path, *, live: bool = False) -> list[Path]:
     if (place / EXPLORE / FILE).is_file():  # the three phases; exploration is in another space, and stands alone
         optimized = sorted(ledger.parent for ledger in (place / OPTIMIZE).glob(f"*/{FILE}"))
         return optimized or [place / EXPLORE]
-    if not (place / STUDY).is_file():
+    if not described_in(place).is_file():
         raise RunNotFound(
-            f"no run in {str(place)!r}, and no study: it has neither {FILE} nor {STUDY}; give a folder that has"
+            f"no run or comparison in {str(place)!r}: it has neither {FILE} nor {COMPARISON}; give one that has"
         )
     found = folders(place)
     if not (found or live):

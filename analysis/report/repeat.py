@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mfbo.display.text import PATH, clean
 from mfbo.settings import Settings
-from mfbo.study.folder import STUDY, read_study
+from mfbo.study.folder import described_in, read_study
 
 if TYPE_CHECKING:
     from mfbo.analysis.report.material import Material
@@ -26,7 +26,7 @@ def command(material: Material) -> str:
         words += _option_words(found.search.options())
         return clean(shlex.join([*words, *_setting_words(found.settings)]), PATH)
     if material.study is not None:
-        study = read_study(material.study / STUDY)
+        study = read_study(described_in(material.study))
         words = ["mfbo", "compare", *study.tasks, "--optimizers", ",".join(study.optimizers)]
         words += ["--seeds", str(study.seeds), "--max-cost", study.max_cost]
         words += _option_words(study.search.options())

@@ -20,7 +20,7 @@ from mfbo.analysis.report.page import page, waiting
 from mfbo.display.text import clean
 from mfbo.errors import BadValue, MfboError
 from mfbo.ledger.journal import FILE
-from mfbo.study.folder import STUDY, missing
+from mfbo.study.folder import described_in, missing
 from mfbo.study.phases_result import EXPLORE, PHASES
 
 HOST = "127.0.0.1"
@@ -73,7 +73,7 @@ def _begun(place: Path) -> bool:
     """Whether all runs of a study have begun: between two of them none is open, and yet it goes on."""
     if (place / EXPLORE / FILE).is_file():
         return (place / PHASES).is_file()
-    return not (place / STUDY).is_file() or all(reason for _, reason in missing(place))
+    return not described_in(place).is_file() or all(reason for _, reason in missing(place))
 
 
 def _ended(folder: Path) -> bool:

@@ -69,7 +69,7 @@ def compare(*, what: tuple[str, ...], out: str | None, quiet: bool, as_json: boo
         sys.exit(options.INTERRUPTED)
     found = evidence(folders(folder))
     if as_json:
-        click.echo(json.dumps({"study": str(folder), "tasks": [task.to_dict() for task in found]}))
+        click.echo(json.dumps({"comparison": str(folder), "tasks": [task.to_dict() for task in found]}))
         return
     from rich.console import Console
 
@@ -123,13 +123,17 @@ def _overridden(study: Study, own: Mapping[str, Any], asked: Mapping[str, Any], 
 
 def _folder(what: tuple[str, ...], study: Study) -> Path:
     """The folder of a comparison: a file that lies in a comparison's folder continues that one."""
-    from mfbo.study.folder import STUDY, folders
+    from mfbo.study.folder import described_in, folders
     from mfbo.study.spec import file_name
 
     path = Path(what[0])
     if path.suffix not in (".yaml", ".yml"):
         return Path("runs") / f"{'-'.join(map(file_name, study.tasks[:3]))}-comparison"
-    return path.parent if path.name == STUDY and folders(path.parent) else Path("runs") / f"{path.stem}-comparison"
+    return (
+        path.parent
+        if path == described_in(path.parent) and folders(path.parent)
+        else Path("runs") / f"{path.stem}-comparison"
+    )
 
 
 class _RunLines:

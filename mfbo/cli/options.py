@@ -52,10 +52,10 @@ def _optimizers(context: click.Context, parameter: click.Parameter, begun: str) 
 
 
 def _runs(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
-    """Runs and studies below ``runs`` that begin so; where there is none, it is a folder."""
+    """Runs and comparisons below ``runs`` that begin so; where there is none, it is a folder."""
     from mfbo.ledger.journal import FILE
 
-    markers = FILE, "study.yaml"  # `mfbo.study.folder` names it, and takes too long to import
+    markers = FILE, "comparison.yaml", "study.yaml"  # `mfbo.study.folder` names them, and takes too long to import
     found = [str(path.parent) for name in markers for path in Path("runs").glob(f"*/{name}")]
     return _begin(sorted(found), begun, "dir")
 
@@ -70,7 +70,7 @@ def _begin(names: Iterable[str], begun: str, kind: str) -> list[CompletionItem]:
 
 task = click.argument("task", shell_complete=complete_task)
 run = click.argument("run", shell_complete=_runs)
-runs = click.argument("runs", metavar="RUN|STUDY...", nargs=-1, required=True, shell_complete=_runs)
+runs = click.argument("runs", metavar="RUN|COMPARISON...", nargs=-1, required=True, shell_complete=_runs)
 optimizer = click.option(
     "--optimizer", default=None, help="See `mfbo optimizers`; the default is smac.", shell_complete=_optimizers
 )

@@ -23,7 +23,7 @@ from mfbo.ledger.plan import Plan
 from mfbo.optimizers.registry import spec_of
 from mfbo.search import Search
 from mfbo.settings import FREE, Settings
-from mfbo.study.folder import STUDY, claim, keep_failed, read_study
+from mfbo.study.folder import claim, described_in, keep_failed, read_study
 from mfbo.study.spec import OPTIMIZERS, SEEDS, Study, names_of
 from mfbo.tasks.registry import load
 
@@ -149,11 +149,11 @@ def extended(study: Study, out: Path | str) -> Study:
     """
     study.check()
     study = study.in_time()
-    path = Path(out) / STUDY
+    path = described_in(out)
     if not path.exists():
         return study
     there = read_study(path)
-    what = f"study (see its {STUDY})"
+    what = f"comparison (see its {path.name})"
     differences = there.search.differences(study.search)
     one, other = ({"tasks": ", ".join(those.tasks), **vars(those.settings)} for those in (there, study))
     _refuse_other(out, what, {**differences_of(one, other), **differences})

@@ -40,7 +40,7 @@ from mfbo.ledger.journal import FILE, Ledger
 from mfbo.ledger.run import Limits
 from mfbo.search import Search
 from mfbo.settings import Settings
-from mfbo.study.folder import STUDY, missing, read_study
+from mfbo.study.folder import COMPARISON, missing, read_study
 from mfbo.study.phases import study as three_phases
 from mfbo.study.phases_result import PHASES
 from mfbo.study.phases_result import kept as kept_phases
@@ -295,7 +295,7 @@ def test_a_run_that_goes_on_does_not_cut_the_others_short(study, tmp_path):
 
 
 def test_a_study_is_repeated_by_one_command(tmp_path):
-    (tmp_path / STUDY).write_text("tasks: [made]\noptimizers: [smac]\nseeds: 2\nmax_cost: 100s\n")
+    (tmp_path / COMPARISON).write_text("tasks: [made]\noptimizers: [smac]\nseeds: 2\nmax_cost: 100s\n")
     for seed in range(2):
         run_at(tmp_path / "made" / "smac" / f"s{seed}", optimizer="smac", seed=seed)
     text = parts_of(tmp_path).text
@@ -318,7 +318,7 @@ def test_the_command_that_repeats_a_study_comes_to_the_same_study(tmp_path, monk
     CliRunner().invoke(main, [*words, "--out", "one"], catch_exceptions=False)
     said = command(gather(["one"]))
     CliRunner().invoke(main, [*shlex.split(said)[1:], "--out", "other"], catch_exceptions=False)
-    assert read_study(tmp_path / "other" / STUDY) == read_study(tmp_path / "one" / STUDY)
+    assert read_study(tmp_path / "other" / COMPARISON) == read_study(tmp_path / "one" / COMPARISON)
     assert all(word in said for word in typed.split() if word.startswith("--"))
 
 
@@ -515,14 +515,16 @@ def test_by_default_the_page_lies_in_the_folder_of_the_run(tmp_path):
     ("make", "arguments", "word"),
     [
         (lambda folder: made_run(folder=folder), [], "no result yet"),
-        (lambda folder: folder.mkdir(), [], "neither ledger.jsonl nor study.yaml"),
-        (lambda folder: None, [], "and no study"),
+        (lambda folder: folder.mkdir(), [], "neither ledger.jsonl nor comparison.yaml"),
+        (lambda folder: None, [], "no run or comparison in"),
         (
-            lambda folder: folder.mkdir() or (folder / STUDY).write_text("tasks: [a]\noptimizers: [b]\nmax_cost: 1s"),
+            lambda folder: (
+                folder.mkdir() or (folder / COMPARISON).write_text("tasks: [a]\noptimizers: [b]\nmax_cost: 1s")
+            ),
             [],
             "no run yet",
         ),
-        (lambda folder: folder.mkdir() or (folder / STUDY).write_text("- 1"), [], "give keys and values"),
+        (lambda folder: folder.mkdir() or (folder / COMPARISON).write_text("- 1"), [], "give keys and values"),
         (lambda folder: run_at(folder) and None, ["--format", "pdf"], "format 'pdf': give html, md, csv"),
         (lambda folder: run_at(folder) and None, ["-o", "/dev/null/x/report.html"], "give another --out"),
         (lambda folder: run_at(folder) and None, ["--port", "80"], "--port is for --watch"),
@@ -620,7 +622,7 @@ def test_a_watched_study_goes_on_between_two_of_its_runs(tmp_path):
     run_study(replace(wanted, seeds=1), tmp_path)
     one = Source([tmp_path])
     assert one.state()["ended"] is True
-    (tmp_path / STUDY).write_text((tmp_path / STUDY).read_text().replace("seeds: 1", "seeds: 2"))
+    (tmp_path / COMPARISON).write_text((tmp_path / COMPARISON).read_text().replace("seeds: 1", "seeds: 2"))
     assert one.state()["ended"] is False  # no run is open, and yet two are to come
     before = one.page()
     run_study(wanted, tmp_path)
@@ -631,7 +633,7 @@ def test_a_watched_study_goes_on_between_two_of_its_runs(tmp_path):
 @pytest.fixture
 def begun_study(tmp_path):
     """The folder of a study of two optimizers and one seed, of which nothing was run."""
-    (tmp_path / STUDY).write_text("tasks: [made]\noptimizers: [random, smac]\nseeds: 1\nmax_cost: 100s\n")
+    (tmp_path / COMPARISON).write_text("tasks: [made]\noptimizers: [random, smac]\nseeds: 1\nmax_cost: 100s\n")
     return tmp_path
 
 
@@ -687,12 +689,12 @@ def test_of_one_run_of_a_study_it_is_not_said_that_there_is_nothing_to_compare_i
     for text in (parts_of(begun_study).text, texts.markdown(gather([begun_study]))):
         assert "It cannot be told yet: more runs are to come." in text
         assert "To find out" not in text
-    (begun_study / STUDY).write_text("tasks: [made]\noptimizers: [random]\nseeds: 1\nmax_cost: 100s\n")
+    (begun_study / COMPARISON).write_text("tasks: [made]\noptimizers: [random]\nseeds: 1\nmax_cost: 100s\n")
     assert "To find out" in parts_of(begun_study).text
 
 
 def test_of_many_runs_that_have_not_begun_the_first_are_named(begun_study):
-    (begun_study / STUDY).write_text("tasks: [made, other]\noptimizers: [random]\nseeds: 5\nmax_cost: 100s\n")
+    (begun_study / COMPARISON).write_text("tasks: [made, other]\noptimizers: [random]\nseeds: 5\nmax_cost: 100s\n")
     run_at(begun_study / "made" / "random" / "s0", optimizer="random")
     said = Parts(Source([begun_study]).page()).text
     assert "To come: random, seed 0 on other; random, seed 1 on made;" in said

@@ -239,7 +239,7 @@ def test_a_comparison_has_a_limit_in_money_and_says_what_all_of_it_cost(tmp_path
     assert "cost 3s (3.00 USD)" in said.output
     assert "branin at a cost of 3s (3.00 USD), 1 seed" in said.output
     assert _json(*words, "--out", str(tmp_path / "study"), "--json")["tasks"][0]["money"] == pytest.approx(6)
-    assert read_study(tmp_path / "study" / "study.yaml").max_cost == "3s"
+    assert read_study(tmp_path / "study" / "comparison.yaml").max_cost == "3s"
     assert re.search(r"the median cost of that: .*random [\d.]+ USD", " ".join(said.output.split()))
     text = write([tmp_path / "study"], tmp_path / "report.md").read_text(encoding="utf-8")
     assert re.search(r"\| 1 of 1 \| [\d.]+s \([\d.]+ USD\) \|", text)

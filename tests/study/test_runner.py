@@ -24,7 +24,7 @@ from mfbo.evidence.summary import evidence
 from mfbo.ledger.journal import FILE, read
 from mfbo.search import Search
 from mfbo.settings import Settings
-from mfbo.study.folder import STUDY, folders, read_study
+from mfbo.study.folder import COMPARISON, EARLIER_NAME, described_in, folders, read_study
 from mfbo.study.runner import run_study
 from mfbo.study.spec import Study
 
@@ -76,7 +76,7 @@ def test_a_study_grows_by_optimizers_seeds_and_cost(tmp_path):
 
 def test_a_folder_with_another_study_is_refused(tmp_path):
     run_study(Study(("branin",), ("random",), 1, "2x"), tmp_path)
-    with pytest.raises(RunExists, match="another study"):
+    with pytest.raises(RunExists, match="another comparison"):
         run_study(Study(("forrester",), ("random",), 1, "2x"), tmp_path)
 
 
@@ -113,7 +113,7 @@ def test_what_cannot_be_compared_is_refused_before_anything_is_written(tmp_path,
 
 def test_a_study_file_is_the_study_that_it_was_written_from(tmp_path):
     run_study(SMALL, tmp_path)
-    assert read_study(tmp_path / STUDY) == SMALL
+    assert read_study(tmp_path / COMPARISON) == SMALL
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_the_command_compares_prints_a_table_and_says_the_same_in_json(tmp_path,
     assert "asha" in said.stdout
     assert "speed-up" in said.stdout
     found = json.loads(CliRunner().invoke(main, [*typed, "--json"], catch_exceptions=False).stdout)
-    assert found["study"] == "runs/branin-study"
+    assert found["comparison"] == "runs/branin-comparison"
     (task,) = found["tasks"]
     assert {row["name"] for row in task["optimizers"]} == {"asha", "random"}
     assert task["baseline"] == "random"
@@ -164,7 +164,7 @@ def test_the_file_study_is_the_same_study(tmp_path, monkeypatch):
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(text))
     said = CliRunner().invoke(main, ["compare", "mine.yaml", "-q"], catch_exceptions=False)
     assert said.exit_code == 0, said.output
-    study = read_study(tmp_path / "runs" / "mine-study" / STUDY)
+    study = read_study(tmp_path / "runs" / "mine-comparison" / COMPARISON)
     assert study.settings.workers == 2
     assert study.seeds == 2
 
@@ -177,7 +177,7 @@ def test_what_is_typed_beside_a_study_file_comes_before_what_it_says(tmp_path, m
     said = CliRunner().invoke(main, typed, catch_exceptions=False)
     assert said.exit_code == 0, said.output
     settings = Settings(workers=1, options={"data_dir": "there"})
-    assert read_study(tmp_path / "runs" / "mine-study" / STUDY) == Study(
+    assert read_study(tmp_path / "runs" / "mine-comparison" / COMPARISON) == Study(
         ("branin",), ("asha",), 1, "2x", settings=settings
     )
     assert CliRunner().invoke(main, ["compare", "mine.yaml", "--seeds", "0"]).exit_code == 2
@@ -187,13 +187,13 @@ def test_a_study_that_is_named_by_the_file_in_its_folder_goes_on_there(tmp_path,
     monkeypatch.chdir(tmp_path)
     typed = ["compare", "branin", "-q", "--optimizers", "random", "--seeds", "1", "--max-cost", "2x"]
     CliRunner().invoke(main, typed, catch_exceptions=False)
-    more = ["compare", "runs/branin-study/study.yaml", "-q", "--seeds", "2"]
+    more = ["compare", "runs/branin-comparison/comparison.yaml", "-q", "--seeds", "2"]
     CliRunner().invoke(main, more, catch_exceptions=False)
-    assert [path.name for path in Path("runs").iterdir()] == ["branin-study"]
-    assert len(folders("runs/branin-study")) == 2
-    Path("study.yaml").write_text(Path("runs/branin-study/study.yaml").read_text())
+    assert [path.name for path in Path("runs").iterdir()] == ["branin-comparison"]
+    assert len(folders("runs/branin-comparison")) == 2
+    Path("study.yaml").write_text(Path("runs/branin-comparison/comparison.yaml").read_text())
     CliRunner().invoke(main, ["compare", "study.yaml", "-q"], catch_exceptions=False)
-    assert {path.name for path in Path("runs").iterdir()} == {"branin-study", "study-study"}
+    assert {path.name for path in Path("runs").iterdir()} == {"branin-comparison", "study-comparison"}
 
 
 def test_every_run_has_the_ladder_and_the_prior_of_its_study(tmp_path, monkeypatch):
@@ -203,7 +203,7 @@ def test_every_run_has_the_ladder_and_the_prior_of_its_study(tmp_path, monkeypat
     Path("mine.yaml").write_text(yaml.safe_dump({**text, "eta": 4, "min_fidelity": 0.1, "max_fidelity": 0.5}))
     said = CliRunner().invoke(main, ["compare", "mine.yaml", "-q", "--eta", "3"], catch_exceptions=False)
     assert said.exit_code == 0, said.output
-    smac, random = (read(folder).header for folder in folders("runs/mine-study"))
+    smac, random = (read(folder).header for folder in folders("runs/mine-comparison"))
     assert smac.search == Search("smac", 0, "epochs", 3, 0.1, 0.5, smac.prior)
     assert random.search == replace(smac.search, optimizer="random", prior=None)
     assert (smac.prior["x1"], random.prior) == (1.0, None)
@@ -215,7 +215,7 @@ def test_every_run_has_the_ladder_and_the_prior_of_its_study(tmp_path, monkeypat
 def test_optimizers_that_are_there_stay_in_the_study(tmp_path):
     run_study(Study(("branin",), ("random", "asha"), 2, "2x"), tmp_path)
     run_study(Study(("branin",), ("grid",), 1, "2x"), tmp_path)
-    there = read_study(tmp_path / STUDY)
+    there = read_study(tmp_path / COMPARISON)
     assert (there.optimizers, there.seeds) == (("random", "asha", "grid"), 2)
     assert len(folders(tmp_path)) == 6
 
@@ -341,3 +341,12 @@ def test_double_random_is_drawn_at_the_cost_of_the_others(tmp_path):
     (found,) = evidence(folders(tmp_path))
     assert found.end == pytest.approx(4)
     assert {standing.runtime for standing in found.standings} == {4.0, 8.0}
+
+
+def test_a_folder_that_was_made_before_is_read_and_extended_by_its_own_file(tmp_path):
+    run_study(SMALL, tmp_path)
+    (tmp_path / COMPARISON).rename(tmp_path / EARLIER_NAME)
+    assert read_study(described_in(tmp_path)) == SMALL
+    run_study(replace(SMALL, seeds=SMALL.seeds + 1), tmp_path)
+    assert not (tmp_path / COMPARISON).exists()
+    assert len(folders(tmp_path)) == len(SMALL.optimizers) * (SMALL.seeds + 1)
