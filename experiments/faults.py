@@ -1,51 +1,46 @@
-"""Does a run survive whatever its trials do, and keep what is finished?
+"""Does a run survive whatever its trials do, keep what is finished, hold its limit, and leave nothing behind?
 
-    python experiments/faults.py
+    python experiments/faults.py [KIND ...]
 
 Runs that survived, of those that were tried: each had 8 trials, one to four of them faulty, and went on to the last
 with the right status for each fault. Only faults that leave a process alive are tried inline. Trials count as finished
-once their train function is about to return, which it writes down by itself. About ten minutes.
+once their train function is about to return, which it writes down by itself. A watch beside each run shows by how many
+seconds it took longer than was charged (with the two workers of a cluster, it may take less). Left are processes and
+temporary folders that are there 5 s after the last run of a kind. A quarter of an hour on a quiet machine.
 
-| fault                 | inline   | local    | Dask     | finished trials lost |
-|-----------------------|----------|----------|----------|----------------------|
-| NaN loss              |   3 of 3 |   3 of 3 |   3 of 3 |                    0 |
-| infinite report       |   3 of 3 |   3 of 3 |   3 of 3 |                    0 |
-| exception             |   3 of 3 |   3 of 3 |   3 of 3 |                    0 |
-| returns a string      |   3 of 3 |   3 of 3 |   3 of 3 |                    0 |
-| returns None          |   3 of 3 |   3 of 3 |   3 of 3 |                    0 |
-| unpicklable result    |   3 of 3 |   3 of 3 |   3 of 3 |                    0 |
-| MemoryError           |   3 of 3 |   3 of 3 |   3 of 3 |                    0 |
-| sys.exit              |   3 of 3 |   3 of 3 |   3 of 3 |                    0 |
-| segmentation fault    | -        |   3 of 3 |   3 of 3 |                    0 |
-| SIGKILL               | -        |   3 of 3 |   3 of 3 |                    0 |
-| hang, timeout         | -        |   3 of 3 |   3 of 3 |                    0 |
-| memory above limit    | -        |   3 of 3 |   3 of 3 |                    0 |
-
-2 cores of an Intel Xeon that did other work as well (load 6 to 13), 23.5 GiB, Linux; python 3.11.7, smac 2.4.1,
-ConfigSpace 1.2.2, distributed 2026.8.0, pebble 5.2.3.
+MEASURED
 """
 
 from __future__ import annotations
 
 import ctypes
+import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
+import psutil
 from ConfigSpace import ConfigurationSpace
 from loopback import Loopback
 from table import Table, footer, judged
 
 import mfbo
+from mfbo.ledger.observer import Observer
+from mfbo.ledger.run import Run
 from mfbo.trial import Config, Rung
 
 RUNS = 3  # a cell
 TRIALS = 8  # a run, about a third of them faulty
+MEMORY = 0.4  # GiB that a trial may hold
+MARK = "MFBO_FAULTS"  # variable by which all processes of this experiment are known
 FAULTY = 0.6  # from this value on
 
 
@@ -75,6 +70,71 @@ def is_killed(context: mfbo.Context) -> object:
     return None
 
 
+def leaves_well(context: mfbo.Context) -> object:
+    """``os._exit(0)``: nothing tells it from an end in order but that the trial is not over."""
+    os._exit(0)
+
+
+def library_leaves(context: mfbo.Context) -> object:
+    """What a native library does that calls ``exit(0)``."""
+    return ctypes.CDLL(None).exit(0)
+
+
+def interrupts(context: mfbo.Context) -> object:
+    """What Ctrl-C raises."""
+    raise KeyboardInterrupt
+
+
+def closes(context: mfbo.Context) -> object:
+    """What is no `Exception`."""
+    raise GeneratorExit
+
+
+def says_much(context: mfbo.Context) -> object:
+    """An error of 20 MB."""
+    raise ValueError("x" * 20_000_000)
+
+
+def prints(context: mfbo.Context) -> object:
+    """On all ways to standard output, without an end of line."""
+    print("x" * 10**6, end="")
+    os.write(1, b"y" * 1000)
+    return 0.9
+
+
+def wanders(context: mfbo.Context) -> object:
+    """Changes the working directory, and keeps something."""
+    os.chdir("/")
+    with context.save(1) as folder:
+        (folder / "kept").touch()
+    return 0.9
+
+
+def leaves_children(context: mfbo.Context) -> object:
+    """Three that go on: of its own group, of a session of their own, and a daemon without parent."""
+    words = [sys.executable, "-S", "-c", "import time; time.sleep(600)"]
+    subprocess.Popen(words)
+    subprocess.Popen(words, start_new_session=True)
+    subprocess.Popen(["sh", "-c", "sleep 600 & "], start_new_session=True)
+    tempfile.mkdtemp(prefix="mfbo-left-")
+    return 0.9
+
+
+def is_stopped(context: mfbo.Context) -> object:
+    """Three seconds of SIGSTOP, with a limit of one second for a trial."""
+    subprocess.Popen(["sh", "-c", f"sleep 3; kill -CONT {os.getpid()}"])
+    os.kill(os.getpid(), signal.SIGSTOP)
+    return 0.9
+
+
+def starts_processes(context: mfbo.Context) -> object:
+    """A pool of processes by each start method, which import this file or what the task has of it."""
+    for method in multiprocessing.get_all_start_methods():
+        with multiprocessing.get_context(method).Pool(1) as pool:
+            pool.map(os.path.basename, ["a/b"])
+    return 0.9
+
+
 def hangs(context: mfbo.Context) -> object:
     """Neither ends nor reports."""
     time.sleep(600)
@@ -100,6 +160,16 @@ FAULTS: dict[str, tuple[Callable[[mfbo.Context], object], str, bool]] = {  # wha
     "sys.exit": (leaves, "exited", False),
     "segmentation fault": (segfaults, "crashed", True),
     "SIGKILL": (is_killed, "killed", True),
+    "exit code 0": (leaves_well, "exited", True),
+    "exit(0) of a library": (library_leaves, "exited", True),
+    "KeyboardInterrupt": (interrupts, "failed", False),
+    "GeneratorExit": (closes, "failed", False),
+    "error of 20 MB": (says_much, "failed", False),
+    "prints": (prints, "ok", False),
+    "chdir": (wanders, "ok", False),
+    "leaves children": (leaves_children, "ok", False),
+    "SIGSTOP": (is_stopped, "ok", True),
+    "starts processes": (starts_processes, "ok", False),
     "hang, timeout": (hangs, "timeout", True),
     "memory above limit": (hoards, "memory", True),
 }
@@ -113,11 +183,27 @@ class Cell:
         tried: runs.
         survived: those that went on to their last trial, with the right status for each fault.
         lost: trials that came to their end and are not in the ledger as such.
+        beyond: seconds by which a run took longer than was charged, at most.
     """
 
     tried: int = 0
     survived: int = 0
     lost: int = 0
+    beyond: float = float("-inf")
+
+
+class Watch(Observer):
+    """Beside a run: how long it takes from its first ask to its end."""
+
+    seconds = 0.0
+
+    def began(self, run: Run) -> None:
+        """From here."""
+        self._began = time.monotonic()
+
+    def ended(self, status: str) -> None:
+        """To here."""
+        self.seconds = time.monotonic() - self._began
 
 
 def faulty(fault: Callable[[mfbo.Context], object], log: Path) -> mfbo.Task:
@@ -138,12 +224,15 @@ def faulty(fault: Callable[[mfbo.Context], object], log: Path) -> mfbo.Task:
 def cell(kind: str, runs: int, **where: object) -> Cell:
     """Run it so many times; `where` are settings that choose the executor."""
     fault, status, _ = FAULTS[kind]
-    how = mfbo.Settings(max_trial_time="1s" if status == "timeout" else None, max_trial_memory=0.4, **where)  # type: ignore[arg-type]
+    limit = "1s" if status == "timeout" or kind == "SIGSTOP" else None
+    how = mfbo.Settings(max_trial_time=limit, max_trial_memory=MEMORY, **where)  # type: ignore[arg-type]
     found = Cell()
     for seed in range(runs):
-        with tempfile.TemporaryDirectory(prefix="mfbo-faults-") as name:
-            log = Path(name) / "finished"
-            result = mfbo.tune(faulty(fault, log), max_trials=TRIALS, optimizer="random", seed=seed, settings=how)
+        with tempfile.TemporaryDirectory(prefix="faults-") as name:
+            log, watch = Path(name) / "finished", Watch()
+            result = mfbo.tune(
+                faulty(fault, log), max_trials=TRIALS, optimizer="random", seed=seed, settings=how, observer=watch
+            )
             finished = {float(line) for line in log.read_text().splitlines()}
         entries = result.ledger.results
         kept = {float(entry.trial.config["x"]) for entry in entries if entry.outcome.status == "ok"}
@@ -151,22 +240,47 @@ def cell(kind: str, runs: int, **where: object) -> Cell:
         found.tried += 1
         found.survived += result.status == "trials" and statuses == {status}
         found.lost += len(finished - kept)
+        found.beyond = max(found.beyond, watch.seconds - result.cost)
     return found
 
 
+def left(mark: str, before: set[str]) -> int:
+    """Processes with `mark` in their environment that are nobody's any more, and new temporary folders."""
+    processes = 0
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            started_here = process.environ().get(MARK) == mark and process.pid != os.getpid()
+            processes += started_here and not any("distributed" in word for word in process.cmdline())
+    return processes + len(temporary() - before)
+
+
+def temporary() -> set[str]:
+    """Temporary folders of ours."""
+    return {path.name for path in Path(tempfile.gettempdir()).glob("mfbo-*")}
+
+
 def main() -> None:
-    """Measure and print; exit code 1 if a run did not survive or a trial was lost."""
-    table = Table("fault                ", "inline  ", "local   ", "Dask    ", "finished trials lost")
+    """Measure and print; exit code 1 if a run did not survive, a trial was lost or something was left."""
+    os.environ[MARK] = mark = uuid4().hex
+    kinds = sys.argv[1:] or list(FAULTS)
+    table = Table(
+        "fault                ", "inline  ", "local   ", "Dask    ", "finished trials lost", "s beyond charge", "left"
+    )
     good = True
     with Loopback() as cluster:
         cluster.add(2)
-        for kind, (_, _, deadly) in FAULTS.items():
+        before = temporary()
+        for kind in kinds:
+            deadly = FAULTS[kind][2]
             cells = [None if deadly else cell(kind, RUNS, workers=0)]
-            cells += [cell(kind, RUNS, workers=2), cell(kind, RUNS, scheduler=cluster.scheduler)]
+            cells += [cell(kind, RUNS, workers=1), cell(kind, RUNS, scheduler=cluster.scheduler)]
+            time.sleep(5)
+            rest = left(mark, before)
             tried = [found for found in cells if found is not None]
-            good &= all(found.survived == found.tried and not found.lost for found in tried)
+            good &= not rest and all(found.survived == found.tried and not found.lost for found in tried)
             words = [f"{found.survived} of {found.tried}" if found else "-" for found in cells]
-            table.row(kind, *words, sum(found.lost for found in tried))
+            lost = sum(found.lost for found in tried)
+            table.row(kind, *words, lost, f"{max(found.beyond for found in tried):.2f}", rest)
     footer()
     judged(good)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from types import FrameType, TracebackType
@@ -15,6 +16,7 @@ class Interrupt:
 
     def __init__(self) -> None:
         self.asked = False
+        self._process = os.getpid()
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Interrupt:
@@ -33,6 +35,10 @@ class Interrupt:
         return self.asked
 
     def _heard(self, number: int, frame: FrameType | None) -> None:
+        if os.getpid() != self._process:  # forked by a trial that runs here: it ends as any other process does
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+            return
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True

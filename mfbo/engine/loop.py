@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 FAILURES = 5  # so many first trials without one success, and the run stops
 OTHERS = 3  # so many trials that do not fit into what is left, and no other one is asked for
+MIN_GAP = 3.0  # seconds by the clock that are in no cost and are worth a word
 HINDERED = 3  # so many trials in a row that never began, and the run stops
 LOSSES = 3  # a trial that was lost so often has failed
 
@@ -70,6 +71,7 @@ class Loop:
         self._failures = 0
         self._hindered = 0  # trials in a row that never began
         self._watchdog = Watchdog()
+        self._entered = executor.now, ledger.run.seconds
         self._edits = Edits(task.source)
         self._gone = ""  # the limit at which a trial was stopped
         self._incumbent = Incumbent(ledger.run.header.rungs)
@@ -89,11 +91,23 @@ class Loop:
             RunPaused: the disk is full, or no worker can begin a trial; nothing is lost, and the run can be resumed.
         """
         try:
-            return self._run()
+            status = self._run()
+            self._say_gap()
+            return status
         except OSError as error:
             if error.errno in DISK_ERRORS:
                 raise RunPaused(full_disk(self._ledger.run)) from error
             raise
+
+    def _say_gap(self) -> None:
+        """Say how much of the time by the clock is in no cost, where that is much of it."""
+        run, executor = self._ledger.run, self._executor
+        elapsed = executor.now - self._entered[0]
+        gap = elapsed - (run.seconds - self._entered[1]) / max(1, executor.slots)
+        if not self._virtual and gap > max(MIN_GAP, 0.1 * elapsed):
+            self._observer.note(
+                f"{gap:.0f}s of the {elapsed:.0f}s by the clock are in no trial's cost: starting, waiting"
+            )
 
     def _run(self) -> str:
         while True:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 import signal
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -140,7 +142,7 @@ class InlineExecutor:
             with hushed(setting.logs, trial.id, whole=False):
                 return evaluate(task, trial, setting, stop, start_epoch, ends=self._interrupted)
         before = children()
-        with hushed(setting.logs, trial.id, whole=True), _alarm(seconds + self._grace):
+        with hushed(setting.logs, trial.id, whole=True), _temporary(self._folder), _alarm(seconds + self._grace):
             outcome = evaluate(
                 task, trial, setting, stop, start_epoch, clock=self._heartbeat.clock, ends=self._interrupted
             )
@@ -151,10 +153,10 @@ class InlineExecutor:
         """Let processes that trials start import the task's file, and end with them."""
         if adopt_orphans():
             self._home.callback(adopt_orphans, 0)
+        self._folder = Path(self._home.enter_context(TemporaryDirectory(prefix="mfbo-trials-")))
         if (file := user_file(self._task.source)) is not None:
             path = list(sys.path)
-            folder = self._home.enter_context(TemporaryDirectory(prefix="mfbo-modules-"))
-            share(file, Path(folder))
+            share(file, self._folder)
             self._home.callback(sys.path.__setitem__, slice(None), path)
 
     def _next(self, allowance: Allowance) -> tuple[Trial, Outcome]:
@@ -169,6 +171,21 @@ class InlineExecutor:
         if first.ends <= gone or math.isclose(first.ends, gone):
             return first.trial, first.outcome
         return first.trial, cut(self._task, first.outcome, max(0.0, self._clock - first.began))
+
+
+@contextmanager
+def _temporary(folder: Path) -> Iterator[None]:
+    """Let temporary files of this process, and of those that it starts, be made in `folder`."""
+    before, variable = tempfile.tempdir, os.environ.get("TMPDIR")
+    tempfile.tempdir = os.environ["TMPDIR"] = str(folder)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
+        if variable is None:
+            os.environ.pop("TMPDIR", None)
+        else:
+            os.environ["TMPDIR"] = variable
 
 
 @contextmanager
