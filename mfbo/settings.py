@@ -28,7 +28,7 @@ class Settings:
         scheduler: of a Dask cluster to run trials on: ``tcp://host:port``, or a scheduler file; None for this machine.
         max_trial_time: a trial that takes longer is killed: ``90s``, ``1h``.
         max_trial_memory: GiB; a trial that holds more is killed.
-        max_disk: GiB of checkpoints; None is no limit.
+        max_disk: GiB of checkpoints; None is 2 GB and what the next promotions begin with.
         price: of an hour of cost, as `mfbo.cost.price.Price` writes it: ``0.9USD/h``; None where money is not shown.
     """
 

@@ -184,7 +184,12 @@ running = options(
     click.option(
         "--from-scratch", is_flag=True, help="Train every promoted configuration from scratch, not from its checkpoint."
     ),
-    click.option("--max-disk", type=float, metavar="GIB", help="Maximum disk space for checkpoints."),
+    click.option(
+        "--max-disk",
+        type=float,
+        metavar="GIB",
+        help="Maximum disk space for checkpoints; by default 2 GB and what the next promotions need.",
+    ),
     extra,
 )
 

@@ -13,22 +13,28 @@ if TYPE_CHECKING:
     from mfbo.trial import Trial
 
 
+DEFAULT_BYTES = 2e9  # of checkpoints
+
+
 class Retention:
     """Deletes the checkpoints that no rung can need any more; the incumbent's is kept.
 
     Args:
         checkpoints: those of the run.
         top_epochs: of the highest rung; a configuration that has been there goes no further.
-        max_bytes: if all of them take more, those with the worst losses go first; of trials in flight none.
+        max_bytes: if all of them take more, those with the worst losses go first; of trials in flight none. None is
+            `DEFAULT_BYTES`, beside which there is room for what the next promotion from each rung begins with.
     """
 
     def __init__(self, checkpoints: Checkpoints, top_epochs: int, max_bytes: float | None = None) -> None:
         self._checkpoints = checkpoints
         self._top = top_epochs
-        self._max_bytes = max_bytes
+        self._max_bytes, self._spares = (DEFAULT_BYTES, True) if max_bytes is None else (max_bytes, False)
         self._done: set[str] = set()
         self._losses: dict[str, tuple[float, float]] = {}
         self._flying: set[str] = set()
+        self._sizes: dict[str, int] = {}
+        self._changed: set[str] = set()
 
     def read(self, run: Run) -> None:
         """Take note of the results of a run that goes on, and of the trials that it left open."""
@@ -51,6 +57,7 @@ class Retention:
             pending: keys of the configurations that may still go on, beside those in flight; None for all.
         """
         self._note(result)
+        self._changed.add(result.trial.key)
         if result.outcome.final:  # else it goes on, perhaps from where it began
             self._flying.discard(result.trial.key)
             self._checkpoints.trim(result.trial.key)
@@ -61,8 +68,7 @@ class Retention:
             self._checkpoints.drop(key)
             self._done.discard(key)
             self._losses.pop(key, None)
-        if self._max_bytes is not None:
-            self._shrink(keep, self._max_bytes)
+        self._shrink(keep, self._max_bytes)
 
     def _note(self, result: Result) -> None:
         outcome, key = result.outcome, result.trial.key
@@ -73,14 +79,35 @@ class Retention:
 
     def _shrink(self, keep: str, most: float) -> None:
         """Drop from the lowest rung and the worst loss upwards."""
-        sizes = {key: _size(self._checkpoints.root / key) for key in self._checkpoints.keys()}  # noqa: SIM118
+        sizes = self._measured()
         spared = {keep, *self._flying}
+        if self._spares:
+            next_up = self._next_up() - spared
+            most += sum(sizes.get(key, 0) for key in next_up)
+            spared |= next_up
         known = [key for key in sizes if key in self._losses and key not in spared]
         for key in sorted(known, key=self._losses.__getitem__):
             if sum(sizes.values()) <= most:
                 return
             self._checkpoints.drop(key)
             sizes.pop(key)
+
+    def _measured(self) -> dict[str, int]:
+        """Bytes by configuration; only what may have changed since the last time is looked at."""
+        there = set(self._checkpoints.keys())
+        changed = self._changed | self._flying | (there - self._sizes.keys())
+        self._sizes = {
+            key: _size(self._checkpoints.root / key) if key in changed else self._sizes[key] for key in there
+        }
+        self._changed = set()
+        return self._sizes
+
+    def _next_up(self) -> set[str]:
+        """The best configuration at each fidelity, of those that have not gone beyond it."""
+        best: dict[float, tuple[float, str]] = {}
+        for key, (work, merit) in self._losses.items():
+            best[work] = max(best.get(work, (merit, key)), (merit, key))
+        return {key for _, key in best.values()}
 
 
 def _size(folder: Path) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mfbo.checkpoint import Checkpoints
+from mfbo.engine import retention as retention_module
 from mfbo.engine.retention import Retention
 from mfbo.ledger.run import Header, Limits, Result, Run
 from mfbo.optimizers.registry import OPTIMIZERS, ladder_of, make
@@ -149,12 +150,35 @@ def test_no_optimizer_goes_on_with_a_configuration_that_it_has_given_up(name, ta
     assert (again > 0) == (name not in ("random", "grid"))
 
 
-def test_without_a_limit_nothing_goes_for_its_size(checkpoints):
+def test_without_a_limit_given_there_is_the_usual_one(checkpoints, monkeypatch):
+    monkeypatch.setattr(retention_module, "DEFAULT_BYTES", 250)
     retention = Retention(checkpoints, top_epochs=9)
-    for name in "abc":
-        save(checkpoints, name, 1, size=10**5)
-        retention.after(result(name), None)
-    assert kept(checkpoints) == {"a", "b", "c"}
+    for name, loss in zip("abc", (0.3, 0.1, 0.2), strict=True):
+        save(checkpoints, name, 1)
+        retention.after(result(name, loss=loss), None)
+    assert kept(checkpoints) == {"a", "b", "c"}, "the best is there for the next promotion, beside the limit"
+    save(checkpoints, "d", 1)
+    retention.after(result("d", loss=0.4), None)
+    assert kept(checkpoints) == {"a", "b", "c"}, "the worst makes room"
+
+
+def test_what_the_next_promotion_of_each_rung_begins_with_makes_no_room(checkpoints, monkeypatch):
+    monkeypatch.setattr(retention_module, "DEFAULT_BYTES", 0)
+    retention = Retention(checkpoints, top_epochs=9)
+    for name, level, loss in (("a", 0, 0.3), ("b", 0, 0.4), ("c", 1, 0.9), ("d", 1, 0.8)):
+        save(checkpoints, name, RUNGS[level].epochs)
+        retention.after(result(name, level, loss), None)
+    assert kept(checkpoints) == {"a", "d"}
+
+
+def test_a_checkpoint_that_has_grown_counts_as_it_is_now(checkpoints):
+    retention = Retention(checkpoints, top_epochs=9, max_bytes=250)
+    for name in "ab":
+        save(checkpoints, name, 1)
+        retention.after(result(name, loss=0.5), None)
+    save(checkpoints, "b", 3, size=200)
+    retention.after(result("b", 1), None)
+    assert kept(checkpoints) == {"b"}
 
 
 def test_a_run_that_goes_on_clears_what_was_useless_before(checkpoints):
