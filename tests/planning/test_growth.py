@@ -1,0 +1,154 @@
+"""The ladder of a run that grows upward, and what a run says at its end."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import pytest
+from conftest import quadratic_space
+
+import mfbo
+from mfbo.cost.meter import Meter
+from mfbo.engine.replay import replay
+from mfbo.errors import BadLedger
+from mfbo.ledger.journal import Ledger, read
+from mfbo.ledger.observer import Observer
+from mfbo.optimizers.registry import OPTIMIZERS, make
+from mfbo.optimizers.spec import GrowsLadder
+from mfbo.planning.growth import Growth, cheapest, closing, grows
+from mfbo.planning.ladder import MIN_LOW_RESULTS, Bounds
+from mfbo.search import Search
+from mfbo.settings import Settings
+from mfbo.trial import Outcome
+
+HERE = Settings(workers=0)
+FIDELITY = mfbo.Fidelity(epochs=(1, 27), data=(0.1, 1.0))
+
+
+def train(config, rung, context):
+    for epoch in range(context.start_epoch, rung.epochs):
+        time.sleep(0.0005)
+        context.report(config["x"] ** 2, epoch=epoch + 1)
+    return config["x"] ** 2
+
+
+TASK = mfbo.Task("clocked", quadratic_space(), train, FIDELITY)
+
+
+class Notes(Observer):
+    def __init__(self):
+        self.notes = []
+
+    def note(self, text):
+        self.notes.append(text)
+
+
+@pytest.mark.parametrize("low", [0.0, 0.05])
+def test_the_cheapest_ladder_has_the_lowest_two_levels_that_tell_anything(low):
+    rungs = cheapest(FIDELITY, Bounds(Search(), work=low))
+    assert len(rungs) == 2
+    assert low <= rungs[0].work < rungs[1].work
+    assert rungs[0].work <= 1.2 * max(low, FIDELITY.lowest_work())
+
+
+@pytest.mark.parametrize("optimizer", ["smac", "asha"])
+def test_a_run_that_begins_low_grows_as_trials_prove_cheap_and_its_ledger_replays(tmp_path, optimizer):
+    notes = Notes()
+    result = mfbo.tune(TASK, "6s", optimizer=optimizer, max_trials=60, out=tmp_path, settings=HERE, observer=notes)
+    run = read(tmp_path)
+    assert run.header.grows
+    assert run.ladder(0) == tuple(cheapest(FIDELITY, Bounds(Search())))
+    assert len(run.header.rungs) > 2
+    assert run.header.rungs[:2] == run.ladder(0)
+    assert any("higher level" in note for note in notes.notes)
+    assert result.best.fidelity.work > run.ladder(0)[-1].work
+    found = replay(run)
+    assert (found.matched, found.mismatch) == (len(run.asks), None)
+
+
+def test_a_run_whose_ladder_has_grown_goes_on_from_there(tmp_path):
+    mfbo.tune(TASK, "6s", optimizer="asha", max_trials=40, out=tmp_path, settings=HERE)
+    before = read(tmp_path).header.rungs
+    mfbo.resume(tmp_path, max_trials=50, task=TASK)
+    run = read(tmp_path)
+    assert run.header.rungs[: len(before)] == before
+    assert replay(run).mismatch is None
+
+
+def test_a_ladder_in_a_ledger_must_grow_out_of_the_one_before(tmp_path):
+    mfbo.tune(TASK, "6s", optimizer="asha", max_trials=20, out=tmp_path, settings=HERE)
+    with Ledger.reopen(tmp_path) as ledger:
+        ledger.ladder(ledger.run.header.rungs)
+    with pytest.raises(BadLedger, match="does not grow"):
+        read(tmp_path)
+
+
+def test_what_is_compared_keeps_its_ladder(tmp_path):
+    mfbo.tune(TASK, "6s", optimizer="asha", max_trials=20, out=tmp_path, settings=HERE, grow=False)
+    run = read(tmp_path)
+    assert (run.header.grows, run.ladders) == (False, [])
+
+
+@pytest.mark.parametrize("name", sorted(OPTIMIZERS))
+def test_an_optimizer_grows_if_its_facts_say_so(name):
+    rungs = FIDELITY.ladder()
+    made = make(name, TASK, OPTIMIZERS[name].rungs(rungs[:2], FIDELITY, 0.0), 0)
+    assert isinstance(made, GrowsLadder) == OPTIMIZERS[name].grows == grows(Search(name))
+
+
+@pytest.mark.parametrize("name", [name for name, spec in OPTIMIZERS.items() if spec.grows])
+def test_after_growing_the_best_are_promoted_to_the_new_rung(name):
+    rungs = FIDELITY.ladder()
+    optimizer = make(name, TASK, rungs[:2], 0)
+    asked = []
+    for number in range(60):
+        if number == 30:
+            optimizer.grow(rungs[:3])
+        asked.append(trial := optimizer.ask())
+        optimizer.tell(trial, Outcome("ok", trial.config["x"] ** 2, trial.rung, 1.0))
+    assert not any(trial.rung == rungs[2] for trial in asked[:30])
+    assert any(trial.rung == rungs[2] for trial in asked[30:])
+
+
+def test_the_end_says_what_was_not_reached_and_what_would_reach_it(tmp_path):
+    slow = replace(TASK, train=lambda config, rung, context: time.sleep(0.01 * rung.epochs) or config["x"] ** 2)
+    notes = Notes()
+    mfbo.tune(slow, "5s", max_trials=3, optimizer="asha", out=tmp_path, settings=HERE, observer=notes)
+    said = notes.notes[-1]
+    assert "this bought 3 configurations" in said
+    assert "would buy a search" in said
+    assert f"{FIDELITY.full} was not reached" in said
+
+
+def test_nothing_is_said_at_the_end_of_what_reached_it_all(tmp_path):
+    mfbo.tune(TASK, "30s", max_trials=MIN_LOW_RESULTS, max_fidelity=0.01, out=tmp_path, settings=HERE)
+    run = read(tmp_path)
+    meter = Meter(TASK, run.limits)
+    meter.read(run)
+    assert closing(TASK, run, meter) == ""
+
+
+def test_a_budget_that_pays_for_no_search_higher_up_leaves_the_ladder(tmp_path):
+    mfbo.tune(TASK, "6s", optimizer="asha", max_trials=2, out=tmp_path, settings=HERE)
+    run = read(tmp_path)
+    run.limits = replace(run.limits, max_cost=f"{run.spent + 0.001:.3f}s")
+    meter = Meter(TASK, run.limits)
+    meter.read(run)
+    assert Growth(TASK, run, meter).grown() is None
+
+
+def test_a_first_trial_is_begun_whatever_the_forecast_and_what_it_reports_is_the_result(tmp_path):
+    def slow(config, rung, context):
+        for step in range(1, 1000):
+            time.sleep(0.01)
+            context.report(1 / step, epoch=step / 1000)
+        raise AssertionError("it is stopped before")
+
+    notes = Notes()
+    result = mfbo.tune(replace(TASK, train=slow), "1s", out=tmp_path, settings=HERE, observer=notes)
+    assert result.status == "budget"
+    assert result.best is not None
+    assert result.best.fidelity.epochs == 1
+    assert 0 < result.best.fidelity.data < 0.1 * 0.5, "a part of an epoch is an epoch on so much less data"
+    assert "this bought 1 configuration;" in notes.notes[-1]
