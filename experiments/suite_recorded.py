@@ -32,16 +32,26 @@ from mfbo.tasks.synthetic.curves import normals
 from mfbo.trial import Config, Measurement, Rung
 
 LEAST_RATES = 5  # recorded learning rates for each value of the rest, below which there is no table
+LEAST_POOL = 200  # configurations of a pool: a run to 16 full evaluations tries up to so many
 Curves = tuple[Floats, Floats, Floats]  # during, ended: (fractions, epochs); costs: (fractions, epochs)
 recorded = lru_cache(lambda name: read(FOLDER / f"{name}.npz"))
 
 
 class Pool:
-    """Each new configuration of a run has the nearest row that is left."""
+    """Each new configuration of a run has the nearest row that is left.
+
+    Raises:
+        BadData: too little is recorded.
+    """
 
     def __init__(self, found: Recording, space: ConfigurationSpace) -> None:
         self._found, self._space = found, space
         self._rows = np.flatnonzero(found.seeds == 0)
+        if len(self._rows) < LEAST_POOL:
+            raise BadData(
+                f"the recording of {found.about['task']!r} has {len(found.configs)} of {found.about['planned']} rows, "
+                f"{len(self._rows)} configurations; a pool takes {LEAST_POOL}: record more"
+            )
         points = np.array([_point(space, found.configs[row]) for row in self._rows])
         self._nearest = Nearest(points)
 
@@ -172,6 +182,18 @@ def task(name: str) -> Task:
         optimum=float(np.nanmin(found.ended[first, -1, -1])),
         true_loss=worth,
     )
+
+
+def complete() -> list[str]:
+    """Names of what is recorded completely enough to be a task."""
+    found = []
+    for path in sorted(FOLDER.glob("*.npz")):
+        try:
+            task(path.stem)
+        except BadData:
+            continue
+        found.append(path.stem)
+    return found
 
 
 def finals(name: str) -> Floats:

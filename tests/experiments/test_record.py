@@ -10,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import record
+import record_pack
 import record_rows
 from click.testing import CliRunner
 from record_design import EVERY, LEARNING_RATES, PLANS, design, learning_rates
@@ -173,7 +174,14 @@ def test_a_recording_goes_on_where_it_was_left_and_packs_what_is_there(tmp_path,
     with np.load(tmp_path / "digits.npz") as data:
         assert json.loads(str(data["about"]))["task"] == "digits"
         assert data["seeds"].tolist().count(1) == 1
-        assert data["measured"].shape == (6 * 6, 1 + len(record.COLUMNS))
+        assert data["measured"].shape == (6 * 6, 1 + len(record_pack.COLUMNS))
+    for path in kept:
+        path.unlink()
+    assert "2 rows of" in call("--unpack", str(tmp_path / "digits.npz"), "--rows", "0").output
+    assert all(path.exists() for path in kept)
+    call("--pack", str(tmp_path / "again.npz"))
+    with np.load(tmp_path / "digits.npz") as one, np.load(tmp_path / "again.npz") as other:
+        assert all(np.array_equal(one[name], other[name], equal_nan=one[name].dtype.kind == "f") for name in one.files)
     refused = call("--samples", "100")
     assert refused.exit_code == 1
     assert "another plan" in refused.output
@@ -185,6 +193,6 @@ def test_a_row_that_another_process_holds_is_left_to_it(tmp_path):
         assert (mine, other) == (True, False)
     with record.locked(tmp_path, row) as mine:
         assert mine
-        record.write(tmp_path / f"{row.name}.json", {})
+        record_pack.write(tmp_path / f"{row.name}.json", {})
     with record.locked(tmp_path, row) as mine:
         assert not mine

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import mission
 import numpy as np
 import pytest
-import record
+import record_pack
 import recording
 import suite_recorded
 from click.testing import CliRunner
@@ -35,7 +35,7 @@ def made(folder, name, rows, diverged=(), shift=0.01):
     plan = replace(PLANS[name], ends=ENDS, data=(0.1, 0.3, 1.0))
     folder.mkdir(exist_ok=True)
     about = {"task": name, "plan": json.loads(json.dumps(asdict(plan))), "date": "2026-11-28"}
-    record.write(folder / "about.json", {**about, "hardware": {"cpu": "made up"}})
+    record_pack.write(folder / "about.json", {**about, "hardware": {"cpu": "made up"}})
     for place, row in enumerate(rows):
         measured = []
         for data in plan.data:
@@ -50,8 +50,8 @@ def made(folder, name, rows, diverged=(), shift=0.01):
                     found = {"data": data, "epoch": epoch, "end": epoch == end, "loss": loss, "macro_f1": 1 - loss}
                     measured.append({**found, "train_cpu": spent, "eval_cpu": 1.0})
         whole = {"kind": row.kind, "config": row.config, "seed": row.seed, "status": "ok", "test_accuracy": 0.5}
-        record.write(folder / f"{row.name}.json", {**whole, "cpu": 1.0, "wall": 2.0, "measured": measured})
-    record.packed(folder, design(load(name), plan), folder.parent / f"{name}.npz")
+        record_pack.write(folder / f"{row.name}.json", {**whole, "cpu": 1.0, "wall": 2.0, "measured": measured})
+    record_pack.packed(folder, design(load(name), plan), folder.parent / f"{name}.npz")
 
 
 @pytest.fixture
@@ -124,7 +124,7 @@ def whole_judging():
 
 
 def test_a_row_that_diverged_fails_only_beyond_where_it_did(recorded):
-    task = recorded("digits", count=60, diverged=(0,))
+    task = recorded("digits", diverged=(0,))
     config = dict(task.space.get_default_configuration())
     assert evaluate(task, Trial(0, config, Rung(2, 1.0, 0.5)), Setting()).status == "ok"
     assert evaluate(task, Trial(1, config, Rung(4, 1.0, 1.0)), Setting()).status == "diverged"
@@ -132,12 +132,19 @@ def test_a_row_that_diverged_fails_only_beyond_where_it_did(recorded):
 
 
 def test_a_pool_of_a_recording_gives_the_recorded_configuration_its_own_row(recorded):
-    task = recorded("digits", count=60)
-    rows = [row for row in design(load("digits"), PLANS["digits"])[:60] if row.seed == 0]
+    task = recorded("digits")
+    rows = [row for row in design(load("digits"), PLANS["digits"]) if row.seed == 0]
     worths = [task.true_loss(row.config) for row in rows]
     assert worths == pytest.approx([loss_of(row.config, 1.0, 4, True) for row in rows], abs=1e-4)
     assert len(suite_recorded.finals("digits")) == len(rows)
     assert task.optimum == min(worths)
+
+
+def test_too_few_rows_are_no_pool_and_only_complete_recordings_are_a_family(recorded, monkeypatch):
+    with pytest.raises(BadData, match=r"'digits' has 60 of 481 rows.*record more"):
+        recorded("digits", count=60)
+    recorded("agnews")
+    assert suite_recorded.complete() == ["agnews"]
 
 
 def test_too_little_of_a_grid_is_no_table_and_the_line_says_how_much_there_is(recorded):
