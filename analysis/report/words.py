@@ -291,8 +291,8 @@ def predicts(part: Part) -> str:
     """Whether cheap trials predict full ones, by the cheapest rung of which it can be told, in a sentence."""
     found = [one for group in part.groups for one in part.rung_correlations(group)]
     known = [one for one in found if one.known]
-    if not found:
-        return "Every trial was at one fidelity."
+    if len({result.outcome.rung for _, result in part.results if not result.outcome.failed}) < 2:
+        return "It cannot be told: every trial was at one fidelity."
     if not known:
         return "It cannot be told: too few configurations were promoted and seen at a higher rung."
     best = min(known, key=lambda one: (one.low.work, one.upper - one.lower))

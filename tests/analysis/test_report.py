@@ -136,7 +136,7 @@ def test_of_one_run_it_says_what_was_found_and_that_payoff_cannot_be_told(tmp_pa
     found = "The best of 3 trials has a validation loss of 0.3 (all data, 27 epochs); it was found at a cost of 23s."
     assert text.index(found) < text.index("It cannot be told: this is one run")
     assert "one measurement: no interval" in text
-    assert "mfbo compare made --optimizers random,grid --seeds 5 --max-cost 100s" in text
+    assert "mfbo compare made --optimizers random,grid --seeds 5 --max-cost 1m40s" in text
 
 
 def test_of_one_seed_nothing_is_claimed(tmp_path):
@@ -262,7 +262,7 @@ def test_the_command_that_repeats_it_is_built_from_what_the_ledger_holds_and_quo
     content = page(gather([run]))
     command = html.unescape(re.search(r"<pre class=command>(.*?)</pre>", content, re.S)[1])
     assert command == (
-        "mfbo tune made --optimizer random --seed 0 --max-cost 100s --max-trials 7 --fidelity epochs "
+        "mfbo tune made --optimizer random --seed 0 --max-cost 1m40s --max-trials 7 --fidelity epochs "
         "--option 'model=a b' --from-scratch --workers 2"
     )
 
