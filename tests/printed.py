@@ -9,8 +9,11 @@ from __future__ import annotations
 import re
 from itertools import groupby
 
-UNLIKE = re.compile(r": trial \d+ (failed|diverged): |this budget is too small|costs are lower bounds")
-"""A trial of bad luck, and what a slow machine makes a plan say: no document shows them."""
+UNLIKE = re.compile(
+    r": trial \d+ (failed|diverged): |this budget is too small|costs are lower bounds|^this bought "
+    r"|^(loading|preparing|measuring)\b.*: \d+s\b"
+)
+"""A trial of bad luck, and what is said of a budget or machine that buys little: no document shows them."""
 MASKS = (
     (r"(?:all data|[\d.]+% of the data), \d+ epochs?", "RUNG"),
     (r"\b\d(?:[\w.:%+-]*[\w%])?", "#"),
