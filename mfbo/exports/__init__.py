@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mfbo.errors import BadValue, MissingExtra, UnknownName
+from mfbo.errors import BadLedger, BadValue, MissingExtra, UnknownName
 from mfbo.evidence.curves import Incumbent
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def export_run(run: Run, form: str, out: Path) -> Path:
         UnknownName: no such format.
         BadValue: `out` is there already, or cannot be written.
         MissingExtra: a library is not installed.
+        BadLedger: the run has values that the form cannot hold, as a ledger from elsewhere may.
     """
     if form not in FORMATS:
         raise UnknownName("format", form, FORMATS)
@@ -50,6 +51,9 @@ def export_run(run: Run, form: str, out: Path) -> Path:
         _writer(form)(run, out)
     except OSError as error:
         raise BadValue(f"cannot write {str(out)!r}: {error.strerror or error}; name another place with -o") from error
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:  # values that no run of mfbo has
+        reason = " ".join(str(error).split())[:160]
+        raise BadLedger(f"the ledger holds what {form} cannot: {type(error).__name__}: {reason}") from error
     return out
 
 
