@@ -139,9 +139,10 @@ class Keeper:
         elif kind == "began":
             self._run.send(("began", child.trial, child.pid, values[0]))
         elif kind == "done":
+            number, child.trial = child.trial, None
+            self._look(child)  # it may have been stopped until a moment ago
             kill_trees(spared=[each.pid for each in self._children()])
-            self._run.send(("done", child.trial, values[0]))
-            child.trial = None
+            self._run.send(("done", number, values[0]))
 
     def _welcome(self, child: Child) -> None:
         """A worker is ready; one that cannot be forked again gets another one beside it."""

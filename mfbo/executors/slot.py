@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -104,9 +105,9 @@ class Slot:
         return last_line(self._setting.logs, self.trial.id) if self.trial is not None else ""
 
     def ready(self, timeout: float) -> None:
-        """Wait until the process has imported the task, so that no trial is charged for it."""
+        """Wait until the process has imported the task, so that no trial is charged for it; or has died of it."""
         limit = time.monotonic() + timeout
-        while not self._ready and time.monotonic() < limit:
+        while not (self._ready or self._settled) and time.monotonic() < limit:
             self._hear(0.1)
 
     def submit(self, trial: Trial, start_epoch: int) -> None:
@@ -196,10 +197,16 @@ class Slot:
         if kind == "began":
             self._pid, self._began, self._paused_before = values[1], values[2], self._paused
         elif kind == "done":
-            self._done = pickle.loads(values[1])  # noqa: S301 - from a worker of ours
+            self._done = self._at_most(pickle.loads(values[1]))  # noqa: S301 - from a worker of ours
         else:
             self._dead = self._verdict or _cause(values[1], begun=self._pid is not None, said=self._start_log())
             self._ready, self._settled = False, not values[2]
+
+    def _at_most(self, outcome: Outcome) -> Outcome:
+        """Without time in which the trial was stopped just before its end, of which it did not hear any more."""
+        if outcome.virtual or outcome.cost <= self.seconds:
+            return outcome
+        return replace(outcome, train=max(0.0, self.seconds - outcome.evaluation))
 
     def _watch(self) -> None:
         """Kill what is over a limit; and the keeper, if it does not do that."""

@@ -188,9 +188,9 @@ def test_time_in_which_a_trial_was_stopped_is_not_charged_and_counts_for_no_limi
 
     slot = slot_of(train)
     try:
+        began = time.monotonic()
         slot.submit(Trial(0, {"x": 0.5}, Rung()), 0)
         (pid,) = until(read)
-        began = time.monotonic()
         os.kill(pid, signal.SIGSTOP)
         until(lambda: slot.poll() or slot.paused > 1)
         still = slot.paused
@@ -198,7 +198,7 @@ def test_time_in_which_a_trial_was_stopped_is_not_charged_and_counts_for_no_limi
         file.with_name("go").touch()
         outcome = until(slot.poll)
         assert outcome.status == "ok"
-        assert outcome.cost < time.monotonic() - began + 1 - still
+        assert outcome.cost <= time.monotonic() - began - still
     finally:
         slot.close()
 
