@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from mfbo.optimizers.sampling import sample
+
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
 
@@ -49,7 +51,7 @@ class Encoder:
         if self._sample is None:
             space = deepcopy(self._space)
             space.seed(0)
-            drawn = space.sample_configuration(SAMPLE)
+            drawn = sample(space, SAMPLE)
             self._sample = np.array([self.features(dict(config)) for config in drawn])
         return self._sample
 

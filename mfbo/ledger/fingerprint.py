@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def space_dict(space: ConfigurationSpace) -> dict[str, Any]:
     """The space in ConfigSpace's own JSON form."""
-    return dict(json.loads(json.dumps(space.to_serialized_dict())))
+    return dict(json.loads(json.dumps(space.to_serialized_dict(), default=lambda value: value.item())))  # np.arange's
 
 
 def digest(value: object) -> str:

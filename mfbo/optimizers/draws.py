@@ -11,8 +11,9 @@ from typing import TypeAlias
 import numpy as np
 from ConfigSpace import Configuration, ConfigurationSpace
 
+from mfbo.optimizers.legal import is_scarce
 from mfbo.optimizers.priors import Prior
-from mfbo.optimizers.sampling import TRIES, plain
+from mfbo.optimizers.sampling import TRIES, plain, random_configs
 from mfbo.trial import Config, config_key
 
 GROUP_SIZE = 4
@@ -41,6 +42,8 @@ class GroupedDraws:
         self._first: list[Config] = []
         self._added: Config | None = None
         self._source = self._configs()
+        self._scarce = is_scarce(space)
+        self._left = random_configs(space, seed)  # where chance finds few
         self.level = 0  # at which what is drawn will begin
 
     def use_prior(self, prior: Prior) -> None:
@@ -90,13 +93,16 @@ class GroupedDraws:
             for number in range(group * GROUP_SIZE, (group + 1) * GROUP_SIZE - len(drawn)):
                 near = self._prior.draw(number, self.level, incumbent=self._suggest is None)
                 any(self._add_new(config, drawn) for config in near)  # the first that is new
-        for config in self._suggest(seeds[1:], len(self._seen)) if self._suggest else ():
+        # where few are legal, SMAC's search would draw and reject without end
+        for config in self._suggest(seeds[1:], len(self._seen)) if self._suggest and not self._scarce else ():
             if len(drawn) == GROUP_SIZE:
                 break
             self._add_new(plain(config), drawn)
         misses = 0
-        while len(drawn) < GROUP_SIZE and misses < TRIES:
+        while len(drawn) < GROUP_SIZE and misses < TRIES and not self._scarce:
             misses = 0 if self._add_new(plain(self._space.sample_configuration()), drawn) else misses + 1
+        while len(drawn) < GROUP_SIZE and (left := next(self._left, None)) is not None:
+            self._add_new(left, drawn)
         return drawn
 
     def _add_new(self, config: Config, drawn: list[Config]) -> bool:

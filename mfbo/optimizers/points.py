@@ -7,6 +7,7 @@ ordinal's place, NaN where a hyperparameter is inactive.
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -21,10 +22,12 @@ from ConfigSpace.hyperparameters import (
 )
 from numpy.typing import NDArray
 
+from mfbo.optimizers.legal import Legal
 from mfbo.optimizers.sampling import plain
 from mfbo.trial import Config
 
 Floats: TypeAlias = NDArray[np.float64]
+BUILT = 64  # configurations that are built at once where drawing finds no legal one
 
 
 class Points:
@@ -54,8 +57,23 @@ class Points:
 
     def draw(self, n: int, rng: np.random.RandomState) -> Floats:
         """Up to `n` random rows, uniform on their scales or by their priors; fewer where many are forbidden."""
+        found = self.drawn(n, rng)
+        return found if len(found) else self._built(min(n, BUILT), rng)
+
+    def drawn(self, n: int, rng: np.random.RandomState) -> Floats:
+        """What is legal of `n` random rows; none where few are."""
         columns = [hyperparameter.sample_vector(n, seed=rng) for hyperparameter in self.hyperparameters]
         return self.legal(np.column_stack(columns).astype(np.float64))
+
+    def _built(self, n: int, rng: np.random.RandomState) -> Floats:
+        """Random legal rows where drawing finds none; the first is built, and the others are reached from it."""
+        legal = Legal(self.space, random.Random(int(rng.randint(2**31))))
+        found: list[Config] = []
+        config = legal.draw()
+        while config is not None and len(found) < n:
+            found.append(config)
+            config = legal.moved(config)
+        return self.rows(found)
 
     def near(self, rows: Floats, width: float, rng: np.random.RandomState) -> Floats:
         """Each of `rows` with some of its parts changed: numbers by a step of about `width` of their range."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ConfigSpace.hyperparameters import Hyperparameter
 
 MAX_REPEATS = 200  # suggestions without a new configuration, before the space counts as used up
+PROPOSALS = 50  # of Optuna's that are forbidden or known, before a random configuration takes their place
 
 
 class Tpe:
@@ -60,12 +61,22 @@ class Tpe:
         self._climbing: list[tuple[Any, Config, int]] = []  # trials that go on, to which rung
         self._losses: dict[str, float | None] = {}  # the last one of each configuration
         self._asked = 0
+        from mfbo.optimizers.legal import is_scarce
+        from mfbo.optimizers.sampling import random_configs
+
+        self._random = random_configs(space, seed)
+        self._proposals = 3 if is_scarce(space) else PROPOSALS
 
     def ask(self) -> Trial | None:
-        """A trial that goes on, or a new configuration; None where Optuna has no new one in many tries."""
+        """A trial that goes on, or a new configuration; None where there is none left.
+
+        Where Optuna suggests only what is forbidden or was suggested before, a random one is put into its queue.
+        """
         if self._climbing:
             return self._trial(*self._climbing.pop(0))
-        for _ in range(MAX_REPEATS):
+        for attempt in range(MAX_REPEATS):
+            if attempt >= self._proposals and not self._enqueued():
+                return None
             theirs = self._study.ask()
             config = self._suggested(theirs)
             if config is None:  # forbidden
@@ -107,6 +118,14 @@ class Tpe:
         self._running[trial.id] = theirs
         return trial
 
+    def _enqueued(self) -> bool:
+        """Have Optuna ask for a random configuration that is new, if there is one left."""
+        config = next((config for config in self._random if config_key(config) not in self._losses), None)
+        if config is None:
+            return False
+        self._study.enqueue_trial({name: _theirs(self._space[name], value) for name, value in config.items()})
+        return True
+
     def _suggested(self, theirs: Any) -> Config | None:
         """The configuration of Optuna's trial, parents before what they decide; None where it is forbidden."""
         from ConfigSpace import Configuration
@@ -127,6 +146,14 @@ class Tpe:
         conditions = self._space.parent_conditions_of[name]
         parents = {parent.name for parent in self._space.parents_of[name]}
         return parents <= set(values) and all(condition.satisfied_by_value(values) for condition in conditions)
+
+
+def _theirs(hyperparameter: Hyperparameter, value: Any) -> Any:
+    """A value as Optuna has it: what is listed by its place."""
+    for name in ("choices", "sequence"):
+        if hasattr(hyperparameter, name):
+            return list(getattr(hyperparameter, name)).index(value)
+    return value
 
 
 def _suggest(theirs: Any, hyperparameter: Hyperparameter) -> Any:

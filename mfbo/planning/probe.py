@@ -14,7 +14,7 @@ from mfbo.checkpoint import Checkpoints
 from mfbo.executors import Allowance, choice
 from mfbo.executors.evaluate import Setting
 from mfbo.ledger.plan import Probe
-from mfbo.optimizers.sampling import plain
+from mfbo.optimizers.sampling import plain, sample
 from mfbo.trial import Pace, Rung, Trial
 
 if TYPE_CHECKING:
@@ -197,5 +197,5 @@ def _configs(task: Task) -> list[Config]:
     """The default configuration and random ones, the same for every seed."""
     space = deepcopy(task.space)
     space.seed(0)
-    drawn = [space.get_default_configuration(), *space.sample_configuration(CONFIGS - 1)]
+    drawn = [space.get_default_configuration(), *sample(space, CONFIGS - 1)]
     return [plain(config) for config in drawn]

@@ -16,6 +16,7 @@ from scipy.stats import spearmanr
 from smac import Scenario
 from smac.main.config_selector import ConfigSelector
 
+from mfbo.optimizers.legal import is_scarce
 from mfbo.optimizers.points import Floats
 from mfbo.optimizers.priors import Prior
 from mfbo.optimizers.sampling import TRIES, beats, plain, random_configs
@@ -82,6 +83,7 @@ class CurveSelector(ConfigSelector):
         self._draws = self._fitted = 0
         self._judged = (0, 0, 0)  # version and number of the results, and the lowest informative level by them
         self._remembered: list[Config] = []
+        self._scarce = is_scarce(self._space)
         self._begin_with([plain(self._space.get_default_configuration())])
 
     def remember(self, configs: Sequence[Config]) -> None:
@@ -143,8 +145,10 @@ class CurveSelector(ConfigSelector):
         if given is not None:
             return Configuration(self._space, values=given)
         config = self._new(self._suggestions(int(seeds[1]))) if self.suggested else None
-        for _ in range(TRIES):
+        for _ in range(1 if self._scarce else TRIES):
             config = config or self._new(self._encoder.points.draw(8, rng))
+        if config is None and (left := self._given()) is not None:  # few are left, which chance does not find
+            return Configuration(self._space, values=left)
         return config
 
     def _near_prior(self) -> list[Config]:
