@@ -141,7 +141,8 @@ def _draw_line(axes: Axes, one: Series, colour: str, marker: str, number: int) -
             axes.errorbar(x, y, errors, fmt="none", ecolor=colour, elinewidth=0.7, capsize=2)
     if one.dotted:
         axes.plot(x[: one.dotted + 1], y[: one.dotted + 1], **{**how, "linestyle": DOTTED})
-    axes.plot(x[one.dotted :], y[one.dotted :], **how)
+    if len(x) > 1 or not one.marked:
+        axes.plot(x[one.dotted :], y[one.dotted :], **how)
     if one.marked:
         every = (0.03 + 0.05 * number, 0.25) if len(x) > 12 or steps else None
         marks = {"marker": marker, "markersize": one.size, "markevery": every, "linewidth": one.width}

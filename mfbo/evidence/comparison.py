@@ -13,7 +13,7 @@ from mfbo.errors import BadLedger, BadValue, MfboError, RunError
 from mfbo.evidence.curves import Curve, Worth, anytime, common_costs, incumbent
 from mfbo.ledger import fingerprint
 from mfbo.ledger.journal import read
-from mfbo.optimizers.registry import spec_of
+from mfbo.optimizers.registry import OPTIMIZERS
 from mfbo.settings import FREE
 from mfbo.space import is_space_file
 from mfbo.tasks.registry import load, names
@@ -230,7 +230,7 @@ def _unit(run: Run) -> str:
 
 def _budget(run: Run) -> Budget | None:
     budget = run.limits.max_cost
-    return budget and replace(budget, amount=budget.amount / spec_of(run.header.optimizer).cost_share)
+    return budget and replace(budget, amount=budget.amount / _cost_share(run.header.optimizer))
 
 
 def _place(run: Run) -> str:
@@ -249,13 +249,18 @@ def _groups(runs: Sequence[Run], worth: Worth | None) -> tuple[Group, ...]:
             raise BadValue(f"{text}; a mean would count that seed double, leave one out")
     groups = []
     for (optimizer, variant), seeds in found.items():
-        share = spec_of(optimizer).cost_share
+        share = _cost_share(optimizer)
         curves = tuple(_divided(anytime(run, worth), share) for run in seeds.values())
         if not len(common_costs(curves)):
             places = ", ".join(_place(run) for run in seeds.values())
             raise RunError(f"runs of {optimizer} have no cost in common: {places}; resume the shorter, or leave it out")
         groups.append(Group(optimizer, variant, share, tuple(seeds), curves, tuple(seeds.values()), worth))
     return tuple(groups)
+
+
+def _cost_share(optimizer: str) -> float:
+    """By what its costs are divided; a ledger may name one that is not registered here, which was given no more."""
+    return OPTIMIZERS[optimizer].cost_share if optimizer in OPTIMIZERS else 1.0
 
 
 def _divided(curve: Curve, share: float) -> Curve:
