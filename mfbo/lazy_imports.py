@@ -17,9 +17,21 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
+_GP, _FOREST = "smac.model.gaussian_process", "smac.model.random_forest"
 POSTPONED = {
     "ConfigSpace": ("scipy.stats", "scipy.stats._distn_infrastructure"),
-    "smac": ("scipy.stats", "scipy.stats.qmc", "dask", "dask.distributed", "emcee", "sklearn.decomposition"),
+    "smac": (
+        *("scipy.stats", "scipy.stats.qmc", "dask", "dask.distributed", "emcee"),
+        *(
+            "sklearn.decomposition",
+            "sklearn.preprocessing",
+            "sklearn.gaussian_process",
+            "sklearn.gaussian_process.kernels",
+        ),
+        *(_GP, f"{_GP}.abstract_gaussian_process", f"{_GP}.gaussian_process", f"{_GP}.mcmc_gaussian_process"),
+        *(f"{_GP}.kernels", f"{_GP}.priors"),  # models that no facade of ours is made of
+        *(_FOREST, f"{_FOREST}.abstract_random_forest", f"{_FOREST}.random_forest"),
+    ),
 }
 """What is postponed while a library is imported."""
 ABSENT = ("pandas",)

@@ -12,7 +12,6 @@ from statistics import fmean
 
 import numpy as np
 from ConfigSpace import Configuration
-from scipy.stats import spearmanr
 from smac import Scenario
 from smac.main.config_selector import ConfigSelector
 
@@ -225,6 +224,8 @@ class CurveSelector(ConfigSelector):
         if len(both) < MIN_PAIRS:
             return surrogate >= MIN_SURROGATE_CORRELATION
         low, next_up = zip(*both, strict=True)
+        from scipy.stats import spearmanr  # slow to import, and only used once rungs have results to compare
+
         ranks = float(spearmanr(low, next_up).statistic) if min(len(set(low)), len(set(next_up))) > 1 else 0.0
         return surrogate + ranks >= 2 * MIN_CORRELATION
 

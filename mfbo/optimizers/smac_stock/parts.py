@@ -20,7 +20,7 @@ import logging
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from ConfigSpace import Configuration, ConfigurationSpace
@@ -31,7 +31,6 @@ from smac.facade.multi_fidelity_facade import MultiFidelityFacade
 from smac.intensifier.abstract_intensifier import AbstractIntensifier
 from smac.main.config_selector import ConfigSelector
 from smac.main.smbo import SMBO
-from smac.model.random_forest.random_forest import RandomForest
 from smac.runhistory import RunHistory, TrialInfo, TrialValue
 from smac.runhistory.encoder.log_scaled_encoder import RunHistoryLogScaledEncoder
 from smac.runhistory.enumerations import StatusType
@@ -40,6 +39,9 @@ from mfbo.optimizers.brackets import Brackets
 from mfbo.optimizers.draws import GROUP_SIZE, GroupedDraws
 from mfbo.optimizers.sampling import beats, plain
 from mfbo.trial import Config
+
+if TYPE_CHECKING:
+    from smac.model.random_forest.random_forest import RandomForest
 
 logging.getLogger("smac").setLevel(logging.ERROR)  # it warns of its own fallbacks, which no user can act upon
 
