@@ -1,7 +1,7 @@
 """What is each ingredient of `smac` worth? The suite with one switched off at a time.
 
     MFBO_DATA=... python experiments/suite.py --families small --seeds 6 --optimizers \
-        smac,ablation:without_cost,ablation:without_upper,ablation:without_trust,ablation:without_logarithm,ablation:one_rung
+        smac,ablation:without_cost,ablation:without_foresight,ablation:every_rung,ablation:fixed_random,ablation:without_logarithm,ablation:one_rung
 
 Each function is an optimizer for `suite.py`; the last result is in suite.md.
 """
@@ -35,17 +35,25 @@ def without_cost(task: Task, rungs: Sequence[Rung], seed: int) -> CurveOptimizer
     return found
 
 
-def without_upper(task: Task, rungs: Sequence[Rung], seed: int) -> CurveOptimizer:
-    """Every configuration begins at the lowest rung that is trusted."""
+def without_foresight(task: Task, rungs: Sequence[Rung], seed: int) -> CurveOptimizer:
+    """Every configuration begins at the lowest rung in use."""
     found = CurveOptimizer(task.space, rungs, seed)
-    found._facade.promotions._first_level = lambda number: found._facade.selector.lowest_informative()
+    selector = found._facade.selector
+    switch(selector, "first_level", lambda config, eta: selector.levels()[0])
     return found
 
 
-def without_trust(task: Task, rungs: Sequence[Rung], seed: int) -> CurveOptimizer:
-    """All rungs are trusted, whatever they tell."""
+def every_rung(task: Task, rungs: Sequence[Rung], seed: int) -> CurveOptimizer:
+    """All rungs are used, whatever they tell and cost."""
     found = CurveOptimizer(task.space, rungs, seed)
-    found._facade.selector.lowest_informative = lambda: 0
+    switch(found._facade.selector, "levels", lambda: list(range(len(rungs))))
+    return found
+
+
+def fixed_random(task: Task, rungs: Sequence[Rung], seed: int) -> CurveOptimizer:
+    """Of new configurations 15% are random, whoever does better."""
+    found = CurveOptimizer(task.space, rungs, seed)
+    switch(found._facade.selector, "_random_share", lambda: 0.15)
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import insort
+from collections.abc import Sequence
 
 
 class RungResults:
@@ -35,10 +36,14 @@ class RungResults:
         for results in self._results:
             results.clear()
 
-    def promote(self, eta: int) -> tuple[int, int] | None:
+    def promote(self, eta: int, levels: Sequence[int] | None = None) -> tuple[int, int] | None:
         """(number, next level) of the best configuration in the best 1/eta of its rung that was not promoted yet.
 
         The highest rung first. What failed is never promoted. None where there is nothing.
+
+        Args:
+            eta: one of so many is promoted.
+            levels: those to promote to, the highest among them; all where None.
         """
         for level in range(len(self._results) - 2, -1, -1):
             results, promoted = self._results[level], self._promoted[level]
@@ -46,5 +51,5 @@ class RungResults:
             for loss, number in results[:promotable] if promotable > len(promoted) else ():
                 if number not in promoted and loss < math.inf:
                     promoted.add(number)
-                    return number, level + 1
+                    return number, level + 1 if levels is None else min(at for at in levels if at > level)
         return None

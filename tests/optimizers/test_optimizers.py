@@ -55,7 +55,9 @@ class Driver:
             trial = self.flying.pop(self.random.randrange(len(self.flying)))
             failed = int(config_key(trial.config)[-3:], 16) / 16**3 < self.fails
             loss = None if failed else loss_of(trial.config) + 1 / trial.rung.epochs
-            outcome = Outcome("failed" if failed else "ok", loss, trial.rung, 1.0, error="no luck" if failed else None)
+            outcome = Outcome(
+                "failed" if failed else "ok", loss, trial.rung, trial.rung.work, error="no luck" if failed else None
+            )
             self.optimizer.tell(trial, outcome)
             self.events.append((trial, outcome))
             tells -= 1

@@ -22,8 +22,9 @@ from mfbo.optimizers.smac.curve_gp import CurveProcess, _Posterior, matern, repr
 from mfbo.optimizers.smac.encoder import CurveEncoder, last_fit
 from mfbo.optimizers.smac.full_ei import FullFidelityEI, PointSearch, log_improvement
 from mfbo.optimizers.smac.history import ResultHistory
+from mfbo.optimizers.smac.levels import MIN_CORRELATION, upper_correlation
 from mfbo.optimizers.smac.optimizer import CurveFacade, CurveOptimizer
-from mfbo.optimizers.smac.selector import LESS_EFFORT
+from mfbo.optimizers.smac.selector import LESS_EFFORT, SURROGATE
 from mfbo.tasks.registry import load
 from mfbo.trial import Known, Outcome, Rung
 
@@ -327,13 +328,51 @@ def test_it_is_far_ahead_of_random_search_where_the_surrogate_is_right():
     assert regret("hartmann3", "smac", 8, 2) < 0.3 * regret("hartmann3", "random", 16, 2)
 
 
-def test_a_rung_that_tells_nothing_is_found_out_and_left_alone():
-    run = mfbo.tune("hartmann3-terrible", "8x", optimizer="smac", seed=0).ledger
-    begun = [result.trial.rung.epochs for result in run.results if result.outcome.start_epoch == 0]
-    assert begun.count(4) < 25
-    assert 4 not in begun[-6:]
-    good = mfbo.tune("hartmann3", "6x", optimizer="smac", seed=0).ledger
-    assert sum(result.trial.rung.epochs == 4 for result in good.results) > len(good.results) / 2
+@pytest.mark.parametrize(("noise", "informative"), [(0.3, True), (50.0, False)])
+def test_whether_a_rung_predicts_the_next_is_seen_from_its_best_third_alone(noise, informative):
+    found = []
+    for seed in range(40):
+        rng = np.random.RandomState(seed)
+        low = dict(enumerate(rng.randn(90)))
+        promoted = sorted(low, key=low.get)[:30]
+        high = {config: low[config] + noise * rng.randn() for config in promoted}
+        found.append(upper_correlation(low, high) >= MIN_CORRELATION)
+    assert np.mean(found) >= 0.9 if informative else np.mean(found) <= 0.7
+
+
+def test_a_rung_that_sorts_the_other_way_round_is_condemned():
+    low = {config: float(config) for config in range(30)}
+    assert upper_correlation(low, {config: -float(config) for config in range(10)}) < 0
+
+
+def levels_after(trials, seconds):
+    """The rungs in use after so many trials, which cost so many seconds by their rung."""
+    optimizer = CurveOptimizer(cube(), RUNGS, 0)
+    for _ in range(trials):
+        trial = optimizer.ask()
+        cost = seconds[RUNGS.index(trial.rung)]
+        optimizer.tell(trial, Outcome("ok", trial.config["x0"], trial.rung, cost, virtual=True))
+    return optimizer._facade.selector.levels()
+
+
+def test_a_rung_that_costs_nearly_as_much_as_the_next_is_left_out():
+    assert levels_after(12, [1.0, 3.0, 9.0]) == [0, 1, 2]
+    assert levels_after(12, [8.0, 8.5, 40.0]) == [1, 2]
+    assert levels_after(30, [9.0, 9.0, 9.0]) == [2]
+
+
+def test_where_a_suggestion_begins_and_its_share_follow_from_the_results():
+    optimizer = CurveOptimizer(cube(), RUNGS, 0)
+    run_of(optimizer, 60, loss=lambda trial: (trial.config["x0"] - 0.3) ** 2 + 0.1 * trial.config["x1"])
+    selector = optimizer._facade.selector
+    assert 0.1 <= selector._random_share() < 0.5  # the surrogate is right, and its suggestions come out best
+    history = optimizer._facade.runhistory
+    first = {}
+    for key in history.result_keys:
+        first.setdefault(key.config_id, (history.get_config(key.config_id).origin == SURROGATE, key.budget))
+    begun_above = [suggested for suggested, budget in first.values() if budget > 1]
+    assert begun_above
+    assert all(begun_above)
 
 
 @pytest.mark.parametrize(

@@ -127,16 +127,6 @@ class CurveProcess(AbstractModel):
         variance, shift = np.exp(self._theta[[-4, -1]])
         return np.asarray(variance + shift * lack**2)
 
-    def correlation(self, lack: float) -> float:
-        """Between a result at a fidelity that lacks so much and the full one without noise, by the last `fit`.
-
-        What all losses at that fidelity are off by does not count: it leaves their order as it is.
-        """
-        length, variance = np.exp(self._theta[-5:-3])
-        noise = float(self._noise(np.array([lack]))[0])
-        shared = float(matern(np.array([(lack / length) ** 2]))[0][0])
-        return shared * math.sqrt(variance / (variance + noise))
-
     def _noise(self, lack: Floats) -> Floats:
         """Its variance, which grows as fidelity falls: (n,)."""
         return np.asarray(np.exp(self._theta[-3]) + np.exp(self._theta[-2]) * lack**2)

@@ -35,6 +35,7 @@ class _Encoded:
     levels: list[int] = field(default_factory=list)
     rows: list[Floats] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)  # NaN for a failure
+    rates: list[float] = field(default_factory=list)  # seconds a full evaluation; NaN where that is not known
     seconds: list[float] = field(default_factory=list)
     cost_rows: list[Floats] = field(default_factory=list)
     log_rates: list[float] = field(default_factory=list)
@@ -62,6 +63,7 @@ class CurveEncoder(AbstractRunHistoryEncoder):
 
     def grow(self, budgets: Sequence[float], works: Sequence[float]) -> None:
         """Have these rungs: those so far, and perhaps some above them. What a rung lacks of the full one stays."""
+        self._works = list(works)
         whole = math.log(1 / works[0])
         self.lack = [math.log(1 / work) / whole if whole else 0.0 for work in works]
         self._level_of = {budget: level for level, budget in enumerate(budgets)}
@@ -86,6 +88,7 @@ class CurveEncoder(AbstractRunHistoryEncoder):
             found.levels.append(self._level_of[key.budget])
             found.rows.append(config.get_array())
             found.losses.append(math.nan if loss is None else loss)
+            found.rates.append(math.nan)
             if key.seed:
                 continue
             if not value.additional_info["virtual"]:
@@ -93,6 +96,7 @@ class CurveEncoder(AbstractRunHistoryEncoder):
             work = value.additional_info["work"]
             rate = value.time / work if loss is not None and work > 0 else 0.0  # seconds a full evaluation
             if 0 < rate < math.inf:
+                found.rates[-1] = rate
                 found.cost_rows.append(config.get_array())
                 found.log_rates.append(math.log(rate))
         return found
@@ -121,15 +125,22 @@ class CurveEncoder(AbstractRunHistoryEncoder):
         kept = order[np.sort(first)]
         return np.array(found.rows)[kept], levels[kept], losses[kept]
 
-    def pairs(self, level: int) -> list[tuple[float, float]]:
-        """Losses of the configurations that were seen at a level and the next; infinity for a failure."""
+    def losses_at(self, level: int) -> dict[int, float]:
+        """The last loss at a level of each configuration that was seen there, by SMAC's id; infinity for a failure."""
         found = self._results
-        low: dict[int, float] = {}
-        high: dict[int, float] = {}
-        for config_id, at, loss in zip(found.ids, found.levels, found.losses, strict=True):
-            if at in (level, level + 1):
-                (low if at == level else high)[config_id] = math.inf if math.isnan(loss) else loss
-        return [(loss, high[config_id]) for config_id, loss in low.items() if config_id in high]
+        results = zip(found.ids, found.levels, found.losses, strict=True)
+        return {config_id: math.inf if math.isnan(loss) else loss for config_id, at, loss in results if at == level}
+
+    def cost_ratio(self, level: int) -> float | None:
+        """Median cost of a level, from scratch, over that of the next, of the configurations seen at both; or None."""
+        found = self._results
+        rates: tuple[dict[int, float], dict[int, float]] = {}, {}
+        for config_id, at, rate in zip(found.ids, found.levels, found.rates, strict=True):
+            if at in (level, level + 1) and rate > 0:
+                rates[at - level][config_id] = rate
+        low, high = rates
+        ratios = [rate / high[config_id] for config_id, rate in low.items() if config_id in high]
+        return float(np.median(ratios)) * self._works[level] / self._works[level + 1] if ratios else None
 
     def running(self) -> tuple[Floats, list[int]]:
         """(rows, levels) of the trials that run."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
 from ConfigSpace import Configuration
 from smac import Scenario
 from smac.intensifier.abstract_intensifier import AbstractIntensifier
@@ -45,14 +44,15 @@ class Promotions(AbstractIntensifier):
         """Trials; None where there is none until more is told, or ever."""
         while True:
             self._read_results()
-            if found := self._rule.promote():
+            levels = self.config_selector.levels()
+            if found := self._rule.promote(levels):
                 yield self._trial(self._configs[found[0]], found[1])
             elif config := next(self.config_generator, None):
                 number = len(self._configs)
                 self._configs.append(config)
-                yield self._trial(config, self._first_level(number))
+                yield self._trial(config, self.config_selector.first_level(config, self._eta))
                 self._numbers[config.config_id] = number  # SMAC gives the id when it notes that the trial runs
-            elif found := self._rule.exhaust():
+            elif found := self._rule.exhaust(self.config_selector.levels()):
                 yield self._trial(self._configs[found[0]], found[1])
             else:
                 yield None
@@ -77,16 +77,6 @@ class Promotions(AbstractIntensifier):
                 level = self._budgets.index(key.budget)
                 self._rule.results.add(level, self._numbers[key.config_id], history.loss(key))
         self._read = len(history.result_keys)
-
-    def _first_level(self, number: int) -> int:
-        """Where the configuration of that number begins."""
-        selector = self.config_selector
-        lowest = int(selector.lowest_informative())
-        if not selector.suggested:
-            return lowest
-        seed = np.random.SeedSequence([self._seed, number, 1]).generate_state(1)
-        u = float(np.random.RandomState(seed).rand())
-        return self._rule.first_level(u, lowest, informed=selector.warm)
 
     def _trial(self, config: Configuration, level: int) -> TrialInfo:
         return TrialInfo(config=config, seed=0, budget=self._budgets[level])

@@ -6,12 +6,14 @@ ledger remembers can be passed over without being computed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from statistics import fmean
 
 import numpy as np
 from ConfigSpace import Configuration
+from scipy.special import ndtr
 from smac import Scenario
 from smac.main.config_selector import ConfigSelector
 
@@ -22,21 +24,21 @@ from mfbo.optimizers.sampling import TRIES, beats, plain, random_configs
 from mfbo.optimizers.smac.curve_gp import CurveProcess, representative
 from mfbo.optimizers.smac.encoder import CurveEncoder, last_fit
 from mfbo.optimizers.smac.full_ei import FullFidelityEI, PointSearch
-from mfbo.optimizers.smac.halving import FIRST_SUGGESTION, RANDOM_SHARE
+from mfbo.optimizers.smac.levels import RungChoice
 from mfbo.trial import Config, config_key
 
-JUDGE_AFTER = 20
-"""Results before a rung can be found not to correlate with full fidelity. 12 gives 0.24 and 0.53 at 16 on
-hartmann3-terrible and hartmann6-terrible in place of 0.28 and 0.54 (15 seeds), and 0.083 in place of 0.075 on 17
-instances of LCBench (4 seeds)."""
+FIRST_SUGGESTION = 8
+"""Results before the surrogate suggests configurations. Set on 6 instances of LCBench."""
 
-MIN_CORRELATION = 0.35
-"""Least mean correlation, by surrogate and by ranks, of a rung that is used. Set on hartmann3-terrible."""
+MIN_RANDOM_SHARE, MAX_RANDOM_SHARE = 0.1, 0.5
+"""Of new configurations; between them it follows from how often random ones and suggestions come among the best third
+of their rung. Measured together with `MIN_PROMOTION_CHANCE`."""
 
-MIN_PAIRS = 4  # configurations seen at a rung and the next, before their ranks count; fewer have hardly any ranks
+SURROGATE = "surrogate"  # SMAC's `Configuration.origin` of a suggestion
 
-MIN_SURROGATE_CORRELATION = 0.6
-"""Least correlation by the surrogate alone, where there are too few pairs. Set on hartmann3-terrible."""
+MIN_PROMOTION_CHANCE = 0.7
+"""Chance of promotion, by the surrogate, from which on a suggestion skips a rung: what is foreseen need not be paid.
+Measured together with the random share; see "Four families" in experiments/suite.md."""
 
 MIN_RESULTS = 3  # that the surrogate is conditioned on, so that there is a best, a median and a spread
 
@@ -66,12 +68,11 @@ class CurveSelector(ConfigSelector):
 
     Attributes:
         suggested: whether the last draw was the surrogate's.
-        warm: whether it began with results of an earlier run.
     """
 
     def __init__(self, scenario: Scenario) -> None:
         super().__init__(scenario, retrain_after=1)
-        self.suggested = self.warm = False
+        self.suggested = self._conditioned = False
         self._prior: Prior | None = None
         self._prior_read = self._prior_version = 0  # results of the history that the prior was told
         self._prior_start = 0
@@ -80,7 +81,7 @@ class CurveSelector(ConfigSelector):
         self._source: Iterator[Config] = iter(())
         self._seen: dict[str, None] = {}
         self._draws = self._fitted = 0
-        self._judged = (0, 0, 0)  # version and number of the results, and the lowest informative level by them
+        self._rungs: RungChoice | None = None
         self._remembered: list[Config] = []
         self._scarce = is_scarce(self._space)
         self._begin_with([plain(self._space.get_default_configuration())])
@@ -90,13 +91,11 @@ class CurveSelector(ConfigSelector):
         self._remembered = list(reversed(configs))
 
     def grow(self, budgets: Sequence[float], works: Sequence[float]) -> None:
-        """Have these rungs: those so far, and some above them; which is informative is judged anew."""
+        """Have these rungs: those so far, and some above them."""
         self._encoder.grow(budgets, works)
-        self._judged = (0, 0, 0)
 
     def begin_with_best(self) -> None:
         """Draw the best configurations of an earlier run first; its results are in the history."""
-        self.warm = True
         rows, _, _ = self._encoder.best_of_each()
         configs = (self._encoder.points.config(row) for row in rows[:REPEATED])
         self._begin_with([config for config in configs if config is not None])
@@ -131,8 +130,8 @@ class CurveSelector(ConfigSelector):
         seeds = np.random.SeedSequence([self._scenario.seed, self._draws]).generate_state(2)
         rng = np.random.RandomState(int(seeds[0]))
         informed = self._draws >= self._first and len(self._encoder) >= FIRST_SUGGESTION
-        informed = informed and self._encoder.count(self.lowest_informative()) >= MIN_RESULTS
-        self.suggested = informed and rng.rand() >= RANDOM_SHARE
+        informed = informed and self._encoder.count(self.levels()[0]) >= MIN_RESULTS
+        self.suggested = informed and rng.rand() >= self._random_share()
         near = self._near_prior() if self._draws >= self._first else []
         self._draws += 1
         given = self._first_new(chain(self._next, near)) or (None if self.suggested else self._given())
@@ -141,14 +140,28 @@ class CurveSelector(ConfigSelector):
         if self._remembered:
             given = self._remembered.pop()
             self._seen[config_key(given)] = None
+        self._conditioned = self.suggested and given is None
         if given is not None:
-            return Configuration(self._space, values=given)
-        config = self._new(self._suggestions(int(seeds[1]))) if self.suggested else None
-        for _ in range(1 if self._scarce else TRIES):
-            config = config or self._new(self._encoder.points.draw(8, rng))
-        if config is None and (left := self._given()) is not None:  # few are left, which chance does not find
-            return Configuration(self._space, values=left)
+            config = Configuration(self._space, values=given)
+        else:
+            config = self._new(self._suggestions(int(seeds[1]))) if self.suggested else None
+            for _ in range(1 if self._scarce else TRIES):
+                config = config or self._new(self._encoder.points.draw(8, rng))
+            if config is None and (left := self._given()) is not None:  # few are left, which chance does not find
+                config = Configuration(self._space, values=left)
+        if config is not None and self.suggested:
+            config.origin = SURROGATE
         return config
+
+    def _random_share(self) -> float:
+        """Share of the random configurations: the worse the surrogate's suggestions do beside them, the more."""
+        history, losses = self._runhistory, self._encoder.losses_at(self.levels()[0])
+        best = set(sorted(losses, key=losses.__getitem__)[: max(1, len(losses) // 3)])
+        suggested = {number for number in losses if history.get_config(number).origin == SURROGATE}
+        mine, others = (  # one success in two stands for what is not known yet
+            (1 + len(best & group)) / (2 + len(group)) for group in (suggested, losses.keys() - suggested)
+        )
+        return min(MAX_RANDOM_SHARE, max(MIN_RANDOM_SHARE, others / (mine + others)))
 
     def _near_prior(self) -> list[Config]:
         """Choices near the prior; none where there is none, or the draw is to come from elsewhere."""
@@ -193,7 +206,7 @@ class CurveSelector(ConfigSelector):
         model, encoder = self._surrogate(), self._encoder
         rows, levels, _ = encoder.best_of_each()
         rows, levels = rows[:MAX_PARENTS], levels[:MAX_PARENTS]
-        informative = levels >= self.lowest_informative()
+        informative = levels >= self.levels()[0]
         rows = rows[informative] if informative.any() else rows
         means = model.predict(encoder.at(rows, -1), None)[0].ravel()
         order = np.argsort(means, kind="stable")
@@ -203,31 +216,35 @@ class CurveSelector(ConfigSelector):
         search.reseed(seed)
         return search.search(rows[order], self.effort)
 
-    def lowest_informative(self) -> int:
-        """The lowest level whose results correlate with full fidelity; those below it are not used."""
-        encoder = self._encoder
-        state = encoder.version, len(encoder)
-        if state != self._judged[:2]:
-            top = len(encoder.lack) - 1
-            early = len(encoder) < JUDGE_AFTER or len(encoder.pairs(0)) < MIN_PAIRS
-            lowest = 0 if early else next((i for i in range(top) if self._correlates(i)), top)
-            self._judged = *state, lowest
-        return self._judged[2]
+    def first_level(self, config: Configuration, eta: int) -> int:
+        """Where the configuration drawn last begins: a suggestion at the first rung whose promotion is not foreseen.
 
-    def _correlates(self, level: int) -> bool:
-        """Whether a level predicts full fidelity: by surrogate and ranks together, or by the surrogate if it is sure.
-
-        The surrogate takes account of noise, and that only the best were promoted; the ranks that configurations have
-        at this level and the next depend on no kernel.
+        Args:
+            config: the configuration.
+            eta: one of so many is promoted.
         """
-        surrogate, both = self._fit().correlation(self._encoder.lack[level]), self._encoder.pairs(level)
-        if len(both) < MIN_PAIRS:
-            return surrogate >= MIN_SURROGATE_CORRELATION
-        low, next_up = zip(*both, strict=True)
-        from scipy.stats import spearmanr  # slow to import, and only used once rungs have results to compare
+        levels, encoder = self.levels(), self._encoder
+        if not self.suggested:
+            return levels[0]
+        if not self._conditioned:  # the draw was remembered
+            self._surrogate()
+        x, y = encoder.transform(level=levels[0])
+        row = config.get_array()[None]
+        for level in levels[:-1]:
+            losses = y[x[:, -1] == encoder.lack[level]]
+            if len(losses) < eta:
+                return level
+            mean, variance = self._model.predict(encoder.at(row, level))
+            needed = float(np.quantile(losses, 1 / eta))
+            if ndtr((needed - mean.item()) / math.sqrt(variance.item())) < MIN_PROMOTION_CHANCE:
+                return level
+        return levels[-1]
 
-        ranks = float(spearmanr(low, next_up).statistic) if min(len(set(low)), len(set(next_up))) > 1 else 0.0
-        return surrogate + ranks >= 2 * MIN_CORRELATION
+    def levels(self) -> list[int]:
+        """The rungs in use; see `RungChoice`."""
+        if self._rungs is None:
+            self._rungs = RungChoice(self._encoder)
+        return self._rungs.levels()
 
     def _fit(self) -> CurveProcess:
         """The process, with hyperparameters as they are due."""
@@ -242,7 +259,7 @@ class CurveSelector(ConfigSelector):
     def _surrogate(self) -> CurveProcess:
         """The process given all results, and what runs as if it came out as expected."""
         encoder, model = self._encoder, self._fit()
-        x, y = encoder.transform(level=self.lowest_informative())
+        x, y = encoder.transform(level=self.levels()[0])
         keep = representative(y, x[:, -1], round(MAX_SURROGATE_RESULTS * self.effort))
         model.train(x[keep], y[keep])
         rows, levels = encoder.running()
