@@ -163,7 +163,7 @@ def test_surrogates_show_the_regret_of_what_the_incumbent_is_worth_at_full_fidel
     observed = [entry.outcome.loss for entry in mfbo.evidence.curves.improvements(result.ledger)]
     assert not np.isclose(line.get_ydata()[0], observed[0] - task.optimum)  # low fidelity is far off there
     assert figure.axes[0].get_yscale() == "log"
-    assert "regret" in words(figure)
+    assert "Regret of incumbent" in words(figure)
     assert "Cost (full evaluations)" in words(figure)
     assert "hartmann3-terrible, budget 3 full evaluations" in words(figure)
 
@@ -300,8 +300,8 @@ def test_the_file_of_a_task_may_have_moved_but_not_changed(runs):
 @pytest.mark.parametrize(
     ("made", "text"),
     [
-        ([(None, FULL, 1, "failed")], "no success in its one trial"),
-        ([(None, FULL, 1, "failed")] * 3, r"no success in 3 trials; `mfbo show`"),
+        ([(None, FULL, 1, "failed")], "no successful trial"),
+        ([(None, FULL, 1, "failed")] * 3, r"no successful trial among 3 trials; `mfbo show`"),
     ],
 )
 def test_a_run_without_any_success_is_refused(runs, made, text):
@@ -310,7 +310,7 @@ def test_a_run_without_any_success_is_refused(runs, made, text):
 
 
 def test_a_run_that_cost_nothing_is_refused(runs):
-    with pytest.raises(RunError, match="has cost nothing"):
+    with pytest.raises(RunError, match="has a cost of 0"):
         compare([runs((0.5, FULL, 0))])
 
 
