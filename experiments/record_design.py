@@ -54,8 +54,8 @@ PLANS: dict[str, Plan] = {
         24,
         (0.1, 0.3, 1.0),
         (1, 2, 3, 5, 9, 15),
-        samples=2000,
-        fixed={"max_length": 50},
+        samples=1500,
+        fixed={"max_length": 45},
         test=1000,
     ),
     "agnews": Plan(

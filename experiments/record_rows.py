@@ -8,6 +8,7 @@ were not paid before.
 
 from __future__ import annotations
 
+import math
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -118,11 +119,15 @@ def watching(task: str) -> Iterator[Watch]:
         return error, 1 - error, float(f1_score(judge.y, model.predict(judge.x), average="macro", zero_division=0))
 
     watch = Watch(original, digits_scores if task in JUDGED else torch_scores)
-    setattr(module, name, watch)
+    replaced = {name: watch}
+    if task not in JUDGED:
+        replaced["FIRST_INTERIM"] = math.inf  # measurements by the clock, of which there are more on a busy machine
+    before = {key: getattr(module, key) for key in replaced}
+    vars(module).update(replaced)
     try:
         yield watch
     finally:
-        setattr(module, name, original)
+        vars(module).update(before)
 
 
 def record(task: Task, plan: Plan, row: Row, device: str, options: Mapping[str, str]) -> dict[str, Any]:

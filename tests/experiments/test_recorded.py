@@ -162,7 +162,7 @@ def test_the_study_prints_what_runs_came_to_and_what_each_fidelity_tells(recorde
     arguments = ["--tasks", "imdb", "--optimizers", "random,grid,smac", "--seeds", "2", "--max-cost", "4"]
     monkeypatch.setattr(mission, "ProcessPoolExecutor", InThisProcess)
     found = CliRunner().invoke(mission.main, [*arguments, "--out", str(tmp_path / "runs")], catch_exceptions=False)
-    assert "## imdb: 164 of 164 planned trainings, 2000 training samples, 4 epochs" in found.output
+    assert "## imdb: 164 of 164 planned trainings, 1500 training samples, 4 epochs" in found.output
     rows = [line for line in found.output.splitlines() if line.startswith("| smac")]
     accuracies = [float(cell) for cell in rows[0].split("|")[2:5]]
     assert all(0.5 < accuracy < 1 for accuracy in accuracies)
