@@ -10,8 +10,9 @@ from mfbo.tasks.registry import load
 
 CASES = {
     "without_cost": "hartmann3-cost",
-    "without_upper": "branin",
-    "without_trust": "hartmann3-terrible",
+    "without_foresight": "branin",
+    "every_rung": "hartmann3-terrible",
+    "fixed_random": "branin",
     "without_logarithm": "hartmann3-cost",
     "one_rung": "branin",
 }
