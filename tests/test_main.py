@@ -51,14 +51,14 @@ def test_it_starts_or_refuses_in_one_line(tmp_path, there):
     import mfbo.__main__ as ours
 
     files = {"mfbo/__init__.py": "", "mfbo/__main__.py": Path(ours.__file__).read_text(encoding="utf-8")}
-    files["mfbo/cli/__init__.py"] = "def main(prog_name):\n    print('started', prog_name)\n"
+    files["mfbo/cli/__init__.py"] = "def start():\n    print('started')\n"
     installed(tmp_path, "mfbo_tune", files)
     if there:
         installed(tmp_path, "mfbo", {"mfbo/__init__.py": "other = True\n"})
     command, environment = [sys.executable, "-m", "mfbo"], {"PYTHONPATH": str(tmp_path)}
     done = subprocess.run(command, check=False, cwd=tmp_path, env=environment, capture_output=True, text=True)
     if not there:
-        assert (done.returncode, done.stdout) == (0, "started mfbo\n")
+        assert (done.returncode, done.stdout) == (0, "started\n")
         return
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()

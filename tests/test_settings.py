@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import mfbo
-from mfbo.errors import BadLedger, BadValue
-from mfbo.settings import Settings, resumed
+from mfbo.errors import BadValue
+from mfbo.settings import Settings, possible, resumed
 
 NUMBER = st.none() | st.floats(allow_nan=False, allow_infinity=False) | st.integers()
 TEXT = st.text(max_size=9)
@@ -32,21 +32,28 @@ ANY = st.none() | st.booleans() | st.integers() | st.floats() | TEXT | st.lists(
     )
 )
 def test_what_a_ledger_keeps_is_read_back(settings):
-    assert resumed(json.loads(json.dumps(asdict(settings))), None, None) == settings
+    kept = msgspec.json.decode(msgspec.json.encode(settings), type=Settings)
+    assert resumed(kept, None, None) == settings
 
 
 @given(st.dictionaries(st.sampled_from([*asdict(Settings()), "else"]), ANY, min_size=1))
 def test_nothing_is_taken_for_a_setting_that_is_none(kept):
-    try:
-        settings = resumed(kept, None, "local")
-    except BadLedger:
+    if not all(possible(name, value) for name, value in kept.items()):
         return
+    settings = resumed(msgspec.convert(kept, Settings), None, "local")
     read = {name: getattr(settings, name) for name in kept if name != "scheduler"}
     assert read == {name: value for name, value in kept.items() if name != "scheduler"}
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("workers", "2"), ("workers", True), ("device", 3), ("options", {"a": 1}), ("else", 1)]
+)
+def test_a_value_of_another_kind_is_not_possible(name, value):
+    assert not possible(name, value)
+
+
 def test_what_is_said_now_comes_before_what_was_said_then():
-    kept = asdict(Settings(workers=2, scheduler="tcp://then:1"))
+    kept = Settings(workers=2, scheduler="tcp://then:1")
     with pytest.raises(BadValue, match="give where it continues"):
         resumed(kept, None, None)
     assert resumed(kept, None, "local") == Settings(workers=2)

@@ -24,6 +24,7 @@ class Shared:
 
     @paused.setter
     def paused(self, seconds: float) -> None:
+        """Write it."""
         _PAUSED.pack_into(self._memory, 0, seconds)
 
     @property
@@ -34,6 +35,7 @@ class Shared:
 
     @reason.setter
     def reason(self, text: str | None) -> None:
+        """Write it, cut to what fits."""
         raw = (text or "").encode()[: SIZE - _REASON - 1]
         self._memory[_REASON + 1 : _REASON + 1 + len(raw)] = raw
         self._memory[_REASON] = len(raw)

@@ -288,7 +288,7 @@ def test_data_status_tells_where_it_looked():
         (["show", "nowhere"], "no run in 'nowhere'"),
         (["best", "nowhere"], "no run in 'nowhere'"),
         (["best", "nowhere", "--format", "xml"], "'xml' is not one of"),
-        (["plot", "nowhere"], "no run in 'nowhere'"),
+        (["plot", "nowhere"], "no run or comparison in 'nowhere'"),
         (["plot"], "Missing argument 'RUN"),
         (["validate", "nowhere"], "no run in 'nowhere'"),
         (["space", "nothing"], "unknown task 'nothing'"),

@@ -26,7 +26,11 @@ BAD = {"eval", "exec", "compile", "__import__", "input"}
 UNSAFE = {
     "pickle", "_pickle", "dill", "joblib", "shelve", "marshal", "jsonpickle", "code", "runpy"
 }  # fmt: skip
-ALLOWED = {("worker.py", "cloudpickle.loads")}  # of what the run itself has sent a moment ago
+ALLOWED = {
+    *(("source_file.py", "exec"), ("source_file.py", "compile")),  # a task file that the user has named
+    *((file, what) for file in ("slot.py", "worker.py") for what in ("pickle", "pickle.loads")),  # what a pipe between
+    *(("worker.py", "cloudpickle.loads"), ("again.py", "cloudpickle.loads")),  # the run and its own worker carries
+}
 
 
 def doubtful(path):

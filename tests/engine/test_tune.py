@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mfbo
-from mfbo.errors import BadCost, BadValue, RunExists, UnknownName
+from mfbo.errors import BadCost, BadValue, NoTrialSucceeded, RunExists, UnknownName
 from mfbo.ledger.journal import FILE, read
 from mfbo.optimizers.registry import OPTIMIZERS
 from mfbo.trial import Trial
@@ -147,7 +147,9 @@ def test_a_run_of_nothing_but_failures_stops_soon():
     def train(config, fidelity, context):
         raise RuntimeError("no such luck")
 
-    result = mfbo.tune(mfbo.Task("bad", quadratic_space(), train), "100x", optimizer="random", settings=HERE)
+    with pytest.raises(NoTrialSucceeded, match="no such luck") as caught:
+        mfbo.tune(mfbo.Task("bad", quadratic_space(), train), "100x", optimizer="random", settings=HERE)
+    result = caught.value.result
     assert (result.status, result.trials, result.best) == ("failed", 5, None)
     assert "no such luck" in result.ledger.results[0].outcome.error
 
