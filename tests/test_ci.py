@@ -66,6 +66,7 @@ def test_what_a_file_or_its_helper_imports_and_is_not_installed_is_lacking(tmp_p
     assert set(lacking(test)) == {"nothing", "nowhere"}
 
 
+@pytest.mark.slow
 def test_light_leaves_out_what_needs_what_is_not_installed_and_nothing_else(tmp_path):
     shutil.copy(ROOT / "tests" / "conftest.py", tmp_path)
     (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = needs: x\n")

@@ -53,6 +53,7 @@ def test_every_command_is_one_and_every_option_of_it_exists(words):
     parsed(words)
 
 
+@pytest.mark.slow
 def test_all_commands_that_need_no_network_work_in_the_order_in_which_they_stand(tmp_path, monkeypatch):
     """In one folder, as a reader would type them; what is typed twice is typed once. They print what is shown."""
     monkeypatch.chdir(tmp_path)

@@ -90,9 +90,7 @@ def test_every_name_that_is_listed_has_a_description_and_no_task_is_imported_for
 
 
 def test_an_unknown_name_is_answered_with_the_nearest():
-    with pytest.raises(
-        UnknownName, match=r"'digts'; did you mean 'digits'\? `mfbo tasks` lists .*path/file.py:NAME"
-    ):
+    with pytest.raises(UnknownName, match=r"'digts'; did you mean 'digits'\? `mfbo tasks` lists .*path/file.py:NAME"):
         load("digts")
 
 

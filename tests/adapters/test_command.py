@@ -407,6 +407,7 @@ def test_a_command_is_no_file_of_tasks():
     assert user_file("python train.py {lr} --n {epochs:1-9}") is None
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_takes_its_command_with_it(place):
     text = command("import time\nprint('loss 1', flush=True)\ntime.sleep(600)", str(place / "mark"), "{lr}", "{epochs}")
     words = [sys.executable, "-m", "mfbo", "tune", text, "--space", "space.yaml", "--max-trials", "9", "--quiet"]

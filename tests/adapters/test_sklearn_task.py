@@ -93,6 +93,7 @@ def test_a_damaged_checkpoint_is_named(tmp_path):
         task.train({"alpha": 1e-4}, Rung(3), context(tmp_path, 3))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("estimator", "size", "name"),
     [
@@ -198,6 +199,7 @@ def test_what_does_not_fit_together_is_refused_in_one_line(given, kind, said):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_it_is_tuned_and_validated_as_any_other_task(tmp_path):
     from mfbo.engine.validate import validate
 

@@ -75,6 +75,7 @@ def points(axes, optimizer):
     return [(float(x), float(y)) for line in lines for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_is_drawn_a_column_wide(study, tmp_path, kind):
     assert call(*study, "--kind", kind, "-o", tmp_path / "a.svg").exit_code == 0
@@ -82,6 +83,7 @@ def test_every_kind_is_drawn_a_column_wide(study, tmp_path, kind):
     assert float(width.removesuffix("pt")) == pytest.approx(72 * style.WIDTH, abs=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["quality", "scatter"])
 def test_the_same_figure_is_the_same_file(study, tmp_path, kind):
     files = [tmp_path / f"{name}.pdf" for name in "ab"]
@@ -124,6 +126,7 @@ def ranked(final):
     return Ranking(names, "tasks", True, np.ones(1), Band(ranks[:, None], ranks[:, None], ranks[:, None]), losses)
 
 
+@pytest.mark.slow
 def test_groups_that_do_not_differ_are_neighbours_and_the_longest():
     apart = [[number, 10 + number, 20 + number] for number in range(12)]
     assert ranked(apart).alike() == []
@@ -169,6 +172,7 @@ def test_importance_has_a_bar_each_and_the_most_important_on_top(material):
     assert labels == [row.name for row in material.parts[0].importances.rows]
 
 
+@pytest.mark.slow
 def test_names_out_of_a_ledger_are_drawn_as_they_are(tmp_path):
     folders = []
     for seed, optimizer in ((0, HOSTILE), (1, HOSTILE), (0, "random"), (1, "random")):

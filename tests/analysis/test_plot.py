@@ -77,6 +77,7 @@ def solid(figure):
 # what it shows
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("suffix", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF-"), ("PNG", b"\x89PNG")]
 )
@@ -229,6 +230,7 @@ def test_the_settings_of_matplotlib_change_nothing_and_are_left_alone(runs, tmp_
     assert odd.read_bytes() == plain.read_bytes()
 
 
+@pytest.mark.slow
 def test_names_from_a_ledger_draw_nothing_but_themselves(runs, tmp_path):
     hostile = "$\\frac{a}{$ <b>&--\x1b[2J\x00\ud800\u202e\n日本"
     file = tmp_path / "curve.svg"

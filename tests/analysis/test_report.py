@@ -119,6 +119,7 @@ def call(*arguments):
 # what it says
 
 
+@pytest.mark.slow
 def test_of_a_study_the_question_and_the_answer_with_its_interval_come_first(study):
     text = parts_of(*study).text
     assert text.index("Does multi-fidelity tuning pay off on made?") < text.index("Did multi-fidelity pay off here?")
@@ -169,6 +170,7 @@ def test_runs_that_cannot_be_compared_are_shown_with_the_reason(study, tmp_path)
     assert json.loads(parts_of(*study, other).data)["tables"]["t0"]["rows"]
 
 
+@pytest.mark.slow
 def test_several_tasks_have_a_section_each_and_ranks_over_all(study, tmp_path):
     more = [
         run_at(tmp_path / f"o{seed}{name}", optimizer=name, seed=seed, task="other")
@@ -193,6 +195,7 @@ def told_apart(tmp_path):
     return made
 
 
+@pytest.mark.slow
 def test_a_bar_joins_those_of_the_final_ranks_that_the_test_of_the_printed_figure_joins(told_apart):
     found = parts_of(*told_apart)
     figure = json.loads(found.data)["figures"]["t0-critical"]
@@ -322,6 +325,7 @@ def test_the_command_that_repeats_a_study_comes_to_the_same_study(tmp_path, monk
     assert all(word in said for word in typed.split() if word.startswith("--"))
 
 
+@pytest.mark.slow
 def test_the_command_that_repeats_three_phases_comes_to_the_same(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "my prior.yaml").write_text("x1: 1.0\nx2: 2.0\n")
@@ -341,6 +345,7 @@ def phases(tmp_path_factory):
     return folder, three_phases(asked, folder)
 
 
+@pytest.mark.slow
 def test_the_three_phases_are_named_with_what_each_cost_and_what_became_of_the_ranges(phases):
     folder, found = phases
     text = parts_of(folder).text
@@ -480,12 +485,14 @@ def test_markdown_has_the_answer_and_the_tables(study, tmp_path):
     assert re.search(r"^\| smac \| 3 \| 0.11 ± 0.0058 \|", content, re.M)
 
 
+@pytest.mark.slow
 def test_markdown_has_the_final_ranks_and_names_who_is_not_told_apart(told_apart):
     content = texts.markdown(gather(told_apart))
     assert "| smac | 1.50 | random |\n| random | 1.50 | smac |\n| grid | 3.00 | - |\n\nMean rank" in content
     assert "Not told apart are optimizers that do not differ significantly" in content
 
 
+@pytest.mark.slow
 def test_markdown_shows_the_figures_that_it_is_asked_for(study, tmp_path):
     assert call(*study, "-o", tmp_path / "new" / "report.md", "--figures").exit_code == 0
     content = (tmp_path / "new" / "report.md").read_text()
@@ -617,6 +624,7 @@ def test_a_page_that_takes_long_to_make_is_made_seldom_until_the_run_has_ended(t
     assert "validation loss of 0.3" in source.page()
 
 
+@pytest.mark.slow
 def test_a_watched_study_goes_on_between_two_of_its_runs(tmp_path):
     wanted = Study(("branin",), ("random", "asha"), 2, "2x")
     run_study(replace(wanted, seeds=1), tmp_path)
@@ -637,6 +645,7 @@ def begun_study(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_study_is_served_before_its_first_run_has_begun(begun_study):
     with watched(begun_study) as address:
         page_ = fetched(address)[1]
@@ -714,6 +723,7 @@ def test_a_run_that_bought_nothing_is_named_and_not_waited_for(tmp_path):
     assert missing(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_is_served_on_loopback_until_ctrl_c(tmp_path):
     made_run(folder=tmp_path / "run", ended=None)
     with watched(tmp_path / "run") as address:

@@ -83,6 +83,7 @@ def test_in_a_notebook_one_output_is_updated(monkeypatch):
     assert f"best {result.best.loss:.4g}" in updates[-1]
 
 
+@pytest.mark.slow
 def test_a_script_without_a_terminal_gets_lines(tmp_path):
     code = "import mfbo\nif __name__ == '__main__':\n    mfbo.tune('branin', '3x', optimizer='random')\n"
     (tmp_path / "script.py").write_text(code)

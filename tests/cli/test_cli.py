@@ -68,6 +68,7 @@ def test_json_is_one_object_and_nothing_else_and_the_same_on_every_run():
     assert first["cost"] <= first["max_cost"] == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", sorted(set(OPTIMIZERS) - {"smac"}))
 @pytest.mark.parametrize("task", SYNTHETIC)
 def test_every_optimizer_finishes_on_every_synthetic_task(task, optimizer):

@@ -150,6 +150,7 @@ def test_money_stands_beside_time(tmp_path):
     assert "4s, 4.00 USD" in write([tmp_path / "run"], tmp_path / "report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_no_cost_of_a_run_is_shown_without_its_money(tmp_path):
     how = mfbo.Settings(price="3600USD/h")
     mfbo.tune("branin", "9s", optimizer="hyperband", out=tmp_path / "run", settings=how)
@@ -183,6 +184,7 @@ def test_each_row_of_an_export_and_each_axis_of_cost_has_money(tmp_path):
     assert cost_axis(side_by_side([bare]), 3.0)[0] == "Cost (s, virtual)"
 
 
+@pytest.mark.slow
 def test_money_stands_beside_the_time_of_validation_and_of_a_training(tmp_path):
     typed = ["tune", "digits", "--max-cost", "1x", "--optimizer", "random", "--price", "3600USD/h", "-q"]
     found = _json(*typed, "--out", str(tmp_path / "run"), "--json")

@@ -258,6 +258,7 @@ def _in_another_process(root: str, folder: str) -> None:
     assert data.tokens("imdb", "logged", logged, root)["train"].lengths.tolist() == [2, 1]
 
 
+@pytest.mark.slow
 def test_of_several_processes_one_prepares(tmp_path):
     root = write(tmp_path, "imdb", text=["a b", "c"], label=[0, 1])
     spawn = multiprocessing.get_context("spawn")

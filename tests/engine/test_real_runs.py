@@ -73,6 +73,7 @@ def ran(request, tmp_path_factory):
         yield seen
 
 
+@pytest.mark.slow
 def test_a_run_ends_with_a_best_configuration_within_its_cost(ran):
     assert ran.said["status"] == "budget"
     assert ran.said["cost"] <= 1.7
@@ -134,6 +135,7 @@ def predicted(folder, ran):
     return [line.split("\t")[column] for line in said.stdout.splitlines()], rows["label"]
 
 
+@pytest.mark.slow
 def test_the_validated_model_works_alone_as_it_was_measured(ran):
     folder = Path(ran.validated["folder"])
     assert folder == ran.run / "best"
@@ -233,6 +235,7 @@ def test_checkpoints_take_no_more_than_max_disk(reviews):
     assert [path.name for path in (reviews / "run" / "checkpoints").iterdir()] == [best], "the incumbent's alone"
 
 
+@pytest.mark.slow
 def test_a_trial_in_a_process_of_its_own_ends_in_order(reviews):
     limits = ("--max-trials", 1, "--optimizer", "asha", "--option", "samples=60")
     mfbo("tune", "imdb", *limits, "--workers", 1, "--device", "cpu", "--json", "--out", reviews / "run")

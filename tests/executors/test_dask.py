@@ -68,6 +68,7 @@ class Heard(Observer):
         self.calls.get("told", lambda result: None)(result)
 
 
+@pytest.mark.slow
 def test_each_fault_is_data_and_the_workers_go_on(cluster):
     def train(what, rung, context):
         context.report(0.5)
@@ -320,6 +321,7 @@ def test_a_scheduler_that_is_not_there_is_refused_and_nothing_is_written(tmp_pat
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_run_whose_scheduler_dies_keeps_what_it_has_and_goes_on_here(tmp_path, monkeypatch):
     def train(what, rung, context):
         context.report(0.5)

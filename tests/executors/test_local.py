@@ -177,6 +177,7 @@ def test_a_task_that_cannot_travel_is_refused_before_anything_is_written(tmp_pat
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_the_workers_end_when_the_run_is_killed(tmp_path):
     import subprocess
 

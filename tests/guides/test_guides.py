@@ -111,6 +111,7 @@ def run(name, marked=()):
                 exec(compile(code, f"{name}.md", "exec"), names)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in GUIDES if name not in LONG])
 def test_what_a_guide_says_to_type_works_in_that_order(name, inside):
     run(name)

@@ -106,6 +106,7 @@ def test_every_optimizer_finds_what_is_legal(optimizer):
     assert {entry.outcome.status for entry in result.ledger.results} == {"ok"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["tpe", "random", "grid", "hyperband"])
 def test_nothing_is_left_only_once_all_were_tried(optimizer):
     task = mfbo.Task("t", pairs(), lambda config, rung, context: 1.0, mfbo.Fidelity(), full_cost=1.0)

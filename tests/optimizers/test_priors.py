@@ -57,6 +57,7 @@ def test_an_optimizer_that_makes_no_use_of_it_says_so():
     assert run.header.prior is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("optimizer", "task", "prior"), [("asha", "hartmann6", 4), ("asha", "mixed", 4)])
 def test_a_good_one_helps_early(optimizer, task, prior):
     task = load(task)
@@ -65,6 +66,7 @@ def test_a_good_one_helps_early(optimizer, task, prior):
     assert believed[0] < 0.9 * none[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["asha", "smac"])
 def test_a_bad_one_is_shaken_off(optimizer):
     task = load("hartmann3")

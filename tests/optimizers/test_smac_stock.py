@@ -206,6 +206,7 @@ for _ in range(45):  # of which the last are the surrogate's
 """
 
 
+@pytest.mark.slow
 def test_another_process_with_other_hashes_asks_the_same():
     environment = {**os.environ, "PYTHONHASHSEED": "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2"}
     command = [sys.executable, "-c", ASKS + "print(asked)"]

@@ -77,6 +77,7 @@ def test_a_task_without_unseen_data_says_so(made):
     assert all(line.test == {} for line in found.lines)
 
 
+@pytest.mark.slow
 def test_the_best_of_each_optimizer_is_measured_on_unseen_data(tmp_path):
     found = study(Study(("digits",), ("random",), 1, "5x", settings=HERE), tmp_path)
     assert sum(found.costs.values()) <= 5
@@ -172,6 +173,7 @@ def test_a_cost_of_which_a_share_buys_nothing_is_refused_before_anything_is_done
     assert not study(replace(wanted, max_cost=needed), tmp_path / "enough").interrupted
 
 
+@pytest.mark.slow
 def test_what_was_validated_is_not_trained_again_and_stays_paid_for(tmp_path):
     wanted = Study(("digits",), ("random",), 2, "5x", settings=HERE)
     heard = []
@@ -189,6 +191,7 @@ def test_what_was_validated_is_not_trained_again_and_stays_paid_for(tmp_path):
         study(wanted, tmp_path)
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_the_validation_keeps_what_is_trained(tmp_path):
     wanted = Study(("digits",), ("random",), 2, "8x", settings=HERE)
 
@@ -205,6 +208,7 @@ def test_ctrl_c_in_the_validation_keeps_what_is_trained(tmp_path):
     assert found.costs["validation"] == 2
 
 
+@pytest.mark.slow
 def test_fewer_trainings_than_were_asked_for_are_said(tmp_path):
     found = study(Study(("digits",), ("random",), 9, "5x", settings=HERE), tmp_path)
     (line,) = found.lines

@@ -52,6 +52,7 @@ def test_the_network_is_resnet18_with_a_stem_for_small_images():
     assert seen == [(1, 64, 32, 32)]
 
 
+@pytest.mark.slow
 def test_a_promoted_resnet_ends_with_the_weights_of_one_that_was_never_stopped(tmp_path):
     for name, rungs in (("promoted", (1, 3)), ("straight", (3,))):
         for epochs in rungs:

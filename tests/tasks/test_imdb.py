@@ -178,6 +178,7 @@ def test_prepare_says_what_is_missing(tmp_path):
     TASK.prepare({})
 
 
+@pytest.mark.slow
 def test_what_takes_long_to_import_is_there_before_the_first_trial():
     script = """
 import sys

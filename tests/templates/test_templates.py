@@ -145,6 +145,7 @@ def test_a_loss_that_is_not_measured_is_named_with_those_that_are(template, befo
         task.train(dict(task.space.get_default_configuration()), Rung(1), mfbo.Context())
 
 
+@pytest.mark.slow
 def test_the_script_runs_as_it_stands_by_the_command_that_it_says(monkeypatch):
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:/usr/bin:/bin")
     words = typed(init("scripts/own.py", "--template", "command"))
