@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mfbo.trial import Outcome, Rung, Trial
 
 FAILURES = 5  # so many first trials without one success, and the run stops
+SPARE = 3  # times the dearest trial so far, by work: with so much left, one is begun whatever its forecast
 OTHERS = 3  # so many trials that do not fit into what is left, and no other one is asked for
 MIN_GAP = 3.0  # seconds by the clock that are in no cost and are worth a word
 HINDERED = 3  # so many trials in a row that never began, and the run stops
@@ -158,13 +159,32 @@ class Loop:
                 if self._meter.seconds_left(self.thinking) <= self._longest:
                     return "budget"  # it would be spent on thinking
                 if aside and not (len(aside) < OTHERS and self._room()):
-                    return "budget"
+                    return "" if self._begin_anyway(aside) else "budget"
             trial = self._next()
+            if trial is None and aside:
+                return "" if self._begin_anyway(aside) else "budget"
             if trial is None:
-                return "budget" if aside else "exhausted"
+                return "exhausted"
             if not self._start(trial):
                 aside.append(trial)
         return reason
+
+    def _begin_anyway(self, aside: list[Trial]) -> bool:
+        """Start one whose forecast does not fit, if by its work it would: most of a budget is not left.
+
+        A forecast may be far off, most of all the first ones; a trial that takes too long is stopped in the end.
+        """
+        if self._virtual or self._meter.unit != "s" or self._executor.busy:
+            return False
+        left = min(self._meter.seconds_left(self.thinking), self._meter.wall_left(self._executor.now))
+        done = [result.outcome for result in self._ledger.run.results if result.outcome.status == "ok"]
+        for trial in sorted(aside, key=lambda trial: self._meter.predict(trial.rung, 0, trial.config)):
+            seen = [outcome.cost * max(1.0, trial.rung.work / outcome.rung.work) for outcome in done]
+            if seen and SPARE * max(seen) <= left:
+                aside.remove(trial)
+                self._submit(trial, trial.rung, self._start_epoch(trial))
+                return True
+        return False
 
     def _room(self) -> bool:
         """Whether what is left pays for another configuration whose result could become the incumbent."""
@@ -196,12 +216,16 @@ class Loop:
         rung = self._meter.fit(trial.rung, start, self._useful(trial.rung), trial.config) or self._first(trial)
         if rung is None or self._meter.over(self._executor.now, self.thinking):
             return False
+        self._submit(trial, rung, start)
+        return True
+
+    def _submit(self, trial: Trial, rung: Rung, start: int) -> None:
+        """Run `trial` at `rung`, and put its cost aside."""
         self._meter.reserve(trial.id, rung, start, trial.config)
         self._observer.asked(trial)
         lowered = trial if rung == trial.rung else type(trial)(trial.id, trial.config, rung)
         self._watchdog.submitted(trial.id)
         self._executor.submit(lowered, start, self._began.pop(trial.id, None))
-        return True
 
     def _first(self, trial: Trial) -> Rung | None:
         """Where nothing is known yet, the cheapest rung, whatever the forecast: what is reported on the way counts."""

@@ -106,7 +106,16 @@ def plan(
     else:
         lowest = next(iter(ladder(task.fidelity, bounds, search.max_fidelity)), usual[0])
         data = bounds.data or task.fidelity.data_range[0], lowest.data
-        found = probe(task, settings, search.seed, seconds=seconds, data=data, interrupted=interrupted, note=note)
+        found = probe(
+            task,
+            settings,
+            search.seed,
+            seconds=seconds,
+            data=data,
+            size=lowest.size,
+            interrupted=interrupted,
+            note=note,
+        )
     if not found.probes or (found.bound and grows(search) and like is None):
         why = found.error or "the test run was interrupted"
         if found.bound:

@@ -60,6 +60,7 @@ def probe(
     *,
     seconds: float,
     data: tuple[float, float],
+    size: float | None = None,
     interrupted: Callable[[], bool] = lambda: False,
     note: Callable[[str], None] = lambda text: None,
 ) -> Probed:
@@ -73,6 +74,7 @@ def probe(
             wasted.
         data: fractions of the data to train on: of the first probe, which is to come to an evaluation, and of the
             others, which are to train as a run will: with little data, batches are small and slow.
+        size: of the inputs, as at the lowest rung of a run; None for whole ones.
         interrupted: whether the user asked to stop.
         note: is told what the user should know.
     """
@@ -91,7 +93,7 @@ def probe(
             virtual=False,
         )
         try:
-            return _Probing(executor, task, data, seconds, interrupted).run()
+            return _Probing(executor, task, data, seconds, interrupted, size=size).run()
         finally:
             executor.close()
 
@@ -110,8 +112,11 @@ class _Probing:
         data: tuple[float, float],
         seconds: float,
         interrupted: Callable[[], bool],
+        *,
+        size: float | None = None,
     ) -> None:
         self._executor, self._task, self._data = executor, task, data
+        self._size = size or task.fidelity.size_range[1]
         self._most, self._interrupted = seconds, interrupted
         self._seconds = seconds - min(GRACE, seconds / 2)
         self._waiting = list(enumerate(_configs(task)))[::-1]
@@ -155,7 +160,8 @@ class _Probing:
         number, config = self._waiting.pop()
         self._again = number == 1 and len(self._found) == 1 and _cut_in_evaluation(self._found[0])
         data = self._data[0 if self._again else min(number, 1)]
-        return Trial(number, config, Rung(self._epochs, data, self._task.fidelity.work(self._epochs, data)))
+        size = self._size
+        return Trial(number, config, Rung(self._epochs, data, self._task.fidelity.work(self._epochs, data, size), size))
 
     def _take(self, trial: Trial, outcome: Outcome) -> None:
         if outcome.virtual:

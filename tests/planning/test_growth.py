@@ -9,6 +9,7 @@ import pytest
 from conftest import quadratic_space
 
 import mfbo
+from mfbo.budget import Budget
 from mfbo.cost.meter import Meter
 from mfbo.engine.replay import replay
 from mfbo.errors import BadLedger
@@ -17,7 +18,7 @@ from mfbo.ledger.observer import Observer
 from mfbo.optimizers.registry import OPTIMIZERS, make
 from mfbo.optimizers.spec import GrowsLadder
 from mfbo.planning.growth import Growth, cheapest, closing, grows
-from mfbo.planning.ladder import MIN_LOW_RESULTS, Bounds
+from mfbo.planning.ladder import Bounds
 from mfbo.search import Search
 from mfbo.settings import Settings
 from mfbo.trial import Outcome
@@ -122,7 +123,7 @@ def test_the_end_says_what_was_not_reached_and_what_would_reach_it(tmp_path):
 
 
 def test_nothing_is_said_at_the_end_of_what_reached_it_all(tmp_path):
-    mfbo.tune(TASK, "30s", max_trials=MIN_LOW_RESULTS, max_fidelity=0.01, out=tmp_path, settings=HERE)
+    mfbo.tune(TASK, "30s", max_trials=1, optimizer="random", max_fidelity=0.04, out=tmp_path, settings=HERE)
     run = read(tmp_path)
     meter = Meter(TASK, run.limits)
     meter.read(run)
@@ -132,7 +133,7 @@ def test_nothing_is_said_at_the_end_of_what_reached_it_all(tmp_path):
 def test_a_budget_that_pays_for_no_search_higher_up_leaves_the_ladder(tmp_path):
     mfbo.tune(TASK, "6s", optimizer="asha", max_trials=2, out=tmp_path, settings=HERE)
     run = read(tmp_path)
-    run.limits = replace(run.limits, max_cost=f"{run.spent + 0.001:.3f}s")
+    run.limits = replace(run.limits, max_cost=Budget.parse(f"{run.spent + 0.001:.3f}s"))
     meter = Meter(TASK, run.limits)
     meter.read(run)
     assert Growth(TASK, run, meter).grown() is None
@@ -152,3 +153,9 @@ def test_a_first_trial_is_begun_whatever_the_forecast_and_what_it_reports_is_the
     assert result.best.fidelity.epochs == 1
     assert 0 < result.best.fidelity.data < 0.1 * 0.5, "a part of an epoch is an epoch on so much less data"
     assert "this bought 1 configuration;" in notes.notes[-1]
+
+
+def test_a_forecast_that_is_far_too_high_ends_no_run_with_most_of_its_budget_left(tmp_path, monkeypatch):
+    predict = Meter.predict
+    monkeypatch.setattr(Meter, "predict", lambda self, *where: 1000 * predict(self, *where))
+    assert mfbo.tune(TASK, "3s", optimizer="asha", max_trials=12, out=tmp_path, settings=HERE).status == "trials"
