@@ -83,7 +83,7 @@ def test_nothing_that_fits_another_task_and_an_optimizer_that_does_not_learn(ear
     notes = Notes()
     run = mfbo.tune(made(), "1x", optimizer="random", warm_start=earlier, observer=notes).ledger
     assert run.header.known == ()
-    assert "makes no use" in notes.said[0]
+    assert "random does not use an earlier run" in notes.said[0]
 
 
 def test_results_without_a_loss_or_below_the_lowest_rung_are_left_out(earlier):

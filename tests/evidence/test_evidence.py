@@ -67,7 +67,7 @@ def test_it_makes_neither_for_a_yes_nor_for_a_no(flattered):
         "6 of 6 losses of smac were measured at a lower fidelity" in said for said in reasons(part_of(flattered))
     )
     Console(file=(said := io.StringIO()), width=120).print(printed(flattered))
-    assert "losses at a lower fidelity than those of random, which do not compare: smac 6" in said.getvalue()
+    assert "losses at a lower fidelity than that of random, which cannot be compared: smac 6" in said.getvalue()
 
 
 def test_at_the_baselines_fidelity_it_counts_from_there_on():

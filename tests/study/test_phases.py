@@ -101,22 +101,23 @@ def test_an_interrupted_study_goes_on(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("changed", "error"),
     [
-        ({"optimizers": ()}, BadValue),
-        ({"optimizers": ("rand",)}, UnknownName),
-        ({"seeds": 0}, BadValue),
-        ({"eta": 1}, BadValue),
-        ({"prior": "none.yaml"}, BadValue),
+        (lambda: {"optimizers": ()}, BadValue),
+        (lambda: {"optimizers": ("rand",)}, UnknownName),
+        (lambda: {"seeds": 0}, BadValue),
+        (lambda: {"search": Search(eta=1)}, BadValue),
+        (lambda: {"search": Search(prior="none.yaml")}, BadValue),
     ],
 )
 def test_what_cannot_be_run_is_refused_first(tmp_path, changed, error):
     with pytest.raises(error):
-        study(replace(BRANIN, **changed), tmp_path / "none")
+        study(replace(BRANIN, **changed()), tmp_path / "none")
     assert not (tmp_path / "none").exists()
 
 
 def test_a_ladder_is_for_all_phases_and_the_exploration_keeps_to_half_of_it(tmp_path):
-    ladder = {"fidelity": "data", "max_fidelity": 0.6, "min_fidelity": 0.05, "eta": 2}
-    study(replace(MIXED, **ladder, optimizers=("hyperband",)), tmp_path)
+    ladder = Search(seed=1, path="data", max_fidelity=0.6, min_fidelity=0.05, eta=2)
+    wanted = replace(MIXED, optimizers=("hyperband",), search=ladder)
+    study(wanted, tmp_path)
     for folder, top in ((EXPLORE, 0.3), (f"{OPTIMIZE}/hyperband", 0.6)):
         run = read(tmp_path / folder)
         assert run.header.search.eta == 2
@@ -124,9 +125,13 @@ def test_a_ladder_is_for_all_phases_and_the_exploration_keeps_to_half_of_it(tmp_
         works = [rung.work for rung in run.header.rungs]
         assert 0.05 <= works[0] <= works[-1] <= top
         assert top / 2 < works[-1]
-    for changed in ({"min_fidelity": 0.04}, {"max_fidelity": 0.5}, {"fidelity": "epochs"}):
-        with pytest.raises(RunExists, match=f"its {next(iter(changed)).replace('_', ' ')} is "):
-            study(replace(MIXED, **{**ladder, **changed}, optimizers=("hyperband",)), tmp_path)
+    for name, changed in (
+        ("min fidelity", {"min_fidelity": 0.04}),
+        ("max fidelity", {"max_fidelity": 0.5}),
+        ("fidelity", {"path": "epochs"}),
+    ):
+        with pytest.raises(RunExists, match=f"its {name} is "):
+            study(replace(wanted, search=replace(ladder, **changed)), tmp_path)
 
 
 @pytest.mark.parametrize("bounds", [{"min_fidelity": 0.3}, {"eta": 100}, {"max_fidelity": 0.05}])
