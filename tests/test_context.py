@@ -134,10 +134,9 @@ def test_without_checkpoints_saving_is_refused_and_said_beforehand():
         pass
 
 
-def test_time_spent_evaluating_is_counted_once(monkeypatch):
+def test_time_spent_evaluating_is_counted_once():
     clock = iter(range(100))
-    monkeypatch.setattr("mfbo.context.time.perf_counter", lambda: float(next(clock)))
-    context = Context()
+    context = Context(clock=lambda: float(next(clock)))
     with context.evaluating(), context.evaluating():  # from 1 to 4, and inside from 2 to 3
         pass
     assert context.evaluation == 3

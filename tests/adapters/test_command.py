@@ -20,7 +20,16 @@ from mfbo.adapters.command import command_task, fill, name_of
 from mfbo.adapters.process import MAX_LINE, MAX_WAITING, Process
 from mfbo.checkpoint import Checkpoints
 from mfbo.cli import main
-from mfbo.errors import BadSpace, BadTask, BadValue, RunChanged, TrialFailed, TrialStopped, UnknownName
+from mfbo.errors import (
+    BadSpace,
+    BadTask,
+    BadValue,
+    NoTrialSucceeded,
+    RunChanged,
+    TrialFailed,
+    TrialStopped,
+    UnknownName,
+)
 from mfbo.ledger.journal import read
 from mfbo.ledger.observer import Observer
 from mfbo.tasks.registry import load, own_file, user_file
@@ -225,8 +234,9 @@ def test_a_program_that_cannot_be_started_is_a_failed_trial(place):
 
 def test_a_loss_that_is_nan_is_a_diverged_trial():
     task = command_task(command("print('loss nan')", "{x}", "{epochs}")).on(ConfigurationSpace({"x": (0, 9)}))
-    run = mfbo.tune(task, max_trials=1, optimizer="random", settings=mfbo.Settings(workers=0)).ledger
-    assert run.results[0].outcome.status == "diverged"
+    with pytest.raises(NoTrialSucceeded, match="NaN or infinite") as caught:
+        mfbo.tune(task, max_trials=1, optimizer="random", settings=mfbo.Settings(workers=0))
+    assert caught.value.result.ledger.results[0].outcome.status == "diverged"
 
 
 # how it ends

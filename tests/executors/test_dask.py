@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -20,7 +19,7 @@ from loopback import LONG, Loopback, awaited
 import mfbo
 from mfbo.errors import BadValue, NoCluster
 from mfbo.executors.place import Place
-from mfbo.ledger.journal import FILE, read
+from mfbo.ledger.journal import read
 from mfbo.ledger.observer import Observer
 from mfbo.trial import Trial
 
@@ -355,7 +354,7 @@ def test_a_run_whose_scheduler_dies_keeps_what_it_has_and_goes_on_here(tmp_path,
     after = mfbo.resume(tmp_path / "run", task=task, scheduler="local")
     assert [r.outcome.status for r in after.ledger.results] == ["ok", "lost", "ok"]
     assert after.status == "exhausted"
-    assert json.loads((tmp_path / "run" / FILE).read_text().splitlines()[0])["settings"]["scheduler"]
+    assert read(tmp_path / "run").header.settings.scheduler
 
 
 @pytest.mark.slow
