@@ -133,13 +133,17 @@ class Loop:
         executor = self._executor
         room = executor.slots - executor.busy
         while not (ended := executor.wait(self._allowance())):
-            if said := self._edits.news():
-                self._observer.note(said)
+            self._say_edits()
             if not executor.busy or executor.slots - executor.busy != room or self._interrupted():
                 return []
             if self._watchdog.bites(executor, self._allowance()):
                 return executor.abandon()
+        self._say_edits()
         return [ended]
+
+    def _say_edits(self) -> None:
+        if said := self._edits.news():
+            self._observer.note(said)
 
     def _fill(self) -> str:
         """Start trials on all free slots; why no more can be started, if there is a reason."""
