@@ -118,6 +118,7 @@ def test_what_a_guide_says_to_type_works_in_that_order(name, inside):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")  # MLflow's own
 @pytest.mark.parametrize("name", LONG)
 def test_what_a_longer_guide_says_to_type_works_in_that_order(name, inside):
     run(name)
