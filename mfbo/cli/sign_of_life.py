@@ -12,9 +12,12 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from mfbo.ledger.observer import Observer
+
+if TYPE_CHECKING:
+    from mfbo.ledger.run import Run
 
 FIRST = 0.3  # seconds to the first sign, where a command has written nothing by then
 SILENCE = 1.8  # seconds without output, to the next sign
@@ -78,6 +81,10 @@ class SignOfLife(Observer):
         with self._lock:
             self._what, self._at_most, self._began = what, at_most or 0.0, self._clock()
             self._gap = min(self._gap, SILENCE)
+
+    def began(self, run: Run) -> None:
+        """What came before the first trial is over."""
+        self.stage("running trials")
 
     def _wrote(self) -> None:
         """The command is about to write something itself."""

@@ -104,7 +104,10 @@ def test_it_says_what_a_run_does_now(kind, monkeypatch):
         sign.look(3)
         sign.stage("measuring what a trial costs here", 6)
         sign.look(3)
+        sign.began(None)
+        sign.look(3)
     text = stderr.getvalue()
+    assert text.rindex("running trials: ") > text.rindex("measuring what a trial costs here: ")
     assert "preparing the data of imdb: " in text
     assert "measuring what a trial costs here: " in text
 
