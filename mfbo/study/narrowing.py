@@ -2,8 +2,9 @@
 
 Promising is the best fifth of each rung. A hyperparameter is narrowed only where the promising values differ from the
 others by more than chance: two-sided Kolmogorov-Smirnov test for numbers (on their log scale where they have one),
-hypergeometric test for the absence of a choice; with Holm's correction for the number of hyperparameters. The region is
-that of the promising values without the outermost twentieth at either end, and a margin. Of k promising values drawn
+hypergeometric test for the absence of a choice, or for its failures, since an optimizer soon leaves alone what only
+fails, and its absence among few then tells little; with Holm's correction for the number of hyperparameters. The region
+is that of the promising values without the outermost twentieth at either end, and a margin. Of k promising values drawn
 alike, t of them trimmed at either end, the next one lies outside with a chance of 2 (t + 1) / (k + 1): so sure is a
 region, before its margin.
 """
@@ -22,6 +23,7 @@ from scipy import stats
 from mfbo.errors import RunError
 from mfbo.evidence.statistics import holm
 from mfbo.reading import to_yaml
+from mfbo.trial import config_key
 
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
@@ -118,7 +120,8 @@ def narrow(run: Run) -> Narrowed:
     plain = dict(copy.deepcopy(run.header.space))
     space = ConfigurationSpace.from_serialized_dict(copy.deepcopy(plain))
     bounds = []
-    found = [(entry, *_narrowed(entry, space, good, others)) for entry in plain["hyperparameters"]]
+    failed = _failed(run, others)
+    found = [(entry, *_narrowed(entry, space, good, others, failed)) for entry in plain["hyperparameters"]]
     for entry, changed, wanted in _corrected(found):
         plain, bound = _kept(plain, entry, changed, wanted)
         bounds.append(bound)
@@ -164,8 +167,19 @@ def split(run: Run) -> tuple[list[Config], list[Config]]:
     return list(promising.values()), [config for key, config in everything.items() if key not in promising]
 
 
+def _failed(run: Run, others: Sequence[Config]) -> list[Config]:
+    """Those of `others` that have failed and never had a loss."""
+    failed = {result.trial.key for result in run.results if result.outcome.failed}
+    failed -= {result.trial.key for result in run.results if result.outcome.loss is not None}
+    return [config for config in others if config_key(config) in failed]
+
+
 def _narrowed(
-    entry: Mapping[str, Any], space: ConfigurationSpace, good: Sequence[Config], others: Sequence[Config]
+    entry: Mapping[str, Any],
+    space: ConfigurationSpace,
+    good: Sequence[Config],
+    others: Sequence[Config],
+    failed: Sequence[Config],
 ) -> tuple[dict[str, Any], Bound]:
     """One hyperparameter, in ConfigSpace's form, and what was done to it."""
     name, kind = str(entry["name"]), str(entry["type"])
@@ -176,7 +190,7 @@ def _narrowed(
         return dict(entry), Bound(name, _words(entry), _words(entry), f"left as it is: {len(here)} promising values")
     if kind in NUMERIC:
         return _range(entry, space[name], here, there)
-    return _choices(entry, here, there, len(space))
+    return _choices(entry, here, there, len(space), [config[name] for config in failed if name in config])
 
 
 def _range(
@@ -205,27 +219,36 @@ def _range(
     return changed, Bound(name, before, _words(changed), why, pvalue, 1 - 2 * (trim + 1) / (k + 1) if cut else 1.0)
 
 
-def _missing(choices: Sequence[Value], here: Sequence[Value], there: Sequence[Value]) -> dict[Value, float]:
-    """Choices that no promising configuration has, least likely by chance first, with p by Bonferroni."""
+def _missing(
+    choices: Sequence[Value], here: Sequence[Value], there: Sequence[Value], failed: Sequence[Value]
+) -> dict[Value, float]:
+    """Choices that no promising configuration has, least likely by chance first, with p by Bonferroni.
+
+    Where something failed there are two tests, whose smaller p counts twice: so few promising, or so many failures.
+    """
     total, found = len(here) + len(there), {}
     for choice in choices:
         tried = list(there).count(choice)
         if choice not in here and tried:
-            found[choice] = float(stats.hypergeom(total, tried, len(here)).pmf(0)) * len(choices)
+            chance = float(stats.hypergeom(total, tried, len(here)).pmf(0))
+            if failed:
+                failures = list(failed).count(choice)
+                chance = 2 * min(chance, float(stats.hypergeom(total, len(failed), tried).sf(failures - 1)))
+            found[choice] = min(1.0, chance * len(choices))
     return dict(sorted(found.items(), key=lambda item: item[1]))
 
 
 def _choices(
-    entry: Mapping[str, Any], here: Sequence[Value], there: Sequence[Value], many: int
+    entry: Mapping[str, Any], here: Sequence[Value], there: Sequence[Value], many: int, failed: Sequence[Value] = ()
 ) -> tuple[dict[str, Any], Bound]:
-    """Choices: those that are missing among the promising by more than chance are dropped.
+    """Choices: those that are missing among the promising, or fail, by more than chance are dropped.
 
     The least likely is judged by Holm beside the other hyperparameters, of which there are so `many`; any other by
     Bonferroni, and that it may lie there all the same by the chance that the next of n + 1 is the only one of its kind.
     """
     key = CHOICES[str(entry["type"])]
     before, name = _words(entry), str(entry["name"])
-    missing = _missing(entry[key], here, there)
+    missing = _missing(entry[key], here, there, failed)
     least = min(missing.values(), default=1.0)
     dropped = [choice for choice, p in missing.items() if p < ALPHA / (many if choice != next(iter(missing)) else 1)]
     if not dropped:
@@ -242,6 +265,8 @@ def _choices(
     if entry.get("weights"):
         changed["weights"] = [w for choice, w in zip(entry[key], entry["weights"], strict=True) if choice in kept]
     words = ", ".join(map(str, dropped))
+    if failures := sum(value in dropped for value in failed):
+        words += f", and {failures} of {sum(value in dropped for value in there)} with it failed"
     why = f"none of {len(here)} promising configurations has {words} (p = {missing[dropped[-1]]:.2g})"
     return changed, Bound(name, before, _words(changed), why, least, 1 - len(dropped) / (len(here) + 1))
 

@@ -155,6 +155,16 @@ def test_of_several_choices_each_must_be_missing_by_more_than_chance():
     assert changed["choices"] == ["a"]
 
 
+def test_a_choice_is_dropped_for_its_failures_but_not_for_failures_that_any_has():
+    entry = {"name": "k", "type": "categorical", "choices": ["a", "b"], "default_value": "a", "weights": None}
+    here, there = ["a"] * 20, ["a"] * 80 + ["b"] * 5  # no b is promising by chance in one of three such runs
+    assert not _choices(entry, here, there, 1)[1].narrowed
+    changed, bound = _choices(entry, here, there, 1, ["b"] * 5)
+    assert changed["choices"] == ["a"]
+    assert "5 of 5 with it failed" in bound.why
+    assert not _choices(entry, here, there, 1, ["a"] * 60 + ["b"] * 5)[1].narrowed
+
+
 def test_nothing_is_cut_off_where_nothing_matters():
     def same(config, fidelity, context):
         return mfbo.Measurement(zlib.crc32(str(config).encode()) / 2**32, cost=1.0)
