@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -111,4 +113,10 @@ class Retention:
 
 
 def _size(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    """Bytes in it; a trial in flight may be writing, renaming and deleting there meanwhile."""
+    total = 0
+    for home, _, names in os.walk(folder):  # unlike `Path.rglob`, it passes over what is gone
+        for name in names:
+            with suppress(FileNotFoundError):
+                total += Path(home, name).lstat().st_size
+    return total

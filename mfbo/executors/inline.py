@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from multiprocessing.util import get_temp_dir
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -153,6 +154,7 @@ class InlineExecutor:
         """Let processes that trials start import the task's file, and end with them."""
         if adopt_orphans():
             self._home.callback(adopt_orphans, 0)
+        get_temp_dir()  # that of multiprocessing outlives this executor, so it must not lie in a folder of its own
         self._folder = Path(self._home.enter_context(TemporaryDirectory(prefix="mfbo-trials-")))
         if (file := user_file(self._task.source)) is not None:
             path = list(sys.path)

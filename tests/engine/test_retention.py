@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from mfbo.checkpoint import Checkpoints
@@ -191,3 +193,19 @@ def test_a_run_that_goes_on_clears_what_was_useless_before(checkpoints):
     assert kept(checkpoints) == {"a", "b", "c"}
     retention.after(result("c", 1), run.results[0])
     assert kept(checkpoints) == {"a", "c"}
+
+
+def test_a_file_that_a_trial_renames_while_sizes_are_measured_ends_no_run(tmp_path, monkeypatch):
+    from mfbo.engine import retention
+
+    for name in ("gone", "kept"):
+        (tmp_path / name).write_bytes(b"12345")
+    lstat = Path.lstat
+
+    def late(path):
+        if path.name == "gone":
+            path.unlink(missing_ok=True)
+        return lstat(path)
+
+    monkeypatch.setattr(Path, "lstat", late)
+    assert retention._size(tmp_path) == 5
