@@ -159,6 +159,6 @@ def _settings(settings: Settings | None, values: dict[str, Any]) -> Settings:
 
 def _succeeded(result: TuneResult) -> TuneResult:
     if result.best is None and result.trials:
-        error = next((entry.outcome.error for entry in result.ledger.results if entry.outcome.error), "")
-        raise NoTrialSucceeded(f"no trial of {result.trials} succeeded; the first error:\n{error}", result)
+        text = f"no trial of {result.trials} succeeded; the first error:\n{result.first_error}"
+        raise NoTrialSucceeded(text, result)
     return result

@@ -167,10 +167,10 @@ def _finish(result: TuneResult, *, as_json: bool) -> None:
         click.echo(f"mfbo: interrupted; continue with: mfbo resume {folder}", err=True)
         sys.exit(options.INTERRUPTED)
     if result.status == "failed" or (result.best is None and result.trials):
-        error = next(entry.outcome.error for entry in result.ledger.results if entry.outcome.error)
         from mfbo.display.text import clean_lines
 
-        click.echo(f"mfbo: no trial of {result.trials} succeeded; the first error:\n{clean_lines(error)}", err=True)
+        error = clean_lines(result.first_error)
+        click.echo(f"mfbo: no trial of {result.trials} succeeded; the first error:\n{error}", err=True)
         sys.exit(FAILED)
 
 

@@ -67,6 +67,11 @@ class TuneResult:
     run: Path | None
     ledger: Run
 
+    @property
+    def first_error(self) -> str:
+        """What the first trial that failed said; empty where none did."""
+        return next((entry.outcome.error for entry in self.ledger.results if entry.outcome.error), "")
+
     def __repr__(self) -> str:
         best = f"best={self.best.loss:.4g} at {self.best.fidelity}" if self.best else "no result"
         spent = f"cost={self.cost:.4g}{self.unit}"

@@ -94,10 +94,7 @@ def tune(
         MfboError: a mistake that a person can mend; nothing was written.
     """
     settings, observer = settings or Settings(), observer or Observer()
-    observer.stage(f"loading {task if isinstance(task, str) else task.name}")
-    task = (load(task) if isinstance(task, str) else task).with_space(settings.space)
-    _say_whose(task.source, observer.note)
-    search = Search.of(search, **asked)
+    task, search = _loaded(task, settings, observer), Search.of(search, **asked)
     limits, settings = _limits(max_cost, max_trials, max_wall, settings)
     usual = planner.rungs(task, search)
     search = for_task(search, task, observer.note)
@@ -105,10 +102,7 @@ def tune(
         raise BadValue("a warm start has losses only, and there are several objectives; leave out one of the two")
     build(search, task, usual)
     preflight.affordable(limits, task, usual, search.optimizer)
-    observer.stage(f"preparing the data of {task.name}")
-    _prepare(task, settings)
-    if seconds := planner.probe_seconds(task, limits, settings):
-        observer.stage("measuring what a trial costs here", seconds)
+    _prepare(task, settings, observer)
     folder = Path(out) if out is not None else None
     new = folder is not None and not folder.exists()
     with announced(folder, command):
@@ -120,6 +114,7 @@ def tune(
                 settings=settings,
                 interrupted=interrupt,
                 note=observer.note,
+                stage=observer.stage,
                 like=like,
             )
         observer.planned(planned, settings.price)
@@ -176,18 +171,12 @@ def plan(
         MfboError: as `tune`.
     """
     settings, observer = settings or Settings(), observer or Observer()
-    observer.stage(f"loading {task if isinstance(task, str) else task.name}")
-    task = (load(task) if isinstance(task, str) else task).with_space(settings.space)
-    _say_whose(task.source, observer.note)
-    search = Search.of(search, **asked)
+    task, search = _loaded(task, settings, observer), Search.of(search, **asked)
     limits, settings = _limits(max_cost, None, max_wall, settings)
     usual = planner.rungs(task, search)
     search = for_task(search, task, observer.note)
     preflight.affordable(limits, task, usual, search.optimizer)
-    observer.stage(f"preparing the data of {task.name}")
-    _prepare(task, settings)
-    if seconds := planner.probe_seconds(task, limits, settings):
-        observer.stage("measuring what a trial costs here", seconds)
+    _prepare(task, settings, observer)
     with Interrupt() as interrupt:
         found, _ = planner.plan(
             task,
@@ -196,6 +185,7 @@ def plan(
             settings=settings,
             interrupted=interrupt,
             note=observer.note,
+            stage=observer.stage,
         )
     return None if interrupt() else found
 
@@ -258,7 +248,7 @@ def resume(
         preflight.same_unit(known.limits, limits)
         chosen = begun(task, known)
         rebuild(chosen, known)
-        _prepare(task, settings)
+        _prepare(task, settings, observer)
         if changes:
             planned = header.plan is not None and header.plan.lowered and header.search.max_fidelity == 1.0
             if planned and "max_cost" in changes:
@@ -367,8 +357,17 @@ def for_task(search: Search, task: Task, note: Callable[[str], None] = lambda te
     return replace(search, path=search.path or task.fidelity.default_path, prior=prior)
 
 
-def _prepare(task: Task, settings: Settings) -> None:
+def _loaded(task: Task | str, settings: Settings, observer: Observer) -> Task:
+    """The task that was named, with the space of `settings`; says whose code it runs."""
+    observer.stage(f"loading {task if isinstance(task, str) else task.name}")
+    found = (load(task) if isinstance(task, str) else task).with_space(settings.space)
+    _say_whose(found.source, observer.note)
+    return found
+
+
+def _prepare(task: Task, settings: Settings, observer: Observer) -> None:
     """Make sure that trials can be run."""
+    observer.stage(f"preparing the data of {task.name}")
     if task.prepare:
         task.prepare(settings.options)
     preflight.device(settings)

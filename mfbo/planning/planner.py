@@ -63,6 +63,7 @@ def plan(
     settings: Settings,
     interrupted: Callable[[], bool] = lambda: False,
     note: Callable[[str], None] = lambda text: None,
+    stage: Callable[[str, float], None] = lambda what, seconds: None,
     like: Plan | None = None,
 ) -> tuple[Plan, list[Rung]]:
     """What the limits buy, and the rungs to run.
@@ -77,6 +78,7 @@ def plan(
         settings: how trials are run.
         interrupted: whether the user asked to stop.
         note: is told what the user should know.
+        stage: is told that a probe begins, and how many seconds of training it may take.
         like: a plan whose probes and top rung are to be taken, and charged, instead of new ones.
 
     Raises:
@@ -106,6 +108,7 @@ def plan(
     else:
         lowest = next(iter(ladder(task.fidelity, bounds, search.max_fidelity)), usual[0])
         data = bounds.data or task.fidelity.data_range[0], lowest.data
+        stage("measuring what a trial costs here", seconds)
         found = probe(
             task,
             settings,
@@ -136,13 +139,6 @@ def _own(rungs: list[Rung], task: Task, bounds: Bounds) -> list[Rung]:
 def _then(search: Search) -> str:
     """What a run does of whose costs nothing is known."""
     return "; it begins with the cheapest trials, and goes higher as their cost is known" if grows(search) else ""
-
-
-def probe_seconds(task: Task, limits: Limits, settings: Settings) -> float | None:
-    """How long the probe of a run may take; None where costs are known or nothing is measured."""
-    budget = budget_of(limits, settings)
-    seconds = min(MOST, SHARE * budget.amount)
-    return None if budget.unit == "x" or task.simulated or math.isinf(budget.amount) or seconds < LEAST else seconds
 
 
 def budget_of(limits: Limits, settings: Settings) -> Budget:

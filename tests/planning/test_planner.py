@@ -420,3 +420,18 @@ def test_the_command_prints_the_plan_and_json():
     assert json.loads(as_json.output)["steps"][-1]["rung"]["epochs"] == 100
     refused = CliRunner().invoke(main, ["plan", "hartmann6", "--max-cost", "20x", "--min-fidelity", "0.9"])
     assert refused.exit_code == 2
+
+
+def test_a_measurement_is_announced_where_there_is_one(monkeypatch):
+    monkeypatch.setattr(planner, "probe", lambda *given, **facts: planner.Probed())
+    said = []
+    for limit, expected in (("1h", [("measuring what a trial costs here", planner.MOST)]), ("20x", [])):
+        said.clear()
+        planner.plan(
+            clocked(),
+            Search(optimizer="asha"),
+            limits=Limits.of(limit),
+            settings=HERE,
+            stage=lambda what, seconds: said.append((what, seconds)),
+        )
+        assert said == expected
