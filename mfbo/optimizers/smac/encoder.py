@@ -33,6 +33,7 @@ class _Encoded:
     version: int = 0
     ids: list[int] = field(default_factory=list)
     levels: list[int] = field(default_factory=list)
+    own: list[bool] = field(default_factory=list)  # whether it is a trial of this run
     rows: list[Floats] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)  # NaN for a failure
     rates: list[float] = field(default_factory=list)  # seconds a full evaluation; NaN where that is not known
@@ -86,6 +87,7 @@ class CurveEncoder(AbstractRunHistoryEncoder):
             config, value, loss = history.get_config(key.config_id), history[key], history.loss(key)
             found.ids.append(key.config_id)
             found.levels.append(self._level_of[key.budget])
+            found.own.append(not key.seed)  # see `ResultHistory.external_seed`
             found.rows.append(config.get_array())
             found.losses.append(math.nan if loss is None else loss)
             found.rates.append(math.nan)
@@ -104,6 +106,11 @@ class CurveEncoder(AbstractRunHistoryEncoder):
     def count(self, level: int) -> int:
         """How many results there are from that level on up."""
         return sum(at >= level for at in self._results.levels)
+
+    def own_count(self, level: int) -> int:
+        """How many trials of this run ended at that level; results of an earlier run are none."""
+        found = self._results
+        return sum(own and at == level for own, at in zip(found.own, found.levels, strict=True))
 
     def seconds(self) -> list[float]:
         """What the run's own trials cost on a real clock, in the order of their ends."""

@@ -219,6 +219,8 @@ class CurveSelector(ConfigSelector):
     def first_level(self, config: Configuration, eta: int) -> int:
         """Where the configuration drawn last begins: a suggestion at the first rung whose promotion is not foreseen.
 
+        A rung at which fewer than `eta` trials of this run have ended is never skipped.
+
         Args:
             config: the configuration.
             eta: one of so many is promoted.
@@ -232,7 +234,8 @@ class CurveSelector(ConfigSelector):
         row = config.get_array()[None]
         for level in levels[:-1]:
             losses = y[x[:, -1] == encoder.lack[level]]
-            if len(losses) < eta:
+            # what an earlier run found is no reason to spend a small budget on one full trial before this run has any
+            if min(len(losses), encoder.own_count(level)) < eta:
                 return level
             mean, variance = self._model.predict(encoder.at(row, level))
             needed = float(np.quantile(losses, 1 / eta))
