@@ -109,12 +109,15 @@ def wanders(context: mfbo.Context) -> object:
     return 0.9
 
 
+_children: list[subprocess.Popen[bytes]] = []  # kept, as Python warns of one that is forgotten while it runs
+
+
 def leaves_children(context: mfbo.Context) -> object:
     """Three that go on: of its own group, of a session of their own, and a daemon without parent."""
     words = [sys.executable, "-S", "-c", "import time; time.sleep(600)"]
-    subprocess.Popen(words)
-    subprocess.Popen(words, start_new_session=True)
-    subprocess.Popen(["sh", "-c", "sleep 600 & "], start_new_session=True)
+    _children.append(subprocess.Popen(words))
+    _children.append(subprocess.Popen(words, start_new_session=True))
+    _children.append(subprocess.Popen(["sh", "-c", "sleep 600 & "], start_new_session=True))
     tempfile.mkdtemp(prefix="mfbo-left-")
     return 0.9
 

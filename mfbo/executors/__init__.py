@@ -22,12 +22,17 @@ class Allowance:
     wall: float
 
 
+FORCE = 0.1  # seconds from the decision to end a trial by force until it is ended and charged no more
+
+
 def patience(grace: float, trials: int) -> float:
     """Seconds that each of so many trials has to report, where `grace` is what they may use together beyond a limit.
 
-    A tenth is kept back, as force needs a moment to act; and nobody waits longer than 10 s.
+    A tenth is kept back, and `FORCE` seconds of each trial where that is not more than half of its share; and nobody
+    waits longer than 10 s.
     """
-    return min(0.9 * grace / trials, 10.0)
+    share = grace / trials
+    return min(max(0.5 * share, min(0.9 * share, share - FORCE)), 10.0)
 
 
 class Executor(Protocol):
