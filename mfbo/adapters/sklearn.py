@@ -2,15 +2,15 @@
 
 What makes an evaluation cheaper is, beside a part of the training data:
 
-- ``partial_fit``, where the estimator has it: an epoch is one call, in an order that the seed gives. A promoted
-  configuration goes on from its checkpoint.
+- ``partial_fit``, where every estimator of the space can be trained by it: an epoch is one call, in an order that the
+  seed gives. A promoted configuration goes on from its checkpoint. With ``early_stopping=True`` or
+  ``class_weight="balanced"`` the estimators of scikit-learn cannot, and are fitted whole.
 - `size`, where it is given: a parameter such as ``n_estimators`` stands for the epochs. Ensembles grow with
   ``warm_start``, so that partial results are seen.
 """
 
 from __future__ import annotations
 
-import inspect
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,9 +23,10 @@ from sklearn.base import clone, is_classifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import get_scorer, get_scorer_names
 
-from mfbo.adapters import sklearn_state
+from mfbo.adapters import sklearn_data, sklearn_state
+from mfbo.adapters.sklearn_epochs import all_gradual, classes_of, partial_fit, rows_of_table
 from mfbo.data.splits import LEAST, Indices, nested_subset, stratified_split
-from mfbo.errors import BadData, BadTask, UnknownName
+from mfbo.errors import BadTask, UnknownName
 from mfbo.fidelity import Fidelity
 from mfbo.task import Task
 from mfbo.trial import Config, Measurement, Rung
@@ -64,10 +65,11 @@ def sklearn_task(
             configuration to an estimator.
         space: the hyperparameters.
         x: (n, ...) array, sparse matrix or data frame.
-        y: (n,), classes or numbers.
+        y: (n,) or (n, 1), classes or numbers; (n, outputs) for an estimator that predicts several.
         size: the parameter that an evaluation is cut down by, such as ``n_estimators``.
         fidelity: ranges; by default 1 to 27 epochs of ``partial_fit``, or a 27th of `size` to what the estimator has,
-            and a tenth of the training data to all of it, or as much as gives a class 20 samples (`splits.LEAST`).
+            where one of them can be; and a tenth of the training data to all of it, or as much as gives a class 20
+            samples (`splits.LEAST`).
         scoring: one of scikit-learn's scorers; by default accuracy or R². The loss is 1 - score, and -score for those
             that are negative losses (``neg_...``).
         validation: of what the test split leaves, the part that measures; stratified, told apart by the run's seed.
@@ -75,41 +77,73 @@ def sklearn_task(
 
     Raises:
         BadTask: what is given does not fit together.
-        BadData: `x` and `y` have different lengths, or none.
+        BadData: `x` and `y` have different lengths, or are what no trial could be fitted to.
+        BadValue: a scorer that cannot score `y`, or a part that is none.
         UnknownName: no such parameter or scorer.
     """
-    x, y = x if hasattr(x, "shape") else np.asarray(x), np.asarray(y)
-    if x.shape[0] != len(y) or len(y) == 0:
-        raise BadData(f"x has {x.shape[0]} rows, y has {len(y)}; give one y for each row of x")
+    x, y = sklearn_data.rows_of(x), sklearn_data.labels_of(y)
     if scoring is not None and scoring not in get_scorer_names():
         raise UnknownName("scoring", scoring, get_scorer_names())
-    first = dict(space.get_default_configuration())
-    prototype = _new(estimator, {} if hasattr(estimator, "get_params") else first)
+    prototype = _prototype(estimator, space)
     parameters = prototype.get_params()
     for key in (*(space if hasattr(estimator, "get_params") else ()), *([size] if size else [])):
         if key not in parameters:
             raise UnknownName(f"parameter of {type(prototype).__name__}", key, parameters)
     if size is not None and size in space:
         raise BadTask(f"size {size!r} is a hyperparameter of the space too; take it out, as it stands for the epochs")
-    training = _Training(estimator, x, y, size, scoring, validation, test, is_classifier(prototype))
+    classes = is_classifier(prototype)
+    made = not hasattr(estimator, "get_params")
+    sklearn_data.check(x, y, prototype, classes=classes, made=made)
+    sklearn_data.check_scoring(scoring, y, classes=classes)
+    gradual = size is None and all_gradual(lambda config: _new(estimator, config), space, x, y)
+    if fidelity is not None and size is None:
+        _check_epochs(fidelity, type(prototype).__name__, gradual=gradual)
+        gradual = fidelity.epoch_range[1] > 1  # else an epoch is a whole fit
+    training = _Training(estimator, x, y, size, scoring, validation, test, classes, gradual)
+    sklearn_data.check_parts(training.labels, test, validation)
     return Task(
         name=name,
         space=space,
         train=training.train,
         validate=training.validate if test else None,
-        fidelity=fidelity or _fidelity(prototype, size, training.lowest),
+        fidelity=fidelity or _fidelity(prototype, size, training.lowest, gradual=gradual),
         description=f"{type(prototype).__name__} on {len(y)} samples",
     )
 
 
-def _fidelity(prototype: Any, size: str | None, lowest: float) -> Fidelity:
+def _fidelity(prototype: Any, size: str | None, lowest: float, *, gradual: bool) -> Fidelity:
     data = (lowest, 1.0)
     if size is not None:
         full = prototype.get_params()[size]
         if isinstance(full, bool) or not isinstance(full, int) or full < 1:
             raise BadTask(f"size {size!r} is {full!r} by default; give fidelity=mfbo.Fidelity(epochs=(lowest, full))")
         return Fidelity(epochs=(max(1, full // EPOCHS[1]), full), data=data)
-    return Fidelity(epochs=EPOCHS, data=data) if hasattr(prototype, "partial_fit") else Fidelity(data=data)
+    return Fidelity(epochs=EPOCHS, data=data) if gradual else Fidelity(data=data)
+
+
+def _check_epochs(fidelity: Fidelity, name: str, *, gradual: bool) -> None:
+    """Refuse epochs of estimators that have none: every level would cost the same."""
+    if fidelity.epoch_range[1] > 1 and not gradual:
+        raise BadTask(
+            f"fidelity has {fidelity.epoch_range[1]} epochs, but {name} cannot be trained epoch by epoch with every "
+            "setting of this space; give size=, such as 'n_estimators', or fidelity=mfbo.Fidelity(data=(0.1, 1))"
+        )
+
+
+def _prototype(estimator: Any, space: ConfigurationSpace) -> Any:
+    """An estimator of the space's defaults."""
+    if isinstance(estimator, type):
+        raise BadTask(f"estimator is the class {estimator.__name__}; give one of it: {estimator.__name__}()")
+    if hasattr(estimator, "get_params"):
+        return clone(estimator)
+    if not callable(estimator):
+        raise BadTask(f"estimator is {estimator!r:.60}; give an estimator, or a function from a configuration to one")
+    made = estimator(dict(space.get_default_configuration()))
+    if not hasattr(made, "get_params") or isinstance(made, type):
+        raise BadTask(
+            f"the function for the estimator returned {made!r:.60}; return an estimator of scikit-learn's form"
+        )
+    return made
 
 
 def _new(estimator: Any, config: Config) -> Any:
@@ -128,6 +162,7 @@ class _Training:
     validation: float
     test: float
     classes: bool
+    gradual: bool
 
     def train(self, config: Config, rung: Rung, context: Context) -> Measurement:
         """Fit to the training part, measure on the validation part."""
@@ -140,25 +175,25 @@ class _Training:
         return self._fit(config, rung, context, np.sort(np.concatenate([learn, also])), judge)
 
     @property
-    def _labels(self) -> Any:
-        """What splits are stratified by: the classes; numbers are all of one kind."""
-        return self.y if self.classes else np.zeros(len(self.y), dtype=int)
+    def labels(self) -> Any:
+        """What splits are stratified by: the classes; numbers, and rows of several labels, are all of one kind."""
+        return self.y if self.classes and self.y.ndim == 1 else np.zeros(len(self.y), dtype=int)
 
     @property
     def lowest(self) -> float:
         """Part of the training data that leaves a class enough samples on average, so that none has to be filled up."""
         training = round(len(self.y) * (1 - self.test) * (1 - self.validation))
-        return min(1.0, max(LOWEST, LEAST * len(np.unique(self._labels)) / training))
+        return min(1.0, max(LOWEST, LEAST * len(np.unique(self.labels)) / training))
 
     def _split(self, seed: int) -> tuple[Indices, Indices, Indices]:
         rest, test = np.arange(len(self.y)), np.arange(0)
         if self.test:
-            rest, test = stratified_split(self._labels, self.test, _TEST_SEED)
-        kept, held = stratified_split(self._labels[rest], self.validation, seed)
+            rest, test = stratified_split(self.labels, self.test, _TEST_SEED)
+        kept, held = stratified_split(self.labels[rest], self.validation, seed)
         return rest[kept], rest[held], test
 
     def _fit(self, config: Config, rung: Rung, context: Context, learn: Indices, judge: Indices) -> Measurement:
-        rows = learn[nested_subset(self._labels[learn], rung.data, context.seed)]
+        rows = learn[nested_subset(self.labels[learn], rung.data, context.seed)]
         model = _new(self.estimator, config)
         seeds = [name for name in model.get_params() if name.rpartition("__")[2] == "random_state"]
         model.set_params(**dict.fromkeys(seeds, context.seed))
@@ -166,10 +201,10 @@ class _Training:
             warnings.simplefilter("ignore", ConvergenceWarning)
             if self.size is not None:
                 found = self._grow(model, rung, context, rows, judge)
-            elif hasattr(model, "partial_fit"):
+            elif self.gradual:
                 found = self._pass_by_pass(model, rung, context, rows, judge)
             else:
-                found = self._measure(model.fit(_rows(self.x, rows), self.y[rows]), context, judge)
+                found = self._measure(model.fit(rows_of_table(self.x, rows), self.y[rows]), context, judge)
         return found
 
     def _grow(self, model: Any, rung: Rung, context: Context, rows: Indices, judge: Indices) -> Measurement:
@@ -181,7 +216,7 @@ class _Training:
             while steps[0] >= STEP:
                 steps.insert(0, steps[0] // STEP)
         for step in steps:
-            model.set_params(**{self.size: step}).fit(_rows(self.x, rows), self.y[rows])
+            model.set_params(**{self.size: step}).fit(rows_of_table(self.x, rows), self.y[rows])
             found = self._measure(model, context, judge)
             context.report(found.loss, epoch=step)
         return found
@@ -204,9 +239,7 @@ class _Training:
 
     def _pass(self, model: Any, rows: Indices, seed: int, epoch: int) -> None:
         order = rows[np.random.default_rng([seed, _ORDER, epoch]).permutation(len(rows))]
-        takes = "classes" in inspect.signature(model.partial_fit).parameters
-        more = {"classes": np.unique(self.y)} if takes else {}
-        model.partial_fit(_rows(self.x, order), self.y[order], **more)
+        partial_fit(model, rows_of_table(self.x, order), self.y[order], classes_of(self.y))
 
     def _restorable(self, model: Any, rows: Indices, judge: Indices) -> bool:
         """Whether a checkpoint brings this kind of model back: one that holds what is no data would start anew."""
@@ -215,19 +248,15 @@ class _Training:
         with TemporaryDirectory(prefix="mfbo-sklearn-") as folder:
             sklearn_state.save(model, Path(folder) / FILE)
             sklearn_state.load(again, Path(folder) / FILE)
-        there, here = (one.predict(_rows(self.x, judge)) for one in (model, again))
+        there, here = (one.predict(rows_of_table(self.x, judge)) for one in (model, again))
         return bool(np.array_equal(there, here))
 
     def _measure(self, model: Any, context: Context, judge: Indices) -> Measurement:
         with context.evaluating():
-            x, y = _rows(self.x, judge), self.y[judge]
+            x, y = rows_of_table(self.x, judge), self.y[judge]
             score = float(model.score(x, y) if self.scoring is None else get_scorer(self.scoring)(model, x, y))
         name = self.scoring or ("accuracy" if self.classes else "r2")
         return Measurement(-score if name.startswith("neg_") else 1 - score, {name: score})
-
-
-def _rows(x: Any, rows: Indices) -> Any:
-    return x.iloc[rows] if hasattr(x, "iloc") else x[rows]
 
 
 def _warm_start(model: Any, size: str) -> str | None:
