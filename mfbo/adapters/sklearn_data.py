@@ -145,9 +145,8 @@ def check_scoring(scoring: str | None, y: NDArray[Any], *, classes: bool) -> Non
 
 def _check_labels(y: NDArray[Any], name: str, *, classes: bool) -> None:
     if not classes and y.dtype.kind not in "biuf":
-        raise BadData(
-            f"y has values such as {y.ravel().tolist()[0]!r:.40}, and {name} predicts numbers; give numbers, or a classifier"
-        )
+        first = y.ravel().tolist()[0]
+        raise BadData(f"y has values such as {first!r:.40}, and {name} predicts numbers; give numbers, or a classifier")
     if y.dtype.kind == "f" and not np.isfinite(y).all():
         raise BadData(f"y is infinite in row {int(np.argwhere(~np.isfinite(y))[0][0])}; give finite numbers")
     if classes and y.dtype.kind == "f" and (parts := y[y != np.rint(y)]).size:
@@ -176,9 +175,9 @@ def _of_one_kind(y: NDArray[Any]) -> NDArray[Any]:
 def _missing(y: NDArray[Any]) -> NDArray[np.bool_]:
     """Where a value is missing: NaN, None, pandas' NA, no time."""
     if y.dtype.kind in "fc":
-        return np.isnan(y)
+        return np.asarray(np.isnan(y))
     if y.dtype.kind in "mM":
-        return np.isnat(y)
+        return np.asarray(np.isnat(y))
     if y.dtype.kind != "O":
         return np.zeros(y.shape, dtype=bool)
     return np.array([_is_gap(value) for value in y.flat], dtype=bool).reshape(y.shape)
