@@ -18,7 +18,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from mfbo.executors.evaluate import Setting, evaluate
+from mfbo.executors.evaluate import TrialSetup, evaluate
 from mfbo.ledger.environment import hardware, versions
 from mfbo.tasks.registry import load
 from mfbo.trial import Config, Rung, Trial
@@ -42,7 +42,9 @@ def main() -> None:
     assert task.prepare is not None
     assert task.validate is not None
     task.prepare(options)
-    outcome = evaluate(replace(task, train=task.validate), Trial(0, CONFIG, Rung(1)), Setting(seed=0, options=options))
+    outcome = evaluate(
+        replace(task, train=task.validate), Trial(0, CONFIG, Rung(1)), TrialSetup(seed=0, options=options)
+    )
     print(outcome.status, outcome.error or "", json.dumps(dict(outcome.metrics)))
     print(f"training {outcome.train:.0f} s, test {outcome.evaluation:.0f} s; {hardware()}; {versions()}")
 

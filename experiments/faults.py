@@ -201,11 +201,11 @@ class Watch(Observer):
         self.seconds = 0.0
         self._began: float | None = None
 
-    def asked(self, trial: Trial) -> None:
+    def on_trial(self, trial: Trial) -> None:
         """From here, the first time."""
         self._began = self._began or time.monotonic()
 
-    def ended(self, status: str) -> None:
+    def on_end(self, status: str) -> None:
         """To here."""
         self.seconds = time.monotonic() - (self._began or time.monotonic())
 

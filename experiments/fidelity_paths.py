@@ -31,7 +31,7 @@ from itertools import islice
 import numpy as np
 from scipy import stats
 
-from mfbo.executors.evaluate import Setting, evaluate
+from mfbo.executors.evaluate import TrialSetup, evaluate
 from mfbo.fidelity import PATHS
 from mfbo.ledger.environment import hardware, versions
 from mfbo.optimizers.sampling import random_configs
@@ -47,7 +47,7 @@ def main() -> None:
     configs = list(islice(random_configs(task.space, 0), CONFIGS))
 
     def at(rung: Rung) -> tuple[list[float], float]:
-        outcomes = [evaluate(task, Trial(i, config, rung), Setting(seed=0)) for i, config in enumerate(configs)]
+        outcomes = [evaluate(task, Trial(i, config, rung), TrialSetup(seed=0)) for i, config in enumerate(configs)]
         losses = [math.inf if outcome.loss is None else outcome.loss for outcome in outcomes]
         return losses, float(np.mean([outcome.cost for outcome in outcomes]))
 

@@ -55,7 +55,7 @@ RUNS: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("imdb", "5m", {}),
     ("agnews", "5m", {}),
 )
-LEAST = 0.02  # seconds; what takes less is not worth a forecast
+MIN_COST = 0.02  # seconds; what takes less is not worth a forecast
 
 
 def foretold(run: Run, task: Task, *, learn: bool = True) -> dict[str, list[tuple[float, float]]]:
@@ -71,7 +71,7 @@ def foretold(run: Run, task: Task, *, learn: bool = True) -> dict[str, list[tupl
         model.probed(run.header.plan.probes, [run.header.rungs[0], task.fidelity.full])
     for result in run.results:
         outcome, config = result.outcome, result.trial.config
-        if outcome.status == "ok" and model.known and outcome.cost > LEAST:
+        if outcome.status == "ok" and model.known and outcome.cost > MIN_COST:
             guess = model.seconds(outcome.rung, outcome.start_epoch, config)
             found[str(outcome.rung)].append((guess, outcome.cost))
         if learn:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from mfbo.executors.evaluate import Setting, evaluate
+from mfbo.executors.evaluate import TrialSetup, evaluate
 from mfbo.ledger.environment import hardware, versions
 from mfbo.tasks.registry import load
 from mfbo.trial import Config, Trial
@@ -27,7 +27,7 @@ def main() -> None:
     task = load("imdb")
     if task.prepare:
         task.prepare({})
-    outcome = evaluate(replace(task, train=task.validate), Trial(0, CONFIG, task.fidelity.full), Setting(seed=0))
+    outcome = evaluate(replace(task, train=task.validate), Trial(0, CONFIG, task.fidelity.full), TrialSetup(seed=0))
     print(outcome.status, outcome.error or "", json.dumps(dict(outcome.metrics)))
     print(f"training {outcome.train:.0f} s, test {outcome.evaluation:.0f} s; {hardware()}; {versions()}")
 

@@ -58,7 +58,7 @@ class Charged(Observer):
 
     cost = 0.0
 
-    def told(self, result: object, best: object) -> None:
+    def on_result(self, result: object, best: object) -> None:
         """The sum of all charges so far."""
         self.cost = result.spent  # type: ignore[attr-defined]
 

@@ -21,7 +21,7 @@ import numpy as np
 from record_design import Plan, Row
 
 from mfbo.checkpoint import Checkpoints
-from mfbo.executors.evaluate import Setting, evaluate
+from mfbo.executors.evaluate import TrialSetup, evaluate
 from mfbo.task import Task
 from mfbo.trial import Rung, Trial
 
@@ -138,8 +138,8 @@ def record(task: Task, plan: Plan, row: Row, device: str, options: Mapping[str, 
     with watching(task.name) as watch:
         for data in plan.data:
             with tempfile.TemporaryDirectory() as scratch:
-                setting = Setting(row.seed, device, options, Checkpoints(Path(scratch)))
-                found, status = _rungs(task, plan, row, data=data, setting=setting, watch=watch)
+                setup = TrialSetup(row.seed, device, options, Checkpoints(Path(scratch)))
+                found, status = _rungs(task, plan, row, data=data, setup=setup, watch=watch)
                 measured += found
                 if data == 1 and status == "ok":
                     test = _test(task.name, plan, row, Path(scratch))
@@ -156,14 +156,14 @@ def record(task: Task, plan: Plan, row: Row, device: str, options: Mapping[str, 
 
 
 def _rungs(
-    task: Task, plan: Plan, row: Row, *, data: float, setting: Setting, watch: Watch
+    task: Task, plan: Plan, row: Row, *, data: float, setup: TrialSetup, watch: Watch
 ) -> tuple[list[Measured], str]:
     """All measurements at a data fraction until the training diverges, and how it ended."""
     found: list[Measured] = []
     for number, end in enumerate(plan.ends):
         watch.begin()
         trial = Trial(number, row.config | plan.fixed, Rung(end, data, task.fidelity.work(end, data)))
-        outcome = evaluate(task, trial, setting)
+        outcome = evaluate(task, trial, setup)
         if outcome.status not in ("ok", "diverged"):
             raise RuntimeError(outcome.error or outcome.status)
         epochs = [report.epoch for report in outcome.reports]

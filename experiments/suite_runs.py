@@ -14,7 +14,7 @@ from suite_families import task_of
 from mfbo.cost.meter import Meter
 from mfbo.engine.loop import Loop
 from mfbo.evidence.curves import anytime, improvements
-from mfbo.executors.evaluate import Setting
+from mfbo.executors.evaluate import TrialSetup
 from mfbo.executors.inline import InlineExecutor
 from mfbo.ledger.journal import Ledger
 from mfbo.ledger.observer import Observer
@@ -54,7 +54,7 @@ def run(name: str, task: Task, seed: int, cost: float, workers: int = 1) -> Run:
         optimum=task.optimum,
     )
     meter = Meter(task, limits)
-    executor = InlineExecutor(task, Setting(seed), slots=workers, virtual=True)
+    executor = InlineExecutor(task, TrialSetup(seed), slots=workers, virtual=True)
     with Ledger.create(header, None) as ledger:
         loop = Loop(
             task=task,

@@ -24,7 +24,7 @@ from agnews_minilm import model_folder
 
 from mfbo.checkpoint import Checkpoints
 from mfbo.executors import Allowance
-from mfbo.executors.evaluate import Setting
+from mfbo.executors.evaluate import TrialSetup
 from mfbo.executors.local import LocalExecutor
 from mfbo.ledger.environment import hardware, versions
 from mfbo.optimizers.sampling import random_configs
@@ -45,7 +45,7 @@ def sizes(name: str, trials: int) -> list[float]:
     found = []
     with tempfile.TemporaryDirectory() as scratch:
         checkpoints = Checkpoints(Path(scratch))
-        executor = LocalExecutor(task, Setting(0, "cpu", options, checkpoints), slots=1, grace=10.0)
+        executor = LocalExecutor(task, TrialSetup(0, "cpu", options, checkpoints), slots=1, grace=10.0)
         try:
             for number in range(trials):
                 trial = Trial(number, next(configs), Rung(1))

@@ -37,7 +37,7 @@ class Context:
         start_epoch: int = 0,
         checkpoints: Checkpoints | None = None,
         stop: Callable[[float], str | None] | None = None,
-        heard: Callable[[Report], None] | None = None,
+        on_report: Callable[[Report], None] | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.seed = seed
@@ -52,7 +52,7 @@ class Context:
         self._key = key
         self._checkpoints = checkpoints
         self._stop = stop
-        self._heard = heard
+        self._on_report = on_report
         self._seconds = clock  # which stands still while the process does
         self._began = clock()
         self._clock = Clock()
@@ -90,8 +90,8 @@ class Context:
             raise TrialStopped(self.stop_reason)
         spent = self.elapsed if cost is None else float(cost)
         self.reports.append(Report(done, float(loss), spent))
-        if self._heard:
-            self._heard(self.reports[-1])
+        if self._on_report:
+            self._on_report(self.reports[-1])
         self.poll(done)
 
     def poll(self, epochs: float | None = None, *, evaluated: float | None = None) -> None:

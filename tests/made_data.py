@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from mfbo.executors.evaluate import Setting, evaluate
+from mfbo.executors.evaluate import TrialSetup, evaluate
 from mfbo.trial import Trial
 
 NEWS = ("war treaty vote border", "match goal team coach", "shares profit market bank", "chip robot orbit gene")
@@ -94,8 +94,8 @@ def run(task, config, rung, options, checkpoints=None, *, final=False, seed=0, s
     from dataclasses import replace
 
     task = replace(task, train=task.validate) if final else task
-    setting = Setting(seed=seed, device="cpu", options=options, checkpoints=checkpoints)
-    return evaluate(task, Trial(0, dict(config), rung), setting, stop)
+    setup = TrialSetup(seed=seed, device="cpu", options=options, checkpoints=checkpoints)
+    return evaluate(task, Trial(0, dict(config), rung), setup, stop)
 
 
 def default(space) -> dict:

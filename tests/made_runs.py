@@ -48,7 +48,7 @@ def made_run(*results, folder: Path | None = None, ended: str | None = "budget",
             trial = Trial(number, config, fidelity)
             ledger.ask(trial)
             outcome = Outcome(status, loss, fidelity, train=cost)
-            ledger.result(trial, outcome, thinking=0.0, charge=cost, wall=0.0)
+            ledger.result(trial, outcome, overhead=0.0, charge=cost, wall=0.0)
         if ended:
             ledger.end(ended)
     return ledger.run

@@ -106,7 +106,7 @@ def test_a_stop_is_no_error_that_a_train_function_would_catch():
 
 def test_reports_are_passed_on_before_the_trial_ends():
     heard = []
-    context = Context(heard=heard.append, stop=lambda seconds: "time")
+    context = Context(on_report=heard.append, stop=lambda seconds: "time")
     with pytest.raises(TrialStopped):
         context.report(0.5, cost=1.0)
     assert heard == context.reports == [Report(1, 0.5, 1.0)]

@@ -59,7 +59,7 @@ def trials(part: Part, most: int | None = None) -> Table:
                 *(outcome.metrics.get(name) for name in metrics),
                 *((run.header.optimizer, run.header.seed) if whose else ()),
                 *(rung.epochs, rung.data, rung.work, outcome.status, result.trial.id),
-                *(outcome.cost, result.thinking, result.spent),
+                *(outcome.cost, result.overhead, result.spent),
                 *([price.amount(result.at) if price else None] if money else []),
                 *([headline(outcome.error) if outcome.error else None] if errors else []),
             ]

@@ -25,7 +25,7 @@ from sklearn.metrics import get_scorer, get_scorer_names
 
 from mfbo.adapters import sklearn_data, sklearn_state
 from mfbo.adapters.sklearn_epochs import all_gradual, classes_of, partial_fit, rows_of_table
-from mfbo.data.splits import LEAST, Indices, nested_subset, stratified_split
+from mfbo.data.splits import MIN_CLASS_SAMPLES, Indices, nested_subset, stratified_split
 from mfbo.errors import BadTask, UnknownName
 from mfbo.fidelity import Fidelity
 from mfbo.task import Task
@@ -69,7 +69,7 @@ def sklearn_task(
         size: the parameter that an evaluation is cut down by, such as ``n_estimators``.
         fidelity: ranges; by default 1 to 27 epochs of ``partial_fit``, or a 27th of `size` to what the estimator has,
             where one of them can be; and a tenth of the training data to all of it, or as much as gives a class 20
-            samples (`splits.LEAST`).
+            samples (`splits.MIN_CLASS_SAMPLES`).
         scoring: one of scikit-learn's scorers; by default accuracy or R². The loss is 1 - score, and -score for those
             that are negative losses (``neg_...``).
         validation: of what the test split leaves, the part that measures; stratified, told apart by the run's seed.
@@ -183,7 +183,7 @@ class _Training:
     def lowest(self) -> float:
         """Part of the training data that leaves a class enough samples on average, so that none has to be filled up."""
         training = round(len(self.y) * (1 - self.test) * (1 - self.validation))
-        return min(1.0, max(LOWEST, LEAST * len(np.unique(self.labels)) / training))
+        return min(1.0, max(LOWEST, MIN_CLASS_SAMPLES * len(np.unique(self.labels)) / training))
 
     def _split(self, seed: int) -> tuple[Indices, Indices, Indices]:
         rest, test = np.arange(len(self.y)), np.arange(0)

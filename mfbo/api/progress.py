@@ -61,12 +61,12 @@ class NotebookDisplay(Observer):
     def __repr__(self) -> str:
         return self._state
 
-    def stage(self, what: str, at_most: float | None = None) -> None:
+    def on_stage(self, what: str, at_most: float | None = None) -> None:
         """Show what is done."""
         self._state = what + (f", for at most {at_most:.0f}s" if at_most else "")
         self._update(now=True)
 
-    def planned(self, plan: Plan, price: str | None) -> None:
+    def on_plan(self, plan: Plan, price: str | None) -> None:
         """Show the plan."""
         from mfbo.display.forecast import lines
 
@@ -74,18 +74,18 @@ class NotebookDisplay(Observer):
             self._lines += lines(plan, price)
             self._update(now=True)
 
-    def note(self, text: str) -> None:
+    def on_note(self, text: str) -> None:
         """Show a line."""
         self._lines.append(clean(text))
         self._update(now=True)
 
-    def began(self, run: Run) -> None:
+    def on_start(self, run: Run) -> None:
         """Show what is tuned."""
         self._progress = Progress(run)
         self._state = f"tuning {clean(run.header.task)} with {clean(run.header.search.optimizer)}"
         self._update(now=True)
 
-    def told(self, result: Result, best: Result | None) -> None:
+    def on_result(self, result: Result, best: Result | None) -> None:
         """Show the progress, twice a second at most."""
         self._best = best
         if self._progress:
@@ -93,7 +93,7 @@ class NotebookDisplay(Observer):
         self._say("")
         self._update(now=False)
 
-    def ended(self, status: str) -> None:
+    def on_end(self, status: str) -> None:
         """Show the end."""
         self._say(f"{status_words(status)}: ")
         self._update(now=True)

@@ -76,15 +76,15 @@ class SignOfLife(Observer):
             self._erase()
             sys.stdout, sys.stderr = self._streams
 
-    def stage(self, what: str, at_most: float | None = None) -> None:
+    def on_stage(self, what: str, at_most: float | None = None) -> None:
         """From now on the command does this; the next sign says so."""
         with self._lock:
             self._what, self._at_most, self._began = what, at_most or 0.0, self._clock()
             self._gap = min(self._gap, SILENCE)
 
-    def began(self, run: Run) -> None:
+    def on_start(self, run: Run) -> None:
         """What came before the first trial is over."""
-        self.stage("running trials")
+        self.on_stage("running trials")
 
     def _wrote(self) -> None:
         """The command is about to write something itself."""

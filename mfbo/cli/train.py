@@ -62,7 +62,7 @@ def train(
         final=final,
         settings=options.settings_of(**settings),
         out=out,
-        heard=None if quiet or as_json else on_report,
+        on_report=None if quiet or as_json else on_report,
     )
     if as_json:
         click.echo(json.dumps(found.to_dict()))

@@ -76,10 +76,10 @@ class Meter:
             self.take(result)
         self._account.spent = run.spent
 
-    def price(self, outcome: Outcome, thinking: float) -> float:
-        """What `outcome` and `thinking` seconds of the optimizer cost, in the unit."""
+    def price(self, outcome: Outcome, overhead: float) -> float:
+        """What `outcome` and `overhead` seconds of the optimizer cost, in the unit."""
         if self.unit == "s":
-            return outcome.cost + thinking
+            return outcome.cost + overhead
         if self._task.full_cost:
             return outcome.cost / self._task.full_cost
         return self.work_of(outcome)
@@ -119,23 +119,23 @@ class Meter:
         """Put aside what trial number `trial` will cost."""
         self._reserved[trial] = self.predict(rung, start_epoch, config)
 
-    def over(self, wall: float, thinking: float) -> str | None:
+    def over(self, wall: float, overhead: float) -> str | None:
         """Which limit is used up, if one is: ``budget``, ``trials`` or ``wall``.
 
         Args:
             wall: seconds that the run's clock shows.
-            thinking: seconds of the optimizer not charged yet.
+            overhead: seconds of the optimizer not charged yet.
         """
-        if self.seconds_left(thinking) <= 0 or self._account.empty:
+        if self.seconds_left(overhead) <= 0 or self._account.empty:
             return "budget"
         if self._finished + len(self._reserved) >= self._max_trials:
             return "trials"
         return "wall" if wall >= self._max_wall else None
 
-    def seconds_left(self, thinking: float) -> float:
+    def seconds_left(self, overhead: float) -> float:
         """Seconds that trials may still cost; infinite where the budget is not in time."""
         if self.unit == "s":
-            return self._account.left - thinking
+            return self._account.left - overhead
         return self._account.left * self._task.full_cost if self._task.full_cost else math.inf
 
     def wall_left(self, wall: float) -> float:

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 Floats: TypeAlias = NDArray[np.float64]
 Place: TypeAlias = "tuple[int, float, int]"
 
-MOST = 400  # observations in a fit, the newest
+MAX_OBSERVATIONS = 400  # observations in a fit, the newest
 GROWTH = 1.1  # a fit is done anew when there are so many times as many
-LEAST = 1e-6  # seconds
+MIN_COST = 1e-6  # seconds
 START_PENALTY = 1e-3  # of the start: what could be either is training
 PENALTY, RUNG_PENALTY = 0.1, 1.0  # of the hyperparameters and of the rungs in the ridge regression
 PROBE_PENALTY = 0.03  # of what all probes have in common
@@ -62,7 +62,7 @@ class Seen(NamedTuple):
     @property
     def seconds(self) -> float:
         """Both."""
-        return max(LEAST, self.training + self.evaluation)
+        return max(MIN_COST, self.training + self.evaluation)
 
 
 class CostModel:
@@ -76,7 +76,7 @@ class CostModel:
         self._task = task
         self._encoder = Encoder(task.space)
         self._probes: list[Seen] = []
-        self._trials: deque[Seen] = deque(maxlen=MOST)
+        self._trials: deque[Seen] = deque(maxlen=MAX_OBSERVATIONS)
         self._count = 0
         self._fitted = -1.0
         self._start = self._evaluation = self._training = 0.0
@@ -91,10 +91,10 @@ class CostModel:
 
     def probed(self, probes: Sequence[Probe], rungs: Sequence[Rung]) -> None:
         """Take note of what `probes` would have cost at the lowest and the highest of `rungs`."""
-        rates = [probe.pace.training / self._work(max(LEAST, probe.pace.epochs), probe.rung) for probe in probes]
+        rates = [probe.pace.training / self._work(max(MIN_COST, probe.pace.epochs), probe.rung) for probe in probes]
         judged = [(probe.pace, rate) for probe, rate in zip(probes, rates, strict=True) if probe.pace.evaluations > 0]
         usual = sum(pace.evaluation / pace.evaluations for pace, _ in judged)
-        usual /= max(LEAST, sum(rate for _, rate in judged))  # seconds of an evaluation for one of training in full
+        usual /= max(MIN_COST, sum(rate for _, rate in judged))  # seconds of an evaluation for one of training in full
         closing = max((probe.closing for probe in probes), default=0.0)
         for probe, rate in zip(probes, rates, strict=True):
             pace, features = probe.pace, self._encoder.features(probe.config)
@@ -133,7 +133,7 @@ class CostModel:
         return self._task.fidelity.work(1, rung.data, rung.size) * epochs
 
     def _base(self, epochs: Floats, work: Floats) -> Floats:
-        total: Floats = np.maximum(LEAST, self._start + self._evaluation * epochs + self._training * work)
+        total: Floats = np.maximum(MIN_COST, self._start + self._evaluation * epochs + self._training * work)
         return total
 
     def _fit(self) -> None:

@@ -21,7 +21,7 @@ from mfbo.errors import BadData, BadValue
 
 Indices: TypeAlias = NDArray[np.intp]
 
-LEAST = 20  # samples a class, below which a subset says little about the class
+MIN_CLASS_SAMPLES = 20  # samples a class, below which a subset says little about the class
 _SPLIT, _SUBSET = 0, 1  # streams of one seed, so that a subset is no echo of the split before it
 
 
@@ -48,7 +48,7 @@ def stratified_split(labels: ArrayLike, fraction: float, seed: int) -> tuple[Ind
     return np.flatnonzero(~held), np.flatnonzero(held)
 
 
-def nested_subset(labels: ArrayLike, fraction: float, seed: int, least: int = LEAST) -> Indices:
+def nested_subset(labels: ArrayLike, fraction: float, seed: int, least: int = MIN_CLASS_SAMPLES) -> Indices:
     """The part of the training data that a data fraction stands for.
 
     Args:

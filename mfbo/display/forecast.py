@@ -44,7 +44,7 @@ def compared(run: Run) -> list[RungForecast]:
     costs: dict[Rung, list[float]] = {step.rung: [] for step in plan.steps}
     for result in run.results:
         if result.outcome.status == "ok" and result.outcome.rung in costs:
-            costs[result.outcome.rung].append(result.outcome.cost + result.thinking)
+            costs[result.outcome.rung].append(result.outcome.cost + result.overhead)
     return [
         RungForecast(
             step.rung, step.trials, len(own), step.cost, sum(own) / len(own) / scale if own and scale else None

@@ -32,7 +32,7 @@ class NoteDisplay(Observer):
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
 
-    def note(self, text: str) -> None:
+    def on_note(self, text: str) -> None:
         """The line."""
         self._write(clean(text, PATH))
 
@@ -66,17 +66,17 @@ class LineDisplay(NoteDisplay):
         self._written = 0
         self._wrote = self._share = 0.0
 
-    def stage(self, what: str, at_most: float | None = None) -> None:
+    def on_stage(self, what: str, at_most: float | None = None) -> None:
         """A line where it may take long."""
         if at_most:
             self._write(f"{what}, for at most {at_most:.0f}s")
 
-    def planned(self, plan: Plan, price: str | None) -> None:
+    def on_plan(self, plan: Plan, price: str | None) -> None:
         """Write the plan."""
         for line in lines(plan, price) if plan.unit == "s" else []:
             self._write(line)
 
-    def began(self, run: Run) -> None:
+    def on_start(self, run: Run) -> None:
         """Write what is tuned, its limits and its folder."""
         self._progress = progress = Progress(run, self._clock)
         header, limits = run.header, run.limits
@@ -89,7 +89,7 @@ class LineDisplay(NoteDisplay):
         self._write(f"{verb} {what}; {within}" + (f"; in {clean(run.folder, PATH)}" if run.folder else ""))
         self._share = progress.share
 
-    def told(self, result: Result, best: Result | None) -> None:
+    def on_result(self, result: Result, best: Result | None) -> None:
         """Write a line on an improvement or a new error, or now and then on the progress."""
         progress = self._progress
         if progress is None:
@@ -107,7 +107,7 @@ class LineDisplay(NoteDisplay):
             self._share = progress.share
             self._write(self._state(progress))
 
-    def ended(self, status: str) -> None:
+    def on_end(self, status: str) -> None:
         """Write why it ended and the result; measured beside expected costs."""
         if self._progress:
             self._progress.ended()

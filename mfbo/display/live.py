@@ -53,18 +53,18 @@ class LiveDisplay(Observer):
         self._status: str | None = None
         self._lock = threading.RLock()  # the drawing thread reads what the run's thread writes
 
-    def stage(self, what: str, at_most: float | None = None) -> None:
+    def on_stage(self, what: str, at_most: float | None = None) -> None:
         """Print a line where it may take long."""
         if at_most:
-            self.note(f"{what}, for at most {at_most:.0f}s")
+            self.on_note(f"{what}, for at most {at_most:.0f}s")
 
-    def planned(self, plan: Plan, price: str | None) -> None:
+    def on_plan(self, plan: Plan, price: str | None) -> None:
         """Print the plan above the display."""
         for line in lines(plan, price) if plan.unit == "s" else []:
             with suppress(OSError):
                 self.console.print(Text(line))
 
-    def began(self, run: Run) -> None:
+    def on_start(self, run: Run) -> None:
         """Start to draw."""
         self._close()
         self._progress, self._status = Progress(run, self._clock), None
@@ -77,24 +77,24 @@ class LiveDisplay(Observer):
         )
         self._live.start()
 
-    def asked(self, trial: Trial) -> None:
+    def on_trial(self, trial: Trial) -> None:
         """One more trial is running."""
         with self._lock:
             if self._progress:
                 self._progress.asked(trial)
 
-    def told(self, result: Result, best: Result | None) -> None:
+    def on_result(self, result: Result, best: Result | None) -> None:
         """One more result."""
         with self._lock:
             if self._progress:
                 self._progress.told(result, best)
 
-    def note(self, text: str) -> None:
+    def on_note(self, text: str) -> None:
         """Print a line above the display."""
         with suppress(OSError):
             self.console.print(Text(clean(text, PATH)))
 
-    def ended(self, status: str) -> None:
+    def on_end(self, status: str) -> None:
         """Draw for the last time and leave it on the screen."""
         with self._lock:
             self._status = status

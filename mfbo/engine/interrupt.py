@@ -23,7 +23,7 @@ class Interrupt:
         if threading.current_thread() is threading.main_thread():
             ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN  # by nohup: it is to live on
             numbers = [number for number in self.SIGNALS if not (number == signal.SIGHUP and ignored)]
-            self._before = {number: signal.signal(number, self._heard) for number in numbers}
+            self._before = {number: signal.signal(number, self._on_signal) for number in numbers}
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -34,7 +34,7 @@ class Interrupt:
         """Whether to stop."""
         return self.asked
 
-    def _heard(self, number: int, frame: FrameType | None) -> None:
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if os.getpid() != self._process:  # forked by a trial that runs here: it ends as any other process does
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
             os.kill(os.getpid(), number)

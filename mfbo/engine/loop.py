@@ -106,7 +106,7 @@ class Loop:
         elapsed = executor.now - self._entered[0]
         gap = elapsed - (run.seconds - self._entered[1]) / max(1, executor.slots)
         if not self._virtual and gap > max(MIN_GAP, 0.1 * elapsed):
-            self._observer.note(
+            self._observer.on_note(
                 f"{gap:.0f}s of the {elapsed:.0f}s by the clock are in no trial's cost: starting, waiting"
             )
 
@@ -124,7 +124,7 @@ class Loop:
                 self._take(*ended)
 
     @property
-    def thinking(self) -> float:
+    def overhead(self) -> float:
         """Seconds of the optimizer since the last result; none on a virtual clock."""
         return 0.0 if self._virtual else self._thinking
 
@@ -142,8 +142,8 @@ class Loop:
         return [ended]
 
     def _say_edits(self) -> None:
-        if said := self._edits.news():
-            self._observer.note(said)
+        if said := self._edits.notice():
+            self._observer.on_note(said)
 
     def _fill(self) -> str:
         """Start trials on all free slots; why no more can be started, if there is a reason."""
@@ -156,12 +156,12 @@ class Loop:
             self._waiting[:0] = aside
 
     def _fill_beside(self, aside: list[Trial]) -> str:
-        while not (reason := self._meter.over(self._executor.now, self.thinking)):
+        while not (reason := self._meter.over(self._executor.now, self.overhead)):
             if self._executor.busy >= self._executor.slots:
                 return ""
             if not self._waiting:
-                if self._meter.seconds_left(self.thinking) <= self._longest:
-                    return "budget"  # it would be spent on thinking
+                if self._meter.seconds_left(self.overhead) <= self._longest:
+                    return "budget"  # it would be spent on overhead
                 if aside and not (len(aside) < OTHERS and self._room()):
                     return "" if self._begin_anyway(aside) else "budget"
             trial = self._next()
@@ -180,7 +180,7 @@ class Loop:
         """
         if self._virtual or self._meter.unit != "s" or self._executor.busy:
             return False
-        left = min(self._meter.seconds_left(self.thinking), self._meter.wall_left(self._executor.now))
+        left = min(self._meter.seconds_left(self.overhead), self._meter.wall_left(self._executor.now))
         done = [result.outcome for result in self._ledger.run.results if result.outcome.status == "ok"]
         for trial in sorted(aside, key=lambda trial: self._meter.predict(trial.rung, 0, trial.config)):
             seen = [outcome.cost * max(1.0, trial.rung.work / outcome.rung.work) for outcome in done]
@@ -218,7 +218,7 @@ class Loop:
         """Submit `trial`, at a lower rung where the rest of the budget pays for no more; whether it pays for any."""
         start = self._start_epoch(trial)
         rung = self._meter.fit(trial.rung, start, self._useful(trial.rung), trial.config) or self._first(trial)
-        if rung is None or self._meter.over(self._executor.now, self.thinking):
+        if rung is None or self._meter.over(self._executor.now, self.overhead):
             return False
         self._submit(trial, rung, start)
         return True
@@ -226,7 +226,7 @@ class Loop:
     def _submit(self, trial: Trial, rung: Rung, start: int) -> None:
         """Run `trial` at `rung`, and put its cost aside."""
         self._meter.reserve(trial.id, rung, start, trial.config)
-        self._observer.asked(trial)
+        self._observer.on_trial(trial)
         lowered = trial if rung == trial.rung else type(trial)(trial.id, trial.config, rung)
         self._watchdog.submitted(trial.id)
         self._executor.submit(lowered, start, self._began.pop(trial.id, None))
@@ -255,7 +255,7 @@ class Loop:
 
     def _allowance(self) -> Allowance:
         wall = self._meter.wall_left(self._executor.now)
-        return Allowance(max(0.0, self._meter.seconds_left(self.thinking)), max(0.0, wall))
+        return Allowance(max(0.0, self._meter.seconds_left(self.overhead)), max(0.0, wall))
 
     def _take(self, ran: Trial, outcome: Outcome) -> None:
         """Record what became of a trial, then tell the optimizer."""
@@ -265,7 +265,7 @@ class Loop:
         if outcome.obstacle == "disk":
             raise RunPaused(full_disk(run))
         self._virtual = outcome.virtual
-        thinking = self.thinking
+        overhead = self.overhead
         self._thinking = 0.0
         if outcome.status == "stopped":  # what is in flight beside it will be charged, and pays for no more
             self._gone = "wall" if self._meter.wall_left(self._executor.now) <= 0 else "budget"
@@ -277,11 +277,11 @@ class Loop:
         elif outcome.status == "lost":
             outcome = self._again(trial, outcome)
         result = self._ledger.result(
-            trial, outcome, thinking=thinking, charge=self._meter.price(outcome, thinking), wall=self._executor.now
+            trial, outcome, overhead=overhead, charge=self._meter.price(outcome, overhead), wall=self._executor.now
         )
         self._meter.take(result)
         self._note(result)
-        self._observer.told(result, self._incumbent.best)
+        self._observer.on_result(result, self._incumbent.best)
         if outcome.final:
             began = time.perf_counter()
             self._optimizer.tell(trial, outcome)
@@ -303,7 +303,7 @@ class Loop:
         self._incumbent, self._levels = Incumbent(rungs), rungs
         for result in self._ledger.run.results:
             self._incumbent.add(result)
-        self._observer.note(f"trials cost little enough for a higher level: {rungs[-1]}")
+        self._observer.on_note(f"trials cost little enough for a higher level: {rungs[-1]}")
 
     def _again(self, trial: Trial, outcome: Outcome) -> Outcome:
         """Have a lost trial run again, unless it seems to be what the machines are lost of."""

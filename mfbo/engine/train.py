@@ -12,7 +12,7 @@ from mfbo.checkpoint import Checkpoints
 from mfbo.cost.price import facts, kept
 from mfbo.engine import preflight
 from mfbo.errors import BadTask, BadValue, RunError
-from mfbo.executors.evaluate import Setting, evaluate
+from mfbo.executors.evaluate import TrialSetup, evaluate
 from mfbo.exports.model import FINAL, check_new, write_folder
 from mfbo.ledger.environment import hardware, versions
 from mfbo.ledger.fingerprint import space_dict
@@ -69,7 +69,7 @@ def train(
     final: bool = False,
     settings: Settings | None = None,
     out: Path | str | None = None,
-    heard: Callable[[Report], None] | None = None,
+    on_report: Callable[[Report], None] | None = None,
 ) -> Trained:
     """Train `config` from scratch, in this process.
 
@@ -82,7 +82,7 @@ def train(
         final: train on training and validation part, and measure on the test split, as `mfbo validate` does.
         settings: device, options and space.
         out: folder for the model, new or empty; None to keep none.
-        heard: is given each report as it is made.
+        on_report: is given each report as it is made.
 
     Raises:
         MfboError: a mistake that a person can mend, or a training that failed.
@@ -102,8 +102,8 @@ def train(
     preflight.device(settings)
     used = replace(task, train=task.validate) if final and task.validate else task
     with tempfile.TemporaryDirectory(prefix="mfbo-train-") as scratch:
-        setting = Setting(seed, settings.device, settings.options, Checkpoints(Path(scratch)))
-        outcome = evaluate(used, trial, setting, heard=heard)
+        setup = TrialSetup(seed, settings.device, settings.options, Checkpoints(Path(scratch)))
+        outcome = evaluate(used, trial, setup, on_report=on_report)
         if outcome.status != "ok" or outcome.loss is None:
             reason = (outcome.error or outcome.status).strip().splitlines()[-1]
             raise RunError(f"training {task.name!r} {outcome.status}: {reason}")
@@ -111,7 +111,7 @@ def train(
             metrics = {"loss": outcome.loss, **outcome.metrics}
             measured_on = FINAL if final else "the validation part"
             facts = {"metrics": metrics, "measured_on": measured_on, "space": settings.space}
-            target = target if _write(task, trial, setting, facts, out=target) else None
+            target = target if _write(task, trial, setup, facts, out=target) else None
     return Trained(
         task.name, values, trial.rung, seed, outcome.loss, outcome.metrics, outcome.cost, target, kept(settings.price)
     )
@@ -130,21 +130,21 @@ def _rung(task: Task, epochs: int | None, data: float | None) -> Rung:
 def _write(
     task: Task,
     trial: Trial,
-    setting: Setting,
+    setup: TrialSetup,
     facts: Mapping[str, Any],
     *,
     out: Path,
 ) -> bool:
     """The model's folder, if the task keeps a model."""
-    assert setting.checkpoints is not None
-    found = setting.checkpoints.find(trial.key, below=trial.rung.epochs + 1)
+    assert setup.checkpoints is not None
+    found = setup.checkpoints.find(trial.key, below=trial.rung.epochs + 1)
     if found is None:
         return False
     described = {
         "task": task.source or task.name,
         "hyperparameters": trial.config,
-        "trained": {**vars(trial.rung), "seed": setting.seed},
-        "options": dict(setting.options),
+        "trained": {**vars(trial.rung), "seed": setup.seed},
+        "options": dict(setup.options),
         "versions": dict(versions()),
         "hardware": dict(hardware()),
         **facts,

@@ -23,7 +23,7 @@ from mfbo.engine.retention import Retention
 from mfbo.engine.warm_start import known_of
 from mfbo.errors import BadCost, BadValue, NoObjective
 from mfbo.executors import choice
-from mfbo.executors.evaluate import Setting
+from mfbo.executors.evaluate import TrialSetup
 from mfbo.exports.model import keep_best
 from mfbo.fidelity import Fidelity
 from mfbo.ledger import fingerprint
@@ -97,7 +97,7 @@ def tune(
     task, search = _loaded(task, settings, observer), Search.of(search, **asked)
     limits, settings = _limits(max_cost, max_trials, max_wall, settings)
     usual = planner.rungs(task, search)
-    search = for_task(search, task, observer.note)
+    search = for_task(search, task, observer.on_note)
     if search.objectives and warm_start is not None:
         raise BadValue("a warm start has losses only, and there are several objectives; leave out one of the two")
     build(search, task, usual)
@@ -113,11 +113,11 @@ def tune(
                 limits=limits,
                 settings=settings,
                 interrupted=interrupt,
-                note=observer.note,
-                stage=observer.stage,
+                note=observer.on_note,
+                stage=observer.on_stage,
                 like=like,
             )
-        observer.planned(planned, settings.price)
+        observer.on_plan(planned, settings.price)
         known = _known(warm_start, task, rungs, search.optimizer, observer)
         chosen = build(search, task, rungs, known)
         trusted_commands.remember(task.source)
@@ -174,7 +174,7 @@ def plan(
     task, search = _loaded(task, settings, observer), Search.of(search, **asked)
     limits, settings = _limits(max_cost, None, max_wall, settings)
     usual = planner.rungs(task, search)
-    search = for_task(search, task, observer.note)
+    search = for_task(search, task, observer.on_note)
     preflight.affordable(limits, task, usual, search.optimizer)
     _prepare(task, settings, observer)
     with Interrupt() as interrupt:
@@ -184,8 +184,8 @@ def plan(
             limits=limits,
             settings=settings,
             interrupted=interrupt,
-            note=observer.note,
-            stage=observer.stage,
+            note=observer.on_note,
+            stage=observer.on_stage,
         )
     return None if interrupt() else found
 
@@ -226,7 +226,7 @@ def resume(
     """
     observer = observer or Observer()
     if repair_ledger:
-        observer.note(repair(run))
+        observer.on_note(repair(run))
     with Ledger.reopen(Path(run)) as ledger:
         known = ledger.run
         header = known.header
@@ -236,7 +236,7 @@ def resume(
             if not accept_changes:
                 trusted_commands.check(header.task)
                 fingerprint.check_file(header)
-            _say_whose(header.task, observer.note)
+            _say_whose(header.task, observer.on_note)
             task = load(header.task)
         task = _with_space(task, settings.space, header)
         if not accept_changes:
@@ -252,14 +252,14 @@ def resume(
         if changes:
             planned = header.plan is not None and header.plan.lowered and header.search.max_fidelity == 1.0
             if planned and "max_cost" in changes:
-                observer.note(
+                observer.on_note(
                     f"its highest rung stays at {100 * header.rungs[-1].work:.2g}% of a full evaluation, as the first "
                     f"limit was planned; for a higher one: mfbo tune {header.task} --warm-start {run}"
                 )
             ledger.limits(limits)
         ledger.resume(at=_now(), command=command)
         if known.torn:
-            observer.note(f"the ledger's last line was cut off in mid-write ({known.torn} bytes); it was removed")
+            observer.on_note(f"the ledger's last line was cut off in mid-write ({known.torn} bytes); it was removed")
         _run(task, chosen, ledger, settings, observer)
     return result_of(ledger.run)
 
@@ -286,14 +286,14 @@ def _run(
             retention = Retention(checkpoints, last, most)
             retention.read(run)
         logs = None if run.folder is None else (run.folder / "logs").absolute()
-        setting = Setting(run.header.seed, settings.device, settings.options, checkpoints, logs, scratch)
+        setup = TrialSetup(run.header.seed, settings.device, settings.options, checkpoints, logs, scratch)
         executor = choice.make(
             task,
-            setting,
+            setup,
             settings,
             grace=meter.grace,
             interrupted=interrupt,
-            note=observer.note,
+            note=observer.on_note,
             wall=run.wall,
             virtual=task.full_cost is not None or any(result.outcome.virtual for result in run.results),
         )
@@ -309,20 +309,20 @@ def _run(
             retention=retention,
             growth=Growth(task, run, meter) if run.header.grows and meter.unit == "s" else None,
         )
-        observer.began(run)
+        observer.on_start(run)
         status = "killed"
         try:
             status = loop.run()
         finally:
-            observer.ended(status)
+            observer.on_end(status)
             if run.header.grows and (said := closing(task, run, meter)):
-                observer.note(said)
-        ledger.end(status, thinking=loop.thinking, charge=loop.thinking if meter.unit == "s" else 0.0)
+                observer.on_note(said)
+        ledger.end(status, overhead=loop.overhead, charge=loop.overhead if meter.unit == "s" else 0.0)
     if checkpoints is not None:
         try:
             keep_best(run)
         except OSError as error:
-            observer.note(f"the best model was not written into {str(run.folder)!r}: {error.strerror}")
+            observer.on_note(f"the best model was not written into {str(run.folder)!r}: {error.strerror}")
     return status
 
 
@@ -337,10 +337,10 @@ def _known(
         raise BadValue(f"warm start from a run of {run.header.task!r}: give one of {task.source or task.name!r}")
     if not spec_of(optimizer).takes_earlier_results:
         others = ", ".join(names_with("takes_earlier_results"))
-        observer.note(f"{optimizer} does not use an earlier run; these do: {others}")
+        observer.on_note(f"{optimizer} does not use an earlier run; these do: {others}")
         return ()
     found, words = known_of(run, task.space, rungs)
-    observer.note(words)
+    observer.on_note(words)
     return found
 
 
@@ -359,15 +359,15 @@ def for_task(search: Search, task: Task, note: Callable[[str], None] = lambda te
 
 def _loaded(task: Task | str, settings: Settings, observer: Observer) -> Task:
     """The task that was named, with the space of `settings`; says whose code it runs."""
-    observer.stage(f"loading {task if isinstance(task, str) else task.name}")
+    observer.on_stage(f"loading {task if isinstance(task, str) else task.name}")
     found = (load(task) if isinstance(task, str) else task).with_space(settings.space)
-    _say_whose(found.source, observer.note)
+    _say_whose(found.source, observer.on_note)
     return found
 
 
 def _prepare(task: Task, settings: Settings, observer: Observer) -> None:
     """Make sure that trials can be run."""
-    observer.stage(f"preparing the data of {task.name}")
+    observer.on_stage(f"preparing the data of {task.name}")
     if task.prepare:
         task.prepare(settings.options)
     preflight.device(settings)

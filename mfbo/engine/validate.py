@@ -17,7 +17,7 @@ import msgspec
 from mfbo.checkpoint import Checkpoints
 from mfbo.cost.price import Price, facts, of_run
 from mfbo.errors import BadTask, BadValue, RunError
-from mfbo.executors.evaluate import Setting, evaluate
+from mfbo.executors.evaluate import TrialSetup, evaluate
 from mfbo.exports.model import BEST, FINAL, best_of, write_model
 from mfbo.ledger.journal import read
 from mfbo.ledger.records import DAMAGE
@@ -155,12 +155,12 @@ def validate(
     if task.prepare:
         task.prepare(options)
     trial, final = Trial(best.trial.id, best.trial.config, task.fidelity.full), replace(task, train=task.validate)
-    setting = Setting(run.header.seed, device or run.header.settings.device, options)
+    setup = TrialSetup(run.header.seed, device or run.header.settings.device, options)
     with tempfile.TemporaryDirectory(prefix="mfbo-validate-", dir=run.folder) as scratch:
         scores, first = list(have), None
-        missing = [seed for seed in range(setting.seed, setting.seed + seeds) if seed not in {s.seed for s in have}]
+        missing = [seed for seed in range(setup.seed, setup.seed + seeds) if seed not in {s.seed for s in have}]
         try:
-            for score, folder in _trainings(final, trial, setting, missing, seconds=seconds, scratch=Path(scratch)):
+            for score, folder in _trainings(final, trial, setup, missing, seconds=seconds, scratch=Path(scratch)):
                 scores.append(score)
                 told(score)
                 first = first or folder
@@ -179,13 +179,13 @@ def validate(
 
 
 def _trainings(
-    task: Task, trial: Trial, setting: Setting, seeds: Sequence[int], *, seconds: float | None, scratch: Path
+    task: Task, trial: Trial, setup: TrialSetup, seeds: Sequence[int], *, seconds: float | None, scratch: Path
 ) -> Iterator[tuple[Score, Path | None]]:
     """One a seed, until the time is up."""
     began = time.monotonic()
     for seed in seeds:
         left = None if seconds is None else seconds - (time.monotonic() - began)
-        own = replace(setting, seed=seed, checkpoints=Checkpoints(scratch / str(seed)))
+        own = replace(setup, seed=seed, checkpoints=Checkpoints(scratch / str(seed)))
         found = _one(task, trial, own, left)
         if found is None:
             return
@@ -212,27 +212,27 @@ def kept(run: Run, config: Config) -> Validation | None:
         return None
 
 
-def _one(task: Task, trial: Trial, setting: Setting, seconds: float | None) -> tuple[Score, Path | None] | None:
+def _one(task: Task, trial: Trial, setup: TrialSetup, seconds: float | None) -> tuple[Score, Path | None] | None:
     """Train once: the score, and the folder with the model where the task leaves one; None if it took too long."""
 
     def stop(elapsed: float) -> str | None:
         return "time" if seconds is not None and elapsed > seconds else None
 
-    outcome = evaluate(task, trial, setting, stop)
+    outcome = evaluate(task, trial, setup, stop)
     if outcome.status == "stopped":
         return None
     if outcome.status != "ok" or outcome.loss is None:
         reason = (outcome.error or outcome.status).strip().splitlines()[-1]
-        raise RunError(f"validation of task {task.name!r} with seed {setting.seed} {outcome.status}: {reason}")
-    assert setting.checkpoints is not None
-    found = setting.checkpoints.find(trial.key, below=trial.rung.epochs + 1)
+        raise RunError(f"validation of task {task.name!r} with seed {setup.seed} {outcome.status}: {reason}")
+    assert setup.checkpoints is not None
+    found = setup.checkpoints.find(trial.key, below=trial.rung.epochs + 1)
     folder = found[1] if found else None
     confusion = None
     if folder is not None and (folder / MEASUREMENT).is_file():
         rows = json.loads((folder / MEASUREMENT).read_text(encoding="utf-8")).get("confusion")
         confusion = tuple(tuple(row) for row in rows) if rows else None
     metrics = dict(outcome.metrics)
-    return Score(setting.seed, outcome.loss, metrics, confusion, outcome.train, outcome.evaluation), folder
+    return Score(setup.seed, outcome.loss, metrics, confusion, outcome.train, outcome.evaluation), folder
 
 
 def _facts(scores: Sequence[Score]) -> dict[str, Any]:

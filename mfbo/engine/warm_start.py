@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mfbo.ledger.run import Run
     from mfbo.trial import Config
 
-MOST = 2000  # results that are taken over, the last ones
+MAX_RESULTS = 2000  # results that are taken over, the last ones
 
 
 def known_of(run: Run, space: ConfigurationSpace, rungs: Sequence[Rung]) -> tuple[tuple[Known, ...], str]:
@@ -48,7 +48,7 @@ def known_of(run: Run, space: ConfigurationSpace, rungs: Sequence[Rung]) -> tupl
         raise RunError(
             f"no result of {str(run.folder)!r} fits this run ({words or 'it has no result'}); leave out the warm start"
         )
-    kept = tuple(found[-MOST:])
+    kept = tuple(found[-MAX_RESULTS:])
     said = f"{len(kept)} of {len(run.results)} results of the earlier run are used"
     return kept, f"{said}; left out: {words}" if words else said
 

@@ -57,7 +57,7 @@ class Edits:
         self._stamp = 0.0
         self._text = kept_text(self._file) if self._imported and self._file is not None else self._read()
 
-    def news(self) -> str | None:
+    def notice(self) -> str | None:
         """What is to be said, once."""
         if self._file is None or time.monotonic() < self._looked + LOOK:
             return None

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mfbo.executors import Executor
-    from mfbo.executors.evaluate import Setting
+    from mfbo.executors.evaluate import TrialSetup
     from mfbo.settings import Settings
     from mfbo.task import Task
 
-MOST = 32  # worker processes for each core
+MAX_WORKERS_PER_CORE = 32  # worker processes for each core
 
 
 def in_processes(task: Task, settings: Settings) -> bool:
@@ -36,7 +36,7 @@ def check(task: Task, settings: Settings) -> None:
         return
     from mfbo.executors.worker import packed
 
-    most = MOST * cores()
+    most = MAX_WORKERS_PER_CORE * cores()
     if settings.scheduler is None and (settings.workers or 1) > most:
         raise BadValue(f"workers {settings.workers}: this machine has {cores()} cores; give {most} or less")
     packed(task)
@@ -48,7 +48,7 @@ def check(task: Task, settings: Settings) -> None:
 
 def make(
     task: Task,
-    setting: Setting,
+    setup: TrialSetup,
     settings: Settings,
     *,
     grace: float,
@@ -61,7 +61,7 @@ def make(
 
     Args:
         task: what to run.
-        setting: of the run.
+        setup: of the run.
         settings: how trials are run.
         grace: seconds that the trials in flight have together to report once the limit is reached.
         interrupted: whether the user asked to stop.
@@ -77,7 +77,7 @@ def make(
             note("the cost of this task is virtual: its workers are simulated, and the scheduler is not used")
         slots = max(1, workers or 1)
         return InlineExecutor(
-            task, setting, slots=slots, interrupted=interrupted, wall=wall, virtual=virtual, grace=grace
+            task, setup, slots=slots, interrupted=interrupted, wall=wall, virtual=virtual, grace=grace
         )
     max_seconds = Budget.parse(settings.max_trial_time).amount if settings.max_trial_time else None
     max_bytes = settings.max_trial_memory and settings.max_trial_memory * 2**30
@@ -86,7 +86,7 @@ def make(
 
         return LocalExecutor(
             task,
-            setting,
+            setup,
             slots=workers or 1,
             grace=grace,
             interrupted=interrupted,
@@ -98,7 +98,7 @@ def make(
 
     return DaskExecutor(
         task,
-        setting,
+        setup,
         scheduler=settings.scheduler,
         most=workers,
         grace=grace,

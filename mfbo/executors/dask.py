@@ -12,9 +12,9 @@ from uuid import uuid4
 from mfbo.checkpoint import Checkpoints
 from mfbo.errors import NoCluster
 from mfbo.executors import patience
-from mfbo.executors.evaluate import Setting, cut
-from mfbo.executors.place import ANSWER, GONE, Place
-from mfbo.executors.remote import TOKEN, Terms
+from mfbo.executors.dask_worker import ANSWER, GONE, DaskWorker
+from mfbo.executors.evaluate import TrialSetup, cut
+from mfbo.executors.remote import TOKEN, SlotSpec
 from mfbo.executors.worker import packed
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class DaskExecutor:
 
     Args:
         task: what to run.
-        setting: of the run.
+        setup: of the run.
         scheduler: ``tcp://host:port``, or a scheduler file.
         most: of the workers to use; None for all.
         grace: seconds that the trials in flight have to report once the limit is reached, before they are killed; of a
@@ -71,7 +71,7 @@ class DaskExecutor:
     def __init__(
         self,
         task: Task,
-        setting: Setting,
+        setup: TrialSetup,
         *,
         scheduler: str,
         most: int | None = None,
@@ -85,26 +85,26 @@ class DaskExecutor:
         self._task, self._scheduler = task, scheduler
         self._most, self._grace = most, grace
         self._note, self._interrupted = note, interrupted
-        self._places: dict[str, Place] = {}
+        self._workers: dict[str, DaskWorker] = {}
         self._lost: list[tuple[Trial, Outcome]] = []
         self._looked = 0.0
         self._waits = self._scratch = False
         token, content = uuid4().hex, packed(task)
         self._client = connect(scheduler)
-        setting, self._token = _shared(setting, token)
-        self._terms = Terms(content, task.fidelity, setting, token, Path.cwd(), max_seconds, max_bytes)
+        setup, self._token = _shared(setup, token)
+        self._spec = SlotSpec(content, task.fidelity, setup, token, Path.cwd(), max_seconds, max_bytes)
         self._began = time.monotonic() - wall
 
     @property
     def slots(self) -> int:
         """Workers that can be used now."""
         self._look()
-        return sum(place.ready for place in self._places.values())
+        return sum(worker.ready for worker in self._workers.values())
 
     @property
     def busy(self) -> int:
         """Trials in flight, and those that were lost and not yet waited for."""
-        return sum(place.trial is not None for place in self._places.values()) + len(self._lost)
+        return sum(worker.trial is not None for worker in self._workers.values()) + len(self._lost)
 
     @property
     def now(self) -> float:
@@ -113,22 +113,22 @@ class DaskExecutor:
 
     def submit(self, trial: Trial, start_epoch: int, began: float | None = None) -> None:
         """Start `trial` on a free worker; best on one that sees the checkpoints."""
-        free = [place for place in self._places.values() if place.ready and place.trial is None]
-        place = max(free, key=lambda place: place.shares)
-        place.submit(trial, start_epoch if place.shares or self._task.stateless else 0)
+        free = [worker for worker in self._workers.values() if worker.ready and worker.trial is None]
+        worker = max(free, key=lambda worker: worker.shares)
+        worker.submit(trial, start_epoch if worker.shares or self._task.stateless else 0)
 
     def wait(self, allowance: Allowance) -> tuple[Trial, Outcome] | None:
         """The next trial that ends, or None when there is a worker for another one."""
         limit, until = time.monotonic() + allowance.wall, time.monotonic() + TICK
         room = self.slots - self.busy
         while not self._lost:
-            for place in self._places.values():
-                if place.trial is not None and (outcome := place.poll()):
-                    assert place.last is not None
-                    return place.last, cut(self._task, outcome, allowance.cost) if outcome.virtual else outcome
+            for worker in self._workers.values():
+                if worker.trial is not None and (outcome := worker.poll()):
+                    assert worker.last is not None
+                    return worker.last, cut(self._task, outcome, allowance.cost) if outcome.virtual else outcome
             if self._interrupted():
                 self._stop("interrupted", PATIENCE)
-            elif self.busy and sum(place.seconds for place in self._places.values()) >= allowance.cost:
+            elif self.busy and sum(worker.seconds for worker in self._workers.values()) >= allowance.cost:
                 self._stop("time", patience(self._grace, self.busy))
             elif time.monotonic() >= limit:
                 self._stop("time", patience(self._grace, 1))
@@ -142,89 +142,89 @@ class DaskExecutor:
     @property
     def paused(self) -> float:
         """Seconds that the trials in flight were stopped, in all."""
-        return sum(place.paused for place in self._places.values())
+        return sum(worker.paused for worker in self._workers.values())
 
     def abandon(self) -> list[tuple[Trial, Outcome]]:
-        """Give up all trials in flight, and the places that they were in."""
-        for place in self._places.values():
-            self._lose(place)
+        """Give up all trials in flight, and the workers that they were in."""
+        for worker in self._workers.values():
+            self._lose(worker)
         lost, self._lost = self._lost, []
         return lost
 
     def close(self) -> None:
         """End the processes that the run has on the workers; the cluster stays."""
-        for place in self._places.values():
-            place.close()
-        self._places.clear()
+        for worker in self._workers.values():
+            worker.close()
+        self._workers.clear()
         self._client.close(timeout=ANSWER)
         if self._token:
             self._token.unlink(missing_ok=True)
 
     def _stop(self, reason: str, grace: float) -> None:
-        for place in self._places.values():
-            if place.trial is not None:
-                place.stop(reason, grace)
+        for worker in self._workers.values():
+            if worker.trial is not None:
+                worker.stop(reason, grace)
 
     def _look(self) -> None:
         """Take note of workers that have come, gone or become ready."""
-        for place in self._places.values():
-            if place.open():
-                self._tell_of(place)
+        for worker in self._workers.values():
+            if worker.open():
+                self._tell_of(worker)
         if time.monotonic() < self._looked + LOOK:
             return
         self._looked = time.monotonic()
         present = self._present()
-        for address, place in list(self._places.items()):
-            if place.gone or address not in present:
-                self._lose(self._places.pop(address))
-        for address in [address for address in present if address not in self._places]:
-            if self._most is None or sum(not place.problem for place in self._places.values()) < self._most:
-                self._places[address] = Place(self._client, address, self._terms)
+        for address, worker in list(self._workers.items()):
+            if worker.gone or address not in present:
+                self._lose(self._workers.pop(address))
+        for address in [address for address in present if address not in self._workers]:
+            if self._most is None or sum(not worker.problem for worker in self._workers.values()) < self._most:
+                self._workers[address] = DaskWorker(self._client, address, self._spec)
         self._judge()
 
-    def _tell_of(self, place: Place) -> None:
+    def _tell_of(self, worker: DaskWorker) -> None:
         """What the user should know of a worker that is new."""
-        if place.problem:
-            self._note(f"worker {place.address} cannot be used: {place.problem}")
-        elif self._token and not place.shares and not self._scratch:
+        if worker.problem:
+            self._note(f"worker {worker.address} cannot be used: {worker.problem}")
+        elif self._token and not worker.shares and not self._scratch:
             self._scratch = True
-            self._note(f"worker {place.address} does not see the checkpoints: trials there start from scratch")
+            self._note(f"worker {worker.address} does not see the checkpoints: trials there start from scratch")
 
     def _present(self) -> list[str]:
         """Addresses of the workers there are; none where the scheduler is gone."""
         try:
             return list(self._client.nthreads(callback_timeout=ANSWER))
         except GONE as error:
-            for place in self._places.values():
-                self._lose(place)
+            for worker in self._workers.values():
+                self._lose(worker)
             if self._lost:  # what they had used is charged first; then the next look ends the run
                 return []
             text = f"the Dask scheduler at {self._scheduler!r} does not answer any more"
             raise NoCluster(f"{text}; continue with `mfbo resume RUN --scheduler ADDRESS`") from error
 
-    def _lose(self, place: Place) -> None:
-        if place.trial is not None:
-            trial = place.trial
-            self._lost.append((trial, place.lost("was lost")))
-        place.close()
+    def _lose(self, worker: DaskWorker) -> None:
+        if worker.trial is not None:
+            trial = worker.trial
+            self._lost.append((trial, worker.lost("was lost")))
+        worker.close()
 
     def _judge(self) -> None:
         """Say it once where there are no workers; end where none of those there are can be used."""
-        places = self._places.values()
-        if places and all(place.problem for place in places):
-            first = next(iter(places))
+        workers = self._workers.values()
+        if workers and all(worker.problem for worker in workers):
+            first = next(iter(workers))
             text = f"no worker of {self._scheduler!r} can run trials; {first.address}: {first.problem}"
             raise NoCluster(f"{text}; fix the workers, then continue with `mfbo resume RUN --scheduler ADDRESS`")
-        if not places and not self._waits:
+        if not workers and not self._waits:
             self._note(f"waiting for workers at {self._scheduler}")
-        self._waits = not places
+        self._waits = not workers
 
 
-def _shared(setting: Setting, token: str) -> tuple[Setting, Path | None]:
-    """The setting with absolute paths; and the file by which a worker knows that it sees the run's folder."""
-    if setting.checkpoints is None:
-        return setting, None
-    root = setting.checkpoints.root.resolve()
+def _shared(setup: TrialSetup, token: str) -> tuple[TrialSetup, Path | None]:
+    """The setup with absolute paths; and the file by which a worker knows that it sees the run's folder."""
+    if setup.checkpoints is None:
+        return setup, None
+    root = setup.checkpoints.root.resolve()
     file = root.parent / TOKEN
     file.write_text(token, encoding="utf-8")
-    return replace(setting, checkpoints=Checkpoints(root)), file
+    return replace(setup, checkpoints=Checkpoints(root)), file

@@ -35,7 +35,7 @@ MIN_ROOM = 2**16  # bytes; a disk with less is full
 
 
 @dataclass(frozen=True)
-class Setting:
+class TrialSetup:
     """What all trials of a run share.
 
     Attributes:
@@ -62,11 +62,11 @@ class ForcedStop(TrialStopped):
 def evaluate(
     task: Task,
     trial: Trial,
-    setting: Setting,
+    setup: TrialSetup,
     stop: Callable[[float], str | None] | None = None,
     start_epoch: int = 0,
     *,
-    heard: Callable[[Report], None] | None = None,
+    on_report: Callable[[Report], None] | None = None,
     clock: Callable[[], float] = time.perf_counter,
     ends: Callable[[], bool] = lambda: False,
 ) -> Outcome:
@@ -75,10 +75,10 @@ def evaluate(
     Args:
         task: its train function is called here, in this process.
         trial: what to train.
-        setting: of the run.
+        setup: of the run.
         stop: given the seconds so far, why the trial must end now, or None; asked at each report.
         start_epoch: for stateless tasks: epochs that the configuration has behind it.
-        heard: is given each report as it is made.
+        on_report: is given each report as it is made.
         clock: seconds, of which the trial's are counted.
         ends: whether a `KeyboardInterrupt` is the user's, not one that the train function raises by itself.
 
@@ -86,15 +86,15 @@ def evaluate(
         KeyboardInterrupt: only that, and only where `ends`.
     """
     context = Context(
-        seed=setting.seed,
-        device=setting.device,
-        options=setting.options,
+        seed=setup.seed,
+        device=setup.device,
+        options=setup.options,
         key=trial.key,
         epochs=trial.rung.epochs,
         start_epoch=start_epoch,
-        checkpoints=setting.checkpoints,
+        checkpoints=setup.checkpoints,
         stop=stop,
-        heard=heard,
+        on_report=on_report,
         clock=clock,
     )
     measurement: Measurement | None = None
@@ -117,7 +117,7 @@ def evaluate(
         if home is not None:
             os.chdir(home)
     outcome = _outcome(task, trial, context, measurement, failure)
-    return replace(outcome, obstacle="disk") if failure and _disk_is_full(outcome.error, setting) else outcome
+    return replace(outcome, obstacle="disk") if failure and _disk_is_full(outcome.error, setup) else outcome
 
 
 def never_began(trial: Trial, problem: BaseException, seconds: float = 0.0) -> Outcome:
@@ -141,11 +141,11 @@ def _directory() -> str | None:
         return None
 
 
-def _disk_is_full(error: str | None, setting: Setting) -> bool:
+def _disk_is_full(error: str | None, setup: TrialSetup) -> bool:
     """Whether a failure is that of a full disk: by what it says, or since there is no room where a run writes."""
     if any(os.strerror(number) in (error or "") for number in DISK_ERRORS):
         return True
-    folders = [tempfile.gettempdir()] + ([str(setting.checkpoints.root)] if setting.checkpoints else [])
+    folders = [tempfile.gettempdir()] + ([str(setup.checkpoints.root)] if setup.checkpoints else [])
     return any(room(Path(folder)) < MIN_ROOM for folder in folders)
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from mfbo.executors.evaluate import ForcedStop, Setting, cut, evaluate
+from mfbo.executors.evaluate import ForcedStop, TrialSetup, cut, evaluate
 from mfbo.executors.output import hushed
 from mfbo.executors.system import Heartbeat, adopt_orphans, children, end_children
 from mfbo.tasks.registry import user_file
@@ -56,7 +56,7 @@ class InlineExecutor:
 
     Args:
         task: what to run.
-        setting: of the run.
+        setup: of the run.
         slots: simulated workers; a task on a real clock needs 1.
         interrupted: whether the user asked to stop.
         wall: what the run's clock showed when it was left; 0 for a new run.
@@ -67,7 +67,7 @@ class InlineExecutor:
     def __init__(
         self,
         task: Task,
-        setting: Setting,
+        setup: TrialSetup,
         *,
         slots: int = 1,
         interrupted: Callable[[], bool] = lambda: False,
@@ -80,7 +80,7 @@ class InlineExecutor:
         self._home = ExitStack()
         self.slots = slots
         self._task = task
-        self._setting = setting
+        self._setup = setup
         self._interrupted = interrupted
         self._flights: list[_Flight] = []
         self._began = time.perf_counter() - wall
@@ -138,14 +138,14 @@ class InlineExecutor:
                 return "interrupted"
             return "time" if elapsed >= seconds and self._clock is None else None
 
-        task, setting, trial, start_epoch = self._task, self._setting, flight.trial, flight.start_epoch
+        task, setup, trial, start_epoch = self._task, self._setup, flight.trial, flight.start_epoch
         if self._heartbeat is None:
-            with hushed(setting.logs, trial.id, whole=False):
-                return evaluate(task, trial, setting, stop, start_epoch, ends=self._interrupted)
+            with hushed(setup.logs, trial.id, whole=False):
+                return evaluate(task, trial, setup, stop, start_epoch, ends=self._interrupted)
         before = children()
-        with hushed(setting.logs, trial.id, whole=True), _temporary(self._folder), _alarm(seconds + self._grace):
+        with hushed(setup.logs, trial.id, whole=True), _temporary(self._folder), _alarm(seconds + self._grace):
             outcome = evaluate(
-                task, trial, setting, stop, start_epoch, clock=self._heartbeat.clock, ends=self._interrupted
+                task, trial, setup, stop, start_epoch, clock=self._heartbeat.clock, ends=self._interrupted
             )
         end_children(spared=before)
         return outcome

@@ -96,18 +96,18 @@ class Keeper:
         self._pause(self._still.after(TICK))
         for source in ready:
             if source is self._run:
-                self._told(*self._run.recv())
+                self._send(*self._run.recv())
             elif source == self._woken:
                 os.read(self._woken, 1000)
             else:
-                self._heard(links[source])  # type: ignore[index]
+                self._receive(links[source])  # type: ignore[index]
         for child in self._children():
             self._look(child)
 
     def _children(self) -> list[Child]:
         return [child for child in (self._worker, self._spare, self._template) if child is not None]
 
-    def _told(self, kind: str, *values: Any) -> None:
+    def _send(self, kind: str, *values: Any) -> None:
         """What the run wants."""
         if kind == "trial":
             self._shared.reason = None
@@ -120,7 +120,7 @@ class Keeper:
         elif kind == "kill":
             _kill(self._worker or self._template)
 
-    def _heard(self, child: Child) -> None:
+    def _receive(self, child: Child) -> None:
         """What a child says; one that says nonsense ends."""
         try:
             kind, *values = child.link.recv()
@@ -185,7 +185,7 @@ class Keeper:
     def _ended(self, child: Child, code: int) -> None:
         """Take note of the end of a child, and replace it, unless it would end again before its first trial."""
         while child is self._worker and not child.link.closed and child.link.poll():
-            self._heard(child)  # what it had said before
+            self._receive(child)  # what it had said before
         child.link.close()
         if child is self._template:
             self._template = None

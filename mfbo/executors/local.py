@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from mfbo.executors import patience
-from mfbo.executors.evaluate import Setting, cut
+from mfbo.executors.evaluate import TrialSetup, cut
 from mfbo.executors.share import shares
 from mfbo.executors.slot import Slot
 from mfbo.executors.system import StandStill
@@ -31,7 +31,7 @@ class LocalExecutor:
 
     Args:
         task: what to run.
-        setting: of the run.
+        setup: of the run.
         slots: processes; each gets its share of the cores, or a GPU.
         grace: seconds that the trials in flight have to report once the limit is reached, before they are killed; of a
             limit of cost each has its share.
@@ -44,7 +44,7 @@ class LocalExecutor:
     def __init__(
         self,
         task: Task,
-        setting: Setting,
+        setup: TrialSetup,
         *,
         slots: int,
         grace: float,
@@ -64,7 +64,7 @@ class LocalExecutor:
             Slot(
                 content,
                 task.fidelity,
-                setting,
+                setup,
                 environment=share,
                 prepare=True,
                 max_seconds=max_seconds,

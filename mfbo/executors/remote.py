@@ -20,7 +20,7 @@ from mfbo.executors.worker import THREADS
 from mfbo.ledger.environment import versions
 
 if TYPE_CHECKING:
-    from mfbo.executors.evaluate import Setting
+    from mfbo.executors.evaluate import TrialSetup
     from mfbo.fidelity import Fidelity
     from mfbo.trial import Outcome, Report, Trial
 
@@ -30,13 +30,13 @@ TOKEN = ".mfbo-token"  # noqa: S105 - it opens nothing
 
 
 @dataclass(frozen=True)
-class Terms:
+class SlotSpec:
     """What all trials of a run have in common, for a slot on another machine.
 
     Attributes:
         task: see `mfbo.executors.worker.packed`.
         fidelity: of the task.
-        setting: of the run, with absolute paths.
+        setup: of the run, with absolute paths.
         token: what the run has written into the file `TOKEN` beside its checkpoints.
         directory: in which the run works.
         max_seconds: most a trial may take.
@@ -45,7 +45,7 @@ class Terms:
 
     task: bytes
     fidelity: Fidelity
-    setting: Setting
+    setup: TrialSetup
     token: str
     directory: Path
     max_seconds: float | None
@@ -53,7 +53,7 @@ class Terms:
 
 
 @dataclass(frozen=True)
-class Facts:
+class SlotFacts:
     """What a run must know of a slot on another machine.
 
     Attributes:
@@ -66,7 +66,7 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class News:
+class Update:
     """What a trial on another machine has come to.
 
     Attributes:
@@ -104,13 +104,13 @@ class Watched:
             if self._slot.trial is not None:
                 self._slot.stop(reason, grace)
 
-    def news(self, after: int) -> News:
+    def update(self, after: int) -> Update:
         """What there is now, without the first `after` reports."""
         with self._lock:
             if self._ended is not None:
-                return News(0.0, (), self._ended)
+                return Update(0.0, (), self._ended)
             reports = self._slot.reports if self._slot.trial is not None else ()
-            return News(self._slot.seconds, reports[after:], None, self._slot.paused)
+            return Update(self._slot.seconds, reports[after:], None, self._slot.paused)
 
     def close(self) -> None:
         """End the process."""
@@ -127,42 +127,42 @@ class Watched:
 class RemoteSlot:
     """The actor. Its async methods run in the Dask worker's event loop, so a long one is in nobody's way."""
 
-    def __init__(self, terms: Terms) -> None:
+    def __init__(self, spec: SlotSpec) -> None:
         from distributed import get_worker
 
-        self._shares = _shares(terms)
-        setting = terms.setting if self._shares else replace(terms.setting, checkpoints=None)
+        self._shares = _shares(spec)
+        setup = spec.setup if self._shares else replace(spec.setup, checkpoints=None)
         slot = Slot(
-            terms.task,
-            terms.fidelity,
-            setting,
+            spec.task,
+            spec.fidelity,
+            setup,
             environment=dict.fromkeys(THREADS, str(get_worker().state.nthreads)),
-            directory=terms.directory,
+            directory=spec.directory,
             prepare=True,
-            max_seconds=terms.max_seconds,
-            max_bytes=terms.max_bytes,
+            max_seconds=spec.max_seconds,
+            max_bytes=spec.max_bytes,
         )
         slot.ready(START)
         self._watched = Watched(slot)
         weakref.finalize(self, self._watched.close)
 
-    async def facts(self) -> Facts:
+    async def facts(self) -> SlotFacts:
         """What the run must know."""
-        return Facts(versions().get("mfbo"), self._shares)
+        return SlotFacts(versions().get("mfbo"), self._shares)
 
-    async def start(self, trial: Trial, start_epoch: int, patience: float) -> News:
-        """Start `trial`; its first `news`."""
+    async def start(self, trial: Trial, start_epoch: int, patience: float) -> Update:
+        """Start `trial`; its first `update`."""
         self._watched.start(trial, start_epoch)
-        return await self.news(0, patience)
+        return await self.update(0, patience)
 
-    async def news(self, after: int, patience: float) -> News:
+    async def update(self, after: int, patience: float) -> Update:
         """What is new beyond the first `after` reports, as soon as there is something, or after so many seconds."""
         limit = time.monotonic() + patience
-        began = self._watched.news(after).seconds > 0
+        began = self._watched.update(after).seconds > 0
         while True:
-            news = self._watched.news(after)
-            if news.reports or news.outcome or (news.seconds > 0) != began or time.monotonic() >= limit:
-                return news
+            update = self._watched.update(after)
+            if update.reports or update.outcome or (update.seconds > 0) != began or time.monotonic() >= limit:
+                return update
             await asyncio.sleep(POLL)
 
     async def stop(self, reason: str, grace: float) -> None:
@@ -174,12 +174,12 @@ class RemoteSlot:
         self._watched.close()
 
 
-def _shares(terms: Terms) -> bool:
+def _shares(spec: SlotSpec) -> bool:
     """Whether the folder of the run's checkpoints is on a path that this machine shares with it."""
-    if terms.setting.checkpoints is None:
+    if spec.setup.checkpoints is None:
         return False
-    home = terms.setting.checkpoints.root.parent
+    home = spec.setup.checkpoints.root.parent
     try:
-        return (home / TOKEN).read_text(encoding="utf-8") == terms.token and os.access(home, os.W_OK)
+        return (home / TOKEN).read_text(encoding="utf-8") == spec.token and os.access(home, os.W_OK)
     except OSError:
         return False

@@ -27,7 +27,7 @@ from mfbo.trial import Outcome, Report, Status
 if TYPE_CHECKING:
     from typing import Any
 
-    from mfbo.executors.evaluate import Setting
+    from mfbo.executors.evaluate import TrialSetup
     from mfbo.fidelity import Fidelity
     from mfbo.trial import Trial
 
@@ -45,7 +45,7 @@ class Slot:
     Args:
         packed: the task, for the process.
         fidelity: of the task.
-        setting: of the run.
+        setup: of the run.
         environment: variables of the process: threads, GPU.
         directory: for the process to work in, if there is one of that name; None for that of this process.
         prepare: whether the process prepares the task, so that no trial waits for its libraries and data.
@@ -57,7 +57,7 @@ class Slot:
         self,
         packed: bytes,
         fidelity: Fidelity,
-        setting: Setting,
+        setup: TrialSetup,
         *,
         environment: Mapping[str, str] | None = None,
         directory: Path | None = None,
@@ -67,10 +67,10 @@ class Slot:
     ) -> None:
         self.trial: Trial | None = None
         self.last: Trial | None = None
-        self._fidelity, self._setting = fidelity, setting
+        self._fidelity, self._setup = fidelity, setup
         self._max_seconds, self._max_bytes = max_seconds, max_bytes
         self._environment, self._directory = dict(environment or {}), directory
-        self._packed, self._options = packed, dict(setting.options) if prepare else None
+        self._packed, self._options = packed, dict(setup.options) if prepare else None
         self._count = 0
         self._paused, self._stopped = 0.0, None
         self._open()
@@ -102,13 +102,13 @@ class Slot:
     @property
     def said(self) -> str:
         """What the trial has printed last."""
-        return last_line(self._setting.logs, self.trial.id) if self.trial is not None else ""
+        return last_line(self._setup.logs, self.trial.id) if self.trial is not None else ""
 
     def ready(self, timeout: float) -> None:
         """Wait until the process has imported the task, so that no trial is charged for it; or has died of it."""
         limit = time.monotonic() + timeout
         while not (self._ready or self._settled) and time.monotonic() < limit:
-            self._hear(0.1)
+            self._receive(0.1)
 
     def submit(self, trial: Trial, start_epoch: int) -> None:
         """Start `trial`; the slot must be free."""
@@ -124,7 +124,7 @@ class Slot:
         self._dead: tuple[Status, str] | None = None
         name = f"{trial.id}-{self._count}"
         self._mailbox = Mailbox(self._folder, name)
-        self._link.send(("trial", self._count, pickle.dumps(Job(self._setting, trial, start_epoch, name))))
+        self._link.send(("trial", self._count, pickle.dumps(Job(self._setup, trial, start_epoch, name))))
 
     def stop(self, reason: str, grace: float) -> None:
         """Ask the trial to end at its next report; kill it after `grace` seconds. The first call counts."""
@@ -134,7 +134,7 @@ class Slot:
 
     def poll(self) -> Outcome | None:
         """The outcome, once there is one; enforces the limits on the way."""
-        self._hear()
+        self._receive()
         if self._done is None and self._dead is None:
             self._watch()
         outcome = self._done or (self._lost_process() if self._dead is not None else None)
@@ -162,14 +162,14 @@ class Slot:
         """Start a keeper."""
         self._folder = Path(tempfile.mkdtemp(prefix="mfbo-slot-"))
         argv = tuple(sys.argv)
-        scratch = self._setting.scratch
+        scratch = self._setup.scratch
         leftovers = () if scratch is None else (scratch,)
         start = Start(self._packed, self._folder, argv, os.getpid(), self._options, leftovers)
         self._link = Link(start, self._environment, self._directory)
         self._ready = False
         self._settled = False  # whether it is known what comes after a process that has ended
 
-    def _hear(self, timeout: float = 0.0) -> None:
+    def _receive(self, timeout: float = 0.0) -> None:
         """Take note of what the keeper says; if it is gone itself, start another."""
         try:
             for message in self._link.messages(timeout):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from mfbo.executors.evaluate import Setting, evaluate, never_began
+from mfbo.executors.evaluate import TrialSetup, evaluate, never_began
 from mfbo.executors.mailbox import Mailbox
 from mfbo.executors.output import into
 from mfbo.executors.system import end_children
@@ -37,13 +37,13 @@ class Job:
     """What a worker needs to know to run a trial.
 
     Attributes:
-        setting: of the run.
+        setup: of the run.
         trial: what to run.
         start_epoch: for stateless tasks.
         name: of the trial's mailbox.
     """
 
-    setting: Setting
+    setup: TrialSetup
     trial: Trial
     start_epoch: int
     name: str
@@ -158,13 +158,13 @@ class Worker:
             return never_began(job.trial, problem)
         mailbox = Mailbox(self._start.folder, job.name)
         self._link.send(("began", time.monotonic()))
-        with into(job.setting.logs, job.trial.id):
+        with into(job.setup.logs, job.trial.id):
             return evaluate(
                 task,
                 job.trial,
-                job.setting,
+                job.setup,
                 lambda elapsed: self._shared.reason,
                 job.start_epoch,
-                heard=mailbox.report,
+                on_report=mailbox.report,
                 clock=self._shared.clock,
             )

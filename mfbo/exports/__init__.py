@@ -115,8 +115,8 @@ def _writer(form: str) -> Callable[[Run, Path], None]:
 def _replayed(run: Run, observer: Observer) -> None:
     """Tell `observer` of a run as if it happened now."""
     found = Incumbent(run.header.rungs)
-    observer.began(run)
+    observer.on_start(run)
     for result in run.results:
         found.add(result)
-        observer.told(result, found.best)
-    observer.ended(run.ended or "unfinished")
+        observer.on_result(result, found.best)
+    observer.on_end(run.ended or "unfinished")

@@ -44,7 +44,7 @@ def _row(result: Result, price: Price | None) -> Row:
         "start_epoch": outcome.start_epoch,
         "train": outcome.train,
         "evaluation": outcome.evaluation,
-        "optimizer": result.thinking,
+        "optimizer": result.overhead,
         "spent": result.spent,
         **({"money": price.amount(result.at)} if price else {}),
         "wall": result.wall,

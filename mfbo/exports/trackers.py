@@ -29,15 +29,15 @@ class Careful(Observer):
         self._observer, self._name = observer, name
         self._works = True
 
-    def began(self, run: Run) -> None:
+    def on_start(self, run: Run) -> None:
         """As the logger."""
         self._try("began", run)
 
-    def told(self, result: Result, best: Result | None) -> None:
+    def on_result(self, result: Result, best: Result | None) -> None:
         """As the logger."""
         self._try("told", result, best)
 
-    def ended(self, status: str) -> None:
+    def on_end(self, status: str) -> None:
         """As the logger."""
         self._try("ended", status)
 
@@ -66,11 +66,11 @@ class Tensorboard(Observer):
         self._folder = Path(folder)
         self._whole: Any = None
 
-    def began(self, run: Run) -> None:
+    def on_start(self, run: Run) -> None:
         """Open the file of the run as a whole."""
         self._whole = self._writer(str(self._folder))
 
-    def told(self, result: Result, best: Result | None) -> None:
+    def on_result(self, result: Result, best: Result | None) -> None:
         """The trial's own file, and a point of the anytime curve, whose step is a thousandth of the cost's unit."""
         trial, outcome = result.trial, result.outcome
         with self._writer(str(self._folder / f"trial-{trial.id:05d}")) as writer:
@@ -82,7 +82,7 @@ class Tensorboard(Observer):
         if best is not None and best.outcome.loss is not None:
             self._whole.add_scalar("incumbent/loss", best.outcome.loss, round(1000 * result.spent))
 
-    def ended(self, status: str) -> None:
+    def on_end(self, status: str) -> None:
         """Close it."""
         if self._whole is not None:
             self._whole.close()
@@ -103,7 +103,7 @@ class Mlflow(Observer):
         self._client = client(tracking_uri=place if "://" in str(place) else f"sqlite:///{Path(place).resolve()}")
         self._experiment = self._parent = ""
 
-    def began(self, run: Run) -> None:
+    def on_start(self, run: Run) -> None:
         """An experiment for the task, and a run for the whole."""
         header = run.header
         known = self._client.get_experiment_by_name(header.task)
@@ -117,7 +117,7 @@ class Mlflow(Observer):
         ):
             self._client.log_param(self._parent, key, value)
 
-    def told(self, result: Result, best: Result | None) -> None:
+    def on_result(self, result: Result, best: Result | None) -> None:
         """A run below it for the trial."""
         trial, outcome = result.trial, result.outcome
         tags = {"mlflow.parentRunId": self._parent, "fidelity": str(outcome.rung), "status": outcome.status}
@@ -135,7 +135,7 @@ class Mlflow(Observer):
         if best is not None and best.outcome.loss is not None:
             self._client.log_metric(self._parent, "incumbent_loss", best.outcome.loss, step=round(1000 * result.spent))
 
-    def ended(self, status: str) -> None:
+    def on_end(self, status: str) -> None:
         """The whole is over."""
         if self._parent:
             self._client.set_terminated(self._parent, "KILLED" if status in ("interrupted", "killed") else "FINISHED")

@@ -153,7 +153,7 @@ def _apply(run: Run, record: records.Line) -> None:
             raise ValueError("limits in another unit of cost")
         run.limits = record.limits
     elif isinstance(record, records.End):
-        run.add_end(record.status, record.thinking, record.charge)
+        run.add_end(record.status, record.overhead, record.charge)
     elif isinstance(record, records.Resumed):
         run.ended = None
     else:
@@ -165,8 +165,8 @@ def _result(run: Run, record: records.Ended) -> Result:
         raise ValueError(f"trial {record.trial} was never asked")
     if record.spent < run.spent * (1 - 1e-9):
         raise ValueError(f"less is spent after it, {record.spent:.6g}, than before, {run.spent:.6g}")
-    at = run.seconds + record.outcome.cost + record.thinking
-    return Result(run.asks[record.trial], record.outcome, record.thinking, record.spent, at, record.wall)
+    at = run.seconds + record.outcome.cost + record.overhead
+    return Result(run.asks[record.trial], record.outcome, record.overhead, record.spent, at, record.wall)
 
 
 def _grown(run: Run, rungs: tuple[Rung, ...]) -> tuple[Rung, ...]:
@@ -304,20 +304,20 @@ class Ledger:
         self._write(records.Ask(trial.id, trial.config, trial.rung))
         self.run.add_ask(trial)
 
-    def result(self, trial: Trial, outcome: Outcome, *, thinking: float, charge: float, wall: float) -> Result:
+    def result(self, trial: Trial, outcome: Outcome, *, overhead: float, charge: float, wall: float) -> Result:
         """Record what became of `trial`.
 
         Args:
             trial: as it was asked.
             outcome: what came back.
-            thinking: seconds of the optimizer.
+            overhead: seconds of the optimizer.
             charge: what both cost in the budget's unit.
             wall: seconds on the run's clock.
         """
-        at = self.run.seconds + outcome.cost + thinking
-        result = Result(trial, outcome, thinking, self.run.spent + charge, at, wall)
+        at = self.run.seconds + outcome.cost + overhead
+        result = Result(trial, outcome, overhead, self.run.spent + charge, at, wall)
         kept = replace(outcome, pace=None) if outcome.pace is not None else outcome
-        self._write(records.Ended(trial.id, kept, thinking, result.spent, wall), sync=not outcome.virtual)
+        self._write(records.Ended(trial.id, kept, overhead, result.spent, wall), sync=not outcome.virtual)
         self.run.add_result(result)
         return result
 
@@ -341,10 +341,10 @@ class Ledger:
         self._write(records.Resumed(at, command), sync=True)
         self.run.ended = None
 
-    def end(self, status: str, *, thinking: float = 0.0, charge: float = 0.0) -> None:
-        """Record that the run ended and why, and the thinking since the last result."""
-        self._write(records.End(status, thinking, charge), sync=True)
-        self.run.add_end(status, thinking, charge)
+    def end(self, status: str, *, overhead: float = 0.0, charge: float = 0.0) -> None:
+        """Record that the run ended and why, and the overhead since the last result."""
+        self._write(records.End(status, overhead, charge), sync=True)
+        self.run.add_end(status, overhead, charge)
 
     def close(self) -> None:
         """Let go of the file; another process may write then."""

@@ -16,25 +16,25 @@ class Observer:
     `run` is the same object from `began` to `ended`, and grows as the run goes on.
     """
 
-    def stage(self, what: str, at_most: float | None = None) -> None:
+    def on_stage(self, what: str, at_most: float | None = None) -> None:
         """What is done before the first trial, such as ``preparing the data``, and how many seconds it may take."""
 
-    def planned(self, plan: Plan, price: str | None) -> None:
+    def on_plan(self, plan: Plan, price: str | None) -> None:
         """What a new run is expected to buy, before it begins; `price` is that of an hour, if there is one."""
 
-    def began(self, run: Run) -> None:
+    def on_start(self, run: Run) -> None:
         """The run begins, or is taken up again (`run` then has results already)."""
 
-    def asked(self, trial: Trial) -> None:
+    def on_trial(self, trial: Trial) -> None:
         """`trial` starts."""
 
-    def told(self, result: Result, best: Result | None) -> None:
+    def on_result(self, result: Result, best: Result | None) -> None:
         """A trial ended; `best` is the incumbent now, the very `result` where it has just become so."""
 
-    def note(self, text: str) -> None:
+    def on_note(self, text: str) -> None:
         """Something that the user should know, in one line."""
 
-    def ended(self, status: str) -> None:
+    def on_end(self, status: str) -> None:
         """The run is over: ``budget``, ``trials``, ``wall``, ``exhausted``, ``interrupted`` or ``failed``."""
 
 
@@ -44,37 +44,37 @@ class Several(Observer):
     def __init__(self, *observers: Observer) -> None:
         self._observers = observers
 
-    def stage(self, what: str, at_most: float | None = None) -> None:
+    def on_stage(self, what: str, at_most: float | None = None) -> None:
         """To each."""
         for observer in self._observers:
-            observer.stage(what, at_most)
+            observer.on_stage(what, at_most)
 
-    def planned(self, plan: Plan, price: str | None) -> None:
+    def on_plan(self, plan: Plan, price: str | None) -> None:
         """To each."""
         for observer in self._observers:
-            observer.planned(plan, price)
+            observer.on_plan(plan, price)
 
-    def began(self, run: Run) -> None:
+    def on_start(self, run: Run) -> None:
         """To each."""
         for observer in self._observers:
-            observer.began(run)
+            observer.on_start(run)
 
-    def asked(self, trial: Trial) -> None:
+    def on_trial(self, trial: Trial) -> None:
         """To each."""
         for observer in self._observers:
-            observer.asked(trial)
+            observer.on_trial(trial)
 
-    def told(self, result: Result, best: Result | None) -> None:
+    def on_result(self, result: Result, best: Result | None) -> None:
         """To each."""
         for observer in self._observers:
-            observer.told(result, best)
+            observer.on_result(result, best)
 
-    def note(self, text: str) -> None:
+    def on_note(self, text: str) -> None:
         """To each."""
         for observer in self._observers:
-            observer.note(text)
+            observer.on_note(text)
 
-    def ended(self, status: str) -> None:
+    def on_end(self, status: str) -> None:
         """To each."""
         for observer in self._observers:
-            observer.ended(status)
+            observer.on_end(status)

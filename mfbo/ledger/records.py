@@ -18,7 +18,7 @@ from mfbo.errors import MfboError
 from mfbo.ledger.run import Header, Limits
 from mfbo.trial import Amount, Config, Count, Known, Outcome, Rung
 
-FORMAT = 2
+FORMAT = 3
 DAMAGE = (msgspec.MsgspecError, MfboError, KeyError, TypeError, ValueError, AttributeError)  # of what is kept in a file
 _CHECK = re.compile(rb',"check":"([0-9a-f]{16})"\}\Z')
 
@@ -43,11 +43,11 @@ class Ask(_Line, frozen=True, tag="ask"):
 
 
 class Ended(_Line, frozen=True, tag="result"):
-    """What became of a trial; `thinking` is seconds of the optimizer, `spent` in the unit of the budget."""
+    """What became of a trial; `overhead` is seconds of the optimizer, `spent` in the unit of the budget."""
 
     trial: Count
     outcome: Outcome
-    thinking: Amount
+    overhead: Amount
     spent: Amount
     wall: Amount
 
@@ -80,10 +80,10 @@ class Resumed(_Line, frozen=True, tag="resume"):
 
 
 class End(_Line, frozen=True, tag="end"):
-    """The run ended; `thinking` since the last result, `charge` in the unit of the budget."""
+    """The run ended; `overhead` since the last result, `charge` in the unit of the budget."""
 
     status: Annotated[str, msgspec.Meta(max_length=100)]
-    thinking: Amount
+    overhead: Amount
     charge: Amount
 
 

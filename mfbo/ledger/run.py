@@ -124,7 +124,7 @@ class Result:
     Attributes:
         trial: what was asked.
         outcome: what came back.
-        thinking: seconds of the optimizer for this trial; 0 on a virtual clock.
+        overhead: seconds of the optimizer for this trial; 0 on a virtual clock.
         spent: what the run had charged after this result, in the unit of its budget.
         at: the same in seconds: cost of all trials and of the optimizer so far.
         wall: seconds that the run's clock showed when it came in.
@@ -132,7 +132,7 @@ class Result:
 
     trial: Trial
     outcome: Outcome
-    thinking: float
+    overhead: float
     spent: float
     at: float
     wall: float = 0.0
@@ -216,8 +216,8 @@ class Run:
         self.events.append(("told", len(self.told)))
         self.told.append(known)
 
-    def add_end(self, status: str, thinking: float, charge: float) -> None:
-        """Take note of the end, and of thinking that led to no result."""
+    def add_end(self, status: str, overhead: float, charge: float) -> None:
+        """Take note of the end, and of overhead that led to no result."""
         self.ended = status
         self.spent += charge
-        self.seconds += thinking
+        self.seconds += overhead

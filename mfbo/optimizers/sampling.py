@@ -20,7 +20,7 @@ from mfbo.trial import Config, Value, config_key
 BATCH = 64
 TRIES = 200  # draws without a new configuration, before a space counts as used up
 MORE_TRIES = 20 * TRIES  # the same where there are too many configurations to list those that are left
-MOST = 1_000_000  # points of a grid that are visited at most
+MAX_GRID_POINTS = 1_000_000  # points of a grid that are visited at most
 GRID_TRIES = 1000  # points of a grid without a new configuration, before the legal ones are sought instead
 FEW = 20  # a grid of which fewer than one in so many is legal is made finer
 WANTED = 64  # legal points of a finer grid
@@ -165,12 +165,12 @@ def _finer(
 
 
 def _shuffled(size: int, rng: random.Random) -> Iterator[int]:
-    """The numbers below `size` in a random order; `MOST` of them where there are more."""
-    if size <= MOST:
+    """The numbers below `size` in a random order; `MAX_GRID_POINTS` of them where there are more."""
+    if size <= MAX_GRID_POINTS:
         yield from rng.sample(range(size), size)
         return
     seen: set[int] = set()
-    while len(seen) < MOST:
+    while len(seen) < MAX_GRID_POINTS:
         index = rng.randrange(size)
         if index not in seen:
             seen.add(index)

@@ -13,7 +13,7 @@ from mfbo.ledger.plan import Plan
 from mfbo.optimizers.registry import spec_of
 from mfbo.planning.growth import cheapest, grows
 from mfbo.planning.ladder import Bounds, choose, ladder
-from mfbo.planning.probe import LEAST, MOST, SHARE, Probed, probe
+from mfbo.planning.probe import BUDGET_SHARE, MAX_SECONDS, MIN_SECONDS, Probed, probe
 from mfbo.planning.simulation import bought
 
 if TYPE_CHECKING:
@@ -96,11 +96,11 @@ def plan(
     none = Plan((), 0.0, "s", 0.0, task.fidelity.epoch_range[1], workers=workers)
     if budget.amount == math.inf:
         return replace(none, note="no limit of cost or time"), usual
-    seconds = min(MOST, SHARE * budget.amount)
+    seconds = min(MAX_SECONDS, BUDGET_SHARE * budget.amount)
     if like is not None and not like.measured:
         like = None
     unknown = _own(cheapest(task.fidelity, bounds), task, bounds) if grows(search) else usual
-    if seconds < LEAST and like is None:
+    if seconds < MIN_SECONDS and like is None:
         return replace(none, budget=budget.amount, note=f"{budget} is too short for a test run{_then(search)}"), unknown
     if like is not None:
         bounds = replace(bounds, search=replace(search, max_fidelity=like.steps[-1].rung.work))

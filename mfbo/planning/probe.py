@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from mfbo.checkpoint import Checkpoints
 from mfbo.executors import Allowance, choice
-from mfbo.executors.evaluate import Setting
+from mfbo.executors.evaluate import TrialSetup
 from mfbo.ledger.plan import Probe
 from mfbo.optimizers.sampling import plain, sample
 from mfbo.trial import Pace, Rung, Trial
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from mfbo.task import Task
     from mfbo.trial import Config, Outcome
 
-SHARE = 0.05  # of a budget, for probes
-MOST = 60.0  # seconds of probes, however large the budget
-LEAST = 1.0  # seconds; with less, nothing can be measured
+BUDGET_SHARE = 0.05  # of a budget, for probes
+MAX_SECONDS = 60.0  # seconds of probes, however large the budget
+MIN_SECONDS = 1.0  # seconds; with less, nothing can be measured
 CONFIGS = 6  # the default and random ones
 FIRST = 0.7  # of the time, for the first probe, which is to come to an evaluation
 GRACE, GRACES = 10.0, 2.0  # seconds to stop, or so many times the seconds of all probes if that is less
@@ -81,10 +81,10 @@ def probe(
     grace = min(GRACE, GRACES * seconds)
     with tempfile.TemporaryDirectory(prefix="mfbo-probe-") as folder:
         checkpoints = None if settings.from_scratch else Checkpoints(Path(folder))
-        setting = Setting(seed, settings.device, settings.options, checkpoints, scratch=Path(folder))
+        setup = TrialSetup(seed, settings.device, settings.options, checkpoints, scratch=Path(folder))
         executor = choice.make(
             task,
-            setting,
+            setup,
             settings,
             grace=grace,
             interrupted=interrupted,

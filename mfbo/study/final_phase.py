@@ -145,14 +145,14 @@ class _Validating:
         optimizer, config, whole = self._result.optimizer, self._result.best.config, False
         self._since = time.monotonic()
 
-        def heard(score: Score) -> None:
+        def on_score(score: Score) -> None:
             self._kept.keep(optimizer, config, score, score.train + score.evaluation)
             self._since = time.monotonic()
             self._told(optimizer, score)
 
         try:
             found = validate(
-                self._result.ledger, seeds, seconds=None if self._unit == "x" else left, have=have, told=heard
+                self._result.ledger, seeds, seconds=None if self._unit == "x" else left, have=have, told=on_score
             )
             whole = len(found.scores) == seeds
             return found

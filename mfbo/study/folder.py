@@ -17,14 +17,14 @@ from mfbo.ledger.journal import begun
 from mfbo.reading import read_yaml, to_yaml
 from mfbo.search import Search, keyword
 from mfbo.settings import Settings, possible
-from mfbo.study.spec import OF_EACH_RUN, Entry, Study, names_of
+from mfbo.study.spec import RUN_FIELDS, Entry, Study, names_of
 
 COMPARISON, FAILED = "comparison.yaml", "failed.yaml"
 EARLIER_NAME = "study.yaml"  # of the first, in folders that were made before
 _OWN = ("tasks", "optimizers", "seeds", "max_cost")
 _LISTS = ("tasks", "optimizers")
 _OPTIONS = ("model", "data_dir", "metric", "metric_file")  # options of a task that the command line has by name
-_SEARCH = {keyword(item.name): item.name for item in fields(Search) if item.name not in OF_EACH_RUN}
+_SEARCH = {keyword(item.name): item.name for item in fields(Search) if item.name not in RUN_FIELDS}
 
 
 def described_in(out: Path | str) -> Path:

@@ -36,7 +36,7 @@ _Found: TypeAlias = "tuple[dict[str, Any], dict[str, Any], Bound]"  # before, af
 
 KEEP = 0.2  # of each rung
 TRIM = 0.05  # of the promising values, at either end
-LEAST = 15  # configurations, below which nothing is narrowed
+MIN_CONFIGS = 15  # configurations, below which nothing is narrowed
 FEW = 5  # promising values, below which a hyperparameter is not narrowed
 ALPHA = 0.05
 MARGIN = 2.0  # mean distances between promising values, to either side
@@ -114,9 +114,9 @@ def narrow(run: Run) -> Narrowed:
 
     good, others = split(run)
     tried = len(good) + len(others)
-    if tried < LEAST:
-        text = f"run {str(run.folder)!r} tried {tried} configurations; at least {LEAST} are needed to narrow its space"
-        raise RunError(f"{text}; continue it with `mfbo resume`")
+    if tried < MIN_CONFIGS:
+        need = f"at least {MIN_CONFIGS} are needed to narrow its space"
+        raise RunError(f"run {str(run.folder)!r} tried {tried} configurations; {need}; continue it with `mfbo resume`")
     plain = dict(copy.deepcopy(run.header.space))
     space = ConfigurationSpace.from_serialized_dict(copy.deepcopy(plain))
     bounds = []

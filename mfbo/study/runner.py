@@ -156,7 +156,7 @@ def extended(study: Study, out: Path | str) -> Study:
     what = f"comparison (see its {path.name})"
     differences = there.search.differences(study.search)
     one, other = ({"tasks": ", ".join(those.tasks), **vars(those.settings)} for those in (there, study))
-    _refuse_other(out, what, {**differences_of(one, other), **differences})
+    _refuse_other(out, what, {**differing(one, other), **differences})
     optimizers = tuple(dict.fromkeys((*there.optimizers, *study.optimizers)))
     return replace(study, optimizers=optimizers, seeds=max(there.seeds, study.seeds))
 
@@ -218,7 +218,7 @@ def _refuse_other(folder: object, what: str, differences: Mapping[str, tuple[obj
         raise RunExists(f"{text}; give another --out")
 
 
-def differences_of(kept: Mapping[str, object], asked: Mapping[str, object]) -> dict[str, tuple[object, object]]:
+def differing(kept: Mapping[str, object], asked: Mapping[str, object]) -> dict[str, tuple[object, object]]:
     """Both values of what is not as it was asked for, but for what changes no result."""
     return {name: (kept[name], value) for name, value in asked.items() if kept[name] != value and name not in FREE}
 
@@ -229,7 +229,7 @@ def _check_same(there: Run, task: Task, search: Search, settings: Settings) -> N
     given = {name: value for name, value in vars(settings).items() if name != "space"}
     named = {"task": (header.task, task.source or task.name)} if header.task != (task.source or task.name) else {}
     differences = header.search.differences(for_task(search, task))
-    _refuse_other(there.folder, "run", {**named, **differences, **differences_of(vars(header.settings), given)})
+    _refuse_other(there.folder, "run", {**named, **differences, **differing(vars(header.settings), given)})
     fingerprint.check_unchanged(header, task)
 
 

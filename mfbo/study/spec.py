@@ -21,7 +21,7 @@ from mfbo.trial import config_key
 
 OPTIMIZERS, SEEDS = ("smac", "hyperband", "random", "grid"), 5
 """What a comparison is of where nobody says otherwise."""
-OF_EACH_RUN = ("optimizer", "seed", "objectives")
+RUN_FIELDS = ("optimizer", "seed", "objectives")
 """Options of a search that a study does not have: it compares optimizers and seeds, by their losses."""
 
 
@@ -34,7 +34,7 @@ class Study:
         optimizers: names in `mfbo.optimizers.registry.OPTIMIZERS`.
         seeds: how many; they are 0, 1, ...
         max_cost: of a run, as for `mfbo.tune`.
-        search: what is asked of each run, but for `OF_EACH_RUN`; a prior is for the optimizers that make use of one.
+        search: what is asked of each run, but for `RUN_FIELDS`; a prior is for the optimizers that make use of one.
         settings: how trials are run.
     """
 

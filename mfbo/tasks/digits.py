@@ -40,7 +40,7 @@ Floats: TypeAlias = NDArray[np.float64]
 
 TEST, VALIDATION = 0.2, 0.3  # of all images; of what the test leaves
 TEST_SEED = 0
-LEAST_DATA = 0.2  # where each class has 20 images
+MIN_DATA = 0.2  # where each class has 20 images
 FILE = "mlp.npz"
 _ORDER, _WEIGHTS = 2, 3  # streams of the run's seed, beside those of the splits
 
@@ -63,8 +63,8 @@ def task() -> Task:
         space=space(),
         train=train,
         validate=validate,
-        fidelity=Fidelity(epochs=(1, 27), data=(LEAST_DATA, 1.0)),
-        least=lambda options: (LEAST_DATA, 0.0),
+        fidelity=Fidelity(epochs=(1, 27), data=(MIN_DATA, 1.0)),
+        least=lambda options: (MIN_DATA, 0.0),
         description="scikit-learn's 1,797 handwritten digits, an MLP (real data, offline)",
         grid={
             "learning_rate": [1e-3, 1e-2, 1e-1],

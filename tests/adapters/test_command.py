@@ -401,7 +401,7 @@ def test_a_command_that_nobody_typed_here_is_not_run(monkeypatch):
         mfbo.resume("run", max_trials=2)
     notes = []
     observer = Observer()
-    observer.note = notes.append
+    observer.on_note = notes.append
     assert mfbo.resume("run", max_trials=2, accept_changes=True, observer=observer).trials == 2
     assert notes == [f"running your own command: {TUNED}"]
 

@@ -151,7 +151,7 @@ def test_a_run_without_a_success_is_a_report_about_its_failures(tmp_path):
             trial = Trial(number, {"x": 1}, FULL)
             error = "Traceback (most recent call last):\n  File 'train.py', line 3, in train\nValueError: no <data>"
             ledger.ask(trial)
-            ledger.result(trial, Outcome("failed", None, FULL, 1, error=error), thinking=0, charge=1, wall=0)
+            ledger.result(trial, Outcome("failed", None, FULL, 1, error=error), overhead=0, charge=1, wall=0)
     text = parts_of(tmp_path / "run").text
     assert "Nothing: of 2 trials none came to a loss, 2 failed" in text
     assert "2 failed: ValueError: no <data>" in text
@@ -423,7 +423,7 @@ def hostile_run(folder, text):
             ledger.ask(trial)
             metrics = {text: 1.0} if loss else {}
             outcome = Outcome("ok" if loss else "failed", loss, FULL, 1, metrics=metrics, error=error)
-            ledger.result(trial, outcome, thinking=0, charge=1, wall=0)
+            ledger.result(trial, outcome, overhead=0, charge=1, wall=0)
         ledger.end("budget")
     return folder
 
@@ -602,7 +602,7 @@ def gone_on(folder, *losses, ended=None):
         for number, loss in enumerate(losses, start=first):
             trial = Trial(number, {"x": number}, FULL)
             ledger.ask(trial)
-            ledger.result(trial, Outcome("ok", loss, FULL, 9), thinking=0, charge=9, wall=0)
+            ledger.result(trial, Outcome("ok", loss, FULL, 9), overhead=0, charge=9, wall=0)
         if ended:
             ledger.end(ended)
 

@@ -64,7 +64,7 @@ def test_the_first_sign_comes_within_half_a_second_and_silence_is_never_longer_t
 def test_in_a_pipe_there_are_few_lines(monkeypatch):
     stream = standard_error(monkeypatch, io.StringIO)
     with Quiet() as sign:
-        sign.stage("measuring", 60)
+        sign.on_stage("measuring", 60)
         sign.look(2 * LINE)
     lines = stream.getvalue().splitlines()
     assert 2 <= len(lines) <= 4
@@ -100,11 +100,11 @@ def test_a_command_that_is_quick_is_left_as_it_is(kind, monkeypatch):
 def test_it_says_what_a_run_does_now(kind, monkeypatch):
     stderr = standard_error(monkeypatch, kind)
     with Quiet() as sign:
-        sign.stage("preparing the data of imdb")
+        sign.on_stage("preparing the data of imdb")
         sign.look(3)
-        sign.stage("measuring what a trial costs here", 6)
+        sign.on_stage("measuring what a trial costs here", 6)
         sign.look(3)
-        sign.began(None)
+        sign.on_start(None)
         sign.look(3)
     text = stderr.getvalue()
     assert text.rindex("running trials: ") > text.rindex("measuring what a trial costs here: ")

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mfbo.data.splits import LEAST, nested_subset, stratified_split
+from mfbo.data.splits import MIN_CLASS_SAMPLES, nested_subset, stratified_split
 from mfbo.errors import BadData, BadValue
 from mfbo.tasks.training.setup import STEPS, everything, least, parts
 
@@ -134,6 +134,8 @@ def test_the_lowest_rung_has_enough_of_each_class_and_takes_enough_steps(many, s
     y = np.arange(many) % 4
     data, work = least(y, samples, batch=batch, epochs=10)
     learn, *_ = parts(y, data, 0, samples)
-    assert np.bincount(y[learn], minlength=4).min() >= min(LEAST, len(parts(y, 1.0, 0, samples)[0]) // 4 - 1)
+    assert np.bincount(y[learn], minlength=4).min() >= min(
+        MIN_CLASS_SAMPLES, len(parts(y, 1.0, 0, samples)[0]) // 4 - 1
+    )
     full = 10 * 0.9 * min(many, samples or many)  # nine tenths are for training
     assert work == pytest.approx(min(1.0, STEPS * batch / full))

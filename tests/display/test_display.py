@@ -66,13 +66,13 @@ class Session:
         self.incumbent = Incumbent(header.rungs)
 
     def begin(self) -> Session:
-        self.observer.began(self.run)
+        self.observer.on_start(self.run)
         return self
 
     def ask(self, rung: int = 0, **config) -> Trial:
         trial = Trial(len(self.run.asks), config or {"lr": 0.00123456, "batch": 32}, self.run.header.rungs[rung])
         self.ledger.ask(trial)
-        self.observer.asked(trial)
+        self.observer.on_trial(trial)
         return trial
 
     def tell(self, trial: Trial, loss: float | None, status="ok", cost=0.5, charge=None, **more) -> None:
@@ -80,16 +80,16 @@ class Session:
         outcome = Outcome(status, loss, reached, train=0.8 * cost, evaluation=0.2 * cost, **more)
         self.clock.now += cost
         charge = cost if charge is None else charge
-        result = self.ledger.result(trial, outcome, thinking=0.0, charge=charge, wall=self.clock.now)
+        result = self.ledger.result(trial, outcome, overhead=0.0, charge=charge, wall=self.clock.now)
         self.incumbent.add(result)
-        self.observer.told(result, self.incumbent.best)
+        self.observer.on_result(result, self.incumbent.best)
 
     def trial(self, loss: float | None, rung: int = 0, status="ok", cost=0.5, config=None, **more) -> None:
         self.tell(self.ask(rung, **(config or {})), loss, status, cost, **more)
 
     def end(self, status: str = "budget") -> Run:
         self.ledger.end(status)
-        self.observer.ended(status)
+        self.observer.on_end(status)
         return self.run
 
 
@@ -115,7 +115,7 @@ def clock() -> Clock:
 def live(clock):
     display = LiveDisplay(terminal(), clock, refreshes=0)
     yield display
-    display.ended("failed")
+    display.on_end("failed")
 
 
 def busy(observer: Observer, clock: Clock | None = None, **facts) -> Session:
@@ -199,7 +199,7 @@ def test_the_terminal_is_given_back_as_it_was(clock):
     display = LiveDisplay(terminal(), clock)
     before = sys.stdout, sys.stderr, threading.active_count()
     busy(display, clock).end()
-    display.ended("budget")
+    display.on_end("budget")
     assert (sys.stdout, sys.stderr) == before[:2]
     written = display.console.file.getvalue()
     assert written.rindex("\x1b[?25h") > written.rindex("\x1b[?25l")
@@ -277,7 +277,7 @@ def hostile(observer: Observer, clock: Clock | None = None) -> Session:
     session.trial(None, status="failed", error=f"{HOSTILE}\n{HOSTILE}")
     session.trial(None, status="failed", error=f"{TRACEBACK}\n{HOSTILE}: {HOSTILE}")
     session.ask(0, **{HOSTILE: HOSTILE})
-    observer.note(HOSTILE)
+    observer.on_note(HOSTILE)
     return session
 
 
@@ -357,7 +357,7 @@ def test_lines_say_the_beginning_improvements_failures_and_the_end():
 def test_lines_say_where_a_resumed_run_stands():
     session = busy(NoteDisplay())
     stream = io.StringIO()
-    LineDisplay(stream).began(session.run)
+    LineDisplay(stream).on_start(session.run)
     assert stream.getvalue().startswith("resuming at 8.5s of 1m (14%), 12 trials, 2 failed, best 0.2123")
 
 

@@ -111,7 +111,7 @@ def test_going_on_with_a_run_says_which_file_it_runs_and_runs_none_that_has_chan
     assert not Path("mark").exists()
     notes = []
     observer = Observer()
-    observer.note = notes.append
+    observer.on_note = notes.append
     mfbo.resume("run", max_trials=5, accept_changes=True, observer=observer)
     assert notes == ["running your own code: evil.py"]
     assert Path("mark").exists()

@@ -28,7 +28,7 @@ class Notes(Observer):
     def __init__(self):
         self.said = []
 
-    def note(self, text):
+    def on_note(self, text):
         self.said.append(text)
 
 

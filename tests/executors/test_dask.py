@@ -18,7 +18,7 @@ from loopback import LONG, Loopback, awaited
 
 import mfbo
 from mfbo.errors import BadValue, NoCluster
-from mfbo.executors.place import Place
+from mfbo.executors.dask_worker import DaskWorker
 from mfbo.ledger.journal import read
 from mfbo.ledger.observer import Observer
 from mfbo.trial import Trial
@@ -53,16 +53,16 @@ class Heard(Observer):
     def __init__(self, **calls):
         self.calls, self.notes, self.statuses = calls, [], []
 
-    def note(self, text):
+    def on_note(self, text):
         self.notes.append(text)
 
-    def began(self, run):
+    def on_start(self, run):
         self.calls.get("began", lambda run: None)(run)
 
-    def asked(self, trial):
+    def on_trial(self, trial):
         self.calls.get("asked", lambda trial: None)(trial)
 
-    def told(self, result, best):
+    def on_result(self, result, best):
         self.statuses.append(result.outcome.status)
         self.calls.get("told", lambda result: None)(result)
 
@@ -89,11 +89,11 @@ def test_each_fault_is_data_and_the_workers_go_on(cluster):
 
 
 def test_the_trial_of_a_worker_that_dies_is_asked_again_of_one_that_comes_late(cluster, tmp_path, monkeypatch):
-    poll = Place.poll
+    poll = DaskWorker.poll
 
-    def heard(place):
-        outcome = poll(place)
-        if place._reports:
+    def heard(worker):
+        outcome = poll(worker)
+        if worker._reports:
             (tmp_path / "heard").touch()
         return outcome
 
@@ -109,7 +109,7 @@ def test_the_trial_of_a_worker_that_dies_is_asked_again_of_one_that_comes_late(c
         return config["x"]
 
     workers(cluster, 1)
-    monkeypatch.setattr(Place, "poll", heard)
+    monkeypatch.setattr(DaskWorker, "poll", heard)
     task = mfbo.Task("dies", ConfigurationSpace({"x": (0.0, 1.0)}), train, mfbo.Fidelity(epochs=3))
     late = Heard(told=lambda result: result.outcome.status == "lost" and cluster.add())
     result = mfbo.tune(task, max_trials=2, optimizer="random", out=tmp_path, settings=on(cluster), observer=late)
@@ -120,7 +120,7 @@ def test_the_trial_of_a_worker_that_dies_is_asked_again_of_one_that_comes_late(c
     assert len(lost.outcome.reports) == 2
     assert lost.outcome.cost > 0
     assert "was lost" in lost.outcome.error
-    assert other.spent == pytest.approx(sum(r.outcome.cost + r.thinking for r in result.ledger.results))
+    assert other.spent == pytest.approx(sum(r.outcome.cost + r.overhead for r in result.ledger.results))
     assert any("waiting for workers" in note for note in late.notes)
     assert read(tmp_path).results == result.ledger.results
     assert mfbo.resume(tmp_path, task=task, scheduler="local").ledger.results == result.ledger.results
@@ -265,11 +265,11 @@ def test_a_killed_run_leaves_nothing_running_and_goes_on_where_it_is_told(cluste
 
 def test_no_more_workers_are_used_than_were_named(cluster):
     from mfbo.executors.dask import DaskExecutor
-    from mfbo.executors.evaluate import Setting
+    from mfbo.executors.evaluate import TrialSetup
 
     workers(cluster, 2)
     task = of(["a", "b"], lambda what, rung, context: 0.5)
-    executor = DaskExecutor(task, Setting(), scheduler=cluster.scheduler, most=1, grace=1)
+    executor = DaskExecutor(task, TrialSetup(), scheduler=cluster.scheduler, most=1, grace=1)
     try:
         while not executor.slots:
             assert executor.wait(mfbo_allowance()) is None
@@ -289,7 +289,7 @@ def mfbo_allowance():
 
 
 def test_a_worker_that_cannot_be_used_is_named_with_the_reason(cluster, tmp_path, monkeypatch):
-    monkeypatch.setattr("mfbo.executors.place.versions", lambda: {"mfbo": "another"})
+    monkeypatch.setattr("mfbo.executors.dask_worker.versions", lambda: {"mfbo": "another"})
     workers(cluster, 1)
     heard = Heard()
     task = of(["a"], lambda what, rung, context: 0.5)

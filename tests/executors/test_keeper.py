@@ -16,7 +16,7 @@ from ConfigSpace import ConfigurationSpace
 
 import mfbo
 from mfbo.errors import RunPaused
-from mfbo.executors.evaluate import MAX_ERROR_CHARACTERS, Setting
+from mfbo.executors.evaluate import MAX_ERROR_CHARACTERS, TrialSetup
 from mfbo.executors.slot import Slot
 from mfbo.executors.worker import packed
 from mfbo.fidelity import Fidelity
@@ -30,7 +30,7 @@ LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets orph
 
 def slot_of(train, **more):
     task = mfbo.Task("t", ConfigurationSpace({"x": (0.0, 1.0)}), train)
-    slot = Slot(packed(task), Fidelity(), Setting(), **more)
+    slot = Slot(packed(task), Fidelity(), TrialSetup(), **more)
     slot.ready(LONG)
     return slot
 
@@ -136,13 +136,13 @@ def test_what_a_trial_has_started_ends_with_it(pids, how, end):
 
 RUN = """
 import os, sys, time
-from mfbo.executors.evaluate import Setting
+from mfbo.executors.evaluate import TrialSetup
 from mfbo.executors.slot import Slot
 from mfbo.executors.worker import packed
 from mfbo.fidelity import Fidelity
 from mfbo.tasks.registry import load
 from mfbo.trial import Rung, Trial
-slot = Slot(packed(load("mine.py:task")), Fidelity(), Setting())
+slot = Slot(packed(load("mine.py:task")), Fidelity(), TrialSetup())
 slot.submit(Trial(0, {"x": 0.5}, Rung()), 0)
 while True:
     slot.poll()
@@ -226,10 +226,10 @@ def test_a_replaced_worker_runs_the_code_of_the_run_and_an_edit_is_told(tmp_path
         def __init__(self):
             self.notes = []
 
-        def note(self, text):
+        def on_note(self, text):
             self.notes.append(text)
 
-        def began(self, run):
+        def on_start(self, run):
             (tmp_path / "mine.py").write_text(MINE.replace("VALUE = 1.0", edit))
 
     monkeypatch.chdir(tmp_path)

@@ -12,7 +12,7 @@ from ConfigSpace import ConfigurationSpace
 
 import mfbo
 from mfbo.executors import patience
-from mfbo.executors.evaluate import Setting
+from mfbo.executors.evaluate import TrialSetup
 from mfbo.executors.slot import Slot
 from mfbo.executors.worker import packed
 from mfbo.trial import Rung, Trial
@@ -23,7 +23,7 @@ LONG = 60  # seconds, after which a test gives up
 
 def slot_of(train, **more):
     task = mfbo.Task("t", ConfigurationSpace({"x": (0.0, 1.0)}), train)
-    return Slot(packed(task), task.fidelity, Setting(), **more)
+    return Slot(packed(task), task.fidelity, TrialSetup(), **more)
 
 
 def ended(slot):

@@ -89,10 +89,10 @@ def test_what_is_recorded_is_what_the_task_itself_reports():
     task, plan = load("digits"), short(data=(1.0,))
     row = design(task, plan)[0]
     found = record_rows.record(task, plan, row, "cpu", {})
-    from mfbo.executors.evaluate import Setting, evaluate
+    from mfbo.executors.evaluate import TrialSetup, evaluate
     from mfbo.trial import Rung, Trial
 
-    outcome = evaluate(task, Trial(0, row.config, Rung(3, 1.0, 3 / 27)), Setting(row.seed))
+    outcome = evaluate(task, Trial(0, row.config, Rung(3, 1.0, 3 / 27)), TrialSetup(row.seed))
     assert [m["loss"] for m in found["measured"]] == [report.loss for report in outcome.reports]
     assert found["measured"][-1]["macro_f1"] == pytest.approx(outcome.metrics["macro_f1"])
 
@@ -116,11 +116,11 @@ def test_a_rung_that_goes_on_measures_its_epochs_again_without_the_decay_of_the_
     from tempfile import TemporaryDirectory
 
     from mfbo.checkpoint import Checkpoints
-    from mfbo.executors.evaluate import Setting
+    from mfbo.executors.evaluate import TrialSetup
 
     with TemporaryDirectory() as scratch:
-        setting = Setting(0, checkpoints=Checkpoints(Path(scratch)))
-        found, status = record_rows._rungs(task, plan, design(task, plan)[0], data=1.0, setting=setting, watch=watch)
+        setup = TrialSetup(0, checkpoints=Checkpoints(Path(scratch)))
+        found, status = record_rows._rungs(task, plan, design(task, plan)[0], data=1.0, setup=setup, watch=watch)
     assert status == "ok"
     assert [(m.epoch, m.end, m.loss) for m in found] == [
         (1, False, 1),
@@ -142,16 +142,16 @@ def test_a_row_that_diverges_keeps_what_was_before_and_one_that_fails_is_no_row(
     def fails(config, rung, context):
         raise OSError("no space left")
 
-    from mfbo.executors.evaluate import Setting
+    from mfbo.executors.evaluate import TrialSetup
 
     for train in (diverges, fails):
         task = replace(load("digits"), train=train)
         row = design(task, plan)[0]
         if train is fails:
             with pytest.raises(RuntimeError, match="no space left"):
-                record_rows._rungs(task, plan, row, data=1.0, setting=Setting(0), watch=watch)
+                record_rows._rungs(task, plan, row, data=1.0, setup=TrialSetup(0), watch=watch)
             continue
-        found, status = record_rows._rungs(task, plan, row, data=1.0, setting=Setting(0), watch=watch)
+        found, status = record_rows._rungs(task, plan, row, data=1.0, setup=TrialSetup(0), watch=watch)
         assert status == "diverged"
         assert [m.loss for m in found[:1]] == [0.5]
 

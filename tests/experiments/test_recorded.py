@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from record_design import PLANS, design
 
 from mfbo.errors import BadData
-from mfbo.executors.evaluate import Setting, evaluate
+from mfbo.executors.evaluate import TrialSetup, evaluate
 from mfbo.tasks.registry import load
 from mfbo.trial import Rung, Trial
 
@@ -99,7 +99,7 @@ def test_noise_is_as_wide_as_two_seeds_differ_and_the_worth_has_none(recorded):
     assert suite_recorded.recorded("imdb").noise == pytest.approx(0.03 / 2**0.5, abs=1e-5)
     config = {"learning_rate": 1e-3, "batch_size": 64, "hidden_size": 128}
     trial = Trial(0, config, Rung(4, 1.0, 1.0))
-    losses = [evaluate(task, trial, Setting(seed)).loss for seed in range(200)]
+    losses = [evaluate(task, trial, TrialSetup(seed)).loss for seed in range(200)]
     assert np.mean(losses) == pytest.approx(task.true_loss(config), abs=0.006)
     assert np.std(losses) == pytest.approx(0.03 / 2**0.5, rel=0.25)
 
@@ -107,14 +107,14 @@ def test_noise_is_as_wide_as_two_seeds_differ_and_the_worth_has_none(recorded):
 def test_a_trial_pays_from_scratch_or_for_the_rest_and_what_is_trained_again(recorded):
     task = recorded("imdb")
     config = {"learning_rate": 1e-3, "batch_size": 64, "hidden_size": 256}
-    whole = evaluate(task, Trial(0, config, Rung(4, 1.0, 1.0)), Setting())
+    whole = evaluate(task, Trial(0, config, Rung(4, 1.0, 1.0)), TrialSetup())
     assert whole.cost == pytest.approx(2 + 4 * 20 + 4 * whole_judging(), rel=0.01)
-    first = evaluate(task, Trial(0, config, Rung(2, 1.0, 0.5)), Setting())
-    rest = evaluate(task, Trial(1, config, Rung(4, 1.0, 1.0)), Setting(), start_epoch=2)
+    first = evaluate(task, Trial(0, config, Rung(2, 1.0, 0.5)), TrialSetup())
+    rest = evaluate(task, Trial(1, config, Rung(4, 1.0, 1.0)), TrialSetup(), start_epoch=2)
     assert first.cost + rest.cost == pytest.approx(whole.cost + 0.2 * 2 * (20 + whole_judging()), rel=0.01)
-    third = evaluate(task, Trial(2, config, Rung(4, 0.3, 0.3)), Setting())
+    third = evaluate(task, Trial(2, config, Rung(4, 0.3, 0.3)), TrialSetup())
     assert third.cost == pytest.approx(2 + 4 * 6 + 4 * whole_judging(), rel=0.01)
-    assert third.cost < evaluate(task, Trial(3, config, Rung(4, 0.65, 0.65)), Setting()).cost < whole.cost
+    assert third.cost < evaluate(task, Trial(3, config, Rung(4, 0.65, 0.65)), TrialSetup()).cost < whole.cost
 
 
 def whole_judging():
@@ -126,8 +126,8 @@ def whole_judging():
 def test_a_row_that_diverged_fails_only_beyond_where_it_did(recorded):
     task = recorded("digits", diverged=(0,))
     config = dict(task.space.get_default_configuration())
-    assert evaluate(task, Trial(0, config, Rung(2, 1.0, 0.5)), Setting()).status == "ok"
-    assert evaluate(task, Trial(1, config, Rung(4, 1.0, 1.0)), Setting()).status == "diverged"
+    assert evaluate(task, Trial(0, config, Rung(2, 1.0, 0.5)), TrialSetup()).status == "ok"
+    assert evaluate(task, Trial(1, config, Rung(4, 1.0, 1.0)), TrialSetup()).status == "diverged"
     assert task.true_loss(config) == np.inf
 
 

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from suite import main
 
 from mfbo.errors import BadData, UnknownName
-from mfbo.executors.evaluate import Setting, evaluate
+from mfbo.executors.evaluate import TrialSetup, evaluate
 from mfbo.optimizers.sampling import random_configs
 from mfbo.trial import Rung, Trial
 
@@ -89,16 +89,16 @@ def test_two_runs_of_a_pool_do_not_know_of_each_other(table):
 def test_a_run_that_diverges_fails_and_is_charged_to_the_epoch_where_it_does(table):
     task, row = suite_taskset.pool(TABLE), int(np.flatnonzero(table == 0)[0])
     config = dict(zip(suite_taskset.NAMES, suite_taskset.rows_of(TABLE).points[row].tolist(), strict=True))
-    outcome = evaluate(task, Trial(0, config, Rung(51, 1.0, 1.0)), Setting())
+    outcome = evaluate(task, Trial(0, config, Rung(51, 1.0, 1.0)), TrialSetup())
     assert (outcome.status, outcome.loss) == ("diverged", None)
     assert outcome.cost == pytest.approx(10 / 51)
-    early = evaluate(task, Trial(1, config, Rung(9, 1.0, 9 / 51)), Setting())
+    early = evaluate(task, Trial(1, config, Rung(9, 1.0, 9 / 51)), TrialSetup())
     assert (early.status, early.cost) == ("ok", pytest.approx(9 / 51))
 
 
 def test_going_on_from_a_lower_rung_pays_for_the_rest_alone(table):
     task = suite_taskset.smooth(TABLE)
-    outcome = evaluate(task, Trial(0, at(0.9), Rung(51, 1.0, 1.0)), Setting(), start_epoch=17)
+    outcome = evaluate(task, Trial(0, at(0.9), Rung(51, 1.0, 1.0)), TrialSetup(), start_epoch=17)
     assert outcome.cost == pytest.approx(34 / 51)
     assert outcome.loss == task.true_loss(at(0.9))
 
@@ -161,7 +161,7 @@ def test_xgboost_charges_what_is_predicted_and_a_fixed_part_and_leaves_out_what_
     assert [rung.epochs for rung in task.fidelity.ladder()] == [1, 1, 1, 1]
     for config in configs(task, 20):
         for data, predicted in ((1.0, 5.0), (0.3, 0.0)):
-            outcome = evaluate(task, Trial(0, config, Rung(1, data, data)), Setting())
+            outcome = evaluate(task, Trial(0, config, Rung(1, data, data)), TrialSetup())
             assert outcome.loss == pytest.approx(1 - config["subsample"], abs=1e-6)
             assert outcome.cost == pytest.approx(predicted + 0.02 * seconds)
 

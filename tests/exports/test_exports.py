@@ -196,7 +196,7 @@ def test_mlflow_reads_an_experiment(run, tmp_path):
 
 def test_a_run_is_logged_while_it_goes_on_and_a_logger_that_fails_does_not_end_it(tmp_path, capsys):
     class Broken(Observer):
-        def told(self, result, best):
+        def on_result(self, result, best):
             raise OSError("no space left")
 
     from mfbo.exports.trackers import Careful

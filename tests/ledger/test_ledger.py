@@ -47,12 +47,12 @@ def written(tmp_path):
     """A folder with a run of one record of every kind, and two trials."""
     with Ledger.create(HEADER, tmp_path / "run") as ledger:
         ledger.ask(TRIAL)
-        ledger.result(TRIAL, OUTCOME, thinking=0.25, charge=3.75, wall=4.0)
-        ledger.end("interrupted", thinking=0.5, charge=0.5)
+        ledger.result(TRIAL, OUTCOME, overhead=0.25, charge=3.75, wall=4.0)
+        ledger.end("interrupted", overhead=0.5, charge=0.5)
         ledger.limits(Limits.of("4h", 100))
         ledger.resume(at="2030-01-01", command="mfbo resume run")
         ledger.ask(replace(TRIAL, id=1))
-        ledger.result(replace(TRIAL, id=1), FAILED, thinking=0.0, charge=3.5, wall=8.0)
+        ledger.result(replace(TRIAL, id=1), FAILED, overhead=0.0, charge=3.5, wall=8.0)
         ledger.end("budget")
     return tmp_path / "run"
 
@@ -95,24 +95,24 @@ parts = st.lists(st.tuples(outcomes, SECONDS, SECONDS, SECONDS), min_size=1, max
 def test_every_trial_and_outcome_comes_back_as_it_was(tmp_path_factory, given_parts):
     folder = tmp_path_factory.mktemp("runs") / "run"
     with Ledger.create(HEADER, folder) as ledger:
-        for (outcome, thinking, charge, wall), trial in zip(*given_parts, strict=True):
+        for (outcome, overhead, charge, wall), trial in zip(*given_parts, strict=True):
             ledger.ask(trial)
-            ledger.result(trial, outcome, thinking=thinking, charge=charge, wall=wall)
-        ledger.end("exhausted", thinking=1.0, charge=2.0)
+            ledger.result(trial, outcome, overhead=overhead, charge=charge, wall=wall)
+        ledger.end("exhausted", overhead=1.0, charge=2.0)
     run = read(folder)
     assert run == ledger.run
     some, asked = given_parts
     assert [result.outcome for result in run.results] == [outcome for outcome, *_ in some]
     assert list(run.asks.values()) == list(asked)
     assert run.spent == pytest.approx(sum(charge for _, _, charge, _ in some) + 2)
-    assert run.seconds == pytest.approx(sum(outcome.cost + thinking for outcome, thinking, *_ in some) + 1)
+    assert run.seconds == pytest.approx(sum(outcome.cost + overhead for outcome, overhead, *_ in some) + 1)
     assert all(before.at <= after.at for before, after in pairwise(run.results))
 
 
 def test_in_memory_it_holds_the_same_and_writes_nothing(written, tmp_path):
     with Ledger.create(HEADER, None) as ledger:
         ledger.ask(TRIAL)
-        ledger.result(TRIAL, OUTCOME, thinking=0.25, charge=3.75, wall=4.0)
+        ledger.result(TRIAL, OUTCOME, overhead=0.25, charge=3.75, wall=4.0)
     assert ledger.run.results == read(written).results[:1]
     assert list(tmp_path.iterdir()) == [written]
 
@@ -145,14 +145,14 @@ def test_damage_in_the_middle_is_named_with_its_line(written, number, line):
     assert "\n" not in str(caught.value)
 
 
-RESULT = {"trial", "spent", "wall", "thinking", "record"}  # the others are of the outcome
+RESULT = {"trial", "spent", "wall", "overhead", "record"}  # the others are of the outcome
 CHANGES = {
     "status": ["superb", 3, None, ["ok"]],
     "loss": [math.nan, math.inf, "0.1", "nan", [], True],
     "rung": [3, None, {"epochs": 1.5, "data": 1, "work": 1}, {"epochs": "9", "data": 1, "work": 1}],
     "train": [math.nan, -1, None, "1"],
     "evaluation": [-0.5, []],
-    "thinking": [-1, math.inf],
+    "overhead": [-1, math.inf],
     "virtual": [1, "no"],
     "metrics": [None, [], {"accuracy": "0.9"}, {"accuracy": {}}, {"accuracy": -math.inf}],
     "reports": [None, [1], [[1, 2]], [[1, math.nan, 3]], [[1, "2", 3]], [[1, 2, 3, 4]]],
@@ -286,7 +286,7 @@ def test_a_run_goes_on_where_it_was_left(written):
         ledger.resume(at="2030-01-02")
         assert read(written).ended is None
         ledger.ask(replace(TRIAL, id=2))
-        ledger.result(replace(TRIAL, id=2), OUTCOME, thinking=1.0, charge=4.5, wall=12.0)
+        ledger.result(replace(TRIAL, id=2), OUTCOME, overhead=1.0, charge=4.5, wall=12.0)
     run = read(written)
     assert run == replace(ledger.run, torn=0)
     assert (run.spent, run.seconds, len(run.results)) == (12.25, 12.25, 3)
@@ -297,9 +297,9 @@ def test_a_trial_without_a_final_result_stays_open(written, status):
     with Ledger.reopen(written) as ledger:
         third = replace(TRIAL, id=2)
         ledger.ask(third)
-        ledger.result(third, replace(OUTCOME, status=status), thinking=0.0, charge=1.0, wall=9.0)
+        ledger.result(third, replace(OUTCOME, status=status), overhead=0.0, charge=1.0, wall=9.0)
         assert ledger.run.open == read(written).open == [third]
-        ledger.result(third, OUTCOME, thinking=0.0, charge=1.0, wall=10.0)
+        ledger.result(third, OUTCOME, overhead=0.0, charge=1.0, wall=10.0)
         assert ledger.run.open == read(written).open == []
 
 
@@ -354,12 +354,12 @@ def test_a_ledger_that_may_not_be_read_or_written_is_refused_in_one_line(written
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
-@pytest.mark.parametrize("where", ["loss", "train", "metrics", "reports", "thinking", "wall", "charge"])
+@pytest.mark.parametrize("where", ["loss", "train", "metrics", "reports", "overhead", "wall", "charge"])
 def test_no_number_that_is_none_gets_in(written, bad, where):
     before = (written / FILE).read_bytes()
     values = {"metrics": {"accuracy": bad}, "reports": (Report(1, bad, 1.0),)}
     outcome = replace(OUTCOME, **{where: values.get(where, bad)}) if hasattr(OUTCOME, where) else OUTCOME
-    numbers = {"thinking": 0.0, "charge": 0.0, "wall": 0.0} | ({} if hasattr(OUTCOME, where) else {where: bad})
+    numbers = {"overhead": 0.0, "charge": 0.0, "wall": 0.0} | ({} if hasattr(OUTCOME, where) else {where: bad})
     with Ledger.reopen(written) as ledger:
         with pytest.raises(ValueError, match="JSON"):
             ledger.result(TRIAL, outcome, **numbers)
@@ -401,7 +401,7 @@ def test_a_result_on_the_real_clock_is_on_the_disk_before_it_counts(tmp_path, mo
         assert any(stat.S_ISDIR(entry.st_mode) for entry in synced)  # else a power cut may take the new file itself
         ledger.ask(TRIAL)
         before = len(synced)
-        ledger.result(TRIAL, replace(OUTCOME, virtual=virtual), thinking=0.0, charge=1.0, wall=1.0)
+        ledger.result(TRIAL, replace(OUTCOME, virtual=virtual), overhead=0.0, charge=1.0, wall=1.0)
         assert len(synced) == before + (not virtual)
         size = (tmp_path / "run" / FILE).stat().st_size
         assert virtual or synced[-1].st_size == size

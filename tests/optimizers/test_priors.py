@@ -48,7 +48,7 @@ def test_it_is_asked_first_and_the_run_resumes_and_replays_exactly(optimizer, tm
 
 def test_an_optimizer_that_makes_no_use_of_it_says_so():
     class Notes(Observer):
-        def note(self, text):
+        def on_note(self, text):
             said.append(text)
 
     said = []

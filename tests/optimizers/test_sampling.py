@@ -151,7 +151,7 @@ def test_a_grid_without_end_begins_at_once():
 
 
 def test_of_a_grid_that_is_too_large_so_many_points_are_visited(monkeypatch):
-    monkeypatch.setattr("mfbo.optimizers.sampling.MOST", 30)
+    monkeypatch.setattr("mfbo.optimizers.sampling.MAX_GRID_POINTS", 30)
     space = ConfigurationSpace({"a": (0.0, 1.0), "b": (0.0, 1.0), "c": (0.0, 1.0)})
     found = list(grid_configs(space, {}, 0))
     assert len({config_key(config) for config in found}) == len(found) == 30

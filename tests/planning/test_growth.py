@@ -41,7 +41,7 @@ class Notes(Observer):
     def __init__(self):
         self.notes = []
 
-    def note(self, text):
+    def on_note(self, text):
         self.notes.append(text)
 
 

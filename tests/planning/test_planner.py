@@ -309,7 +309,7 @@ def test_a_run_keeps_its_plan_charges_the_probe_and_can_be_replayed_and_resumed(
     plan = run.header.plan
     assert plan == result.ledger.header.plan
     assert plan.spent > 0
-    total = sum(r.outcome.cost + r.thinking for r in run.results)
+    total = sum(r.outcome.cost + r.overhead for r in run.results)
     assert run.results[-1].at == pytest.approx(plan.spent + total)
     assert result.cost == pytest.approx(run.spent)
     assert tuple(step.rung for step in plan.steps) == run.header.rungs
@@ -400,7 +400,7 @@ def test_a_lowered_ladder_stays_so_where_the_limit_rises_and_that_is_said(most, 
     assert read(out).header.plan.lowered
 
     class Heard(Observer):
-        def note(self, text):
+        def on_note(self, text):
             said.append(text)
 
     mfbo.resume(out, max_cost="40s", max_trials=1, task=task, observer=Heard())
@@ -425,7 +425,7 @@ def test_the_command_prints_the_plan_and_json():
 def test_a_measurement_is_announced_where_there_is_one(monkeypatch):
     monkeypatch.setattr(planner, "probe", lambda *given, **facts: planner.Probed())
     said = []
-    for limit, expected in (("1h", [("measuring what a trial costs here", planner.MOST)]), ("20x", [])):
+    for limit, expected in (("1h", [("measuring what a trial costs here", planner.MAX_SECONDS)]), ("20x", [])):
         said.clear()
         planner.plan(
             clocked(),

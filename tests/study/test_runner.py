@@ -59,7 +59,7 @@ def _watch(heard):
     from mfbo.ledger.observer import Observer
 
     class Watch(Observer):
-        def told(self, result, best):
+        def on_result(self, result, best):
             heard.append(result)
 
     return Watch()

@@ -21,7 +21,7 @@ from scipy.stats import spearmanr
 import mfbo.task
 from mfbo.context import Context
 from mfbo.executors import Allowance
-from mfbo.executors.evaluate import Setting, cut
+from mfbo.executors.evaluate import TrialSetup, cut
 from mfbo.executors.inline import InlineExecutor
 from mfbo.optimizers.sampling import grid_configs, plain, random_configs
 from mfbo.spaces.synthetic import WIDTHS
@@ -393,7 +393,7 @@ def test_the_last_report_is_the_measurement_and_each_epoch_costs_something(name)
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_executor_runs_every_rung_of_the_ladder(name):
-    executor = InlineExecutor(task(name), Setting(seed=1), virtual=True)
+    executor = InlineExecutor(task(name), TrialSetup(seed=1), virtual=True)
     start = 0
     for config, path in product(sample(name, 2), {task(name).fidelity.default_path, "epochs"}):
         start, spent = 0, executor.now
@@ -409,7 +409,7 @@ def test_the_executor_runs_every_rung_of_the_ladder(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_trial_that_is_cut_keeps_its_curve_so_far(name):
-    executor = InlineExecutor(task(name), Setting())
+    executor = InlineExecutor(task(name), TrialSetup())
     executor.submit(Trial(0, sample(name, 1)[0], task(name).fidelity.full), 0)
     _, whole = executor.wait(NO_LIMIT)
     part = cut(task(name), whole, whole.cost * 0.6)

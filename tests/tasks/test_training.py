@@ -18,7 +18,7 @@ from torch import nn
 
 from mfbo.checkpoint import Checkpoints
 from mfbo.errors import BadData, BadValue, RunError
-from mfbo.executors.evaluate import Setting, evaluate
+from mfbo.executors.evaluate import TrialSetup, evaluate
 from mfbo.fidelity import Fidelity
 from mfbo.task import Task
 from mfbo.tasks.training import device, loop
@@ -68,7 +68,7 @@ def trained(epochs, root=None, *, seed=0, stop=None, made=None, **changes):
         Fidelity(epochs=(1, FULL)),
     )
     checkpoints = Checkpoints(root) if root else None
-    return evaluate(task, Trial(0, {"x": 0.5}, Rung(epochs)), Setting(seed, "cpu", {}, checkpoints), stop)
+    return evaluate(task, Trial(0, {"x": 0.5}, Rung(epochs)), TrialSetup(seed, "cpu", {}, checkpoints), stop)
 
 
 def weights(root):
@@ -285,7 +285,7 @@ def test_scores_are_those_of_scikit_learn():
         found.append(loop.measure(made, context))
         return found[0].loss
 
-    evaluate(Task("m", SPACE, once, Fidelity()), Trial(0, {"x": 0.5}, Rung(1)), Setting())
+    evaluate(Task("m", SPACE, once, Fidelity()), Trial(0, {"x": 0.5}, Rung(1)), TrialSetup())
     (scores,), (batch,) = found, list(made.judge.ordered(50))
     with torch.inference_mode():
         sure = made.model.eval()(*batch.inputs).softmax(1).numpy()

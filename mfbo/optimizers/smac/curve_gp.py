@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 SQRT5 = math.sqrt(5.0)
 JITTER = 1e-6
-MAX_FIT_POINTS = 200  # results that the hyperparameters are fitted to; a fit takes some 90 ms (experiments/thinking.py)
+MAX_FIT_POINTS = 200  # results that the hyperparameters are fitted to; a fit takes some 90 ms (experiments/ask_time.py)
 MAX_FIT_STEPS = 40
 
 

@@ -23,7 +23,7 @@ COST_POWER = 0.5
 """Power of the cost that the improvement is divided by: 0.26 of regret at 2 on 6 instances of LCBench, 4 to 6 seeds; 0
 gives 0.41, and 1 the same within noise (experiments/suite.md)."""
 
-# Sizes of the search, which keep an ask under 20 ms at 100 results (experiments/thinking.py).
+# Sizes of the search, which keep an ask under 20 ms at 100 results (experiments/ask_time.py).
 RANDOM_ROWS = 256
 PARENTS, CHILDREN, CHILD_WIDTHS = 8, 6, (0.3, 0.1, 0.03)  # best configurations, variations of each, steps in each width
 REFINED, REFINEMENTS, REFINEMENT_WIDTHS = 4, 16, (0.15, 0.06, 0.02)  # the same of the best rows so far

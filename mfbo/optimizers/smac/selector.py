@@ -43,7 +43,7 @@ Measured together with the random share; see "Four families" in experiments/suit
 MIN_RESULTS = 3  # that the surrogate is conditioned on, so that there is a best, a median and a spread
 
 MAX_SURROGATE_RESULTS = 300
-"""Results that the surrogate is conditioned on: an ask stays under 50 ms at 1,000 results (experiments/thinking.py)."""
+"""Results that the surrogate is conditioned on: an ask stays under 50 ms at 1,000 results (experiments/ask_time.py)."""
 
 REPEATED = 1  # of the best configurations of an earlier run, asked again first: the surrogate knows them all
 
@@ -52,11 +52,11 @@ MAX_PARENTS = 150  # configurations that the incumbent is looked for among; boun
 OVERHEAD_SHARE = 0.05
 """Of the trials' own cost: where the usual computation would take more, there is less of it. A choice of design."""
 
-LESS_EFFORT = 0.25  # of the usual results and candidates, then; halves the time of an ask (experiments/thinking.py)
+LESS_EFFORT = 0.25  # of the usual results and candidates, then; halves the time of an ask (experiments/ask_time.py)
 
 
 def usual_overhead(results: int) -> float:
-    """Seconds of an ask with its tell on one core of 2020 (experiments/thinking.py); a figure that replays share."""
+    """Seconds of an ask with its tell on one core of 2020 (experiments/ask_time.py); a figure that replays share."""
     return 0.009 + 1.3e-5 * min(results, 1000)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mfbo.data.splits import LEAST, Indices, nested_subset, stratified_split
+from mfbo.data.splits import MIN_CLASS_SAMPLES, Indices, nested_subset, stratified_split
 from mfbo.errors import BadValue, UnknownName
 from mfbo.trial import Rung
 
@@ -120,8 +120,8 @@ def least(
 ) -> tuple[float, float]:
     """(data, work) of the lowest rung that tells anything.
 
-    Its subset needs no more than its share of any class (see `splits.LEAST`), and it takes so many steps: after fewer,
-    a model has hardly left where it began, and all configurations look alike.
+    Its subset needs no more than its share of any class (see `splits.MIN_CLASS_SAMPLES`). It takes at least `steps`:
+    after fewer, a model has hardly left where it began, and all configurations look alike.
 
     Args:
         labels: (n,), of the whole training split.
@@ -133,7 +133,7 @@ def least(
     """
     training = min(1.0, (samples or len(labels)) / len(labels)) * (1 - VALIDATION)
     rarest = float(np.unique(labels, return_counts=True)[1].min()) * training
-    data = min(1.0, (LEAST - 0.5) / rarest)  # `nested_subset` rounds
+    data = min(1.0, (MIN_CLASS_SAMPLES - 0.5) / rarest)  # `nested_subset` rounds
     return data, min(1.0, size * steps * batch / (epochs * training * len(labels)))
 
 

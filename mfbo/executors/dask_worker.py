@@ -11,24 +11,24 @@ from mfbo.ledger.environment import versions
 from mfbo.trial import Outcome, Report
 
 if TYPE_CHECKING:
-    from mfbo.executors.remote import Facts, News, Terms
+    from mfbo.executors.remote import SlotFacts, SlotSpec, Update
     from mfbo.trial import Trial
 
-PATIENCE = 1.0  # seconds that a call waits for news; so often a trial is known to be alive
+PATIENCE = 1.0  # seconds that a call waits for something new; so often a trial is known to be alive
 ANSWER = 10.0  # seconds for a worker to answer what it can answer at once
 GONE = (OSError, RuntimeError, TimeoutError, ValueError)  # what a call to a worker that is gone ends with
 
 
-class Place:
+class DaskWorker:
     """One Dask worker, with a slot for trials on it.
 
     Args:
         client: connected to the scheduler.
         address: of the worker.
-        terms: what all trials of the run have in common.
+        spec: what all trials of the run have in common.
     """
 
-    def __init__(self, client: Any, address: str, terms: Terms) -> None:
+    def __init__(self, client: Any, address: str, spec: SlotSpec) -> None:
         self.address = address
         self._client = client
         self.ready = self.gone = False
@@ -38,17 +38,17 @@ class Place:
         self.last: Trial | None = None
         self._key = f"mfbo-{uuid4().hex}"
         self._opening = client.submit(
-            RemoteSlot, terms, workers=[address], allow_other_workers=False, actor=True, pure=False, key=self._key
+            RemoteSlot, spec, workers=[address], allow_other_workers=False, actor=True, pure=False, key=self._key
         )
         self._actor: Any = None
         self._facts: Any = None
-        self._news: Any = None
+        self._update: Any = None
         self._start_epoch = 0
         self._reports: list[Report] = []
-        self._told = self._heard = self._overdue = self._paused = 0.0
+        self._updated = self._seconds = self._overdue = self._paused = 0.0
 
     def open(self) -> bool:
-        """Whether there is news of the worker: it has become `ready`, or has a `problem` and never will be."""
+        """Whether its state has changed: it has become `ready`, or has a `problem` and never will be."""
         if self.ready or self.gone or self.problem or not (self._facts or self._opening).done():
             return False
         try:
@@ -57,7 +57,7 @@ class Place:
                     self._actor = self._opening.result()
                     self._facts = self._actor.facts()
                 return False
-            facts: Facts = self._facts.result()
+            facts: SlotFacts = self._facts.result()
         except Exception as error:  # whatever goes wrong over there, such as a library that is not installed
             self.problem = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
             return True
@@ -70,7 +70,7 @@ class Place:
     @property
     def seconds(self) -> float:
         """How long its trial has run; 0 while its process still starts."""
-        return self._heard + time.monotonic() - self._told if self.trial is not None and self._heard else 0.0
+        return self._seconds + time.monotonic() - self._updated if self.trial is not None and self._seconds else 0.0
 
     @property
     def paused(self) -> float:
@@ -78,12 +78,12 @@ class Place:
         return self._paused if self.trial is not None else 0.0
 
     def submit(self, trial: Trial, start_epoch: int) -> None:
-        """Start `trial`; the place must be ready and free."""
+        """Start `trial`; the worker must be ready and free."""
         self.trial = self.last = trial
         self._start_epoch = start_epoch
         self._reports = []
-        self._told = self._heard = self._overdue = self._paused = 0.0
-        self._news = self._call("start", trial, start_epoch, PATIENCE)
+        self._updated = self._seconds = self._overdue = self._paused = 0.0
+        self._update = self._call("start", trial, start_epoch, PATIENCE)
 
     def stop(self, reason: str, grace: float) -> None:
         """Ask the trial to end at its next report; kill it after `grace` seconds. The first call counts."""
@@ -95,21 +95,21 @@ class Place:
         """The outcome, once there is one."""
         if self._overdue and time.monotonic() > self._overdue:
             return self.lost("does not answer")
-        if self._news is not None and not self._news.done():
+        if self._update is not None and not self._update.done():
             return None
         try:
-            assert self._news is not None, "it cannot be called"
-            news: News = self._news.result()
+            assert self._update is not None, "it cannot be called"
+            update: Update = self._update.result()
         except Exception as error:  # its machine, its connection or its process is gone
             return self.lost(f"was lost ({type(error).__name__}: {error})")
-        if news.outcome is not None:
+        if update.outcome is not None:
             self.trial = None
-            return news.outcome
-        self._paused = news.paused
-        if news.seconds:
-            self._heard, self._told = news.seconds, time.monotonic()
-        self._reports += news.reports
-        self._news = self._call("news", len(self._reports), PATIENCE)
+            return update.outcome
+        self._paused = update.paused
+        if update.seconds:
+            self._seconds, self._updated = update.seconds, time.monotonic()
+        self._reports += update.reports
+        self._update = self._call("update", len(self._reports), PATIENCE)
         return None
 
     def lost(self, what: str) -> Outcome:
@@ -121,7 +121,7 @@ class Place:
             status="lost",
             loss=None,
             rung=rung,
-            train=self._heard,
+            train=self._seconds,
             reports=tuple(self._reports),
             error=f"worker {self.address} {what}",
             start_epoch=self._start_epoch,
@@ -131,7 +131,7 @@ class Place:
         """End the slot, and with it its process; waits for nothing."""
         if self._actor is not None:
             self._call("close")
-        self._actor = self._facts = self._news = None
+        self._actor = self._facts = self._update = None
         self._opening.release()
 
     def _call(self, method: str, *values: Any) -> Any:

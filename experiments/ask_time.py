@@ -1,6 +1,6 @@
 """How long does `smac` think? Milliseconds of one ask with its tell, after so many observations.
 
-    python experiments/thinking.py
+    python experiments/ask_time.py
 
 On `hartmann6` (6 numbers) and `mixed` (8 parts of every kind, conditions, a forbidden part). The observations before
 the measured ones are of random configurations, which the optimizer is made to remember, so that they take no search;
