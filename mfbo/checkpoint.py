@@ -1,4 +1,4 @@
-"""Checkpoints of a run, filed by configuration, so that a promoted one goes on where it stopped.
+"""Checkpoints of a run, filed by configuration, so that a promoted one continues where it stopped.
 
 ``ROOT/<configuration key>/epoch-00009/`` holds whatever the train function wrote. A checkpoint is written aside and
 renamed when it is complete, and renamed before it is deleted: a full disk or a kill at any moment leaves whole ones.

@@ -165,7 +165,7 @@ class Clock:
         self._part = 0.0
 
     def trained(self, epochs: float, seconds: float) -> None:
-        """So many epochs are trained after so many seconds, evaluations left out."""
+        """`epochs` are trained after `seconds`, evaluations left out."""
         if self._marks and epochs <= self._marks[-1][0]:
             return
         self._marks[2:] = []

@@ -111,7 +111,7 @@ class MissingExtra(MfboError):
 
 
 class TrialFailed(MfboError):
-    """A trial that came to no result; its text is all that there is to say of it."""
+    """A trial that has no result; its text is all that there is to say of it."""
 
 
 class NoTrialSucceeded(MfboError):

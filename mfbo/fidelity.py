@@ -3,7 +3,7 @@
 Work z is what is seen, as a fraction of a full evaluation: ``epochs/max_epochs * data/max_data * size/max_size``. A
 path says which rung stands for which z:
 
-- ``epochs``: all data, fewer epochs. A promoted configuration goes on from its checkpoint.
+- ``epochs``: all data, fewer epochs. A promoted configuration continues from its checkpoint.
 - ``data``: all epochs on a smaller subset. Each rung starts from scratch, as its epochs are all spent.
 - ``joint``: all shrink, each in proportion to its own range on a log scale.
 
@@ -87,7 +87,7 @@ class Fidelity:
         return self.epoch_range[0] < self.epoch_range[1], self.data_range[0] < self.data_range[1]
 
     def work(self, epochs: int, data: float, size: float | None = None) -> float:
-        """Work of so many epochs on such a fraction of data and inputs (None: whole), as one of a full evaluation."""
+        """Work of `epochs` on a fraction of data and inputs (None: whole), as one of a full evaluation."""
         part = 1.0 if size is None else size / self.size_range[1]
         return (epochs / self.epoch_range[1]) * (data / self.data_range[1]) * part
 
@@ -127,7 +127,7 @@ class Fidelity:
         Args:
             path: ``epochs``, ``data`` or ``joint``; the default is `default_path`.
             eta: factor between rungs, 2 or more.
-            most: at most so many rungs; 1 gives the top alone.
+            most: the most rungs; 1 gives the top alone.
             top: work of the highest rung, as a fraction of a full evaluation.
         """
         steps = min(most - 1, math.floor(math.log(max(1.0, top / self.lowest_work(path))) / math.log(eta) + 1e-9))

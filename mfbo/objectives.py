@@ -41,7 +41,7 @@ def checked(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def value(outcome: Outcome, name: str) -> float | None:
-    """What a trial came to in one objective; None where it has no such value."""
+    """The value of a trial in one objective; None where it has no such value."""
     if name == LOSS:
         return outcome.loss
     if name in outcome.metrics:
@@ -55,7 +55,7 @@ def value(outcome: Outcome, name: str) -> float | None:
 
 
 def values(outcome: Outcome, names: Sequence[str]) -> tuple[float, ...] | None:
-    """The same in all objectives; None where one is missing, or the trial has not come to its end."""
+    """The same in all objectives; None where one is missing, or the trial has not ended."""
     if outcome.status != "ok":
         return None
     found = [value(outcome, name) for name in names]

@@ -1,4 +1,4 @@
-"""What is asked of a search, in one object: it is made once, handed on whole, and kept whole in the ledger.
+"""What a search is asked to do, in one object: it is made once, handed on whole, and kept whole in the ledger.
 
 A further option is a field of `Search`, the same keyword in `SearchOptions`, and an option of the command line.
 """
@@ -38,13 +38,13 @@ class SearchOptions(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Search:
-    """What is asked of a search.
+    """What a search is asked to do.
 
     Attributes:
         optimizer: see `mfbo.optimizers.registry.OPTIMIZERS`.
         seed: 0 or more; the same seed proposes the same configurations on a virtual clock.
         path: through the fidelity: ``epochs``, ``data`` or ``joint``; the task's default if None.
-        eta: factor between rungs; one of so many configurations of a rung is promoted.
+        eta: factor between rungs; the best 1/eta of a rung's configurations is promoted.
         min_fidelity: no rung below this fraction of a full evaluation.
         max_fidelity: no rung above it.
         prior: a configuration believed in, which is tried first and drawn near to as long as it holds: ``default``, a

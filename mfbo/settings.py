@@ -15,7 +15,7 @@ FREE = ("max_disk", "price", "scheduler")  # settings that change no result
 
 @dataclass(frozen=True)
 class Settings:
-    """How trials are run; the ledger keeps it, and `resume` goes on with it.
+    """How trials are run; the ledger keeps it, and `resume` continues it.
 
     Attributes:
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.

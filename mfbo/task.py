@@ -35,7 +35,7 @@ class Task:
         prepare: called once with the run's options before its first trial; raises what a person must mend, such as
             missing data, before anything is written.
         spaces: further spaces by name, such as ``wide``, for ``--space``.
-        stateless: `train` is a surrogate or a table: it goes on from ``context.start_epoch`` without a checkpoint.
+        stateless: `train` is a surrogate or a table: it continues from ``context.start_epoch`` without a checkpoint.
         full_cost: virtual seconds of an average full evaluation, for surrogates; ``20x`` is then twenty of them.
         source: what `load` was given; empty for a task made in Python, which only Python can take up again.
         optimum: loss of the best configuration at full fidelity, where it is known.

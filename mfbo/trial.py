@@ -118,7 +118,7 @@ class Pace(NamedTuple):
 
 
 class Known(NamedTuple):
-    """A result from elsewhere, for an optimizer to begin with.
+    """A result that was measured outside the run, for an optimizer to begin with.
 
     Attributes:
         config: hyperparameter values.
@@ -176,7 +176,7 @@ class Outcome:
 
     @property
     def failed(self) -> bool:
-        """Whether it came to no result for a reason of its own."""
+        """Whether it has no result for a reason of its own."""
         return self.final and self.status != "ok"
 
     @property

@@ -132,7 +132,7 @@ def cost_axis(comparison: Comparison, end: float) -> tuple[str, float]:
 
 
 def cost_to_quality(material: Material) -> Chart:
-    """The cost at which each run came to what the baseline's mean had in the end; crosses had not by then.
+    """The cost at which each run reached what the baseline's mean had in the end; crosses had not by then.
 
     Raises:
         NothingToShow: several tasks, no comparison, or no baseline.
@@ -180,6 +180,6 @@ def _marks(found: Evidence, group: Group, row: int, scale: float) -> Series:
 
 def _compared(part: Part) -> Evidence:
     if part.found is None:
-        raise NothingToShow(part.problem or "no run came to a result that can be compared; `mfbo show` says why")
+        raise NothingToShow(part.problem or "no run had a result that can be compared; `mfbo show` says why")
     found: Evidence = part.found
     return found

@@ -53,7 +53,7 @@ def correlation(material: Material) -> Chart:
 
 
 def learning(material: Material) -> Chart:
-    """Validation loss as training goes on, a line a configuration: the best, and a random sample of the others.
+    """Validation loss during training, a line a configuration: the best, and a random sample of the others.
 
     Raises:
         NothingToShow: several tasks, or no trial that reported more than once.
@@ -74,7 +74,7 @@ def learning(material: Material) -> Chart:
     return Chart(
         f"{plain(part.name, 24)}: learning curves",
         "Learning curves",
-        f"Validation loss as training goes on, a line a configuration: the best {MAX_CURVES // 2}, and a random sample "
+        f"Validation loss during training, a line a configuration: the best {MAX_CURVES // 2}, and a random sample "
         f"of {MAX_CURVES // 2} others. Thick: the best.",
         (Panel(x, y, tuple(series)),),
         scales={"x": "work", "y": "loss"},

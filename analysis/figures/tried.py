@@ -73,13 +73,13 @@ def scatter(material: Material) -> Chart:
     """Loss against each hyperparameter, the most important first; faint points were measured below the best's fidelity.
 
     Raises:
-        NothingToShow: several tasks, or no trial that came to a loss.
+        NothingToShow: several tasks, or no trial that had a loss.
     """
     part = only(material)
     chosen, names = sampled(tried(part), MAX_BEST, MAX_OTHERS), tuned(part)[:MAX_PANELS]
     if not chosen or not names:
         raise NothingToShow(
-            "no trial came to a loss, or nothing was tuned, so there is nothing to draw; `mfbo show` says why"
+            "no trial had a loss, or nothing was tuned, so there is nothing to draw; `mfbo show` says why"
         )
     known = hyperparameters(part)
     top = max(one.result.outcome.rung.work for one in chosen)

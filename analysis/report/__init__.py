@@ -13,7 +13,7 @@
     sections.py       what stands above and below the tasks in it
     details.py        the sections of one task
     texts.py          Markdown and CSV
-    serve.py          the page of a run that goes on, on this machine alone
+    serve.py          the page of a running run, on this machine alone
 """
 
 from __future__ import annotations

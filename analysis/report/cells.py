@@ -95,7 +95,7 @@ def ranks(found: Ranking) -> tuple[list[str], list[list[str]]]:
 
 
 def phase_lines(found: Phases) -> tuple[list[str], list[list[str]]]:
-    """Head and rows of what the optimizers came to in the three phases, measured on unseen data."""
+    """Head and rows of the optimizers' results in the three phases, measured on unseen data."""
     names = list(dict.fromkeys(name for line in found.lines for name in line.test))
     names.sort(key=lambda name: (name == "loss", name not in FIRST_METRICS))
     head = ["optimizer", *(f"{name} on unseen data" for name in names), "trainings", "validation loss"]

@@ -118,7 +118,7 @@ class Material:
         regrets: of the optimizers over all of them; None as for `ranking`.
         study: folder of the study; None for runs.
         missing: runs of the studies that are not there, and why; empty for those that are still to begin.
-        phases: what the three phases of a study came to; None where these are no such runs.
+        phases: the result of a study's three phases; None where these are no such runs.
     """
 
     parts: tuple[Part, ...]

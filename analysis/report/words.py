@@ -67,7 +67,7 @@ def progress(material: Material) -> list[str]:
     open_, awaited = [run_words(run) for run in runs if not run.finished], material.awaited
     if material.single or not (open_ or awaited):
         return lost
-    ended = f"{len(runs) - len(open_)} of {counted(len(runs) + len(awaited), 'run')} came to the end so far"
+    ended = f"{len(runs) - len(open_)} of {counted(len(runs) + len(awaited), 'run')} have ended so far"
     said = [f"What is shown may still change: {ended}."]
     said += [f"Begun: {_some(open_)}."] if open_ else []
     said += [f"To come: {_some([entry_words(entry, several) for entry in awaited])}."] if awaited else []
@@ -111,7 +111,7 @@ def answer(part: Part) -> str:
     if part.awaited and (part.payoff is None or part.payoff.answer == "unknown"):
         return "It cannot be told yet: more runs are to come."
     if part.payoff is None:
-        return "It cannot be told: no trial came to a loss."
+        return "It cannot be told: no trial had a loss."
     if part.payoff.answer == "unknown":
         return f"It cannot be told: {_why_unknown(part)}."
     return _claim(part.payoff)
@@ -124,7 +124,7 @@ def finding(part: Part) -> str:
         return "There is no result yet."
     if not part.best:
         trials = counted(len(part.results), "trial")
-        return f"Nothing: of {trials} none came to a loss, {failed} failed; see Failures."
+        return f"Nothing: of {trials} none had a loss, {failed} failed; see Failures."
     run, result = part.best
     metrics = f"; {pairs(result.outcome.metrics)}" if result.outcome.metrics else ""
     return (
@@ -192,9 +192,9 @@ def _claim(judged: Payoff) -> str:
         more = found.factor >= 1
         times = number(found.factor if more else 1 / found.factor, 2)
         at = "the same cost" if found.factor == 1 else f"{times} times {'less' if more else 'the'} cost"
-        fact = f"{name} came to what {base} had in the end at {at}"
+        fact = f"{name} reached what {base} had in the end at {at}"
     else:
-        fact = f"{name} did not come to what {base} had in the end"
+        fact = f"{name} did not reach what {base} had in the end"
     return {
         "yes": f"Yes: {fact}.",
         "likely": f"It seems so: {fact}{few}.",
@@ -253,7 +253,7 @@ def _numbers(part: Part) -> list[str]:
             base = full_name(str(part.found.baseline))
             said.append(
                 f"{row.below} of {row.seeds} losses of {full_name(row.name)} were measured at a lower fidelity than "
-                f"those of {base}: they do not compare, and do not count as having come to its quality."
+                f"those of {base}: they do not compare, and do not count as having reached its quality."
             )
     for name, found in judged.speed_ups.items():
         said.append(f"Speed-up over {full_name(name)}: {speed_words(found)}, 95% bootstrap interval over seeds.")

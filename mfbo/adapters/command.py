@@ -2,7 +2,7 @@
 
 Each ``{NAME}`` is filled in: a hyperparameter of the space, or one of these:
 
-- ``{epochs}``: train until so many are done; 1 to 27, or as in ``{epochs:3-81}``.
+- ``{epochs}``: train to this number of epochs; 1 to 27, or as in ``{epochs:3-81}``.
 - ``{data}``: train on such a fraction of the data; 0.1 to 1, or as in ``{data:0.05-1}``.
 - ``{seed}``: of the run.
 - ``{output}``: an empty folder of the trial, for what it writes; gone after it.

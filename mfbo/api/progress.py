@@ -1,4 +1,4 @@
-"""The progress that Python shows: a display in a terminal, an output that is updated in a notebook, lines elsewhere."""
+"""The progress that Python shows: a display in a terminal, an output that is updated in a notebook, lines in a pipe."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _display() -> Observer:
 
 
 class NotebookDisplay(Observer):
-    """One output cell that is updated while the run goes on."""
+    """One output cell that is updated during the run."""
 
     def __init__(self) -> None:
         from IPython.display import display

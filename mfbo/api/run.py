@@ -40,7 +40,7 @@ class TuneOptions(SearchOptions, total=False):
 
 
 class LimitOptions(TypedDict, total=False):
-    """New limits of a run that goes on, in all, not in addition."""
+    """New limits of a run that is resumed, in all, not in addition."""
 
     max_cost: str | float | None
     max_trials: int | None

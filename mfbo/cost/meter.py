@@ -57,7 +57,7 @@ class Meter:
         return max(0.7, 0.007 * least) if least < math.inf else 10.0
 
     def take(self, result: Result) -> None:
-        """Take note of a result, in a run that goes on or in one that is read back."""
+        """Record a result, in a running one or in one that is read back."""
         self._reserved.pop(result.trial.id, None)
         self._finished += result.outcome.final
         work = self.work_of(result.outcome)
@@ -69,7 +69,7 @@ class Meter:
         self._account.spent = result.spent
 
     def read(self, run: Run) -> None:
-        """Take note of all that `run` has used, and of what was measured before it began."""
+        """Record all that `run` has used, and of what was measured before it began."""
         if self._model is not None and run.header.plan is not None:
             self._model.probed(run.header.plan.probes, [run.header.rungs[0], self._task.fidelity.full])
         for result in run.results:

@@ -90,7 +90,7 @@ class CostModel:
         return bool(self._trials or self._probes)
 
     def probed(self, probes: Sequence[Probe], rungs: Sequence[Rung]) -> None:
-        """Take note of what `probes` would have cost at the lowest and the highest of `rungs`."""
+        """Record what `probes` would have cost at the lowest and the highest of `rungs`."""
         rates = [probe.pace.training / self._work(max(MIN_COST, probe.pace.epochs), probe.rung) for probe in probes]
         judged = [(probe.pace, rate) for probe, rate in zip(probes, rates, strict=True) if probe.pace.evaluations > 0]
         usual = sum(pace.evaluation / pace.evaluations for pace, _ in judged)
@@ -105,7 +105,7 @@ class CostModel:
         self._fitted = -1.0
 
     def add(self, config: Config, outcome: Outcome) -> None:
-        """Take note of a trial; failures and trials without a report say nothing about cost."""
+        """Record a trial; failures and trials without a report say nothing about cost."""
         if outcome.loss is None or outcome.status not in ("ok", "stopped"):
             return
         rung, start = outcome.rung, outcome.start_epoch

@@ -57,11 +57,11 @@ class Price:
         return f"{format(self.hour, '.12f').rstrip('0').rstrip('.')}{self.currency}/h"
 
     def amount(self, seconds: float) -> float:
-        """What so many seconds of cost come to, in its currency."""
+        """`seconds` of cost in its currency."""
         return seconds * self.hour / 3600
 
     def of(self, seconds: float) -> str:
-        """What so many seconds of cost come to, in words: ``0.45 EUR``."""
+        """`seconds` of cost as money, in words: ``0.45 EUR``."""
         return self._named(_rounded(self.amount(seconds)))
 
     def share(self, used: float, most: float) -> str:
@@ -116,12 +116,12 @@ def in_time(max_cost: str | float | None, settings: Settings) -> tuple[str | flo
 
 
 def beside(price: Price | None, seconds: float, form: str = " ({})") -> str:
-    """What stands behind so many seconds of cost: `` (0.45 USD)``, or in another form; nothing without a price."""
+    """The money behind `seconds` of cost: `` (0.45 USD)``, or in another form; nothing without a price."""
     return "" if price is None else form.format(price.of(seconds))
 
 
 def facts(price: Price | None, seconds: float) -> dict[str, Any]:
-    """For ``--json``: the price of an hour, and what so many seconds come to in its currency; both null without one."""
+    """For ``--json``: the price of an hour, and `seconds` of cost in its currency; both null without one."""
     return {"price": price and str(price), "money": price and price.amount(seconds)}
 
 

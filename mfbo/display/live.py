@@ -31,7 +31,7 @@ REFRESHES_PER_SECOND = 4
 
 
 class LiveDisplay(Observer):
-    """Shows the budget, the rungs, the incumbent and the last trials in place, while the run goes on.
+    """Shows the budget, the rungs, the incumbent and the last trials in place, during the run.
 
     Args:
         console: where to draw; standard error if not given, so that standard output stays clean.

@@ -40,7 +40,7 @@ class Panel:
 
     Args:
         progress: the run.
-        status: why it ended; None while it goes on.
+        status: why it ended; None while it runs.
         lock: held while `progress` is read.
     """
 

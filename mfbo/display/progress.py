@@ -56,7 +56,7 @@ class Meter(NamedTuple):
 
 
 class Progress:
-    """Follows one run from `Observer.began` on; every update is cheap, whatever the number of results.
+    """Follows one run from `Observer.on_start` on; every update is cheap, whatever the number of results.
 
     Attributes:
         run: that is followed.

@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from mfbo.task import Task
     from mfbo.trial import Outcome, Rung, Trial
 
-FAILURES = 5  # so many first trials without one success, and the run stops
+FAILURES = 5  # first trials without one success, after which the run stops
 SPARE = 3  # times the dearest trial so far, by work: with so much left, one is begun whatever its forecast
-OTHERS = 3  # so many trials that do not fit into what is left, and no other one is asked for
+OTHERS = 3  # trials that do not fit into what is left, after which no other one is asked for
 MIN_GAP = 3.0  # seconds by the clock that are in no cost and are worth a word
-HINDERED = 3  # so many trials in a row that never began, and the run stops
+HINDERED = 3  # trials in a row that never began, after which the run stops
 LOSSES = 3  # a trial that was lost so often has failed
 
 
@@ -66,7 +66,7 @@ class Loop:
         self._task, self._optimizer, self._executor = task, optimizer, executor
         self._ledger, self._meter, self._observer = ledger, meter, observer
         self._interrupted, self._retention, self._growth = interrupted, retention, growth
-        self._thinking = 0.0
+        self._overhead = 0.0
         self._asks: deque[float] = deque(maxlen=10)
         self._virtual = task.simulated
         self._failures = 0
@@ -126,7 +126,7 @@ class Loop:
     @property
     def overhead(self) -> float:
         """Seconds of the optimizer since the last result; none on a virtual clock."""
-        return 0.0 if self._virtual else self._thinking
+        return 0.0 if self._virtual else self._overhead
 
     def _ended(self) -> list[tuple[Trial, Outcome]]:
         """Trials that have ended; none where there is room for another one, or the user wants to stop."""
@@ -203,7 +203,7 @@ class Loop:
         began = time.perf_counter()
         trial = self._optimizer.ask()
         took = time.perf_counter() - began
-        self._thinking += took
+        self._overhead += took
         self._asks.append(took)
         if trial is not None:
             self._ledger.ask(trial)
@@ -266,7 +266,7 @@ class Loop:
             raise RunPaused(full_disk(run))
         self._virtual = outcome.virtual
         overhead = self.overhead
-        self._thinking = 0.0
+        self._overhead = 0.0
         if outcome.status == "stopped":  # what is in flight beside it will be charged, and pays for no more
             self._gone = "wall" if self._meter.wall_left(self._executor.now) <= 0 else "budget"
         if ran.rung != trial.rung and outcome.status == "ok":
@@ -285,7 +285,7 @@ class Loop:
         if outcome.final:
             began = time.perf_counter()
             self._optimizer.tell(trial, outcome)
-            self._thinking += time.perf_counter() - began
+            self._overhead += time.perf_counter() - began
         self._hindered = self._hindered + 1 if outcome.obstacle == "start" else 0
         if self._hindered >= HINDERED:
             raise RunPaused(no_worker(run, outcome.error))

@@ -86,7 +86,7 @@ def _asks(optimizer: Optimizer, run: Run) -> Iterator[tuple[Trial, Trial | None]
 
 
 def _next(optimizer: Optimizer, run: Run, kind: str, index: int) -> Trial | None:
-    """Ask or tell, or tell of elsewhere, as the event says; what is asked now."""
+    """Ask or tell, or tell, or tell of an outside result, as the event says; what is asked now."""
     if kind == "ask":
         return optimizer.ask()
     if kind == "told":

@@ -39,7 +39,7 @@ class Retention:
         self._changed: set[str] = set()
 
     def read(self, run: Run) -> None:
-        """Take note of the results of a run that goes on, and of the trials that it left open."""
+        """Record the results of a resumed run, and of the trials that it left open."""
         for result in run.results:
             self._note(result)
         self._flying = {trial.key for trial in run.open}
@@ -60,7 +60,7 @@ class Retention:
         """
         self._note(result)
         self._changed.add(result.trial.key)
-        if result.outcome.final:  # else it goes on, perhaps from where it began
+        if result.outcome.final:  # else it continues, perhaps from where it began
             self._flying.discard(result.trial.key)
             self._checkpoints.trim(result.trial.key)
         keep = best.trial.key if best else ""

@@ -1,4 +1,4 @@
-"""A result from elsewhere, told to a run: its optimizer hears of it when the run goes on."""
+"""A result that was measured outside the run, told to a run: its optimizer is told it when the run continues."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def tell(
     data: float | None = None,
     command: str = "",
 ) -> Known:
-    """Append a result from elsewhere to the ledger of `run`, at no cost of its budget.
+    """Append a result that was measured outside the run to the ledger of `run`, at no cost of its budget.
 
     It is never the run's incumbent, as nobody here has measured it. Where it is better than what the run knows, an
     optimizer that learns from it asks for that configuration next.

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Trained:
-    """What one training came to.
+    """The outcome of one training.
 
     Attributes:
         task: its name.

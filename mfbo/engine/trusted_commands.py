@@ -14,7 +14,7 @@ from mfbo.errors import RunChanged
 
 
 def remember(task: str) -> None:
-    """Take note of a command that the user has typed; of no other task."""
+    """Record a command that the user has typed; of no other task."""
     if not is_command(task) or _digest(task) in _known():
         return
     with suppress(OSError):  # where nothing can be written, the user is asked again

@@ -70,7 +70,7 @@ def tune(
     >>> tune("branin", "3x", optimizer="random", seed=1).trials
     3
 
-    The first Ctrl-C ends the run in order, with status ``interrupted``; `resume` goes on with it.
+    The first Ctrl-C ends the run in order, with status ``interrupted``; `resume` continues it.
 
     Args:
         task: a `Task`, or a name that `mfbo.tasks.registry.load` knows.
@@ -345,7 +345,7 @@ def _known(
 
 
 def for_task(search: Search, task: Task, note: Callable[[str], None] = lambda text: None) -> Search:
-    """What is asked of a search of `task`, with its own path and the whole configuration that is believed in.
+    """The search of `task`, with its own path and the whole configuration that is believed in.
 
     Raises:
         BadValue, UnknownName: its path or its prior are none of this task.

@@ -44,7 +44,7 @@ class Watchdog:
 
 
 class Edits:
-    """Notices that the user's own file is edited while the run goes on.
+    """Notices that the user's own file is edited during the run.
 
     Args:
         source: name of the task.
@@ -67,7 +67,7 @@ class Edits:
         if stamp == before or (text := self._read()) == self._text:
             return None
         self._text = text
-        what = "the run goes on with what it began with" if self._imported else "trials that start from now on run it"
+        what = "the run continues with what it began with" if self._imported else "trials that start from now on run it"
         return f"{str(self._file)!r} was edited: {what}; for a run of its own, start a new one"
 
     def _now(self) -> float:
@@ -95,4 +95,4 @@ def no_worker(run: Run, error: str | None) -> str:
 
 
 def _again(run: Run) -> str:
-    return "start it again" if run.folder is None else f"go on with: mfbo resume {run.folder}"
+    return "start it again" if run.folder is None else f"continue with: mfbo resume {run.folder}"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mfbo.ledger.run import Header, Run
     from mfbo.trial import Config
 
-UNCOMPARED = ("space", *FREE)  # settings that are checked elsewhere, or that change no result
+UNCOMPARED = ("space", *FREE)  # settings that another check compares, or that change no result
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def sort_out(runs: Sequence[Run]) -> tuple[list[Run], list[tuple[Run, str]]]:
     """
     judged = [(run, unfit(run)) for run in runs]
     if any(run.finished for run, reason in judged if not reason):
-        judged = [(run, reason or ("" if run.finished else "it has not come to its end")) for run, reason in judged]
+        judged = [(run, reason or ("" if run.finished else "it has not ended")) for run, reason in judged]
     return [run for run, reason in judged if not reason], [(run, reason) for run, reason in judged if reason]
 
 
@@ -140,7 +140,7 @@ def unfit(run: Run) -> str:
     if not run.results:
         return "no result yet"
     if incumbent(run) is None:
-        return f"none of its {len(run.results)} trials came to a loss; `mfbo show` says why"
+        return f"none of its {len(run.results)} trials had a loss; `mfbo show` says why"
     return "" if run.spent > 0 else "it has cost nothing"
 
 

@@ -50,7 +50,7 @@ class Incumbent:
         self._key = (math.inf, math.inf)
 
     def add(self, result: Result) -> bool:
-        """Take note of the next result; whether it is the incumbent now. The time it takes does not grow."""
+        """Record the next result; whether it is the incumbent now. The time it takes does not grow."""
         outcome = result.outcome
         if outcome.failed or outcome.loss is None or not math.isfinite(outcome.loss):
             return False
@@ -163,7 +163,7 @@ def reaches(losses: ArrayLike, quality: float) -> NDArray[np.bool_]:
 
 
 def cost_to_quality(curve: Curve, quality: float) -> float:
-    """The cost at which `curve` came to a loss of `quality` or less for good; infinite if it did not before its end.
+    """The cost at which `curve` had a loss of `quality` or less for good; infinite if it did not before its end.
 
     Where a higher rung takes over, the loss may rise again: a quality that is lost then was a low rung's luck.
     """

@@ -25,7 +25,7 @@ class Payoff:
             that of the baseline over the optimizer does too, or the optimizer's final losses are
             `significantly_worse`; ``likely`` or ``unlikely`` with fewer; ``open`` where neither holds; ``unknown``
             without a baseline, without such an optimizer, or for one seed. An interval below 1 alone says too little:
-            the baseline has come to its own final loss by definition, so chance alone makes for that in one of eight
+            the baseline has reached its own final loss by definition, so chance alone makes for that in one of eight
             comparisons of six seeds. Losses of the optimizer that were measured below the baseline's fidelity never
             make for ``no``.
         optimizer: that is judged: the default one if it was run, else the one with the best final loss.

@@ -75,7 +75,7 @@ def speed_up(
     paired: bool = False,
     seed: int = 0,
 ) -> SpeedUp:
-    """The cost at which the baseline's mean came to its final loss for good, over that at which the optimizer's did.
+    """The cost at which the baseline's mean reached its final loss for good, over that at which the optimizer's did.
 
     The interval is a percentile bootstrap over seeds (Efron & Tibshirani 1993); each resample has its own final loss.
     Means are taken where every seed has a value.

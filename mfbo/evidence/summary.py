@@ -35,7 +35,7 @@ class Standing:
         median, low, high: the same losses' median and quartiles.
         area: mean over the seeds of the area under the anytime curve, see `curves.area`, from where all runs of
             the comparison have a result; NaN where they have none before its end.
-        reached: how many seeds came to the baseline's final mean, at the fidelity that it was measured at.
+        reached: how many seeds reached the baseline's final mean, at the fidelity that it was measured at.
         below: how many had a final loss that was measured below that fidelity: it does not compare.
         cost: median over the seeds of what that cost; infinite where fewer than half did.
         speed_up: over the baseline, see `speed_up_by`; None for itself, without one, or for one seed.
@@ -85,7 +85,7 @@ class Evidence:
     left_out: tuple[tuple[Run, str], ...] = ()
 
     def reached(self, group: Group) -> list[float]:
-        """The cost at which each run of `group` came to `quality` for good; infinite where it had not by `end`.
+        """The cost at which each run of `group` reached `quality` for good; infinite where it had not by `end`.
 
         Raises:
             ValueError: there is no quality.
@@ -144,7 +144,7 @@ def _final(curves: Sequence[Curve], end: float) -> Any:
 
 
 def _comparable(group: Group, base: Group, end: float) -> list[Curve]:
-    """The curves of `group` up to `end`, where what `base` came to counts by the fidelity that it was measured at.
+    """The curves of `group` up to `end`, where what `base` reached counts by the fidelity that it was measured at.
 
     Losses that were measured lower are infinite: they do not compare. All do where they are true ones.
     """

@@ -20,7 +20,7 @@ MAX_WORKERS_PER_CORE = 32  # worker processes for each core
 
 
 def in_processes(task: Task, settings: Settings) -> bool:
-    """Whether trials run in processes of their own, here or elsewhere; else they run in this one."""
+    """Whether trials run in processes of their own, here or on other machines; else they run in this one."""
     return settings.workers != 0 and not task.simulated
 
 

@@ -166,7 +166,7 @@ class DaskExecutor:
                 worker.stop(reason, grace)
 
     def _look(self) -> None:
-        """Take note of workers that have come, gone or become ready."""
+        """Record workers that have come, gone or become ready."""
         for worker in self._workers.values():
             if worker.open():
                 self._tell_of(worker)

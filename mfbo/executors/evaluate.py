@@ -273,7 +273,7 @@ def reached(fidelity: Fidelity, outcome: Outcome) -> Outcome:
 
 
 def cut(task: Task, outcome: Outcome, cost: float) -> Outcome:
-    """What a virtual trial would have come to, had it been stopped after `cost` seconds."""
+    """The outcome of a virtual trial, had it been stopped after `cost` seconds."""
     if outcome.cost <= cost:
         return outcome
     reports = tuple(report for report in outcome.reports if report.cost <= cost)

@@ -192,7 +192,7 @@ def _temporary(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _alarm(seconds: float) -> Iterator[None]:
-    """Stop a trial in mid-call after so many seconds, where Python lets that be done: in the main thread."""
+    """Stop a trial in mid-call after `seconds`, where Python lets that be done: in the main thread."""
     ours = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGALRM) == signal.SIG_DFL
     if not ours or not seconds < LONGEST_ALARM:
         yield

@@ -183,7 +183,7 @@ class Keeper:
                 return
 
     def _ended(self, child: Child, code: int) -> None:
-        """Take note of the end of a child, and replace it, unless it would end again before its first trial."""
+        """Record the end of a child, and replace it, unless it would end again before its first trial."""
         while child is self._worker and not child.link.closed and child.link.poll():
             self._receive(child)  # what it had said before
         child.link.close()

@@ -67,7 +67,7 @@ class SlotFacts:
 
 @dataclass(frozen=True)
 class Update:
-    """What a trial on another machine has come to.
+    """The state of a trial on another machine.
 
     Attributes:
         seconds: how long it has run, its process's start included.
@@ -156,7 +156,7 @@ class RemoteSlot:
         return await self.update(0, patience)
 
     async def update(self, after: int, patience: float) -> Update:
-        """What is new beyond the first `after` reports, as soon as there is something, or after so many seconds."""
+        """What is new beyond the first `after` reports, as soon as there is something, or after `patience` seconds."""
         limit = time.monotonic() + patience
         began = self._watched.update(after).seconds > 0
         while True:

@@ -170,7 +170,7 @@ class Slot:
         self._settled = False  # whether it is known what comes after a process that has ended
 
     def _receive(self, timeout: float = 0.0) -> None:
-        """Take note of what the keeper says; if it is gone itself, start another."""
+        """Record what the keeper says; if it is gone itself, start another."""
         try:
             for message in self._link.messages(timeout):
                 self._take(*message)

@@ -1,6 +1,6 @@
 """A run in the form of other tools: tables, Optuna, SMAC's own folder, MLflow, TensorBoard.
 
-Each is made from the ledger alone. MLflow and TensorBoard can also listen while a run goes on: see `logger`.
+Each is made from the ledger alone. MLflow and TensorBoard can also listen during a run: see `logger`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def export_run(run: Run, form: str, out: Path) -> Path:
         UnknownName: no such format.
         BadValue: `out` is there already, or cannot be written.
         MissingExtra: a library is not installed.
-        BadLedger: the run has values that the form cannot hold, as a ledger from elsewhere may.
+        BadLedger: the run has values that the form cannot hold, as a stranger's ledger may.
     """
     if form not in FORMATS:
         raise UnknownName("format", form, FORMATS)
@@ -58,7 +58,7 @@ def export_run(run: Run, form: str, out: Path) -> Path:
 
 
 def logger(form: str, out: Path | str) -> Observer:
-    """An observer that writes what happens for another tool, while it happens; where it cannot, the run goes on.
+    """An observer that writes what happens for another tool, while it happens; where it cannot, the run continues.
 
     Args:
         form: one of `LOGGERS`.

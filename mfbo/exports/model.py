@@ -78,7 +78,7 @@ def export(run: Run | Path | str, out: Path | str, trial: int | None = None) -> 
 
 
 def _is_of(best: Result, epochs: int, checkpoint: Path) -> bool:
-    """Whether the checkpoint after so many epochs holds the model that `best` measured.
+    """Whether the checkpoint after `epochs` holds the model that `best` measured.
 
     One that was stopped within its first epoch counts as a whole epoch on less data; its model says what it came to.
     """

@@ -1,7 +1,7 @@
 """A run as an Optuna study in an SQLite file: ``optuna-dashboard sqlite:///FILE`` opens it.
 
 A configuration is one trial of Optuna's; its rungs are intermediate values at steps of epochs x data. It is complete
-where it came to full fidelity, failed where its last trial did, and pruned elsewhere.
+where it came to full fidelity, failed where its last trial did, and pruned in all other cases.
 """
 
 from __future__ import annotations

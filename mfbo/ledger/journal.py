@@ -1,7 +1,7 @@
 """The ledger of a run: an append-only journal of asks and results, one JSON object a line.
 
 The first line is the header; then ``ask`` and ``result`` lines as things happen, and ``limits``, ``resume``, ``told``
-and ``end`` lines where a run was extended, taken up again, told a result from elsewhere or ended; see
+and ``end`` lines where a run was extended, resumed, told a result that was measured outside the run or ended; see
 `mfbo.ledger.records`. There is one writer at a time. A last line that was cut off in mid-write is no record: readers
 pass over it, and the next writer removes it. Any other damage is refused; `repair` keeps what is before it.
 
@@ -332,12 +332,12 @@ class Ledger:
         self.run.limits = limits
 
     def told(self, known: Known, *, at: str = "", command: str = "") -> None:
-        """Record a result from elsewhere."""
+        """Record a result that was measured outside the run."""
         self._write(records.Told(known, at, command), sync=True)
         self.run.add_told(known)
 
     def resume(self, *, at: str = "", command: str = "") -> None:
-        """Record that the run is taken up again."""
+        """Record that the run is resumed."""
         self._write(records.Resumed(at, command), sync=True)
         self.run.ended = None
 

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 
 class Observer:
-    """Does nothing; a display or a logger overrides what it wants to hear of.
+    """Does nothing; a display or a logger overrides what it needs.
 
-    `run` is the same object from `began` to `ended`, and grows as the run goes on.
+    `run` is the same object from `on_start` to `on_end`, and grows during the run.
     """
 
     def on_stage(self, what: str, at_most: float | None = None) -> None:
@@ -23,7 +23,7 @@ class Observer:
         """What a new run is expected to buy, before it begins; `price` is that of an hour, if there is one."""
 
     def on_start(self, run: Run) -> None:
-        """The run begins, or is taken up again (`run` then has results already)."""
+        """The run begins, or is resumed (`run` then has results already)."""
 
     def on_trial(self, trial: Trial) -> None:
         """`trial` starts."""

@@ -53,7 +53,7 @@ class Ended(_Line, frozen=True, tag="result"):
 
 
 class Told(_Line, frozen=True, tag="told"):
-    """A result from elsewhere."""
+    """A result that was measured outside the run."""
 
     known: Known
     at: str = ""
@@ -73,7 +73,7 @@ class NewLimits(_Line, frozen=True, tag="limits"):
 
 
 class Resumed(_Line, frozen=True, tag="resume"):
-    """The run is taken up again."""
+    """The run is resumed."""
 
     at: str = ""
     command: str = ""

@@ -76,7 +76,7 @@ class Header:
         hardware: machine, cores, memory, accelerator.
         command: what the user typed.
         created: date and time, ISO 8601 with time zone.
-        grows: whether the ladder may grow while the run goes on.
+        grows: whether the ladder may grow during the run.
         plan: what the limits were expected to buy, and what was spent to find out; None where nobody asked.
     """
 
@@ -148,11 +148,11 @@ class Run:
         limits: those in force now.
         results: in the order in which they came in.
         asks: every trial asked, by id.
-        told: results from elsewhere, of which the optimizer was told; they cost nothing.
+        told: results measured outside the run that the optimizer was told; they cost nothing.
         ladders: those that the run had before its ladder grew to that of the header, in order.
         events: ``("ask", id)``, ``("result", index)``, ``("told", index)`` and ``("ladder", index)``, after which the
             ladder is `ladder` of the next index, in order, to replay an optimizer with.
-        ended: why the run ended; None while it goes on or after a kill.
+        ended: why the run ended; None while it runs or after a kill.
         torn: bytes of an incomplete last line.
         spent: charged so far, in the unit of the budget.
         seconds: cost so far in seconds, optimizer included.
@@ -181,7 +181,7 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        """Whether it came to its end; it has not while it goes on, or where it was interrupted or killed."""
+        """Whether it has ended; not while it runs, or where it was interrupted or killed."""
         return self.ended not in (None, "interrupted")
 
     @property
@@ -191,12 +191,12 @@ class Run:
         return [trial for id_, trial in self.asks.items() if id_ not in closed]
 
     def add_ask(self, trial: Trial) -> None:
-        """Take note of an ask."""
+        """Record an ask."""
         self.asks[trial.id] = trial
         self.events.append(("ask", trial.id))
 
     def add_result(self, result: Result) -> None:
-        """Take note of a result."""
+        """Record a result."""
         self.events.append(("result", len(self.results)))
         self.results.append(result)
         self.spent, self.seconds, self.wall = result.spent, result.at, result.wall
@@ -212,12 +212,12 @@ class Run:
         return self.ladders[index] if index < len(self.ladders) else self.header.rungs
 
     def add_told(self, known: Known) -> None:
-        """Take note of a result from elsewhere."""
+        """Record a result that was measured outside the run."""
         self.events.append(("told", len(self.told)))
         self.told.append(known)
 
     def add_end(self, status: str, overhead: float, charge: float) -> None:
-        """Take note of the end, and of overhead that led to no result."""
+        """Record the end, and of overhead that led to no result."""
         self.ended = status
         self.spent += charge
         self.seconds += overhead

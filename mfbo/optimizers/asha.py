@@ -24,7 +24,7 @@ class Asha:
         source: new configurations.
         rungs: the ladder, low to full.
         prior: is told the results, where `source` draws near it.
-        eta: one of so many is promoted.
+        eta: the best 1/eta of a rung is promoted.
     """
 
     def __init__(

@@ -42,7 +42,7 @@ class Brackets(Generic[C]):
 
     Args:
         rungs: how many.
-        eta: about one of so many is promoted.
+        eta: the best 1/eta of a rung is promoted.
         draw: a new configuration that will begin at the given level; None where the space is used up.
     """
 

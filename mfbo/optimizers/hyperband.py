@@ -21,7 +21,7 @@ class Hyperband:
         draw: a new configuration that will begin at the given level; None where the space is used up.
         rungs: the ladder, low to full.
         prior: is told the results, where `draw` draws near it.
-        eta: about one of so many is promoted.
+        eta: the best 1/eta of a rung is promoted.
     """
 
     def __init__(

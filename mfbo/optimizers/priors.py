@@ -84,7 +84,7 @@ class Prior:
         return 1 / (1 + math.exp(min(incumbent - prior, 500.0)))
 
     def draw(self, number: int, level: int = 0, *, incumbent: bool = True) -> list[Config]:
-        """Choices for draw `number`, near the prior or the incumbent; none where it is to come from elsewhere.
+        """Choices for draw `number`, near the prior or the incumbent; none where it is to come from another source.
 
         Args:
             number: of the draw in its run.

@@ -70,7 +70,7 @@ def make(
         seed: 0 or more.
         earlier: results of an earlier run, for an optimizer that takes them.
         prior: a configuration believed to be good, for an optimizer that takes one.
-        eta: one of so many configurations of a rung is promoted.
+        eta: the best 1/eta of a rung's configurations is promoted.
         objectives: names of several; none for the loss alone.
 
     Raises:

@@ -19,7 +19,7 @@ class RungResults:
         self._promoted: list[set[int]] = [set() for _ in range(rungs)]
 
     def grow(self, rungs: int) -> None:
-        """Have so many rungs; the new ones are above the others."""
+        """Use `rungs` rungs; the new ones are above the others."""
         self._results += [[] for _ in range(rungs - len(self._results))]
         self._promoted += [set() for _ in range(rungs - len(self._promoted))]
 
@@ -42,7 +42,7 @@ class RungResults:
         The highest rung first. What failed is never promoted. None where there is nothing.
 
         Args:
-            eta: one of so many is promoted.
+            eta: the best 1/eta of a rung is promoted.
             levels: those to promote to, the highest among them; all where None.
         """
         for level in range(len(self._results) - 2, -1, -1):

@@ -79,7 +79,7 @@ class BuildInputs:
         task: its space and grid are used.
         rungs: the ladder, low to full.
         seed: 0 or more.
-        eta: one of so many configurations of a rung is promoted.
+        eta: the best 1/eta of a rung's configurations is promoted.
         prior: a configuration believed to be good; None where the optimizer takes none.
         earlier: results of an earlier run; empty where the optimizer takes none.
     """

@@ -32,7 +32,7 @@ class Tpe:
         space: what to tune.
         rungs: the ladder, low to full; Optuna is given ``eta**index`` for each.
         seed: 0 or more.
-        eta: one of so many is promoted.
+        eta: the best 1/eta of a rung is promoted.
         random: draw at random, and keep Optuna's pruner alone.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The ladder of a run that goes on: it grows upward when trials turn out to cost less than was planned.
+"""The ladder grows during a run: it goes upward when trials turn out to cost less than was planned.
 
 A run whose costs nobody could measure beforehand begins with the cheapest rungs that tell anything; what its trials
 cost is what its plan is made of. Growing is written down in the ledger, so that a replay grows at the same place.
@@ -48,7 +48,7 @@ class Growth:
 
     Args:
         task: what is tuned.
-        run: that goes on; charged in seconds of a real clock.
+        run: the running one; charged in seconds of a real clock.
         meter: of the run.
     """
 
@@ -83,7 +83,7 @@ class Growth:
 
 
 def closing(task: Task, run: Run, meter: Meter) -> str:
-    """What a run came to beside what the task allows, and what more would take; empty where it reached all of it."""
+    """What a run reached of what the task allows, and what more would take; empty where it reached all of it."""
     ok = [result for result in run.results if result.outcome.loss is not None]
     full = task.fidelity.rung(run.header.search.max_fidelity, run.header.search.path)
     reached = max((result.outcome.rung.work for result in ok), default=0.0)

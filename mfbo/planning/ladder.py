@@ -70,7 +70,7 @@ class Bounds:
 
 
 def ladder(fidelity: Fidelity, bounds: Bounds, top: float, most: int = MAX_RUNGS) -> list[Rung]:
-    """At most so many rungs below and with `top`, of those within `bounds`."""
+    """At most `most` rungs below and with `top`, of those within `bounds`."""
     rungs, low = fidelity.ladder(bounds.search.path, bounds.search.eta, most, top), bounds.least
     return [rung for rung in rungs if rung.work >= low * (1 - 1e-9) and rung.data >= bounds.data * (1 - 1e-9)]
 

@@ -73,7 +73,7 @@ def plan(
 
     Args:
         task: prepared.
-        search: what is asked of the run.
+        search: its options.
         limits: of the run.
         settings: how trials are run.
         interrupted: whether the user asked to stop.
@@ -122,7 +122,7 @@ def plan(
     if not found.probes or (found.bound and grows(search) and like is None):
         why = found.error or "the test run was interrupted"
         if found.bound:
-            why = f"the test run came to no report in {found.cost:.2g}s{_then(search)}"
+            why = f"the test run made no report in {found.cost:.2g}s{_then(search)}"
         known = replace(none, budget=budget.amount, spent=found.cost, wall=found.wall, note=why)
         return known, unknown if found.bound else usual
     made = _by_probes(task, budget=budget, bounds=bounds, found=found, usual=usual)

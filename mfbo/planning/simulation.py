@@ -29,9 +29,9 @@ def bought(optimizer: str, rungs: Sequence[Rung], price: Price, budget: float, e
     Args:
         optimizer: one of `mfbo.optimizers.registry.OPTIMIZERS`.
         rungs: its ladder, low to high.
-        price: of a trial; one that goes on pays the difference.
+        price: of a trial; one that is continued pays the difference.
         budget: in the unit of `price`.
-        eta: one of so many is promoted.
+        eta: the best 1/eta of a rung is promoted.
 
     Raises:
         UnknownName: no such optimizer.

@@ -53,7 +53,7 @@ class Trainings:
         return sorted(found, key=lambda score: score.seed)
 
     def keep(self, optimizer: str, config: Mapping[str, Any], score: Score | None, seconds: float) -> None:
-        """Write down a training; None for one that came to no end, which costs all the same."""
+        """Write down a training; None for one that did not end, which costs all the same."""
         row = {"optimizer": optimizer, "config": dict(config), "score": asdict(score) if score else None}
         self._rows.append({**row, "seconds": seconds})
         aside = self._path.with_suffix(".new")

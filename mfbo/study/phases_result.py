@@ -1,4 +1,4 @@
-"""What the three phases of a study came to, and the file that keeps it."""
+"""The result of a study's three phases, and the file that keeps it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SEEDS = 3  # trainings of a final validation
 
 @dataclass(frozen=True)
 class Line:
-    """What one optimizer came to.
+    """The result of one optimizer.
 
     Attributes:
         optimizer: its name.
@@ -54,7 +54,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Phases:
-    """What the three phases came to.
+    """The result of the three phases.
 
     Attributes:
         task: its name.
@@ -96,7 +96,7 @@ class Phases:
 
 
 def kept(folder: Path | str) -> Phases | None:
-    """What the study in `folder` came to, as it keeps it; None where there is none that is whole."""
+    """The result of the study in `folder`, as it keeps it; None where there is none that is whole."""
     try:
         return msgspec.json.decode((Path(folder) / PHASES).read_bytes(), type=Phases)
     except (OSError, *DAMAGE):

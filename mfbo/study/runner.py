@@ -1,6 +1,6 @@
 """Running a study: what is missing of it is run, the rest is read.
 
-It goes seed by seed, so that an interrupted one is still fair, and goes on where it was: what is finished is not run
+It goes seed by seed, so that an interrupted one is still fair, and continues where it was: what is finished is not run
 again.
 """
 
@@ -184,7 +184,7 @@ def run(
         folder: of the run.
         max_cost: as its ledger has it.
         task: its name.
-        search: what is asked of it.
+        search: its options.
         settings: how its trials are run.
         began: is called if something is to happen; what it returns is told of it.
         command: what the user typed.

@@ -34,7 +34,7 @@ class Study:
         optimizers: names in `mfbo.optimizers.registry.OPTIMIZERS`.
         seeds: how many; they are 0, 1, ...
         max_cost: of a run, as for `mfbo.tune`.
-        search: what is asked of each run, but for `RUN_FIELDS`; a prior is for the optimizers that make use of one.
+        search: the options of each run, but for `RUN_FIELDS`; a prior is for the optimizers that make use of one.
         settings: how trials are run.
     """
 

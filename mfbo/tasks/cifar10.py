@@ -84,7 +84,7 @@ def least(options: Mapping[str, str]) -> tuple[float, float]:
 
 
 def train(config: Config, rung: Rung, context: Context) -> Measurement:
-    """Train on the training part, measure on the validation part; goes on from ``context.checkpoint``.
+    """Train on the training part, measure on the validation part; continues from ``context.checkpoint``.
 
     Returns, raises: as `mfbo.tasks.training.loop.fit`.
     """

@@ -28,5 +28,5 @@ space.add(
 )
 
 # 3. The task. A cheap trial has a part of the data, and of the trees that the estimator would have.
-#    An estimator with partial_fit, such as SGDClassifier, needs no size: it goes on from epoch to epoch.
+#    An estimator with partial_fit, such as SGDClassifier, needs no size: it continues from epoch to epoch.
 task = mfbo.sklearn_task("mytask", RandomForestClassifier(n_estimators=100), space, x, y, size="n_estimators")

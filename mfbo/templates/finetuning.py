@@ -57,7 +57,7 @@ def prepared(name: str | None) -> tuple[Any, list[dict[str, Any]]]:
 
 
 def train(config: mfbo.Config, fidelity: mfbo.Rung, context: mfbo.Context) -> mfbo.Measurement:
-    """4. Train one configuration; `fit` reports, stops, saves and goes on from checkpoints."""
+    """4. Train one configuration; `fit` reports, stops, saves and continues from checkpoints."""
     args = arguments(  # as TrainingArguments, whose further arguments it takes
         fidelity,
         context,

@@ -61,7 +61,7 @@ class Network(lightning.LightningModule):
 
 
 def train(config: mfbo.Config, fidelity: mfbo.Rung, context: mfbo.Context) -> mfbo.Measurement:
-    """4. Train one configuration on a part of the data; `fit` reports, stops, saves and goes on from checkpoints."""
+    """4. Train one configuration on a part of the data; `fit` reports, stops, saves and continues from checkpoints."""
     made = trainer(fidelity, context)  # as lightning.Trainer, whose further arguments it takes
     n = int(fidelity.data * len(x_train))
     loader = DataLoader(TensorDataset(x_train[:n], y_train[:n]), int(config["batch_size"]), shuffle=True)

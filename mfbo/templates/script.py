@@ -18,7 +18,7 @@ import numpy as np
 parser = argparse.ArgumentParser()
 parser.add_argument("--lr", type=float, default=0.1)
 parser.add_argument("--l2", type=float, default=1e-4)
-parser.add_argument("--epochs", type=int, default=27, help="train until so many are done")
+parser.add_argument("--epochs", type=int, default=27, help="train to this number of epochs")
 parser.add_argument("--data", type=float, default=1.0, help="part of the training data")
 parser.add_argument("--checkpoint", type=Path, help="folder to go on from, and to leave a state in")
 

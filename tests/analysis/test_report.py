@@ -153,14 +153,14 @@ def test_a_run_without_a_success_is_a_report_about_its_failures(tmp_path):
             ledger.ask(trial)
             ledger.result(trial, Outcome("failed", None, FULL, 1, error=error), overhead=0, charge=1, wall=0)
     text = parts_of(tmp_path / "run").text
-    assert "Nothing: of 2 trials none came to a loss, 2 failed" in text
+    assert "Nothing: of 2 trials none had a loss, 2 failed" in text
     assert "2 failed: ValueError: no <data>" in text
     assert "File 'train.py', line 3, in train" in text
 
 
 def test_what_is_left_out_of_a_comparison_is_said(study, tmp_path):
     failed = run_at(tmp_path / "failed", (None, FULL, 1, "failed"), optimizer="smac", seed=3)
-    assert "Left out: smac, seed 3 (none of its 1 trials came to a loss" in parts_of(*study, failed).text
+    assert "Left out: smac, seed 3 (none of its 1 trials had a loss" in parts_of(*study, failed).text
 
 
 def test_runs_that_cannot_be_compared_are_shown_with_the_reason(study, tmp_path):
@@ -293,7 +293,7 @@ def test_a_run_that_goes_on_does_not_cut_the_others_short(study, tmp_path):
     short = tmp_path / "short"
     made_run((0.5, FULL, 1), folder=short, optimizer="smac", seed=7, ended=None)
     text = parts_of(*study, short).text
-    assert "Left out: smac, seed 7 (it has not come to its end)" in text
+    assert "Left out: smac, seed 7 (it has not ended)" in text
     assert "It seems so: smac came to" in text
 
 
@@ -553,7 +553,7 @@ def test_a_run_given_twice_is_refused(tmp_path):
     assert "is given twice" in call(run, run).output
 
 
-# while a run goes on
+# during a run
 
 
 def fetched(address, **headers):
@@ -659,10 +659,10 @@ def test_the_page_of_a_study_grows_with_each_run_and_has_ended_with_the_last_of_
     first, last = (begun_study / "made" / name / "s0" for name in ("random", "smac"))
     source = Source([begun_study], lambda: 0.0)
     made_run((0.5, FULL, 9), folder=first, optimizer="random")
-    assert "1 of 2 runs came to the end so far. To come: smac, seed 0." in source.page()
+    assert "1 of 2 runs have ended so far. To come: smac, seed 0." in source.page()
     assert not source.state()["ended"]  # though each run that is there has
     made_run((0.4, FULL, 9), folder=last, optimizer="smac", ended=None)
-    assert "1 of 2 runs came to the end so far. Begun: smac, seed 0." in source.page()
+    assert "1 of 2 runs have ended so far. Begun: smac, seed 0." in source.page()
     assert not source.state()["ended"]
     gone_on(last, 0.2, ended="budget")
     assert source.state()["ended"]
@@ -675,7 +675,7 @@ def test_the_page_of_a_study_grows_with_each_run_and_has_ended_with_the_last_of_
 
 def test_a_study_that_is_not_at_its_end_says_which_runs_are_not(begun_study):
     run_at(begun_study / "made" / "random" / "s0", optimizer="random", ended=None)
-    said = "may still change: 0 of 2 runs came to the end so far. Begun: random, seed 0. To come: smac, seed 0."
+    said = "may still change: 0 of 2 runs have ended so far. Begun: random, seed 0. To come: smac, seed 0."
     assert said in parts_of(begun_study).text
     assert said in texts.markdown(gather([begun_study]))
     assert "(1m40s a run)" in parts_of(begun_study).text

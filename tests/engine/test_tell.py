@@ -1,4 +1,4 @@
-"""Results from elsewhere: in the ledger, at no cost, used when the run goes on, and never taken for the run's own."""
+"""Results from elsewhere: in the ledger, at no cost, used when the run continues, and never taken for the run's own."""
 
 from __future__ import annotations
 

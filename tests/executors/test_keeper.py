@@ -266,7 +266,7 @@ def test_a_full_disk_pauses_the_run_and_is_no_failure_of_a_configuration(tmp_pat
 
     task = mfbo.Task("full", ConfigurationSpace({"x": (0.0, 1.0)}), train)
     how = mfbo.Settings(workers=workers)
-    with pytest.raises(RunPaused, match="the disk is full: make room, then go on with: mfbo resume"):
+    with pytest.raises(RunPaused, match="the disk is full: make room, then continue with: mfbo resume"):
         mfbo.tune(task, max_trials=3, optimizer="random", out=tmp_path / "run", settings=how)
     (tmp_path / "room").touch()
     result = mfbo.resume(tmp_path / "run", task=task)

@@ -281,11 +281,11 @@ def test_a_run_cut_short_or_without_success_is_left_out_and_cuts_no_other(tmp_pa
     assert {standing.seeds for standing in found.standings} == {3}
     assert [standing.area for standing in found.standings] == pytest.approx([0.3, 0.3])
     assert sorted(reason for _, reason in found.left_out) == [
-        "it has not come to its end",
-        "none of its 1 trials came to a loss; `mfbo show` says why",
+        "it has not ended",
+        "none of its 1 trials had a loss; `mfbo show` says why",
     ]
     Console(file=(said := io.StringIO()), width=120).print(comparison(found))
-    assert "left out: asha, seed 3: it has not come to its end" in said.getvalue()
+    assert "left out: asha, seed 3: it has not ended" in said.getvalue()
     (alone,) = evidence([tmp_path / "short"])
     assert alone.left_out == ()
 

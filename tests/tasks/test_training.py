@@ -77,7 +77,7 @@ def weights(root):
     return {**load_file(newest / "state.safetensors"), **load_file(newest / "model" / "model.safetensors")}
 
 
-# --- the schedule, and what a promotion goes on from
+# --- the schedule, and what a promotion continues from
 
 
 @given(st.integers(1, 500), st.floats(0, 200))

@@ -1,4 +1,4 @@
-"""`mfbo init`: what it writes runs as it stands, goes on from checkpoints, and is all in the wheel."""
+"""`mfbo init`: what it writes runs as it stands, continues from checkpoints, and is all in the wheel."""
 
 from __future__ import annotations
 

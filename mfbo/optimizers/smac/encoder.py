@@ -167,7 +167,7 @@ class CurveEncoder(AbstractRunHistoryEncoder):
 
         Args:
             budget_subset: SMAC's, and not needed.
-            first: only so many.
+            first: only this number of them.
             level: only those from there on up.
         """
         found = self._results

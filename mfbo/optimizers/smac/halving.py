@@ -20,7 +20,7 @@ class HalvingRule:
 
     Args:
         rungs: how many.
-        eta: one of so many is promoted.
+        eta: the best 1/eta of a rung is promoted.
     """
 
     def __init__(self, rungs: int, eta: int = ETA) -> None:
@@ -28,7 +28,7 @@ class HalvingRule:
         self._eta = eta
 
     def grow(self, rungs: int) -> None:
-        """Have so many rungs; the new ones are above the others."""
+        """Use `rungs` rungs; the new ones are above the others."""
         self.results.grow(rungs)
 
     def promote(self, levels: Sequence[int] | None = None) -> tuple[int, int] | None:
@@ -46,7 +46,7 @@ class SurrogateFreeHalving:
 
     Args:
         rungs: the ladder, low to full.
-        eta: one of so many is promoted.
+        eta: the best 1/eta of a rung is promoted.
     """
 
     def __init__(self, rungs: Sequence[Rung], eta: int) -> None:

@@ -19,7 +19,7 @@ class Promotions(AbstractIntensifier):
     Args:
         scenario: SMAC's.
         budgets: of the rungs, low to full.
-        eta: one of so many is promoted.
+        eta: the best 1/eta of a rung is promoted.
     """
 
     uses_seeds = True  # 0 for a trial of the run

@@ -82,7 +82,7 @@ class CurveOptimizer:
         seed: 0 or more.
         earlier: results of an earlier run, which the surrogate begins with; the best of them are asked first.
         prior: a configuration believed to be good, which is asked before them.
-        eta: one of so many is promoted.
+        eta: the best 1/eta of a rung is promoted.
     """
 
     def __init__(

@@ -164,7 +164,7 @@ class CurveSelector(ConfigSelector):
         return min(MAX_RANDOM_SHARE, max(MIN_RANDOM_SHARE, others / (mine + others)))
 
     def _near_prior(self) -> list[Config]:
-        """Choices near the prior; none where there is none, or the draw is to come from elsewhere."""
+        """Choices near the prior; none where there is none, or the draw is to come from another source."""
         prior, encoder = self._prior, self._encoder
         if prior is None:
             return []
@@ -223,7 +223,7 @@ class CurveSelector(ConfigSelector):
 
         Args:
             config: the configuration.
-            eta: one of so many is promoted.
+            eta: the best 1/eta of a rung is promoted.
         """
         levels, encoder = self.levels(), self._encoder
         if not self.suggested:

@@ -176,7 +176,7 @@ class BracketIntensifier(AbstractIntensifier):
     Args:
         scenario: SMAC's.
         budgets: of the rungs, low to full.
-        eta: about one of so many is promoted.
+        eta: the best 1/eta of a rung is promoted.
     """
 
     def __init__(self, scenario: Scenario, budgets: Sequence[float], eta: int) -> None:

@@ -33,7 +33,7 @@ class Formula(Protocol):
 
 @dataclass(frozen=True)
 class Curves:
-    """A train function that reads its learning curve and its cost off formulas, and so goes on from any epoch.
+    """A train function that reads its learning curve and its cost off formulas, and so continues from any epoch.
 
     Attributes:
         losses: (configuration, rung, seed of the run) -> (rung.epochs,), the loss after each epoch.

@@ -115,7 +115,7 @@ class TiltedCost:
 
     After a fraction z of the epochs a configuration has cost ``(0.05 + 0.95 z**2) * factor``. The first is that of
     BOCA (arXiv:1703.06240, page 18) and of mf-prior-bench. The factor is ours: it grows 5-fold over each of `over`,
-    25-fold in all, and its mean over the space is 1. Where the optimum is as dear as most, dividing by the cost
+    25-fold in all, and its mean over the space is 1. Where the optimum costs as much as most, dividing by the cost
     misleads (Lee et al. 2020, arXiv:2003.10870).
 
     Attributes:

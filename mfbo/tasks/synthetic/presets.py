@@ -4,7 +4,7 @@ Sources are beside the formulas, in synthetic_functions.py and synthetic_mixed.p
 
 - The fidelity is epochs, each reported; `branin-joint` and `mixed` have a data fraction as well.
 - The cost is virtual, and a full evaluation costs 1 second on average: evenly from epoch to epoch and between
-  configurations, but for `mixed` and the tasks that end in ``-cost``. A trial that goes on pays only for the rest.
+  configurations, but for `mixed` and the tasks that end in ``-cost``. A trial that is continued pays only for the rest.
 - Noise follows from configuration, epoch, data fraction and the seed of the run. `branin` and `forrester` have none,
   `hartmann` none at full fidelity, `counting-ones` and `mixed` at every fidelity.
 

@@ -6,7 +6,7 @@ validation accuracy and time for any configuration and epoch (github.com/slds-lm
 read from ``MFBO_DATA/yahpo/lcbench`` and runs on onnxruntime.
 
 The loss is ``1 - val_accuracy / 100``. A trial costs the predicted time, on a virtual clock; it is cumulative, made
-monotone where the network is not, and a trial that goes on pays only for the rest. There is no noise.
+monotone where the network is not, and a trial that is continued pays only for the rest. There is no noise.
 
 `REFERENCE` was made by experiments/lcbench_reference.py: of each instance the mean time of a full evaluation over
 20,000 random configurations, and the least loss that a long search of the surrogate found after 52 epochs (random

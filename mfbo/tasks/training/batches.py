@@ -1,7 +1,7 @@
 """Batches of images and texts, cut out of arrays that lie on the device; nothing here goes sample by sample in Python.
 
 An epoch's order, crops and flips are drawn at once from the generator that is passed in, so they follow from its seed,
-and a trial that goes on in mid-epoch draws the same.
+and a trial that is continued in mid-epoch draws the same.
 """
 
 from __future__ import annotations

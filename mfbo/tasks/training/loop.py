@@ -61,7 +61,7 @@ class Job:
         clip: norm that gradients are cut to; None for no clipping.
         smoothing: probability mass of each label that is spread over all classes.
         patience: epochs without a better loss after which the decay begins early; None for never.
-        final: whether this is the final validation: nothing is measured before the end, and nothing goes on from it.
+        final: whether this is the final validation: nothing is measured before the end, and nothing continues from it.
         glance: a fixed part of `judge`, measured at intervals of time within an epoch (see `training.interim`); None
             to measure on all of `judge` then.
     """
@@ -205,7 +205,7 @@ def _fit(job: Job, rung: Rung, context: Context) -> Measurement:
 
 
 def _save(job: Job, context: Context, came: tuple[int, Measurement, Scores], stable: Snapshot | None) -> None:
-    """A checkpoint: the state that training goes on from, the model, and what it `came` to after so many epochs."""
+    """A checkpoint: the state that training continues from, the model, and what it `came` to after so many epochs."""
     epochs, found, scores = came
     with writing(), context.save(epochs) as folder:
         if stable:
@@ -235,7 +235,7 @@ class Interim:
         return not self._job.final and time.monotonic() >= self._next
 
     def take(self, done: Progress, epochs: float, *, watched: bool = True) -> None:
-        """Measure, keep, and report what it came to after so many epochs.
+        """Measure, keep, and report the result after `epochs`.
 
         Raises:
             TrialStopped: from the context; the model and the report are there then.

@@ -73,7 +73,7 @@ def parts(
         labels: (n,), of the whole training split.
         data: fraction in (0, 1].
         seed: of the run.
-        samples: so many rows, stratified, stand for the whole split; None for all.
+        samples: number of rows, stratified, that stand for the whole split; None for all.
 
     Returns:
         (learn, judge, training): ascending indices. ``judge`` depends on labels, seed and samples alone; ``learn`` is
@@ -125,7 +125,7 @@ def least(
 
     Args:
         labels: (n,), of the whole training split.
-        samples: so many of them stand for all; None for all.
+        samples: number of them that stand for all; None for all.
         batch: samples a step, the default configuration's.
         epochs: of a full evaluation.
         steps: of the lowest rung.

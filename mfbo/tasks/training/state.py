@@ -2,7 +2,7 @@
 
 ::
 
-    state.safetensors   weights and the optimizer's moments before the decay; a higher rung goes on from here
+    state.safetensors   weights and the optimizer's moments before the decay; a higher rung continues from here
     state.json          how far that is
     model/              the model after the decay, as the task writes it: what was measured
     measurement.json    loss, metrics and confusion matrix of that model
