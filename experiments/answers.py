@@ -33,7 +33,7 @@ def answer(study: Study, folder: Path, picture: str | None = None) -> None:
             f"{entry.task} {entry.optimizer} seed {entry.seed}: {result.best.loss if result.best else None}", flush=True
         )
 
-    run_study(study, folder, told=told, failed=print)
+    run_study(study, folder, on_result=told, on_failure=print)
     found = evidence(folders(folder))
     for task in found:
         Console(width=100).print(comparison(task))

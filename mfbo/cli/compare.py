@@ -62,7 +62,12 @@ def compare(*, what: tuple[str, ...], out: str | None, quiet: bool, as_json: boo
     folder = Path(out) if out else _folder(what, study)
     display = _RunLines(quiet=quiet or as_json, total=extended(study, folder).size)
     results = run_study(
-        study, folder, began=display.began, told=display.told, failed=display.failed, command=command_line()
+        study,
+        folder,
+        observer_of=display.observer_of,
+        on_result=display.on_result,
+        on_failure=display.on_failure,
+        command=command_line(),
     )
     if results[-1].status == "interrupted":
         click.echo("mfbo: interrupted; the same command continues", err=True)
@@ -142,13 +147,13 @@ class _RunLines:
     def __init__(self, *, quiet: bool, total: int) -> None:
         self._quiet, self._total, self._count = quiet, total, 0
 
-    def began(self, entry: Entry) -> Observer:
+    def observer_of(self, entry: Entry) -> Observer:
         """A run begins; its trials are not shown."""
         from mfbo.ledger.observer import Observer
 
         return Observer()
 
-    def failed(self, entry: Entry, error: BadCost) -> None:
+    def on_failure(self, entry: Entry, error: BadCost) -> None:
         """Print why there is no result."""
         from mfbo.display.text import clean
 
@@ -158,7 +163,7 @@ class _RunLines:
         self._count += 1
         return f"[{self._count}/{self._total}] {entry.task} {entry.optimizer} seed {entry.seed}"
 
-    def told(self, entry: Entry, result: TuneResult) -> None:
+    def on_result(self, entry: Entry, result: TuneResult) -> None:
         """Print the result of a run."""
         from mfbo.cost.price import beside, of_run
         from mfbo.display.text import amount, number

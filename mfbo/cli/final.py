@@ -81,8 +81,8 @@ def validate(run: str, seeds: int, out: str | None, device: str | None, as_json:
     ledger = read(run)
     if said := own_code(ledger.header.task):
         click.echo(clean(said, PATH), err=True)
-    told = _quiet if as_json else partial(_told, of_run(ledger))
-    found = final(ledger, seeds, out=out, device=device, told=told)
+    on_score = _quiet if as_json else partial(_told, of_run(ledger))
+    found = final(ledger, seeds, out=out, device=device, on_score=on_score)
     if as_json:
         click.echo(json.dumps(found.to_dict()))
         return

@@ -65,12 +65,12 @@ def study(
     if max_cost is None:
         raise BadValue("no cost given; give the cost of all three phases, such as --max-cost 4h or --max-cost 60x")
 
-    def began(phase: str) -> Observer:
+    def observer_of(phase: str) -> Observer:
         if not (quiet or as_json):
             click.echo(f"\n{phase}", err=True)
         return make(quiet=quiet or as_json)
 
-    def told(optimizer: str, score: Score) -> None:
+    def on_score(optimizer: str, score: Score) -> None:
         if not (quiet or as_json):
             metrics = f", {pairs(score.metrics)}" if score.metrics else ""
             click.echo(f"{optimizer}, seed {score.seed}: loss {number(score.loss)} on unseen data{metrics}", err=True)
@@ -78,7 +78,7 @@ def study(
     search, seeds, chosen = options.search_of(given), given.pop("seeds"), names_of(optimizers)
     asked = Study((task,), chosen, seeds, max_cost, search=search, settings=options.settings_of(**given))
     folder = Path(out) if out else Path("runs") / f"{file_name(task)}-study"
-    found = run(asked, folder, began=began, told=told, command=command_line())
+    found = run(asked, folder, observer_of=observer_of, on_score=on_score, command=command_line())
     if found.interrupted:
         click.echo("mfbo: interrupted; the same command continues", err=True)
         sys.exit(options.INTERRUPTED)

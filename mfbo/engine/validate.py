@@ -119,7 +119,7 @@ def validate(
     task: Task | None = None,
     seconds: float | None = None,
     have: Sequence[Score] = (),
-    told: Callable[[Score], None] = lambda score: None,
+    on_score: Callable[[Score], None] = lambda score: None,
 ) -> Validation:
     """Train the incumbent from scratch at full fidelity on training and validation part; measure on the test split.
 
@@ -133,7 +133,7 @@ def validate(
         task: for a run of a `Task` object, which no name leads to.
         seconds: limit; a training in flight then is ended at its next report, and does not count. None for no limit.
         have: scores of this configuration that are there already; what is missing is trained.
-        told: is given each score as it comes.
+        on_score: is given each score as it comes.
 
     Raises:
         BadValue: of `seeds`, or `out` has something in it.
@@ -162,7 +162,7 @@ def validate(
         try:
             for score, folder in _trainings(final, trial, setup, missing, seconds=seconds, scratch=Path(scratch)):
                 scores.append(score)
-                told(score)
+                on_score(score)
                 first = first or folder
                 if folder is not None and folder != first:
                     shutil.rmtree(folder)

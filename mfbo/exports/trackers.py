@@ -31,15 +31,15 @@ class Careful(Observer):
 
     def on_start(self, run: Run) -> None:
         """As the logger."""
-        self._try("began", run)
+        self._try("on_start", run)
 
     def on_result(self, result: Result, best: Result | None) -> None:
         """As the logger."""
-        self._try("told", result, best)
+        self._try("on_result", result, best)
 
     def on_end(self, status: str) -> None:
         """As the logger."""
-        self._try("ended", status)
+        self._try("on_end", status)
 
     def _try(self, what: str, *given: Any) -> None:
         if not self._works:

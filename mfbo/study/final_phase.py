@@ -68,7 +68,7 @@ def validated(
     *,
     seeds: int,
     kept: Trainings,
-    told: Callable[[str, Score], None],
+    on_score: Callable[[str, Score], None],
 ) -> list[Line]:
     """Each optimizer's line with its final validation, within what is left; the most promising first.
 
@@ -80,13 +80,13 @@ def validated(
         found: the exploration, and the optimizers.
         seeds: trainings of each.
         kept: those that are there; what is trained is added.
-        told: is given the optimizer and each score as it comes.
+        on_score: is given the optimizer and each score as it comes.
     """
     left = budget.amount - sum(result.cost for result in found)
     results, lines = sorted(found[1:], key=promise), []
     for place, result in enumerate(results):
         share = (left - kept.charged(budget.unit)) / (len(results) - place)
-        one = _Validating(task, budget.unit, result, seeds=seeds, kept=kept, told=told)
+        one = _Validating(task, budget.unit, result, seeds=seeds, kept=kept, on_score=on_score)
         lines.append(_line(result, *one.within(share)))
     return lines
 
@@ -108,10 +108,10 @@ class _Validating:
         *,
         seeds: int,
         kept: Trainings,
-        told: Callable[[str, Score], None],
+        on_score: Callable[[str, Score], None],
     ) -> None:
         self._task, self._unit, self._result, self._seeds = task, unit, result, seeds
-        self._kept, self._told = kept, told
+        self._kept, self._on_score = kept, on_score
         self._since = time.monotonic()
 
     def within(self, left: float) -> tuple[Validation | None, str]:
@@ -145,14 +145,14 @@ class _Validating:
         optimizer, config, whole = self._result.optimizer, self._result.best.config, False
         self._since = time.monotonic()
 
-        def on_score(score: Score) -> None:
+        def keep(score: Score) -> None:
             self._kept.keep(optimizer, config, score, score.train + score.evaluation)
             self._since = time.monotonic()
-            self._told(optimizer, score)
+            self._on_score(optimizer, score)
 
         try:
             found = validate(
-                self._result.ledger, seeds, seconds=None if self._unit == "x" else left, have=have, told=on_score
+                self._result.ledger, seeds, seconds=None if self._unit == "x" else left, have=have, on_score=keep
             )
             whole = len(found.scores) == seeds
             return found

@@ -51,8 +51,8 @@ def study(
     asked: Study,
     out: Path | str,
     *,
-    began: Callable[[str], Observer] = lambda phase: Observer(),
-    told: Callable[[str, Score], None] = lambda optimizer, score: None,
+    observer_of: Callable[[str], Observer] = lambda phase: Observer(),
+    on_score: Callable[[str, Score], None] = lambda optimizer, score: None,
     command: str = "",
 ) -> Phases:
     """Run all three phases, or what is missing of them.
@@ -64,9 +64,9 @@ def study(
             its seeds are trainings of each final validation, as far as the cost allows. The exploration keeps to half
             of its highest fidelity, the optimization has its prior if the narrowed ranges do.
         out: folder of the study.
-        began: is told of each run, by a name such as ``optimization: smac``; what it returns watches it. Of the
+        observer_of: is told of each run, by a name such as ``optimization: smac``; what it returns watches it. Of the
             ``validation`` it is told as well.
-        told: is given the optimizer and each score of the validation as it comes.
+        on_score: is given the optimizer and each score of the validation as it comes.
         command: what the user typed, for the ledgers.
 
     Raises:
@@ -80,7 +80,7 @@ def study(
     budget, high = Budget.parse(asked.max_cost, "max cost"), _below(task, asked)
     _check_cost(task, asked, budget, high)
     _check_there(folder, asked, budget)
-    explored = _explored(folder, asked, budget, high, began=began, command=command)
+    explored = _explored(folder, asked, budget, high, observer_of=observer_of, command=command)
     if explored.status == "interrupted":
         return _phases(asked, budget, [explored], ())
     narrowed, smaller = _narrow(explored, folder, asked.settings)
@@ -94,7 +94,7 @@ def study(
             asked.tasks[0],
             replace(search, optimizer=optimizer),
             smaller,
-            began=partial(began, f"optimization: {optimizer}"),
+            observer_of=partial(observer_of, f"optimization: {optimizer}"),
             command=command,
             warm_start=folder / EXPLORE,
             like=like,
@@ -105,9 +105,9 @@ def study(
         if result.status == "interrupted":
             return _phases(asked, budget, found, narrowed)
     kept = Trainings(folder)
-    began("validation")
+    observer_of("validation")
     try:
-        lines = validated(task, budget, found, seeds=asked.seeds, kept=kept, told=told)
+        lines = validated(task, budget, found, seeds=asked.seeds, kept=kept, on_score=on_score)
     except KeyboardInterrupt:
         return replace(_phases(asked, budget, found, narrowed), interrupted=True)
     phases = _phases(asked, budget, found, narrowed, lines, kept.charged(budget.unit))
@@ -121,7 +121,7 @@ def _explored(
     budget: Budget,
     high: float,
     *,
-    began: Callable[[str], Observer],
+    observer_of: Callable[[str], Observer],
     command: str,
 ) -> TuneResult:
     """The first phase; once an optimizer has begun in what it narrowed, it stays as it is."""
@@ -133,7 +133,7 @@ def _explored(
         asked.tasks[0],
         replace(asked.search, optimizer=EXPLORER, max_fidelity=high),
         asked.settings,
-        began=partial(began, "exploration"),
+        observer_of=partial(observer_of, "exploration"),
         command=command,
     )
 

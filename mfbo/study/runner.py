@@ -82,9 +82,9 @@ def run_study(
     study: Study,
     out: Path | str,
     *,
-    began: Callable[[Entry], Observer] = lambda entry: Observer(),
-    told: Callable[[Entry, TuneResult], None] = lambda entry, result: None,
-    failed: Callable[[Entry, BadCost], None] = lambda entry, error: None,
+    observer_of: Callable[[Entry], Observer] = lambda entry: Observer(),
+    on_result: Callable[[Entry, TuneResult], None] = lambda entry, result: None,
+    on_failure: Callable[[Entry, BadCost], None] = lambda entry, error: None,
     command: str = "",
 ) -> list[TuneResult]:
     """Run what is missing of `study`, and read the rest; what is there beside it is part of it, see `extended`.
@@ -92,9 +92,9 @@ def run_study(
     Args:
         study: what to compare.
         out: its folder.
-        began: is told of each run that starts or goes on; what it returns watches the run.
-        told: is given the result of each run, those that were there already included.
-        failed: is given the error of a run whose cost buys nothing.
+        observer_of: is told of each run that starts or goes on; what it returns watches the run.
+        on_result: is given the result of each run, those that were there already included.
+        on_failure: is given the error of a run whose cost buys nothing.
         command: what the user typed, for the ledgers.
 
     Returns:
@@ -119,7 +119,7 @@ def run_study(
                 entry.task,
                 replace(study.search, optimizer=entry.optimizer, seed=entry.seed),
                 study.settings,
-                began=partial(began, entry),
+                observer_of=partial(observer_of, entry),
                 command=command,
                 like=plans.get(entry.task),
             )
@@ -127,12 +127,12 @@ def run_study(
             problem = error
             lost[entry.folder.as_posix()] = str(error)
             keep_failed(folder, lost)
-            failed(entry, error)
+            on_failure(entry, error)
             continue
         if (plan := result.ledger.header.plan) is not None and plan.measured:
             plans.setdefault(entry.task, plan)
         found.append(result)
-        told(entry, result)
+        on_result(entry, result)
         if result.status == "interrupted":
             break
     if problem and not found:
@@ -168,7 +168,7 @@ def run(
     search: Search,
     settings: Settings,
     *,
-    began: Callable[[], Observer],
+    observer_of: Callable[[], Observer],
     command: str,
     like: Plan | None = None,
     warm_start: Path | None = None,
@@ -186,7 +186,7 @@ def run(
         task: its name.
         search: its options.
         settings: how its trials are run.
-        began: is called if something is to happen; what it returns is told of it.
+        observer_of: is called if something is to happen; what it returns is told of it.
         command: what the user typed.
         like: for `mfbo.tune`, if the run has not begun.
         warm_start: the same.
@@ -198,7 +198,7 @@ def run(
             search=search,
             settings=settings,
             out=folder,
-            observer=began(),
+            observer=observer_of(),
             command=command,
             like=like,
             grow=False,
@@ -208,7 +208,7 @@ def run(
     _check_same(there, load(task).with_space(settings.space), search, settings)
     if there.finished and there.limits.max_cost == Budget.parse(max_cost):
         return result_of(there)
-    return resume(folder, max_cost=max_cost, observer=began(), command=command, scheduler=settings.scheduler)
+    return resume(folder, max_cost=max_cost, observer=observer_of(), command=command, scheduler=settings.scheduler)
 
 
 def _refuse_other(folder: object, what: str, differences: Mapping[str, tuple[object, object]]) -> None:

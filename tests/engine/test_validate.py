@@ -33,7 +33,7 @@ def predicted(folder, x, tmp_path):
 
 def test_the_best_model_is_written_with_a_script_that_predicts_what_was_measured(run, tmp_path):
     heard = []
-    found = validate(run, 2, told=heard.append)
+    found = validate(run, 2, on_score=heard.append)
     assert list(found.scores) == heard
     assert [score.seed for score in found.scores] == [0, 1]
     assert found.rung.work == 1

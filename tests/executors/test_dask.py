@@ -47,7 +47,7 @@ def of(names, train, **more):
     return mfbo.Task("named", space, lambda config, rung, context: train(config["what"], rung, context), **more)
 
 
-class Heard(Observer):
+class Recorded(Observer):
     """Keeps what it is told, and calls what is given for it."""
 
     def __init__(self, **calls):
@@ -111,7 +111,7 @@ def test_the_trial_of_a_worker_that_dies_is_asked_again_of_one_that_comes_late(c
     workers(cluster, 1)
     monkeypatch.setattr(DaskWorker, "poll", heard)
     task = mfbo.Task("dies", ConfigurationSpace({"x": (0.0, 1.0)}), train, mfbo.Fidelity(epochs=3))
-    late = Heard(told=lambda result: result.outcome.status == "lost" and cluster.add())
+    late = Recorded(told=lambda result: result.outcome.status == "lost" and cluster.add())
     result = mfbo.tune(task, max_trials=2, optimizer="random", out=tmp_path, settings=on(cluster), observer=late)
     cluster.kill()  # it is dead already
     lost, again, other = result.ledger.results
@@ -143,7 +143,7 @@ def test_a_worker_that_joins_is_used_at_once(cluster, tmp_path):
     task = of(["frees", "waits"], train)
     seed = next(seed for seed in range(9) if first(task, seed) == "waits")
     result = mfbo.tune(
-        task, max_trials=9, optimizer="grid", seed=seed, settings=on(cluster), observer=Heard(asked=asked)
+        task, max_trials=9, optimizer="grid", seed=seed, settings=on(cluster), observer=Recorded(asked=asked)
     )
     assert order == ["waits", "frees"]
     assert [r.outcome.status for r in result.ledger.results] == ["ok", "ok"]
@@ -191,7 +191,7 @@ def test_checkpoints_are_used_where_the_folder_is_shared_and_the_ledger_says_so(
         monkeypatch.setattr("mfbo.executors.dask.uuid4", lambda: type("Other", (), {"hex": "another folder's"}))
         monkeypatch.setattr("mfbo.executors.dask.Path.write_text", lambda path, text, **how: path.touch())
     workers(cluster, 2)
-    heard = Heard()
+    heard = Recorded()
     monkeypatch.chdir(tmp_path)  # a relative folder is found by the workers too
     task = mfbo.Task("kept", ConfigurationSpace({"x": (0.0, 1.0)}), train, mfbo.Fidelity(epochs=(1, 9)))
     result = mfbo.tune(task, "3x", optimizer="hyperband", out="run", settings=on(cluster), observer=heard)
@@ -208,7 +208,7 @@ def test_a_users_file_goes_along_to_workers_that_do_not_have_it(cluster, tmp_pat
     file = tmp_path / "mine.py"
     file.write_text(TASK_FILE)
     workers(cluster, 1)
-    gone = Heard(began=lambda run: file.unlink())
+    gone = Recorded(began=lambda run: file.unlink())
     result = mfbo.tune(f"{file}:task", max_trials=2, optimizer="random", settings=on(cluster), observer=gone)
     assert [r.outcome.status for r in result.ledger.results] == ["ok", "ok"]
     assert gone.notes[0] == f"running your own code: {file}"
@@ -291,7 +291,7 @@ def mfbo_allowance():
 def test_a_worker_that_cannot_be_used_is_named_with_the_reason(cluster, tmp_path, monkeypatch):
     monkeypatch.setattr("mfbo.executors.dask_worker.versions", lambda: {"mfbo": "another"})
     workers(cluster, 1)
-    heard = Heard()
+    heard = Recorded()
     task = of(["a"], lambda what, rung, context: 0.5)
     with pytest.raises(NoCluster, match=r"no worker of .* can run trials; tcp://.*: it has mfbo .*, the run another"):
         mfbo.tune(task, 9, optimizer="grid", out=tmp_path / "run", settings=on(cluster), observer=heard)
@@ -300,7 +300,7 @@ def test_a_worker_that_cannot_be_used_is_named_with_the_reason(cluster, tmp_path
 
 
 def test_a_virtual_task_needs_no_cluster_and_says_so(task, tmp_path):
-    heard = Heard()
+    heard = Recorded()
     (tmp_path / "file.json").touch()
     how = mfbo.Settings(scheduler=str(tmp_path / "file.json"), workers=3)
     assert mfbo.tune(task, "2x", optimizer="random", settings=how, observer=heard).status == "budget"
@@ -347,7 +347,7 @@ def test_a_run_whose_scheduler_dies_keeps_what_it_has_and_goes_on_here(tmp_path,
                 seed=seed,
                 out=tmp_path / "run",
                 settings=on(cluster),
-                observer=Heard(told=lambda result: threading.Thread(target=stop).start()),
+                observer=Recorded(told=lambda result: threading.Thread(target=stop).start()),
             )
     run = read(tmp_path / "run")
     assert [r.outcome.status for r in run.results] == ["ok", "lost"]

@@ -182,12 +182,12 @@ def test_a_cost_of_which_a_share_buys_nothing_is_refused_before_anything_is_done
 def test_what_was_validated_is_not_trained_again_and_stays_paid_for(tmp_path):
     wanted = Study(("digits",), ("random",), 2, "5x", settings=HERE)
     heard = []
-    found = study(wanted, tmp_path, told=lambda optimizer, score: heard.append((optimizer, score.seed)))
+    found = study(wanted, tmp_path, on_score=lambda optimizer, score: heard.append((optimizer, score.seed)))
     (line,) = found.lines
     assert line.seeds == len(heard) == int(found.costs["validation"])
     assert heard[0] == ("random", 0)
-    assert study(wanted, tmp_path, told=lambda *score: pytest.fail(f"{score} again")) == found
-    fewer = study(replace(wanted, seeds=1), tmp_path, told=lambda *score: pytest.fail(f"{score} again"))
+    assert study(wanted, tmp_path, on_score=lambda *score: pytest.fail(f"{score} again")) == found
+    fewer = study(replace(wanted, seeds=1), tmp_path, on_score=lambda *score: pytest.fail(f"{score} again"))
     assert fewer.lines[0].seeds == 1
     assert fewer.costs == found.costs
     assert fewer.lines[0].test["loss"] == Trainings(tmp_path).scores("random", line.config)[0].loss
@@ -203,11 +203,11 @@ def test_ctrl_c_in_the_validation_keeps_what_is_trained(tmp_path):
     def stop(optimizer, score):
         raise KeyboardInterrupt
 
-    assert study(wanted, tmp_path, told=stop).interrupted
+    assert study(wanted, tmp_path, on_score=stop).interrupted
     assert not (tmp_path / PHASES).exists()
     assert (tmp_path / OPTIMIZE / "random" / "best" / "config.json").exists()
     heard = []
-    found = study(wanted, tmp_path, told=lambda optimizer, score: heard.append(score.seed))
+    found = study(wanted, tmp_path, on_score=lambda optimizer, score: heard.append(score.seed))
     assert heard == [1]
     assert found.lines[0].seeds == 2
     assert found.costs["validation"] == 2

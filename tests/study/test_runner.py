@@ -47,7 +47,7 @@ def test_what_is_finished_is_not_run_again_and_what_is_not_goes_on(tmp_path):
     content = {folder: (folder / FILE).read_bytes() for folder in folders(tmp_path)}
     broken.write_bytes(b"".join(broken.read_bytes().splitlines(keepends=True)[:-5]))
     again, began = [], []
-    results = run_study(SMALL, tmp_path, began=lambda entry: began.append(entry) or _watch(again))
+    results = run_study(SMALL, tmp_path, observer_of=lambda entry: began.append(entry) or _watch(again))
     assert [(entry.optimizer, entry.seed) for entry in began] == [("asha", 1)]
     assert again
     assert [result.best for result in results] == [result.best for result in whole]
@@ -245,7 +245,7 @@ def test_a_run_that_buys_nothing_does_not_keep_the_others_from_being_run(tmp_pat
 
     monkeypatch.setattr("mfbo.study.runner.tune", tune)
     wanted = Study(("branin",), ("random", "asha"), 2, "2x")
-    found = run_study(wanted, tmp_path, failed=lambda entry, error: failed.append((entry.optimizer, entry.seed)))
+    found = run_study(wanted, tmp_path, on_failure=lambda entry, error: failed.append((entry.optimizer, entry.seed)))
     assert failed == [("random", 0), ("asha", 0)]
     assert [result.seed for result in found] == [1, 1]
     with pytest.raises(BadCost):
