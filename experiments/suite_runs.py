@@ -16,9 +16,9 @@ from mfbo.engine.loop import Loop
 from mfbo.evidence.curves import anytime, improvements
 from mfbo.executors.evaluate import TrialSetup
 from mfbo.executors.inline import InlineExecutor
-from mfbo.ledger.journal import Ledger
 from mfbo.ledger.observer import Observer
 from mfbo.ledger.run import Header, Limits, Run
+from mfbo.ledger.writer import Ledger
 from mfbo.optimizers.registry import OPTIMIZERS, ladder_of, make
 from mfbo.optimizers.spec import Optimizer
 from mfbo.search import Search

@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from mfbo.fidelity import Fidelity
-from mfbo.ledger.journal import Ledger
 from mfbo.ledger.run import Header, Limits, Run
+from mfbo.ledger.writer import Ledger
 from mfbo.search import Search, SearchOptions
 from mfbo.trial import Outcome, Rung, Trial
 

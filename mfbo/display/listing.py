@@ -15,7 +15,8 @@ from mfbo.display.tables import one_line, plain_table
 from mfbo.display.text import PATH, amount, budget, clean, number, rung_words
 from mfbo.errors import MfboError
 from mfbo.evidence.curves import incumbent
-from mfbo.ledger.journal import FILE, in_use, read
+from mfbo.ledger.journal import FILE, read
+from mfbo.ledger.writer import in_use
 
 STATES = {"killed": "stopped at once", **dict.fromkeys(("budget", "trials", "wall", "exhausted"), "finished")}
 """Why a run ended: its state in the table; every other reason stands for itself."""

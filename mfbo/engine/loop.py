@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from mfbo.cost.meter import Meter
     from mfbo.engine.retention import Retention
     from mfbo.executors import Executor
-    from mfbo.ledger.journal import Ledger
     from mfbo.ledger.observer import Observer
     from mfbo.ledger.run import Result, Run
+    from mfbo.ledger.writer import Ledger
     from mfbo.optimizers.spec import Optimizer
     from mfbo.planning.growth import Growth
     from mfbo.task import Task

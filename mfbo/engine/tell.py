@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mfbo import space
 from mfbo.errors import BadValue
-from mfbo.ledger.journal import Ledger
+from mfbo.ledger.writer import Ledger
 from mfbo.space import kept_space
 from mfbo.trial import Known, Rung
 

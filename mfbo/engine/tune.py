@@ -28,9 +28,10 @@ from mfbo.exports.model import keep_best
 from mfbo.fidelity import Fidelity
 from mfbo.ledger import fingerprint
 from mfbo.ledger.environment import hardware, versions
-from mfbo.ledger.journal import FILE, Ledger, announced, read, repair
+from mfbo.ledger.journal import FILE, read
 from mfbo.ledger.observer import Observer
 from mfbo.ledger.run import Header, Limits, Run
+from mfbo.ledger.writer import Ledger, announced, repair
 from mfbo.optimizers.registry import names_with, spec_of
 from mfbo.planning import planner
 from mfbo.planning.growth import Growth, closing, grows

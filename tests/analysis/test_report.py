@@ -36,8 +36,9 @@ from mfbo.analysis.report.repeat import command
 from mfbo.analysis.report.serve import Source
 from mfbo.cli import main
 from mfbo.errors import BadCost
-from mfbo.ledger.journal import FILE, Ledger
+from mfbo.ledger.journal import FILE
 from mfbo.ledger.run import Limits
+from mfbo.ledger.writer import Ledger
 from mfbo.search import Search
 from mfbo.settings import Settings
 from mfbo.study.folder import COMPARISON, missing, read_study

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 import mfbo
 from mfbo.cli import TOPICS, main
-from mfbo.ledger.journal import FILE, Ledger, read
+from mfbo.ledger.journal import FILE, read
+from mfbo.ledger.writer import Ledger
 from mfbo.optimizers.registry import OPTIMIZERS
 from mfbo.tasks.registry import BUILTIN, COMMON
 

@@ -18,9 +18,9 @@ from mfbo.display.tables import aligned
 from mfbo.display.text import clean, headline, number, seconds
 from mfbo.evidence.curves import Incumbent, improvements
 from mfbo.fidelity import Fidelity
-from mfbo.ledger.journal import Ledger
 from mfbo.ledger.observer import Observer
 from mfbo.ledger.run import Header, Limits, Run
+from mfbo.ledger.writer import Ledger
 from mfbo.search import Search
 from mfbo.trial import Outcome, Rung, Trial
 

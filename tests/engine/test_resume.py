@@ -19,7 +19,8 @@ from ledgers import records_of, rewrite
 
 import mfbo
 from mfbo.errors import BadCost, RunChanged, RunLocked, RunNotFound, UnknownName
-from mfbo.ledger.journal import FILE, Ledger, read
+from mfbo.ledger.journal import FILE, read
+from mfbo.ledger.writer import Ledger
 
 
 def cut(source: Path, target: Path, size: int) -> None:

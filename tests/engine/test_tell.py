@@ -21,7 +21,8 @@ from mfbo.engine.replay import replay
 from mfbo.engine.tell import tell
 from mfbo.errors import BadLedger, BadValue, RunLocked, UnknownName
 from mfbo.evidence.curves import incumbent
-from mfbo.ledger.journal import FILE, Ledger, parse, read
+from mfbo.ledger.journal import FILE, parse, read
+from mfbo.ledger.writer import Ledger
 
 BEST = {"x": 0.3, "y": 0.7}
 BAD = {"x": 1.0, "y": 0.0}

@@ -22,8 +22,9 @@ import mfbo.ledger
 from mfbo.errors import BadLedger, DamagedLedger, RunError, RunExists, RunLocked, RunNotFound
 from mfbo.fidelity import Fidelity
 from mfbo.ledger import records
-from mfbo.ledger.journal import FILE, FORMAT, Ledger, announced, begun, parse, read, repair
+from mfbo.ledger.journal import FILE, FORMAT, begun, parse, read
 from mfbo.ledger.run import Header, Limits
+from mfbo.ledger.writer import Ledger, announced, repair
 from mfbo.search import Search
 from mfbo.trial import Outcome, Report, Rung, Trial
 
@@ -369,7 +370,7 @@ def test_no_number_that_is_none_gets_in(written, bad, where):
 
 def test_a_line_longer_than_the_system_takes_at_once_is_whole(tmp_path, monkeypatch):
     write = os.write
-    monkeypatch.setattr(mfbo.ledger.journal.os, "write", lambda fd, content: write(fd, content[:7]))
+    monkeypatch.setattr(mfbo.ledger.writer.os, "write", lambda fd, content: write(fd, content[:7]))
     with Ledger.create(HEADER, tmp_path) as ledger:
         ledger.ask(TRIAL)
     assert read(tmp_path) == ledger.run
@@ -384,7 +385,7 @@ def test_a_full_disk_leaves_a_ledger_that_reads(written, monkeypatch):
         return write(fd, content[:40])
 
     with Ledger.reopen(written) as ledger:
-        monkeypatch.setattr(mfbo.ledger.journal.os, "write", full)
+        monkeypatch.setattr(mfbo.ledger.writer.os, "write", full)
         with pytest.raises(OSError, match="No space left"):
             ledger.ask(replace(TRIAL, id=2))
     assert read(written).torn > 0
@@ -396,7 +397,7 @@ def test_a_full_disk_leaves_a_ledger_that_reads(written, monkeypatch):
 def test_a_result_on_the_real_clock_is_on_the_disk_before_it_counts(tmp_path, monkeypatch, virtual):
     synced = []
     sync = os.fsync
-    monkeypatch.setattr(mfbo.ledger.journal.os, "fsync", lambda fd: (synced.append(os.fstat(fd)), sync(fd)))
+    monkeypatch.setattr(mfbo.ledger.writer.os, "fsync", lambda fd: (synced.append(os.fstat(fd)), sync(fd)))
     with Ledger.create(HEADER, tmp_path / "run") as ledger:
         assert any(stat.S_ISDIR(entry.st_mode) for entry in synced)  # else a power cut may take the new file itself
         ledger.ask(TRIAL)
@@ -494,12 +495,12 @@ def test_of_two_that_begin_in_one_folder_one_does(tmp_path, monkeypatch):
     link = os.link
 
     def late(source, target):
-        monkeypatch.setattr(mfbo.ledger.journal.os, "link", link)
+        monkeypatch.setattr(mfbo.ledger.writer.os, "link", link)
         Ledger.create(replace(HEADER, task="first"), tmp_path).close()
         link(source, target)
 
-    monkeypatch.setattr(mfbo.ledger.journal.os, "getpid", iter((1, 2)).__next__)
-    monkeypatch.setattr(mfbo.ledger.journal.os, "link", late)
+    monkeypatch.setattr(mfbo.ledger.writer.os, "getpid", iter((1, 2)).__next__)
+    monkeypatch.setattr(mfbo.ledger.writer.os, "link", late)
     with pytest.raises(RunExists, match="holds another run"):
         Ledger.create(HEADER, tmp_path)
     assert read(tmp_path).header.task == "first"

@@ -13,8 +13,9 @@ from mfbo.budget import Budget
 from mfbo.cost.meter import Meter
 from mfbo.engine.replay import replay
 from mfbo.errors import BadLedger
-from mfbo.ledger.journal import Ledger, read
+from mfbo.ledger.journal import read
 from mfbo.ledger.observer import Observer
+from mfbo.ledger.writer import Ledger
 from mfbo.optimizers.registry import OPTIMIZERS, make
 from mfbo.optimizers.spec import GrowsLadder
 from mfbo.planning.growth import Growth, cheapest, closing, grows
