@@ -3,7 +3,7 @@
 What makes an evaluation cheaper is, beside a part of the training data:
 
 - ``partial_fit``, where every estimator of the space can be trained by it: an epoch is one call, in an order that the
-  seed gives. A promoted configuration goes on from its checkpoint. With ``early_stopping=True`` or
+  seed gives. A promoted configuration continues from its checkpoint. With ``early_stopping=True`` or
   ``class_weight="balanced"`` the estimators of scikit-learn cannot, and are fitted whole.
 - `size`, where it is given: a parameter such as ``n_estimators`` stands for the epochs. Ensembles grow with
   ``warm_start``, so that partial results are seen.
