@@ -16,9 +16,10 @@ from mfbo.trial import Config, Measurement, Outcome, Rung, Trial
 if TYPE_CHECKING:
     from mfbo.adapters.sklearn import sklearn_task
     from mfbo.api.run import resume, tune
+    from mfbo.api.session import Session
     from mfbo.engine.result import Best, TuneResult
     from mfbo.engine.tune import plan
-    from mfbo.ledger.observer import Observer
+    from mfbo.ledger.observer import Observer, StopRun
     from mfbo.study.runner import compare
 
 lazy_imports.install()
@@ -34,7 +35,9 @@ __all__ = [
     "Outcome",
     "Rung",
     "Search",
+    "Session",
     "Settings",
+    "StopRun",
     "Task",
     "Trial",
     "TrialStopped",
@@ -49,6 +52,8 @@ __all__ = [
 _LAZY = {
     "Best": "mfbo.engine.result",
     "Observer": "mfbo.ledger.observer",
+    "Session": "mfbo.api.session",
+    "StopRun": "mfbo.ledger.observer",
     "TuneResult": "mfbo.engine.result",
     "compare": "mfbo.study.runner",
     "plan": "mfbo.engine.tune",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mfbo.display import make
 from mfbo.display.progress import Progress
 from mfbo.display.text import clean, number, pairs, rung_words, status_words
-from mfbo.ledger.observer import Observer, Several
+from mfbo.ledger.observer import Guarded, Observer, Several
 
 if TYPE_CHECKING:
     from mfbo.ledger.plan import Plan
@@ -20,9 +20,10 @@ UPDATE = 0.5  # seconds between updates of a notebook's output
 
 
 def shown(progress: bool, observer: Observer | None) -> Observer:
-    """What watches a run: the progress that suits the place, and the user's own observer."""
+    """What watches a run: the progress that suits the place, and the user's own observer, whose errors are told."""
     display = [_display()] if progress else []
-    return Several(*display, *([observer] if observer else []))
+    own = [Guarded(observer, display[0].on_note if display else None)] if observer else []
+    return Several(*display, *own)
 
 
 def in_notebook() -> bool:

@@ -86,7 +86,7 @@ def tune(
         MfboError: a mistake that a person can mend; nothing was written.
     """
     values: dict[str, Any] = dict(asked)
-    chosen = _settings(settings, values)
+    chosen = split_settings(settings, values)
     if callable(task) and not isinstance(task, Task):
         name = getattr(task, "__name__", "train")
         raise BadTask(f"{name!r} is a function; give mfbo.Task(NAME, SPACE, {name}, mfbo.Fidelity(epochs=(1, 27)))")
@@ -148,7 +148,7 @@ def resume(
     return _succeeded(result)
 
 
-def _settings(settings: Settings | None, values: dict[str, Any]) -> Settings:
+def split_settings(settings: Settings | None, values: dict[str, Any]) -> Settings:
     """`settings` with those of `values` that are fields of it, which are taken out of there."""
     given = {item.name: values.pop(item.name) for item in fields(Settings) if item.name in values}
     chosen = replace(settings or Settings(), **given)

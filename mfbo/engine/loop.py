@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -91,10 +92,20 @@ class Loop:
         Raises:
             RunPaused: the disk is full, or no worker can begin a trial; nothing is lost, and the run can be resumed.
         """
-        try:
+        with self.pausing():
             status = self._run()
             self._say_gap()
             return status
+
+    @contextmanager
+    def pausing(self) -> Iterator[None]:
+        """What is done with the loop in here can end with a full disk.
+
+        Raises:
+            RunPaused: it has.
+        """
+        try:
+            yield
         except OSError as error:
             if error.errno in DISK_ERRORS:
                 raise RunPaused(full_disk(self._ledger.run)) from error
@@ -112,16 +123,19 @@ class Loop:
 
     def _run(self) -> str:
         while True:
-            if self._interrupted():
-                status = "interrupted"
-            elif self._failures >= FAILURES and self._incumbent.best is None:
-                status = "failed"
-            else:
-                status = self._fill()
+            status = self.start()
             if status and not self._executor.busy:
                 return status
             for ended in self._ended():
-                self._take(*ended)
+                self.take(*ended)
+
+    def start(self) -> str:
+        """Start trials on all free slots; why no more can be started, as `TuneResult.status` has it, or nothing."""
+        if self._interrupted():
+            return "interrupted"
+        if self._failures >= FAILURES and self._incumbent.best is None:
+            return "failed"
+        return self._fill()
 
     @property
     def overhead(self) -> float:
@@ -132,11 +146,11 @@ class Loop:
         """Trials that have ended; none where there is room for another one, or the user wants to stop."""
         executor = self._executor
         room = executor.slots - executor.busy
-        while not (ended := executor.wait(self._allowance())):
+        while not (ended := executor.wait(self.allowance)):
             self._say_edits()
             if not executor.busy or executor.slots - executor.busy != room or self._interrupted():
                 return []
-            if self._watchdog.bites(executor, self._allowance()):
+            if self._watchdog.bites(executor, self.allowance):
                 return executor.abandon()
         self._say_edits()
         return [ended]
@@ -253,12 +267,18 @@ class Loop:
             return done if done < trial.rung.epochs else 0
         return self._retention.epochs(trial) if self._retention else 0
 
-    def _allowance(self) -> Allowance:
+    @property
+    def allowance(self) -> Allowance:
+        """What the trials in flight may still use together."""
         wall = self._meter.wall_left(self._executor.now)
         return Allowance(max(0.0, self._meter.seconds_left(self.overhead)), max(0.0, wall))
 
-    def _take(self, ran: Trial, outcome: Outcome) -> None:
-        """Record what became of a trial, then tell the optimizer."""
+    def take(self, ran: Trial, outcome: Outcome) -> None:
+        """Record what became of a trial, then tell the optimizer.
+
+        Raises:
+            RunPaused: as `run`.
+        """
         run = self._ledger.run
         trial = run.asks[ran.id]
         self._watchdog.ended(trial.id)

@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
-from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mfbo.adapters.command import is_command
-from mfbo.checkpoint import Checkpoints
-from mfbo.cost.meter import Meter
 from mfbo.cost.price import in_time
 from mfbo.engine import preflight, trusted_commands
 from mfbo.engine.interrupt import Interrupt
-from mfbo.engine.loop import Loop
 from mfbo.engine.replay import begun, build, rebuild
 from mfbo.engine.result import TuneResult, result_of
-from mfbo.engine.retention import Retention
+from mfbo.engine.running import running
 from mfbo.engine.warm_start import known_of
-from mfbo.errors import BadCost, BadValue, NoObjective
+from mfbo.errors import BadCost, BadValue, NoObjective, RunError
 from mfbo.executors import choice
-from mfbo.executors.evaluate import TrialSetup
-from mfbo.exports.model import keep_best
 from mfbo.fidelity import Fidelity
 from mfbo.ledger import fingerprint
 from mfbo.ledger.environment import hardware, versions
@@ -34,7 +27,7 @@ from mfbo.ledger.run import Header, Limits, Run
 from mfbo.ledger.writer import Ledger, announced, repair
 from mfbo.optimizers.registry import names_with, spec_of
 from mfbo.planning import planner
-from mfbo.planning.growth import Growth, closing, grows
+from mfbo.planning.growth import grows
 from mfbo.search import Search, SearchOptions
 from mfbo.settings import Settings, resumed
 from mfbo.space import is_space_file, kept_space, prior_of
@@ -42,11 +35,12 @@ from mfbo.task import Task
 from mfbo.tasks.registry import load, own_code
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from typing_extensions import Unpack
 
     from mfbo.ledger.plan import Plan
+    from mfbo.optimizers.spec import Optimizer
     from mfbo.trial import Known, Rung
 
 
@@ -94,7 +88,81 @@ def tune(
     Raises:
         MfboError: a mistake that a person can mend; nothing was written.
     """
-    settings, observer = settings or Settings(), observer or Observer()
+    observer, folder = observer or Observer(), Path(out) if out is not None else None
+    new = folder is not None and not folder.exists()
+    begun = new_run(
+        task,
+        max_cost,
+        search=search,
+        max_trials=max_trials,
+        max_wall=max_wall,
+        folder=folder,
+        settings=settings,
+        observer=observer,
+        command=command,
+        warm_start=warm_start,
+        like=like,
+        grow=grow,
+        **asked,
+    )
+    task, settings = begun.task, begun.header.settings
+    with Ledger.create(begun.header, folder) as ledger:
+        try:
+            status = _run(task, begun.optimizer, ledger, settings, observer, stopped=begun.stopped)
+        except NoObjective:
+            if folder is not None:
+                _remove(folder, whole=new)
+            raise
+    if status == "budget" and preflight.nothing_learned(ledger.run):
+        if folder is not None:
+            _remove(folder, whole=new)
+        raise BadCost(preflight.too_little(ledger.run, task.remedy(settings.options)))
+    return result_of(ledger.run)
+
+
+@dataclass(frozen=True)
+class NewRun:
+    """A run that is about to begin.
+
+    Attributes:
+        task: prepared, with the space of the run.
+        optimizer: before its first ask.
+        header: what its ledger begins with.
+        stopped: whether the user asked to stop meanwhile.
+    """
+
+    task: Task
+    optimizer: Optimizer
+    header: Header
+    stopped: bool
+
+
+def new_run(
+    task: Task | str,
+    max_cost: str | float | None,
+    *,
+    search: Search | None,
+    max_trials: int | None,
+    max_wall: str | None,
+    folder: Path | None,
+    settings: Settings | None,
+    observer: Observer,
+    command: str = "",
+    warm_start: Run | Path | str | None = None,
+    like: Plan | None = None,
+    grow: bool = True,
+    own_loop: bool = False,
+    **asked: Unpack[SearchOptions],
+) -> NewRun:
+    """Check what is asked of a run, plan it, and build its optimizer; nothing of its ledger is written yet.
+
+    The arguments are those of `tune`; `folder` is that of the run, None in memory. With `own_loop` its trials run in a
+    loop of the user's, so that nothing can be measured before it.
+
+    Raises:
+        MfboError: as `tune`.
+    """
+    settings = settings or Settings()
     task, search = _loaded(task, settings, observer), Search.of(search, **asked)
     limits, settings = _limits(max_cost, max_trials, max_wall, settings)
     usual = planner.rungs(task, search)
@@ -104,8 +172,6 @@ def tune(
     build(search, task, usual)
     preflight.affordable(limits, task, usual, search.optimizer)
     _prepare(task, settings, observer)
-    folder = Path(out) if out is not None else None
-    new = folder is not None and not folder.exists()
     with announced(folder, command):
         with Interrupt() as interrupt:
             planned, rungs = planner.plan(
@@ -117,6 +183,7 @@ def tune(
                 note=observer.on_note,
                 stage=observer.on_stage,
                 like=like,
+                measure=not own_loop,
             )
         observer.on_plan(planned, settings.price)
         known = _known(warm_start, task, rungs, search.optimizer, observer)
@@ -131,20 +198,10 @@ def tune(
             known=known,
             command=command,
             plan=planned,
+            own_loop=own_loop,
             grows=grow and like is None and grows(search) and not task.simulated,
         )
-    with Ledger.create(header, folder) as ledger:
-        try:
-            status = _run(task, chosen, ledger, settings, observer, stopped=interrupt())
-        except NoObjective:
-            if folder is not None:
-                _remove(folder, whole=new)
-            raise
-    if status == "budget" and preflight.nothing_learned(ledger.run):
-        if folder is not None:
-            _remove(folder, whole=new)
-        raise BadCost(preflight.too_little(ledger.run, task.remedy(settings.options)))
-    return result_of(ledger.run)
+    return NewRun(task, chosen, header, interrupt())
 
 
 def plan(
@@ -233,6 +290,10 @@ def resume(
         header = known.header
         settings = resumed(header.settings, workers, scheduler)
         preflight.settings(settings)
+        if task is None and header.own_loop:
+            raise RunError(
+                f"the trials of {str(run)!r} run in your own loop; go on there, with mfbo.Session.resume({str(run)!r})"
+            )
         if task is None:
             if not accept_changes:
                 trusted_commands.check(header.task)
@@ -242,89 +303,66 @@ def resume(
         task = _with_space(task, settings.space, header)
         if not accept_changes:
             fingerprint.check_unchanged(header, task)
-        max_cost, settings = in_time(max_cost, settings)
-        changes = {name: value for name, value in vars(Limits.of(max_cost, max_trials, max_wall)).items() if value}
-        limits = replace(known.limits, **changes)
-        preflight.limits(limits)
-        preflight.same_unit(known.limits, limits)
-        chosen = begun(task, known)
-        rebuild(chosen, known)
-        _prepare(task, settings, observer)
-        if changes:
-            planned = header.plan is not None and header.plan.lowered and header.search.max_fidelity == 1.0
-            if planned and "max_cost" in changes:
-                observer.on_note(
-                    f"its highest rung stays at {100 * header.rungs[-1].work:.2g}% of a full evaluation, as the first "
-                    f"limit was planned; for a higher one: mfbo tune {header.task} --warm-start {run}"
-                )
-            ledger.limits(limits)
-        ledger.resume(at=_now(), command=command)
-        if known.torn:
-            observer.on_note(f"the ledger's last line was cut off in mid-write ({known.torn} bytes); it was removed")
+        limits = {"max_cost": max_cost, "max_trials": max_trials, "max_wall": max_wall}
+        chosen, settings = taken_up(ledger, task, settings, observer, command=command, new=limits)
         _run(task, chosen, ledger, settings, observer)
     return result_of(ledger.run)
 
 
+def taken_up(
+    ledger: Ledger, task: Task, settings: Settings, observer: Observer, *, command: str, new: Mapping[str, Any]
+) -> tuple[Optimizer, Settings]:
+    """The optimizer of a run that goes on, as it was, and its settings; the ledger has noted that it goes on.
+
+    Args:
+        ledger: of the run, open.
+        task: of the run.
+        settings: of the run, from now on.
+        observer: is told what happens.
+        command: what the user typed.
+        new: ``max_cost``, ``max_trials`` and ``max_wall`` from now on; None leaves one as it is.
+
+    Raises:
+        BadCost, BadValue: a limit that makes no sense here.
+        RunChanged: the optimizer asks for something else than it did.
+    """
+    known = ledger.run
+    max_cost, settings = in_time(new["max_cost"], settings)
+    changes = {name: value for name, value in vars(Limits.of(**{**new, "max_cost": max_cost})).items() if value}
+    limits = replace(known.limits, **changes)
+    preflight.limits(limits)
+    preflight.same_unit(known.limits, limits)
+    chosen = begun(task, known)
+    rebuild(chosen, known)
+    _prepare(task, settings, observer)
+    if changes:
+        header = known.header
+        planned = header.plan is not None and header.plan.lowered and header.search.max_fidelity == 1.0
+        if planned and "max_cost" in changes:
+            observer.on_note(
+                f"its highest rung stays at {100 * header.rungs[-1].work:.2g}% of a full evaluation, as the first "
+                f"limit was planned; for a higher one: mfbo tune {header.task} --warm-start {known.folder}"
+            )
+        ledger.limits(limits)
+    ledger.resume(at=_now(), command=command)
+    if known.torn:
+        observer.on_note(f"the ledger's last line was cut off in mid-write ({known.torn} bytes); it was removed")
+    return chosen, settings
+
+
 def _run(
-    task: Task, optimizer: Any, ledger: Ledger, settings: Settings, observer: Observer, *, stopped: bool = False
+    task: Task, optimizer: Optimizer, ledger: Ledger, settings: Settings, observer: Observer, *, stopped: bool = False
 ) -> str:
     """Run the loop of an open ledger to its end; the status. With `stopped` that is at once: the user asked before."""
-    run = ledger.run
-    meter = Meter(task, run.limits)
-    meter.read(run)
-    with ExitStack() as stack:
-        interrupt = stack.enter_context(Interrupt())
+    with Interrupt() as interrupt:
         interrupt.asked = stopped
-        checkpoints = retention = scratch = None
-        if not (settings.from_scratch or task.stateless):
-            if run.folder is None:
-                scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mfbo-")))
-            root = run.folder or scratch
-            assert root is not None
-            checkpoints = Checkpoints(root / "checkpoints")
-            most = None if settings.max_disk is None else settings.max_disk * 2**30
-            last = task.fidelity.epoch_range[1] if run.header.grows else run.header.rungs[-1].epochs
-            retention = Retention(checkpoints, last, most)
-            retention.read(run)
-        logs = None if run.folder is None else (run.folder / "logs").absolute()
-        setup = TrialSetup(run.header.seed, settings.device, settings.options, checkpoints, logs, scratch)
-        executor = choice.make(
-            task,
-            setup,
-            settings,
-            grace=meter.grace,
-            interrupted=interrupt,
-            note=observer.on_note,
-            wall=run.wall,
-            virtual=task.full_cost is not None or any(result.outcome.virtual for result in run.results),
-        )
-        stack.callback(executor.close)
-        loop = Loop(
-            task=task,
-            optimizer=optimizer,
-            executor=executor,
-            ledger=ledger,
-            meter=meter,
-            observer=observer,
-            interrupted=interrupt,
-            retention=retention,
-            growth=Growth(task, run, meter) if run.header.grows and meter.unit == "s" else None,
-        )
-        observer.on_start(run)
-        status = "killed"
-        try:
-            status = loop.run()
-        finally:
-            observer.on_end(status)
-            if run.header.grows and (said := closing(task, run, meter)):
-                observer.on_note(said)
-        ledger.end(status, overhead=loop.overhead, charge=loop.overhead if meter.unit == "s" else 0.0)
-    if checkpoints is not None:
-        try:
-            keep_best(run)
-        except OSError as error:
-            observer.on_note(f"the best model was not written into {str(run.folder)!r}: {error.strerror}")
-    return status
+
+        def interrupted() -> bool:
+            return interrupt() or observer.stop_requested
+
+        with running(task, optimizer, ledger, settings=settings, observer=observer, interrupted=interrupted) as parts:
+            parts.status = parts.loop.run()
+    return parts.status
 
 
 def _known(
@@ -410,6 +448,7 @@ def _header(
     command: str,
     plan: Plan,
     grows: bool,
+    own_loop: bool,
 ) -> Header:
     space = fingerprint.space_dict(task.space)
     return Header(
@@ -432,6 +471,7 @@ def _header(
         created=_now(),
         plan=plan,
         grows=grows,
+        own_loop=own_loop,
     )
 
 

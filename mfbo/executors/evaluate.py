@@ -106,23 +106,23 @@ def evaluate(
         context.stop_reason = str(problem)
     except TrialStopped as problem:
         if context.stop_reason is None:  # nobody has stopped it
-            failure = _failure(problem)
+            failure = failure_of(problem)
     except KeyboardInterrupt as problem:
         if ends():
             raise
-        failure = _failure(problem)
+        failure = failure_of(problem)
     except BaseException as problem:
-        failure = _failure(problem)
+        failure = failure_of(problem)
     finally:
         if home is not None:
             os.chdir(home)
-    outcome = _outcome(task, trial, context, measurement, failure)
+    outcome = outcome_of(task, trial, context, measurement, failure)
     return replace(outcome, obstacle="disk") if failure and _disk_is_full(outcome.error, setup) else outcome
 
 
 def never_began(trial: Trial, problem: BaseException, seconds: float = 0.0) -> Outcome:
     """What becomes of a trial whose process cannot load the task."""
-    status, error = _failure(problem)
+    status, error = failure_of(problem)
     return Outcome(status=status, loss=None, rung=trial.rung, train=seconds, error=error, obstacle="start")
 
 
@@ -159,7 +159,7 @@ def room(folder: Path) -> float:
         return math.inf
 
 
-def _failure(problem: BaseException) -> Failure:
+def failure_of(problem: BaseException) -> Failure:
     """Status and text of what a train function raised."""
     status: Status = "failed"
     if isinstance(problem, SystemExit):
@@ -219,9 +219,10 @@ def _finite(metrics: Mapping[str, float]) -> dict[str, float]:
     return {name: value for name, value in numbers.items() if math.isfinite(value)}
 
 
-def _outcome(
+def outcome_of(
     task: Task, trial: Trial, context: Context, measurement: Measurement | None, failure: Failure | None
 ) -> Outcome:
+    """What became of a trial by what its context heard, what it returned, and what it raised."""
     virtual = context.virtual or (measurement is not None and measurement.cost is not None)
     elapsed, evaluation = context.elapsed, context.evaluation
     reports = tuple(context.reports)

@@ -1,20 +1,33 @@
-"""Who watches a run: the tuning loop tells an observer what happens, and asks it nothing."""
+"""Who watches a run: the tuning loop tells an observer what happens, and asks it only whether to stop."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import warnings
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mfbo.ledger.plan import Plan
     from mfbo.ledger.run import Result, Run
     from mfbo.trial import Trial
 
 
+class StopRun(Exception):
+    """Raised by an observer: the run ends in order, as interrupted, and can be resumed; its text says why."""
+
+
 class Observer:
     """Does nothing; a display or a logger overrides what it needs.
 
-    `run` is the same object from `on_start` to `on_end`, and grows during the run.
+    `run` is the same object from `on_start` to `on_end`, and grows as the run goes on. All methods are called in the
+    process and the thread of the run, between its trials; the time that they take is not charged.
+
+    Attributes:
+        stop_requested: the loop starts no more trials once it is true, and stops those in flight.
     """
+
+    stop_requested: bool = False
 
     def on_stage(self, what: str, at_most: float | None = None) -> None:
         """What is done before the first trial, such as ``preparing the data``, and how many seconds it may take."""
@@ -44,37 +57,84 @@ class Several(Observer):
     def __init__(self, *observers: Observer) -> None:
         self._observers = observers
 
+    @property
+    def stop_requested(self) -> bool:  # type: ignore[override]
+        """Whether any of them asks to stop."""
+        return any(observer.stop_requested for observer in self._observers)
+
     def on_stage(self, what: str, at_most: float | None = None) -> None:
         """To each."""
-        for observer in self._observers:
-            observer.on_stage(what, at_most)
+        self._each("on_stage", what, at_most)
 
     def on_plan(self, plan: Plan, price: str | None) -> None:
         """To each."""
-        for observer in self._observers:
-            observer.on_plan(plan, price)
+        self._each("on_plan", plan, price)
 
     def on_start(self, run: Run) -> None:
         """To each."""
-        for observer in self._observers:
-            observer.on_start(run)
+        self._each("on_start", run)
 
     def on_trial(self, trial: Trial) -> None:
         """To each."""
-        for observer in self._observers:
-            observer.on_trial(trial)
+        self._each("on_trial", trial)
 
     def on_result(self, result: Result, best: Result | None) -> None:
         """To each."""
-        for observer in self._observers:
-            observer.on_result(result, best)
+        self._each("on_result", result, best)
 
     def on_note(self, text: str) -> None:
         """To each."""
-        for observer in self._observers:
-            observer.on_note(text)
+        self._each("on_note", text)
 
     def on_end(self, status: str) -> None:
         """To each."""
+        self._each("on_end", status)
+
+    def _each(self, event: str, *values: Any) -> None:
         for observer in self._observers:
-            observer.on_end(status)
+            getattr(observer, event)(*values)
+
+
+class Guarded(Several):
+    """Stands before a user's observer: an exception of it is told, the first of each method, and the run goes on.
+
+    Args:
+        observer: of the user.
+        say: is given one line for each method that raised.
+    """
+
+    def __init__(self, observer: Observer, say: Callable[[str], None] | None = None) -> None:
+        super().__init__(observer)
+        self._say = say or (lambda text: warnings.warn(text, RuntimeWarning, stacklevel=2))
+        self._raised: set[str] = set()
+        self._stopped = False
+
+    @property
+    def stop_requested(self) -> bool:  # type: ignore[override]
+        """Whether it has raised `StopRun`, or says so."""
+        return self._stopped or super().stop_requested
+
+    def _each(self, event: str, *values: Any) -> None:
+        (observer,) = self._observers
+        name = f"observer {type(observer).__name__}"
+        try:
+            getattr(observer, event)(*values)
+        except StopRun as stop:
+            self._stopped = True
+            self._say(f"{name} ends the run{f': {stop}' if str(stop) else ''}")
+        except Exception as error:
+            if event not in self._raised:
+                self._raised.add(event)
+                where = _line(error)
+                self._say(
+                    f"{name} raised {type(error).__name__} in {event}{where}: {' '.join(str(error).split())}; the run "
+                    "goes on, and further errors there are not shown; to end it from an observer, raise mfbo.StopRun"
+                )
+
+
+def _line(error: Exception) -> str:
+    """Where in the user's file it was raised."""
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    return f" (line {last.tb_lineno} of {last.tb_frame.f_code.co_filename})" if last is not None else ""

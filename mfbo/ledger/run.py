@@ -78,6 +78,7 @@ class Header:
         created: date and time, ISO 8601 with time zone.
         grows: whether the ladder may grow during the run.
         plan: what the limits were expected to buy, and what was spent to find out; None where nobody asked.
+        own_loop: whether its trials run in a user's own loop, by `mfbo.Session`.
     """
 
     task: str
@@ -99,6 +100,7 @@ class Header:
     created: str = ""
     plan: Plan | None = None
     grows: bool = False
+    own_loop: bool = False
 
     @property
     def optimizer(self) -> str:

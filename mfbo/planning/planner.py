@@ -65,6 +65,7 @@ def plan(
     note: Callable[[str], None] = lambda text: None,
     stage: Callable[[str, float], None] = lambda what, seconds: None,
     like: Plan | None = None,
+    measure: bool = True,
 ) -> tuple[Plan, list[Rung]]:
     """What the limits buy, and the rungs to run.
 
@@ -80,6 +81,7 @@ def plan(
         note: is told what the user should know.
         stage: is told that a probe begins, and how many seconds of training it may take.
         like: a plan whose probes and top rung are to be taken, and charged, instead of new ones.
+        measure: whether trials can be run to see what they cost.
 
     Raises:
         BadValue: as `rungs`.
@@ -100,8 +102,9 @@ def plan(
     if like is not None and not like.measured:
         like = None
     unknown = _own(cheapest(task.fidelity, bounds), task, bounds) if grows(search) else usual
-    if seconds < MIN_SECONDS and like is None:
-        return replace(none, budget=budget.amount, note=f"{budget} is too short for a test run{_then(search)}"), unknown
+    if like is None and (seconds < MIN_SECONDS or not measure):
+        why = f"{budget} is too short for a test run" if measure else "nothing can be measured before your own loop"
+        return replace(none, budget=budget.amount, note=f"{why}{_then(search)}"), unknown
     if like is not None:
         bounds = replace(bounds, search=replace(search, max_fidelity=like.steps[-1].rung.work))
         found = Probed(like.probes, like.spent, like.wall, bound=like.bound)

@@ -1,0 +1,130 @@
+"""A run that goes on: its parts put together, its beginning told and its end recorded."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mfbo.checkpoint import Checkpoints
+from mfbo.cost.meter import Meter
+from mfbo.engine.loop import Loop
+from mfbo.engine.retention import Retention
+from mfbo.executors import choice
+from mfbo.executors.evaluate import TrialSetup
+from mfbo.exports.model import keep_best
+from mfbo.planning.growth import Growth, closing
+
+if TYPE_CHECKING:
+    from mfbo.executors import Executor
+    from mfbo.ledger.observer import Observer
+    from mfbo.ledger.run import Run
+    from mfbo.ledger.writer import Ledger
+    from mfbo.optimizers.spec import Optimizer
+    from mfbo.settings import Settings
+    from mfbo.task import Task
+
+
+@dataclass
+class Parts:
+    """What a run that goes on is made of.
+
+    Attributes:
+        loop: asks, pays and records.
+        executor: runs the trials.
+        setup: what all trials share.
+        status: why the run ended; set by whoever drives the loop.
+    """
+
+    loop: Loop
+    executor: Executor
+    setup: TrialSetup
+    status: str = "killed"
+
+
+@contextmanager
+def running(
+    task: Task,
+    optimizer: Optimizer,
+    ledger: Ledger,
+    *,
+    settings: Settings,
+    observer: Observer,
+    interrupted: Callable[[], bool],
+    executor: Executor | None = None,
+) -> Iterator[Parts]:
+    """The parts of a run whose ledger is open; when the block is left, its end is recorded.
+
+    Args:
+        task: what is tuned.
+        optimizer: in the state that the ledger tells of.
+        ledger: open for writing.
+        settings: how trials are run.
+        observer: is told what happens.
+        interrupted: whether the user asked to stop.
+        executor: where trials run; None for that which `settings` ask for.
+    """
+    run = ledger.run
+    meter = Meter(task, run.limits)
+    meter.read(run)
+    with ExitStack() as stack:
+        checkpoints, retention, scratch = _checkpoints(task, run, settings, stack)
+        logs = None if run.folder is None else (run.folder / "logs").absolute()
+        setup = TrialSetup(run.header.seed, settings.device, settings.options, checkpoints, logs, scratch)
+        if executor is None:
+            executor = choice.make(
+                task,
+                setup,
+                settings,
+                grace=meter.grace,
+                interrupted=interrupted,
+                note=observer.on_note,
+                wall=run.wall,
+                virtual=task.full_cost is not None or any(result.outcome.virtual for result in run.results),
+            )
+        stack.callback(executor.close)
+        loop = Loop(
+            task=task,
+            optimizer=optimizer,
+            executor=executor,
+            ledger=ledger,
+            meter=meter,
+            observer=observer,
+            interrupted=interrupted,
+            retention=retention,
+            growth=Growth(task, run, meter) if run.header.grows and meter.unit == "s" else None,
+        )
+        observer.on_start(run)
+        parts = Parts(loop, executor, setup)
+        try:
+            yield parts
+        finally:
+            observer.on_end(parts.status)
+            if run.header.grows and (said := closing(task, run, meter)):
+                observer.on_note(said)
+        ledger.end(parts.status, overhead=loop.overhead, charge=loop.overhead if meter.unit == "s" else 0.0)
+    if checkpoints is not None:
+        try:
+            keep_best(run)
+        except OSError as error:
+            observer.on_note(f"the best model was not written into {str(run.folder)!r}: {error.strerror}")
+
+
+def _checkpoints(
+    task: Task, run: Run, settings: Settings, stack: ExitStack
+) -> tuple[Checkpoints | None, Retention | None, Path | None]:
+    """Where checkpoints lie, which are kept, and the folder that goes with the run; none where all start anew."""
+    if settings.from_scratch or task.stateless:
+        return None, None, None
+    scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mfbo-"))) if run.folder is None else None
+    root = run.folder or scratch
+    assert root is not None
+    checkpoints = Checkpoints(root / "checkpoints")
+    most = None if settings.max_disk is None else settings.max_disk * 2**30
+    last = task.fidelity.epoch_range[1] if run.header.grows else run.header.rungs[-1].epochs
+    retention = Retention(checkpoints, last, most)
+    retention.read(run)
+    return checkpoints, retention, scratch
