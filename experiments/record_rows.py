@@ -8,12 +8,15 @@ were not paid before.
 
 from __future__ import annotations
 
+import atexit
 import math
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,7 @@ from mfbo.task import Task
 from mfbo.trial import Rung, Trial
 
 JUDGED = {"digits": ("mfbo.tasks.digits", "error_of")}  # the function that measures, by task
+MEMORY = Path("/dev/shm")  # checkpoints of a row are gone with it; no disk is to wait for
 TORCH = ("mfbo.tasks.training.loop", "measure")
 
 
@@ -69,6 +73,7 @@ class Watch:
     def __init__(self, measure: Callable[..., Any], scores: Callable[..., tuple[float, float, float]]) -> None:
         self._measure, self._scores = measure, scores
         self.found: list[dict[str, float]] = []
+        self.given: tuple[Any, ...] = ()
         self.begin()
 
     def begin(self) -> None:
@@ -80,6 +85,7 @@ class Watch:
     def __call__(self, *given: Any) -> Any:
         """Measure, and note it."""
         cpu, wall = time.process_time(), time.perf_counter()
+        self.given = given
         result = self._measure(*given)
         eval_cpu, eval_wall = time.process_time() - cpu, time.perf_counter() - wall
         loss, accuracy, macro_f1 = self._scores(result, *given)
@@ -135,12 +141,14 @@ def record(task: Task, plan: Plan, row: Row, device: str, options: Mapping[str, 
     began, cpu = time.perf_counter(), time.process_time()
     measured: list[Measured] = []
     status, test = "ok", None
+    passes: list[tuple[int, int]] = []
     with watching(task.name) as watch:
         for data in plan.data:
-            with tempfile.TemporaryDirectory() as scratch:
+            with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as scratch:
                 setup = TrialSetup(row.seed, device, options, Checkpoints(Path(scratch)))
                 found, status = _rungs(task, plan, row, data=data, setup=setup, watch=watch)
                 measured += found
+                passes.append(a_pass(task.name, row, data, watch))
                 if data == 1 and status == "ok":
                     test = _test(task.name, plan, row, Path(scratch))
     return {
@@ -151,6 +159,7 @@ def record(task: Task, plan: Plan, row: Row, device: str, options: Mapping[str, 
         "test_accuracy": test,
         "cpu": time.process_time() - cpu,
         "wall": time.perf_counter() - began,
+        "passes": passes,
         "measured": [asdict(each) for each in measured],
     }
 
@@ -162,7 +171,7 @@ def _rungs(
     found: list[Measured] = []
     for number, end in enumerate(plan.ends):
         watch.begin()
-        trial = Trial(number, row.config | plan.fixed, Rung(end, data, task.fidelity.work(end, data)))
+        trial = Trial(number, row.config | plan.fixed, rung_of(task, plan, end, data))
         outcome = evaluate(task, trial, setup)
         if outcome.status not in ("ok", "diverged"):
             raise RuntimeError(outcome.error or outcome.status)
@@ -174,10 +183,31 @@ def _rungs(
     return found, "ok"
 
 
+def a_pass(task: str, row: Row, data: float, watch: Watch | None = None) -> tuple[int, int]:
+    """(samples, steps) of an epoch: what its seconds were spent on, whatever the machine."""
+    if task == "digits":
+        from mfbo.data.splits import nested_subset
+        from mfbo.tasks.digits import split
+
+        samples = len(nested_subset(split(row.seed)[0].y, data, row.seed))
+        size = int(row.config["batch_size"])
+    elif watch is None or not watch.given:  # it diverged before it was measured
+        return 0, 0
+    else:
+        job = watch.given[0]
+        samples, size = len(job.learn), job.batch_size
+    return samples, math.ceil(samples / min(size, samples))
+
+
+def rung_of(task: Task, plan: Plan, epochs: int, data: float) -> Rung:
+    """What the task trains for a rung of the recording."""
+    part = data * plan.share
+    return Rung(epochs, part, task.fidelity.work(epochs, part, plan.size), plan.size)
+
+
 def _test(task: str, plan: Plan, row: Row, scratch: Path) -> float:
     """Accuracy of the model that training left, on (a part of) the test split, by the code that comes with a model."""
     import importlib
-    import shutil
 
     model = next(scratch.rglob("epoch-*"))
     predict = importlib.import_module(f"mfbo.tasks.predict.{task}").predict
@@ -191,13 +221,13 @@ def _test(task: str, plan: Plan, row: Row, scratch: Path) -> float:
         (model / "config.json").write_text(json.dumps({"hyperparameters": row.config}))
         judge = split(row.seed)[2]
         return float(np.mean([digit for digit, _ in predict(model, judge.x * 16)] == judge.y))
-    inputs, labels = _test_samples(task, plan.test, scratch)
-    parts = [inputs[start : start + 64] for start in range(0, len(inputs), 64)]
-    found = [label for part in parts for label, _ in predict(model / "model", part)]
+    inputs, labels = _test_samples(task, plan.test)
+    found = [label for label, _ in predict(model / "model", list(inputs))]
     return float(np.mean([a == b for a, b in zip(found, labels, strict=True)]))
 
 
-def _test_samples(task: str, count: int | None, scratch: Path) -> tuple[list[str], list[str]]:
+@lru_cache(maxsize=1)
+def _test_samples(task: str, count: int | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Texts, or files of pictures, spread evenly over the test split, and their classes."""
     if task == "cifar10":
         from PIL import Image
@@ -205,14 +235,21 @@ def _test_samples(task: str, count: int | None, scratch: Path) -> tuple[list[str
         from mfbo.data import images
 
         found = images("cifar10")
-        every = max(1, len(found.test_labels) // (count or len(found.test_labels)))
-        paths = []
-        for place in range(0, len(found.test_labels), every):
-            paths.append(str(scratch / f"{place}.png"))
-            Image.fromarray(np.asarray(found.test[place])).save(paths[-1])
-        return paths, [found.classes[label] for label in found.test_labels[::every]]
+        rows = _spread(len(found.test_labels), count)
+        folder = Path(tempfile.mkdtemp())
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        for row in rows:
+            Image.fromarray(np.asarray(found.test[row])).save(folder / f"{row}.png")
+        paths = tuple(str(folder / f"{row}.png") for row in rows)
+        return paths, tuple(found.classes[label] for label in found.test_labels[rows])
     from mfbo.data.texts import texts
 
     raw = texts({"agnews": "ag_news"}.get(task, task))["test"]
-    every = max(1, len(raw) // (count or len(raw)))
-    return list(raw)[::every], [raw.classes[label] for label in raw.labels[::every]]
+    rows = _spread(len(raw), count)
+    every = list(raw)
+    return tuple(every[row] for row in rows), tuple(raw.classes[label] for label in raw.labels[rows])
+
+
+def _spread(total: int, count: int | None) -> list[int]:
+    """So many rows of a split, evenly over it."""
+    return np.linspace(0, total - 1, min(total, count or total)).round().astype(int).tolist()

@@ -7,7 +7,7 @@
 | taskset | 6 tables of real learning curves, pool protocol |
 | smooth | the same tables through extra-trees |
 | xgboost | 8 instances, data fractions, conditions |
-| recorded | the project's own tasks, as far as `record.py` has recorded them |
+| recorded | the project's own tasks as learning curves, as far as `record.py` has recorded them |
 | synthetic | Branin, Forrester, counting ones, mixed, and Hartmann in each preset |
 
 `task_of` makes a task for one run: those of the pool protocol hold what that run was given.
@@ -20,7 +20,6 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-import suite_recorded
 import suite_taskset
 import suite_xgboost
 
@@ -28,6 +27,7 @@ from mfbo.errors import UnknownName
 from mfbo.optimizers.sampling import random_configs
 from mfbo.task import Task
 from mfbo.tasks.registry import LCBENCH, load
+from mfbo.tasks.tables import recorded
 
 PRESETS = ("", "-good", "-moderate", "-bad", "-terrible", "-cost")
 FAMILIES: dict[str, list[str]] = {
@@ -36,7 +36,7 @@ FAMILIES: dict[str, list[str]] = {
     "taskset": [f"taskset-{table}" for table in suite_taskset.TABLES],
     "smooth": [f"smooth-{table}" for table in suite_taskset.TABLES],
     "xgboost": [f"xgboost-{instance}" for instance in suite_xgboost.REFERENCE],
-    "recorded": [f"table-{name}" for name in suite_recorded.complete()],
+    "recorded": [f"table-{name}" for name in recorded.complete()],
     "synthetic": [
         *("branin", "branin-joint", "forrester", "counting-ones", "mixed"),
         *(f"hartmann{dims}{preset}" for dims in (3, 6) for preset in PRESETS),
@@ -47,9 +47,8 @@ MAKERS = {
     "taskset": suite_taskset.pool,
     "smooth": suite_taskset.smooth,
     "xgboost": suite_xgboost.task,
-    "table": suite_recorded.task,
 }
-POOLS = {"taskset": lambda name: suite_taskset.rows_of(name).finals, "table": suite_recorded.finals}
+POOLS = {"taskset": lambda name: suite_taskset.rows_of(name).finals}
 DRAWS = 2001
 
 
@@ -76,7 +75,7 @@ def task_of(name: str) -> Task:
 def scale(folder: Path, name: str) -> tuple[float, float]:
     """(optimum, loss of the median random configuration at full fidelity, without noise); kept in `folder`.
 
-    Of a pool or a recording it is the median row: of a pool, a draw takes a row away.
+    Of a pool it is the median row, as a draw takes a row away.
     """
     path = folder / "scales" / f"{name}.json"
     if not path.exists():

@@ -23,6 +23,7 @@ from mfbo.optimizers.registry import OPTIMIZERS, ladder_of, make
 from mfbo.optimizers.spec import Optimizer
 from mfbo.search import Search
 from mfbo.task import Task
+from mfbo.tasks.tables.recorded import MACRO_F1, Training
 
 
 def optimizer_of(name: str, task: Task, seed: int) -> tuple[Optimizer, list[Any]]:
@@ -86,7 +87,19 @@ def trajectory(name: str, task: Task, seed: int, cost: float) -> dict[str, Any]:
     else:
         curve = anytime(ledger, task.true_loss)
         costs, losses = [at / factor for at in curve.costs.tolist()], curve.losses.tolist()
-    return {"costs": costs, "losses": losses, "trials": len(ledger.results)}
+    found = {"costs": costs, "losses": losses, "trials": len(ledger.results)}
+    return found if many else {**found, **_more(ledger, task, factor)}
+
+
+def _more(ledger: Run, task: Task, factor: float) -> dict[str, Any]:
+    """Of each incumbent the trial that found it, and its macro F1 where that is known."""
+    places = {id(result): place for place, result in enumerate(ledger.results, start=1)}
+    numbers = iter([places[id(result)] for result in improvements(ledger)])  # `anytime` asks once for each, in order
+    more = {"iterations": [round(at / factor) for at in anytime(ledger, lambda _: next(numbers)).losses.tolist()]}
+    if isinstance(task.train, Training):
+        full = task.train.full
+        more["macro_f1"] = anytime(ledger, lambda config: float(full(config)[MACRO_F1])).losses.tolist()
+    return more
 
 
 def path_of(folder: Path, name: str, task: str, seed: int) -> Path:

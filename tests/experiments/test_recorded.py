@@ -11,14 +11,14 @@ import mission
 import numpy as np
 import pytest
 import record_pack
-import recording
-import suite_recorded
 from click.testing import CliRunner
 from record_design import PLANS, design
 
 from mfbo.errors import BadData
 from mfbo.executors.evaluate import TrialSetup, evaluate
 from mfbo.tasks.registry import load
+from mfbo.tasks.tables import recorded as tables
+from mfbo.tasks.tables import recording
 from mfbo.trial import Rung, Trial
 
 ENDS = (1, 2, 4)
@@ -50,21 +50,24 @@ def made(folder, name, rows, diverged=(), shift=0.01):
                     found = {"data": data, "epoch": epoch, "end": epoch == end, "loss": loss, "macro_f1": 1 - loss}
                     measured.append({**found, "train_cpu": spent, "eval_cpu": 1.0})
         whole = {"kind": row.kind, "config": row.config, "seed": row.seed, "status": "ok", "test_accuracy": 0.5}
-        record_pack.write(folder / f"{row.name}.json", {**whole, "cpu": 1.0, "wall": 2.0, "measured": measured})
+        passes = [[round(1000 * data), 10] for data in plan.data]
+        record_pack.write(
+            folder / f"{row.name}.json", {**whole, "cpu": 1.0, "wall": 2.0, "passes": passes, "measured": measured}
+        )
     record_pack.packed(folder, design(load(name), plan), folder.parent / f"{name}.npz")
 
 
 @pytest.fixture
 def recorded(tmp_path, monkeypatch):
-    monkeypatch.setattr(suite_recorded, "FOLDER", tmp_path)
-    suite_recorded.recorded.cache_clear()
+    monkeypatch.setattr(tables, "FOLDER", tmp_path)
+    tables.recording.cache_clear()
 
     def make(name, count=None, **more):
         made(tmp_path / name, name, design(load(name), PLANS[name])[:count], **more)
-        return suite_recorded.task(name)
+        return tables.task(name)
 
     yield make
-    suite_recorded.recorded.cache_clear()
+    tables.recording.cache_clear()
 
 
 @pytest.mark.parametrize("name", ["imdb", "agnews", "cifar10"])
@@ -89,14 +92,14 @@ def test_between_rows_a_loss_lies_between_those_of_the_neighbours(recorded):
 
 def test_the_error_at_random_points_is_measured(recorded):
     recorded("imdb")
-    error, points = suite_recorded.misfit("imdb")
+    error, points = tables.misfit("imdb")
     assert points == PLANS["imdb"].random
     assert 0 < error < 0.01
 
 
 def test_noise_is_as_wide_as_two_seeds_differ_and_the_worth_has_none(recorded):
     task = recorded("imdb", shift=0.03)
-    assert suite_recorded.recorded("imdb").noise == pytest.approx(0.03 / 2**0.5, abs=1e-5)
+    assert tables.recording("imdb").noise == pytest.approx(0.03 / 2**0.5, abs=1e-5)
     config = {"learning_rate": 1e-3, "batch_size": 64, "hidden_size": 128}
     trial = Trial(0, config, Rung(4, 1.0, 1.0))
     losses = [evaluate(task, trial, TrialSetup(seed)).loss for seed in range(200)]
@@ -106,14 +109,14 @@ def test_noise_is_as_wide_as_two_seeds_differ_and_the_worth_has_none(recorded):
 
 def test_a_trial_pays_from_scratch_or_for_the_rest_and_what_is_trained_again(recorded):
     task = recorded("imdb")
-    config = {"learning_rate": 1e-3, "batch_size": 64, "hidden_size": 256}
+    config = {"learning_rate": 1e-3, "batch_size": 64, "hidden_size": 128}
     whole = evaluate(task, Trial(0, config, Rung(4, 1.0, 1.0)), TrialSetup())
-    assert whole.cost == pytest.approx(2 + 4 * 20 + 4 * whole_judging(), rel=0.01)
+    assert whole.cost == pytest.approx(2 + 4 * 10 + 4 * whole_judging(), rel=0.01)
     first = evaluate(task, Trial(0, config, Rung(2, 1.0, 0.5)), TrialSetup())
     rest = evaluate(task, Trial(1, config, Rung(4, 1.0, 1.0)), TrialSetup(), start_epoch=2)
-    assert first.cost + rest.cost == pytest.approx(whole.cost + 0.2 * 2 * (20 + whole_judging()), rel=0.01)
+    assert first.cost + rest.cost == pytest.approx(whole.cost + 0.2 * 2 * (10 + whole_judging()), rel=0.01)
     third = evaluate(task, Trial(2, config, Rung(4, 0.3, 0.3)), TrialSetup())
-    assert third.cost == pytest.approx(2 + 4 * 6 + 4 * whole_judging(), rel=0.01)
+    assert third.cost == pytest.approx(2 + 4 * 3 + 4 * whole_judging(), rel=0.01)
     assert third.cost < evaluate(task, Trial(3, config, Rung(4, 0.65, 0.65)), TrialSetup()).cost < whole.cost
 
 
@@ -131,24 +134,23 @@ def test_a_row_that_diverged_fails_only_beyond_where_it_did(recorded):
     assert task.true_loss(config) == np.inf
 
 
-def test_a_pool_of_a_recording_gives_the_recorded_configuration_its_own_row(recorded):
+def test_a_recording_without_a_grid_is_exact_at_its_rows_too(recorded):
     task = recorded("digits")
     rows = [row for row in design(load("digits"), PLANS["digits"]) if row.seed == 0]
     worths = [task.true_loss(row.config) for row in rows]
     assert worths == pytest.approx([loss_of(row.config, 1.0, 4, True) for row in rows], abs=1e-4)
-    assert len(suite_recorded.finals("digits")) == len(rows)
     assert task.optimum == min(worths)
 
 
-def test_too_few_rows_are_no_pool_and_only_complete_recordings_are_a_family(recorded, monkeypatch):
+def test_too_few_rows_are_no_table_and_only_complete_recordings_are_a_family(recorded, monkeypatch):
     with pytest.raises(BadData, match=r"'digits' has 60 of 481 rows.*record more"):
         recorded("digits", count=60)
     recorded("agnews")
-    assert suite_recorded.complete() == ["agnews"]
+    assert tables.complete() == ["agnews"]
 
 
 def test_too_little_of_a_grid_is_no_table_and_the_line_says_how_much_there_is(recorded):
-    with pytest.raises(BadData, match=r"'imdb' has 20 of 164 rows.*record more"):
+    with pytest.raises(BadData, match=r"'imdb' has 20 of 78 rows.*record more"):
         recorded("imdb", count=20)
 
 
@@ -162,21 +164,26 @@ def test_the_study_prints_what_runs_came_to_and_what_each_fidelity_tells(recorde
     arguments = ["--tasks", "imdb", "--optimizers", "random,grid,smac", "--seeds", "2", "--max-cost", "4"]
     monkeypatch.setattr(mission, "ProcessPoolExecutor", InThisProcess)
     found = CliRunner().invoke(mission.main, [*arguments, "--out", str(tmp_path / "runs")], catch_exceptions=False)
-    assert "## imdb: 164 of 164 planned trainings, 1500 training samples, 4 epochs" in found.output
+    assert "## imdb: 78 of 78 planned trainings" in found.output
     rows = [line for line in found.output.splitlines() if line.startswith("| smac")]
-    accuracies = [float(cell) for cell in rows[0].split("|")[2:5]]
+    accuracies = [float(cell) for cell in rows[0].split("|")[2:6]]
     assert all(0.5 < accuracy < 1 for accuracy in accuracies)
     table = [line for line in found.output.splitlines() if line.startswith("| 100% |")]
     assert table[0].rstrip(" |").endswith("1.00 for 1.000")
     assert "smac comes to what random has at 4" in found.output
     assert "smac comes to what grid has at 4" in found.output
+    assert "### Three phases against one" in found.output
+    assert "**Answer**: over 1 tasks and 2 seeds `smac` is ahead of random" in found.output
 
 
-def test_a_run_that_leaves_the_best_again_is_not_there_yet():
-    costs = np.array([1.0, 2.0, 3.0, 4.0])
-    assert mission._first(np.array([True, True, True, True]), costs) == 1
-    assert mission._first(np.array([True, False, True, True]), costs) == 3
-    assert mission._first(np.array([True, True, True, False]), costs) == np.inf
+def test_the_study_writes_what_it_prints_with_a_figure(recorded, tmp_path, monkeypatch):
+    recorded("imdb")
+    monkeypatch.setattr(mission, "ProcessPoolExecutor", InThisProcess)
+    arguments = ["--tasks", "imdb", "--optimizers", "random,asha", "--seeds", "2", "--max-cost", "2"]
+    more = ["--out", str(tmp_path / "runs"), "--output", str(tmp_path / "mission.md")]
+    CliRunner().invoke(mission.main, [*arguments, *more], catch_exceptions=False)
+    assert "average ranks" in (tmp_path / "mission.md").read_text()
+    assert (tmp_path / "mission.png").stat().st_size > 1000
 
 
 class InThisProcess:

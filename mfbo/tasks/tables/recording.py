@@ -1,4 +1,4 @@
-"""What `record.py` packed, as arrays: of each row and data fraction a learning curve and what it cost.
+"""Learning curves that `experiments/record.py` recorded and packed, as arrays, with what each training cost.
 
 A rung of E epochs is measured after its step size has decayed, which only the recorded ends tell; between two ends its
 loss is interpolated linearly in the logarithm of epochs, at each fraction. Losses within a rung are those before the
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from mfbo.errors import BadData
 from mfbo.trial import Config
 
-FOLDER = Path(__file__).parent / "recorded"
+FOLDER = Path(__file__).parent / "recordings"
 DIVERGED = np.nan
 Floats = NDArray[np.float64]
 
@@ -35,8 +35,10 @@ class Recording:
         data: (fractions,), ascending, the last is 1.
         during: (rows, fractions, epochs), loss after each epoch of a longer training; NaN from where it diverged.
         ended: (rows, fractions, epochs), loss of a training that ends there; NaN where it diverged.
+        macro_f1: (rows, fractions, epochs), of a training that ends there; NaN where it diverged.
         seconds: (rows, fractions, 3): of the start, of an epoch, and of an epoch's evaluations.
         test: (rows,), test accuracy after the whole training.
+        passes: (rows, fractions, 2), samples and steps of an epoch: what its seconds were spent on, on any machine.
     """
 
     about: dict[str, Any]
@@ -46,8 +48,10 @@ class Recording:
     data: Floats
     during: Floats
     ended: Floats
+    macro_f1: Floats
     seconds: Floats
     test: Floats
+    passes: NDArray[np.int32]
 
     @property
     def epochs(self) -> int:
@@ -60,14 +64,21 @@ class Recording:
         return start + np.arange(1.0, self.epochs + 1) * (training + judging)
 
     @property
-    def noise(self) -> float:
-        """Standard deviation of a full evaluation's loss over training seeds; 0 where no row has two."""
-        places = {(json.dumps(config), int(self.seeds[i])): i for i, config in enumerate(self.configs)}
-        finals = self.ended[:, -1, -1]
-        pairs = [(i, places[key, 1]) for (key, seed), i in places.items() if seed == 0 and (key, 1) in places]
-        gaps = np.array([finals[a] - finals[b] for a, b in pairs])
-        gaps = gaps[~np.isnan(gaps)]
-        return float(np.sqrt(np.mean(gaps**2) / 2)) if len(gaps) else 0.0
+    def noise(self) -> Floats:
+        """(fractions,): standard deviation of the last loss over training seeds; 0 where no row has two.
+
+        Of the better half of the rows that have two: what diverges with one seed alone is no noise around a loss.
+        """
+        first = {json.dumps(config): i for i, config in enumerate(self.configs) if self.seeds[i] == 0}
+        twice = [(first[key], i) for i, config in enumerate(self.configs) if (key := json.dumps(config)) in first]
+        pairs = np.array([(a, b) for a, b in twice if a != b], dtype=int).reshape(-1, 2)
+        finals = self.ended[pairs, -1, -1].mean(axis=1)
+        pairs = pairs[finals <= np.nanmedian(finals)] if len(pairs) else pairs
+        if not len(pairs):
+            return np.zeros(len(self.data))
+        gaps = self.ended[pairs[:, 0], :, -1] - self.ended[pairs[:, 1], :, -1]
+        found: Floats = np.sqrt(np.nanmean(gaps**2, axis=0) / 2)
+        return found
 
 
 def read(path: Path) -> Recording:
@@ -83,18 +94,22 @@ def read(path: Path) -> Recording:
         columns = {name: packed["measured"][:, i].astype(float) for i, name in enumerate(packed["columns"].tolist())}
         configs = [json.loads(config) for config in packed["configs"].tolist()]
         kinds, seeds, test = packed["kinds"], packed["seeds"], packed["test_accuracy"].astype(float)
+        passes = packed["passes"]
     plan = about["plan"]
     shape = (len(configs), len(plan["data"]))
-    during, ended = np.full((2, *shape, plan["ends"][-1]), DIVERGED)
+    during, ended, macro_f1 = np.full((3, *shape, plan["ends"][-1]), DIVERGED)
     seconds = np.full((*shape, 3), np.nan)
     for row in range(shape[0]):
         for place, fraction in enumerate(plan["data"]):
             mine = (columns["row"] == row) & np.isclose(columns["data"], fraction)
             found = {name: values[mine] for name, values in columns.items()}
             during[row, place], ended[row, place] = _curves(found, plan["ends"])
+            macro_f1[row, place] = _curves(found | {"loss": found["macro_f1"]}, plan["ends"])[1]
             seconds[row, place] = _seconds(found, plan["ends"])
     seconds = np.where(np.isnan(seconds), np.nanmedian(seconds, axis=0), seconds)
-    return Recording(about, configs, kinds, seeds, np.array(plan["data"]), during, ended, seconds, test)
+    return Recording(
+        about, configs, kinds, seeds, np.array(plan["data"]), during, ended, macro_f1, seconds, test, passes
+    )
 
 
 def _curves(found: dict[str, Floats], ends: list[int]) -> tuple[Floats, Floats]:
