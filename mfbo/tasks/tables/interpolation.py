@@ -96,7 +96,7 @@ class Nearby:
     """
 
     def __init__(self, found: Recording, space: ConfigurationSpace) -> None:
-        rows = np.flatnonzero(found.seeds == 0)
+        rows = np.flatnonzero(found.seeds == 0).tolist()
         if len(rows) < MIN_ROWS:
             raise BadData(
                 f"the recording of {found.about['task']!r} has {len(found.configs)} of {found.about['planned']} rows, "

@@ -56,12 +56,12 @@ class Recording:
     @property
     def epochs(self) -> int:
         """Of a full evaluation."""
-        return self.during.shape[2]
+        return int(self.during.shape[2])
 
     def costs(self, row: int, fraction: int) -> Floats:
         """(epochs,): seconds from scratch until each epoch ends."""
         start, training, judging = self.seconds[row, fraction]
-        return start + np.arange(1.0, self.epochs + 1) * (training + judging)
+        return np.asarray(start + np.arange(1.0, self.epochs + 1) * (training + judging))
 
     @property
     def noise(self) -> Floats:
@@ -120,12 +120,13 @@ def _curves(found: dict[str, Floats], ends: list[int]) -> tuple[Floats, Floats]:
     last = epoch[good].max(initial=0)
     inside = good & (~end | (epoch == ends[-1]))
     if not good.any():
-        return np.full((2, len(every)), DIVERGED)
+        return np.full(len(every), DIVERGED), np.full(len(every), DIVERGED)
     inside = inside if inside.any() else good
     during = np.interp(every, epoch[inside], loss[inside])
     ended = during if len(ends) == 1 else np.interp(np.log(every), np.log(epoch[good & end]), loss[good & end])
     whole = last >= ends[-1]
-    return tuple(np.where(whole | (every <= last), curve, DIVERGED) for curve in (during, ended))
+    known = whole | (every <= last)
+    return np.where(known, during, DIVERGED), np.where(known, ended, DIVERGED)
 
 
 def _seconds(found: dict[str, Floats], ends: list[int]) -> tuple[float, float, float]:
