@@ -19,6 +19,7 @@ from mfbo.ledger.environment import hardware, versions
 from mfbo.optimizers.registry import make
 from mfbo.optimizers.sampling import random_configs
 from mfbo.optimizers.spec import Optimizer
+from mfbo.search import Search
 from mfbo.task import Task
 from mfbo.tasks.registry import load
 
@@ -38,7 +39,7 @@ def step(optimizer: Optimizer, task: Task, virtual: bool) -> None:
 def measure(name: str, observations: int, virtual: bool) -> list[float]:
     """CPU milliseconds of each of the timed trials."""
     task = load(name)
-    optimizer = make("smac", task, task.fidelity.ladder(), 0)
+    optimizer = make(Search("smac"), task, task.fidelity.ladder())
     optimizer.remember(list(islice(random_configs(task.space, 1), observations * 2 // 3)))
     for _ in range(observations):
         step(optimizer, task, virtual)

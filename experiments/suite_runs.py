@@ -36,7 +36,7 @@ def optimizer_of(name: str, task: Task, seed: int) -> tuple[Optimizer, list[Any]
         rungs = task.fidelity.ladder()
         return getattr(importlib.import_module(module), function)(task, rungs, seed), rungs
     rungs = ladder_of(name, task.fidelity, None)
-    return make(name, task, rungs, seed), rungs
+    return make(Search(name, seed), task, rungs), rungs
 
 
 def run(name: str, task: Task, seed: int, cost: float, workers: int = 1) -> Run:

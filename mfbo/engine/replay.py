@@ -114,18 +114,7 @@ def build(search: Search, task: Task, rungs: Sequence[Rung], known: Sequence[Kno
     from mfbo.optimizers.registry import make
     from mfbo.optimizers.wary import wary
 
-    prior = search.prior if isinstance(search.prior, dict) else None
-    optimizer = make(
-        search.optimizer,
-        task,
-        rungs,
-        search.seed,
-        known,
-        prior=prior,
-        eta=search.eta,
-        objectives=search.objectives,
-    )
-    return wary(optimizer, task)
+    return wary(make(search, task, rungs, known), task)
 
 
 def _optimizer(run: Run) -> Optimizer:

@@ -88,12 +88,12 @@ def _build(inputs: BuildInputs) -> Asha:
     from mfbo.optimizers.priors import Prior, near
     from mfbo.optimizers.sampling import random_configs
 
-    space, seed = inputs.task.space, inputs.seed
+    space, seed = inputs.task.space, inputs.search.seed
     source = random_configs(space, seed)
     if inputs.prior is None:
-        return Asha(source, inputs.rungs, eta=inputs.eta)
+        return Asha(source, inputs.rungs, eta=inputs.search.eta)
     prior = Prior(space, inputs.prior, seed)
-    return Asha(near(prior, source), inputs.rungs, prior, inputs.eta)
+    return Asha(near(prior, source), inputs.rungs, prior, inputs.search.eta)
 
 
 SPEC = OptimizerSpec(

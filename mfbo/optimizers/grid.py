@@ -10,7 +10,7 @@ def _build(inputs: BuildInputs) -> FullFidelity:
     from mfbo.optimizers.sampling import grid_configs
 
     task = inputs.task
-    return FullFidelity(grid_configs(task.space, task.grid or {}, inputs.seed), inputs.rungs[-1])
+    return FullFidelity(grid_configs(task.space, task.grid or {}, inputs.search.seed), inputs.rungs[-1])
 
 
 SPEC = OptimizerSpec(

@@ -91,12 +91,12 @@ def _build(inputs: BuildInputs) -> Hyperband:
     from mfbo.optimizers.draws import GroupedDraws
     from mfbo.optimizers.priors import Prior
 
-    space, seed = inputs.task.space, inputs.seed
+    space, seed = inputs.task.space, inputs.search.seed
     draws = GroupedDraws(deepcopy(space), seed)
     prior = None if inputs.prior is None else Prior(space, inputs.prior, seed)
     if prior:
         draws.use_prior(prior)
-    return Hyperband(draws.draw, inputs.rungs, prior, inputs.eta)
+    return Hyperband(draws.draw, inputs.rungs, prior, inputs.search.eta)
 
 
 def schedule(rungs: Sequence[Rung], eta: int) -> Hyperband:

@@ -69,7 +69,7 @@ class OneEpoch:
 def _build(inputs: BuildInputs) -> OneEpoch:
     from mfbo.optimizers.sampling import random_configs
 
-    return OneEpoch(random_configs(inputs.task.space, inputs.seed), inputs.rungs)
+    return OneEpoch(random_configs(inputs.task.space, inputs.search.seed), inputs.rungs)
 
 
 def _first_and_full(ladder: Sequence[Rung], fidelity: Fidelity, least: float) -> list[Rung]:

@@ -9,7 +9,7 @@ from mfbo.optimizers.spec import BuildInputs, OptimizerSpec, top_rung
 def _build(inputs: BuildInputs) -> FullFidelity:
     from mfbo.optimizers.sampling import random_configs
 
-    return FullFidelity(random_configs(inputs.task.space, inputs.seed), inputs.rungs[-1])
+    return FullFidelity(random_configs(inputs.task.space, inputs.search.seed), inputs.rungs[-1])
 
 
 SPEC = OptimizerSpec(

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from mfbo.errors import BadValue, UnknownName
-from mfbo.fidelity import ETA
 from mfbo.optimizers.spec import BuildInputs, Optimizer, OptimizerSpec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mfbo.fidelity import Fidelity
+    from mfbo.search import Search
     from mfbo.task import Task
-    from mfbo.trial import Config, Known, Rung
+    from mfbo.trial import Known, Rung
 
 MODULES = (
     "smac",
@@ -50,54 +51,35 @@ def names_with(feature: str) -> list[str]:
     return [name for name, spec in OPTIMIZERS.items() if getattr(spec, feature)]
 
 
-def make(
-    name: str,
-    task: Task,
-    rungs: Sequence[Rung],
-    seed: int,
-    earlier: Sequence[Known] = (),
-    *,
-    prior: Config | None = None,
-    eta: int = ETA,
-    objectives: Sequence[str] = (),
-) -> Optimizer:
-    """Build an optimizer.
+def make(search: Search, task: Task, rungs: Sequence[Rung], earlier: Sequence[Known] = ()) -> Optimizer:
+    """Build the optimizer of a search.
 
     Args:
-        name: one of `OPTIMIZERS`.
+        search: its optimizer, and the options that reach it.
         task: its space and grid.
         rungs: the ladder, low to full.
-        seed: 0 or more.
         earlier: results of an earlier run, for an optimizer that takes them.
-        prior: a configuration believed to be good, for an optimizer that takes one.
-        eta: the best 1/eta of a rung's configurations is promoted.
-        objectives: names of several; none for the loss alone.
 
     Raises:
         UnknownName: no such optimizer.
         BadSpace: the space has nothing to tune, or choices that a ledger cannot hold.
         BadValue: several objectives, for an optimizer that takes one.
     """
-    spec = spec_of(name)
-    if objectives and not spec.takes_objectives:
+    spec = spec_of(search.optimizer)
+    if search.objectives and not spec.takes_objectives:
         several = ", ".join(names_with("takes_objectives"))
-        raise BadValue(f"{name} supports one objective only; these support several: {several}")
+        raise BadValue(f"{spec.name} supports one objective only; these support several: {several}")
     from mfbo.optimizers.sampling import check_space
 
     check_space(task.space)
-    inputs = BuildInputs(
-        task=task,
-        rungs=list(rungs),
-        seed=seed,
-        eta=eta,
-        prior=prior if spec.takes_prior else None,
-        earlier=tuple(earlier) if spec.takes_earlier_results else (),
-    )
-    if not objectives:
-        return spec.build(inputs)
+    known = tuple(earlier) if spec.takes_earlier_results else ()
+    used = search if spec.takes_prior else replace(search, prior=None)
+    optimizer = spec.build(BuildInputs(task, list(rungs), used, known))
+    if not search.objectives:
+        return optimizer
     from mfbo.optimizers.parego import Scalarised
 
-    return Scalarised(spec.build(inputs), objectives, seed)
+    return Scalarised(optimizer, search.objectives, search.seed)
 
 
 def ladder_of(name: str, fidelity: Fidelity, path: str | None) -> list[Rung]:

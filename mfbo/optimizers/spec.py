@@ -7,16 +7,15 @@ optimizer is built, so that listing optimizers, planning and drawing figures do 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
-
-from mfbo.fidelity import ETA
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from mfbo.fidelity import Fidelity
+    from mfbo.search import Search
     from mfbo.task import Task
     from mfbo.trial import Config, Known, Outcome, Rung, Trial
 
@@ -78,18 +77,19 @@ class BuildInputs:
     Attributes:
         task: its space and grid are used.
         rungs: the ladder, low to full.
-        seed: 0 or more.
-        eta: the best 1/eta of a rung's configurations is promoted.
-        prior: a configuration believed to be good; None where the optimizer takes none.
+        search: all its options; its prior is None where the optimizer takes none.
         earlier: results of an earlier run; empty where the optimizer takes none.
     """
 
     task: Task
     rungs: Sequence[Rung]
-    seed: int
-    eta: int = ETA
-    prior: Config | None = None
-    earlier: Sequence[Known] = field(default=())
+    search: Search
+    earlier: Sequence[Known] = ()
+
+    @property
+    def prior(self) -> Config | None:
+        """A whole configuration believed to be good."""
+        return self.search.prior if isinstance(self.search.prior, dict) else None
 
 
 RungChoice: TypeAlias = Callable[["Sequence[Rung]", "Fidelity", float], "list[Rung]"]

@@ -179,7 +179,7 @@ def _suggest(theirs: Any, hyperparameter: Hyperparameter) -> Any:
 
 
 def _build(inputs: BuildInputs) -> Tpe:
-    return Tpe(inputs.task.space, inputs.rungs, inputs.seed, inputs.eta)
+    return Tpe(inputs.task.space, inputs.rungs, inputs.search.seed, inputs.search.eta)
 
 
 def _schedule(rungs: Sequence[Rung], eta: int) -> Tpe:

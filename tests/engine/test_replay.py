@@ -15,6 +15,7 @@ from mfbo.cli import main
 from mfbo.engine.replay import rebuild, replay
 from mfbo.ledger.journal import read
 from mfbo.optimizers.registry import OPTIMIZERS
+from mfbo.search import Search
 from mfbo.tasks.registry import BUILTIN
 
 MODELS = {"smac", "smac-stock", "tpe"}  # they take longer to ask
@@ -97,7 +98,7 @@ def test_a_rebuilt_optimizer_goes_on_as_the_one_that_never_stopped(tmp_path):
     mfbo.tune(task, max_trials=35, optimizer="smac", seed=2, out=tmp_path / "half")
     whole = mfbo.tune(task, max_trials=50, optimizer="smac", seed=2).ledger
     half = read(tmp_path / "half")
-    optimizer = make("smac", task, half.header.rungs, 2)
+    optimizer = make(Search("smac", 2), task, half.header.rungs)
     rebuild(optimizer, half)
     for kind, index in whole.events[len(half.events) :]:
         if kind == "ask":

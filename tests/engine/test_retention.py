@@ -134,7 +134,7 @@ def test_what_is_neither_pending_nor_in_flight_nor_the_incumbent_is_deleted(chec
 
 @pytest.mark.parametrize("name", [name for name in OPTIMIZERS if name != "random-2x"])
 def test_no_optimizer_goes_on_with_a_configuration_that_it_has_given_up(name, task):
-    optimizer = make(name, task, ladder_of(name, task.fidelity, None), 0)
+    optimizer = make(Search(name), task, ladder_of(name, task.fidelity, None))
     flying, given_up, again = [], set(), 0
     told = set()
     for number in range(120):

@@ -18,6 +18,7 @@ from mfbo.fidelity import ETA, Fidelity
 from mfbo.optimizers.asha import Asha
 from mfbo.optimizers.one_epoch import OneEpoch
 from mfbo.optimizers.registry import ladder_of, make
+from mfbo.search import Search
 from mfbo.task import Task
 from mfbo.tasks.registry import load
 from mfbo.trial import Outcome, config_key
@@ -110,7 +111,7 @@ def test_tpe_stays_inside_spaces_with_conditions_and_forbidden_parts_and_repeats
     rungs = ladder_of("tpe", task.fidelity, None)
     asked = []
     for _ in range(2):
-        optimizer, trials = make("tpe", task, rungs, 3), []
+        optimizer, trials = make(Search("tpe", 3), task, rungs), []
         for _ in range(60):
             trial = optimizer.ask()
             Configuration(task.space, values=trial.config).check_valid_configuration()
@@ -125,7 +126,7 @@ def test_tpe_stays_inside_spaces_with_conditions_and_forbidden_parts_and_repeats
 
 def test_tpe_ends_where_the_space_is_used_up():
     task = Task("few", ConfigurationSpace({"kind": ["a", "b", "c"]}), lambda *_: 0.0, FIDELITY)
-    optimizer, asked = make("tpe", task, RUNGS[-1:], 0), []
+    optimizer, asked = make(Search("tpe"), task, RUNGS[-1:]), []
     while trial := optimizer.ask():
         asked.append(trial.config["kind"])
         optimizer.tell(trial, outcome(trial, 0.5))
@@ -136,4 +137,4 @@ def test_tpe_without_optuna_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
     task = Task("q", quadratic_space(), lambda *_: 0.0, FIDELITY)
     with pytest.raises(MissingExtra, match=r"mfbo-tune\[tpe\]"):
-        make("tpe", task, RUNGS, 0)
+        make(Search("tpe"), task, RUNGS)

@@ -17,6 +17,7 @@ from strategies import spaces
 import mfbo
 from mfbo.errors import UnknownName
 from mfbo.optimizers.registry import OPTIMIZERS, ladder_of, make
+from mfbo.search import Search
 from mfbo.trial import Outcome, config_key
 
 NAMES = sorted(OPTIMIZERS)
@@ -33,7 +34,7 @@ def _brief(monkeypatch):
 
 def make_for(name, space, seed=0, fidelity=FIDELITY):
     task = mfbo.Task("t", space, lambda config, rung, context: 0.0, fidelity)
-    return make(name, task, ladder_of(name, fidelity, None), seed)
+    return make(Search(name, seed), task, ladder_of(name, fidelity, None))
 
 
 def loss_of(config):

@@ -46,7 +46,7 @@ class Lowest:
 def build(inputs: BuildInputs) -> Lowest:
     from mfbo.optimizers.sampling import random_configs
 
-    return Lowest(random_configs(inputs.task.space, inputs.seed), inputs.rungs)
+    return Lowest(random_configs(inputs.task.space, inputs.search.seed), inputs.rungs)
 
 
 TOY = OptimizerSpec(
@@ -80,14 +80,14 @@ def test_a_new_optimizer_is_planned_run_and_drawn_by_its_spec_alone(tmp_path):
     assert style.looks(["toy", "smac"])[0] == ("#123456", "p")
     assert names_with("takes_prior") == ["smac", "smac-stock", "hyperband", "asha"]
     with pytest.raises(BadValue, match="toy supports one objective only"):
-        make("toy", task(), FIDELITY.ladder(), 0, objectives=("loss", "size"))
+        make(Search("toy", objectives=("loss", "size")), task(), FIDELITY.ladder())
 
 
 @pytest.mark.parametrize(
     "use",
     [
         spec_of,
-        lambda name: make(name, task(), FIDELITY.ladder(), 0),
+        lambda name: make(Search(name), task(), FIDELITY.ladder()),
         lambda name: ladder_of(name, FIDELITY, None),
         lambda name: planner.rungs(task(), Search(name)),
         lambda name: bought(name, FIDELITY.ladder(), lambda rung, start: 1.0, 9.0, 3),
@@ -117,11 +117,12 @@ for name in registry.OPTIMIZERS:
     if name != "tpe":  # its rule is Optuna's
         assert bought(name, rungs, lambda rung, start: rung.work, 9.0, 3)
 from ConfigSpace import ConfigurationSpace
+from mfbo.search import Search
 from mfbo.task import Task
 from mfbo.trial import Outcome
 task = Task("q", ConfigurationSpace({{"x": (0.0, 1.0)}}), print)
 for name in ("random", "random-2x", "grid", "hyperband", "asha", "one-epoch"):
-    optimizer = registry.make(name, task, registry.spec_of(name).rungs(rungs, task.fidelity, 0.0), 0)
+    optimizer = registry.make(Search(name), task, registry.spec_of(name).rungs(rungs, task.fidelity, 0.0))
     trial = optimizer.ask()
     optimizer.tell(trial, Outcome("ok", 0.5, trial.rung, 1.0))
 print([name for name in sys.modules if name.split(".")[0] in {heavy!r}])

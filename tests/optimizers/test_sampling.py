@@ -28,6 +28,7 @@ import mfbo
 from mfbo.errors import BadSpace
 from mfbo.optimizers.registry import make
 from mfbo.optimizers.sampling import grid_axes, grid_configs, random_configs
+from mfbo.search import Search
 from mfbo.trial import config_key
 
 
@@ -168,4 +169,4 @@ def test_of_a_grid_that_is_too_large_so_many_points_are_visited(monkeypatch):
 def test_a_space_that_cannot_be_tuned_is_refused_by_every_optimizer(optimizer, space, words):
     task = mfbo.Task("t", space, quadratic)
     with pytest.raises(BadSpace, match=words):
-        make(optimizer, task, task.fidelity.ladder(), 0)
+        make(Search(optimizer), task, task.fidelity.ladder())

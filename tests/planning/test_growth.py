@@ -95,14 +95,14 @@ def test_what_is_compared_keeps_its_ladder(tmp_path):
 @pytest.mark.parametrize("name", sorted(OPTIMIZERS))
 def test_an_optimizer_grows_if_its_facts_say_so(name):
     rungs = FIDELITY.ladder()
-    made = make(name, TASK, OPTIMIZERS[name].rungs(rungs[:2], FIDELITY, 0.0), 0)
+    made = make(Search(name), TASK, OPTIMIZERS[name].rungs(rungs[:2], FIDELITY, 0.0))
     assert isinstance(made, GrowsLadder) == OPTIMIZERS[name].grows == grows(Search(name))
 
 
 @pytest.mark.parametrize("name", [name for name, spec in OPTIMIZERS.items() if spec.grows])
 def test_after_growing_the_best_are_promoted_to_the_new_rung(name):
     rungs = FIDELITY.ladder()
-    optimizer = make(name, TASK, rungs[:2], 0)
+    optimizer = make(Search(name), TASK, rungs[:2])
     asked = []
     for number in range(60):
         if number == 30:

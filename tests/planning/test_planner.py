@@ -136,7 +136,7 @@ def test_a_budget_that_is_too_small_says_so():
 def finished(optimizer, rungs, budget, seed=0, eta=3):
     """How many trials of each rung an optimizer really runs for that budget, with made-up losses."""
     task = mfbo.Task("q", quadratic_space(), quadratic, FIDELITY)
-    real, left, done, counts = make(optimizer, task, rungs, seed, eta=eta), budget, {}, Counter()
+    real, left, done, counts = make(Search(optimizer, seed, eta=eta), task, rungs), budget, {}, Counter()
     while (trial := real.ask()) is not None:
         start = done.get(trial.key, 0)
         start = start if start < trial.rung.epochs else 0

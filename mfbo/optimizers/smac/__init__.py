@@ -41,7 +41,9 @@ if TYPE_CHECKING:
 def _build(inputs: BuildInputs) -> CurveOptimizer:
     from mfbo.optimizers.smac.optimizer import CurveOptimizer
 
-    return CurveOptimizer(inputs.task.space, inputs.rungs, inputs.seed, inputs.earlier, inputs.prior, eta=inputs.eta)
+    return CurveOptimizer(
+        inputs.task.space, inputs.rungs, inputs.search.seed, inputs.earlier, inputs.prior, eta=inputs.search.eta
+    )
 
 
 def _schedule(rungs: Sequence[Rung], eta: int) -> SurrogateFreeHalving:

@@ -15,7 +15,12 @@ def _build(inputs: BuildInputs) -> BracketOptimizer:
     from mfbo.optimizers.smac_stock.optimizer import BracketOptimizer
 
     return BracketOptimizer(
-        inputs.task.space, inputs.rungs, inputs.seed, earlier=inputs.earlier, prior=inputs.prior, eta=inputs.eta
+        inputs.task.space,
+        inputs.rungs,
+        inputs.search.seed,
+        earlier=inputs.earlier,
+        prior=inputs.prior,
+        eta=inputs.search.eta,
     )
 
 
