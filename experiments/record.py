@@ -44,6 +44,7 @@ from mfbo.tasks.registry import load
 @click.option("--model", default="", help="For agnews: a folder with a pretrained model.")
 @click.option("--device", default="auto", show_default=True)
 @click.option("--rows", type=int, help="At most so many in this call.")
+@click.option("--grid-first", is_flag=True, help="First the grid, which makes a table soonest; then the rest.")
 @click.option("--plan", "only_plan", is_flag=True, help="Say how long it takes, and train nothing but a pilot.")
 @click.option("--unpack", "known", type=click.Path(path_type=Path), help="Begin with what is in a packed file.")
 @click.option("--pack", type=click.Path(path_type=Path), help="Write what is there into one compressed file.")
@@ -55,6 +56,7 @@ def main(
     model: str,
     device: str,
     rows: int | None,
+    grid_first: bool,
     only_plan: bool,
     known: Path | None,
     pack: Path | None,
@@ -76,7 +78,8 @@ def main(
     one_thread(name)
     done = 0
     click.echo(remaining(out, every))
-    for row in every if not only_plan else every[:0]:
+    later = [row for row in every if grid_first and (row.kind, row.seed) != ("grid", 0)]
+    for row in [row for row in every if row not in later] + later if not only_plan else []:
         if done == rows:
             break
         with locked(out, row) as mine:

@@ -7,6 +7,7 @@ import math
 from dataclasses import replace
 from itertools import pairwise
 
+import mission_real
 import numpy as np
 import pytest
 import record
@@ -196,3 +197,18 @@ def test_a_row_that_another_process_holds_is_left_to_it(tmp_path):
         record_pack.write(tmp_path / f"{row.name}.json", {})
     with record.locked(tmp_path, row) as mine:
         assert not mine
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_the_real_check_trains_what_the_table_recorded(name):
+    seen = []
+    plan = PLANS[name]
+    task = mission_real.trained(name, plan)
+    full = record_rows.rung_of(task, plan, plan.ends[-1], 1.0)
+    lowest = task.fidelity.ladder()[0]
+    assert (task.fidelity.full.epochs, task.fidelity.full.data) == (full.epochs, full.data)
+    assert plan.data[0] * plan.share <= lowest.data < full.data
+    own = replace(load(name), train=lambda config, rung, context: seen.append((config, rung)))
+    mission_real.trained(name, plan, own).train({"learning_rate": 1e-3}, task.fidelity.full, None)
+    assert seen[0][0] == {"learning_rate": 1e-3, **plan.fixed}
+    assert seen[0][1].size == plan.size
