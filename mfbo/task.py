@@ -34,6 +34,7 @@ class Task:
             nothing else reads.
         prepare: called once with the run's options before its first trial; raises what a person must mend, such as
             missing data, before anything is written.
+        warm_up: called in each process that trains, before its first trial: imports what else that one would wait for.
         spaces: further spaces by name, such as ``wide``, for ``--space``.
         stateless: `train` is a surrogate or a table: it continues from ``context.start_epoch`` without a checkpoint.
         full_cost: virtual seconds of an average full evaluation, for surrogates; ``20x`` is then twenty of them.
@@ -55,6 +56,7 @@ class Task:
     grid: Mapping[str, Sequence[Value]] | None = None
     validate: Train | None = None
     prepare: Callable[[Mapping[str, str]], None] | None = None
+    warm_up: Callable[[], None] | None = None
     spaces: Mapping[str, Callable[[], ConfigurationSpace]] = field(default_factory=dict)
     stateless: bool = False
     full_cost: float | None = None
@@ -81,6 +83,13 @@ class Task:
     def trained(self, rung: Rung, start_epoch: int) -> float:
         """Epochs that going from `start_epoch` to the end of `rung` trains, what is repeated included."""
         return max(0.0, rung.epochs - start_epoch) + self.repeated * min(start_epoch, rung.epochs)
+
+    def ready(self, options: Mapping[str, str]) -> None:
+        """Prepare this process for trials."""
+        if self.prepare:
+            self.prepare(options)
+        if self.warm_up:
+            self.warm_up()
 
     def remedy(self, options: Mapping[str, str]) -> str:
         """What a user can do whose budget is too small; `options` are those of the run."""

@@ -172,6 +172,9 @@ def _finish(result: TuneResult, *, as_json: bool) -> None:
         error = clean_lines(result.first_error)
         click.echo(f"mfbo: no trial of {result.trials} succeeded; the first error:\n{error}", err=True)
         sys.exit(FAILED)
+    if result.best is None:
+        click.echo(f"mfbo: no result yet; to go on: mfbo resume {folder} --max-cost MORE", err=True)
+        sys.exit(FAILED)
 
 
 def _print_result(result: TuneResult, folder: str) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
@@ -44,6 +46,16 @@ def needed(module: str, extra: str) -> Any:
     except ImportError as error:
         library = module.partition(".")[0]
         raise MissingExtra.of(library, extra) from error
+
+
+def installed(module: str, extra: str) -> None:
+    """Make sure that a library which only an extra brings is there, without importing it.
+
+    Raises:
+        MissingExtra: it is not installed.
+    """
+    if module not in sys.modules and find_spec(module) is None:
+        raise MissingExtra.of(module, extra)
 
 
 def check(path: Path, layout: Layout, extra: str) -> None:

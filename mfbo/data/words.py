@@ -89,10 +89,12 @@ class Words:
     Attributes:
         tokens: ids are places in `corpus`; a text without a word is the id 0, the empty word.
         corpus: every word of the split, in order of appearance, after the empty word.
+        mark: fingerprint of the file that they are from; empty where there is none.
     """
 
     tokens: Tokens
     corpus: tuple[str, ...]
+    mark: str = ""
 
     def vocabulary(self, rows: ArrayLike | None = None, size: int = 20_000, min_count: int = 2) -> Vocabulary:
         """The most frequent words of some rows; what is not in `rows` has no influence on it.
@@ -167,6 +169,6 @@ def words(name: str, data_dir: str | Path | None = None) -> sources.Splits[Words
 
         made = cache.prepared(f"{found.name}-{which}-words-{key}", mark, make)
         corpus = tuple(made["corpus"].tobytes().decode().split("\n"))
-        return Words(Tokens(made["ids"], made["offsets"], made["labels"], found.layout.classes), corpus)
+        return Words(Tokens(made["ids"], made["offsets"], made["labels"], found.layout.classes), corpus, mark)
 
     return sources.Splits(split)

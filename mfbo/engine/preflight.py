@@ -43,9 +43,10 @@ def settings(settings: Settings) -> None:
         raise UnknownName("device", settings.device, ("auto", "cpu", "cuda", "mps"))
 
 
-def device(settings: Settings) -> None:
-    """A device that is there, of a task that trains here with PyTorch: such a task has imported it by now."""
-    if settings.scheduler is None and settings.device in ("cuda", "mps") and "torch" in sys.modules:
+def device(settings: Settings, task: Task) -> None:
+    """A device that is there, of a task that trains here with PyTorch."""
+    torch = task.warm_up is not None or "torch" in sys.modules
+    if settings.scheduler is None and settings.device in ("cuda", "mps") and torch:
         from mfbo.tasks.training.device import device_of
 
         device_of(settings.device)
@@ -95,5 +96,7 @@ def nothing_learned(run: Run) -> bool:
 def too_little(run: Run, remedy: str) -> str:
     """What to say where `nothing_learned` within the budget; `remedy` is what a user can do."""
     spent = sum(result.outcome.cost for result in run.results)
-    cheapest = f"the cheapest trial ({run.header.rungs[0]}) gave no report in {spent:.3g}s"
-    return f"max cost {str(run.limits.max_cost)!r} is too little here: {cheapest}; {remedy}. Nothing was kept"
+    return (
+        f"the cheapest trial ({run.header.rungs[0]}) gave no report in {spent:.3g}s, so there is no result, and what "
+        f"more would buy cannot be told; {remedy}, or have the task report within its epochs (context.report)"
+    )

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mfbo.checkpoint import Checkpoints
 from mfbo.cost.meter import Meter
+from mfbo.engine import preflight
 from mfbo.engine.loop import Loop
 from mfbo.engine.retention import Retention
+from mfbo.engine.workplace import Workplace
 from mfbo.executors import choice
 from mfbo.executors.evaluate import TrialSetup
 from mfbo.exports.model import keep_best
 from mfbo.planning.growth import Growth, closing
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mfbo.checkpoint import Checkpoints
     from mfbo.executors import Executor
     from mfbo.ledger.observer import Observer
     from mfbo.ledger.run import Run
@@ -55,6 +57,7 @@ def running(
     observer: Observer,
     interrupted: Callable[[], bool],
     executor: Executor | None = None,
+    place: Workplace | None = None,
 ) -> Iterator[Parts]:
     """The parts of a run whose ledger is open; when the block is left, its end is recorded.
 
@@ -66,12 +69,14 @@ def running(
         observer: is told what happens.
         interrupted: whether the user asked to stop.
         executor: where trials run; None for that which `settings` ask for.
+        place: where what comes before it was done; None where there is none.
     """
     run = ledger.run
     meter = Meter(task, run.limits)
     meter.read(run)
     with ExitStack() as stack:
-        checkpoints, retention, scratch = _checkpoints(task, run, settings, stack)
+        place = place or stack.enter_context(Workplace(run.folder))
+        checkpoints, retention, scratch = _checkpoints(task, run, settings, place)
         logs = None if run.folder is None else (run.folder / "logs").absolute()
         setup = TrialSetup(run.header.seed, settings.device, settings.options, checkpoints, logs, scratch)
         if executor is None:
@@ -84,6 +89,7 @@ def running(
                 note=observer.on_note,
                 wall=run.wall,
                 virtual=task.full_cost is not None or any(result.outcome.virtual for result in run.results),
+                early=place.workers,
             )
         stack.callback(executor.close)
         loop = Loop(
@@ -105,6 +111,8 @@ def running(
             observer.on_end(parts.status)
             if run.header.grows and (said := closing(task, run, meter)):
                 observer.on_note(said)
+            if parts.status == "budget" and preflight.nothing_learned(run):
+                observer.on_note(preflight.too_little(run, task.remedy(settings.options)))
         ledger.end(parts.status, overhead=loop.overhead, charge=loop.overhead if meter.unit == "s" else 0.0)
     if checkpoints is not None:
         try:
@@ -114,15 +122,12 @@ def running(
 
 
 def _checkpoints(
-    task: Task, run: Run, settings: Settings, stack: ExitStack
+    task: Task, run: Run, settings: Settings, place: Workplace
 ) -> tuple[Checkpoints | None, Retention | None, Path | None]:
     """Where checkpoints lie, which are kept, and the folder that goes with the run; none where all start anew."""
     if settings.from_scratch or task.stateless:
         return None, None, None
-    scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mfbo-"))) if run.folder is None else None
-    root = run.folder or scratch
-    assert root is not None
-    checkpoints = Checkpoints(root / "checkpoints")
+    scratch, checkpoints = place.scratch if run.folder is None else None, place.checkpoints
     most = None if settings.max_disk is None else settings.max_disk * 2**30
     last = task.fidelity.epoch_range[1] if run.header.grows else run.header.rungs[-1].epochs
     retention = Retention(checkpoints, last, most)

@@ -97,9 +97,8 @@ def train(
     target = Path(out) if out is not None else None
     if target is not None:
         check_new(target)
-    if task.prepare:
-        task.prepare(settings.options)
-    preflight.device(settings)
+    task.ready(settings.options)
+    preflight.device(settings, task)
     used = replace(task, train=task.validate) if final and task.validate else task
     with tempfile.TemporaryDirectory(prefix="mfbo-train-") as scratch:
         setup = TrialSetup(seed, settings.device, settings.options, Checkpoints(Path(scratch)))

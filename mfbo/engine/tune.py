@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -11,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from mfbo.adapters.command import is_command
 from mfbo.cost.price import in_time
 from mfbo.engine import preflight, trusted_commands
-from mfbo.engine.interrupt import Interrupt
 from mfbo.engine.replay import begun, build, rebuild
 from mfbo.engine.result import TuneResult, result_of
 from mfbo.engine.running import running
 from mfbo.engine.warm_start import known_of
-from mfbo.errors import BadCost, BadValue, NoObjective, RunError
+from mfbo.engine.workplace import Workplace
+from mfbo.errors import BadValue, NoObjective, RunError
 from mfbo.executors import choice
 from mfbo.fidelity import Fidelity
 from mfbo.ledger import fingerprint
@@ -28,6 +29,7 @@ from mfbo.ledger.writer import Ledger, announced, repair
 from mfbo.optimizers.registry import names_with, spec_of
 from mfbo.planning import planner
 from mfbo.planning.growth import grows
+from mfbo.planning.probe import CONFIGS
 from mfbo.search import Search, SearchOptions
 from mfbo.settings import Settings, resumed
 from mfbo.space import is_space_file, kept_space, prior_of
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
 
     from mfbo.ledger.plan import Plan
     from mfbo.optimizers.spec import Optimizer
-    from mfbo.trial import Known, Rung
+    from mfbo.trial import Config, Known, Rung
 
 
 def tune(
@@ -90,33 +92,31 @@ def tune(
     """
     observer, folder = observer or Observer(), Path(out) if out is not None else None
     new = folder is not None and not folder.exists()
-    begun = new_run(
-        task,
-        max_cost,
-        search=search,
-        max_trials=max_trials,
-        max_wall=max_wall,
-        folder=folder,
-        settings=settings,
-        observer=observer,
-        command=command,
-        warm_start=warm_start,
-        like=like,
-        grow=grow,
-        **asked,
-    )
-    task, settings = begun.task, begun.header.settings
-    with Ledger.create(begun.header, folder) as ledger:
-        try:
-            status = _run(task, begun.optimizer, ledger, settings, observer, stopped=begun.stopped)
-        except NoObjective:
-            if folder is not None:
-                _remove(folder, whole=new)
-            raise
-    if status == "budget" and preflight.nothing_learned(ledger.run):
-        if folder is not None:
-            _remove(folder, whole=new)
-        raise BadCost(preflight.too_little(ledger.run, task.remedy(settings.options)))
+    with Workplace(folder) as place:
+        begun = new_run(
+            task,
+            max_cost,
+            search=search,
+            max_trials=max_trials,
+            max_wall=max_wall,
+            folder=folder,
+            settings=settings,
+            observer=observer,
+            command=command,
+            warm_start=warm_start,
+            like=like,
+            grow=grow,
+            place=place,
+            **asked,
+        )
+        with Ledger.create(begun.header, folder) as ledger:
+            place.settle(keep=grow and like is None and warm_start is None)
+            try:
+                _run(begun.task, begun.optimizer, ledger, begun.header.settings, observer, place=place)
+            except NoObjective:
+                if folder is not None:
+                    _remove(folder, whole=new)
+                raise
     return result_of(ledger.run)
 
 
@@ -128,13 +128,11 @@ class NewRun:
         task: prepared, with the space of the run.
         optimizer: before its first ask.
         header: what its ledger begins with.
-        stopped: whether the user asked to stop meanwhile.
     """
 
     task: Task
     optimizer: Optimizer
     header: Header
-    stopped: bool
 
 
 def new_run(
@@ -152,12 +150,13 @@ def new_run(
     like: Plan | None = None,
     grow: bool = True,
     own_loop: bool = False,
+    place: Workplace | None = None,
     **asked: Unpack[SearchOptions],
 ) -> NewRun:
     """Check what is asked of a run, plan it, and build its optimizer; nothing of its ledger is written yet.
 
     The arguments are those of `tune`; `folder` is that of the run, None in memory. With `own_loop` its trials run in a
-    loop of the user's, so that nothing can be measured before it.
+    loop of the user's, so that nothing can be measured before it; else `place` is where it is measured.
 
     Raises:
         MfboError: as `tune`.
@@ -169,22 +168,26 @@ def new_run(
     search = for_task(search, task, observer.on_note)
     if search.objectives and warm_start is not None:
         raise BadValue("a warm start has losses only, and there are several objectives; leave out one of the two")
-    build(search, task, usual)
     preflight.affordable(limits, task, usual, search.optimizer)
-    _prepare(task, settings, observer)
-    with announced(folder, command):
-        with Interrupt() as interrupt:
-            planned, rungs = planner.plan(
-                task,
-                search,
-                limits=limits,
-                settings=settings,
-                interrupted=interrupt,
-                note=observer.on_note,
-                stage=observer.on_stage,
-                like=like,
-                measure=not own_loop,
-            )
+    with announced(folder, command), ExitStack() as stack:
+        here = stack.enter_context(place.undone_by_errors() if place else Workplace(None))
+        if not own_loop:
+            here.begin(task, settings, search.seed)
+        as_planned = build(search, task, usual)
+        _prepare(task, settings, observer)
+        here.listen()
+        planned, rungs = planner.plan(
+            task,
+            search,
+            limits=limits,
+            settings=settings,
+            interrupted=here.interrupt,
+            note=observer.on_note,
+            stage=observer.on_stage,
+            like=like,
+            measure=not own_loop,
+            bench=here.bench(lambda: _first_configs(as_planned)),
+        )
         observer.on_plan(planned, settings.price)
         known = _known(warm_start, task, rungs, search.optimizer, observer)
         chosen = build(search, task, rungs, known)
@@ -201,7 +204,7 @@ def new_run(
             own_loop=own_loop,
             grows=grow and like is None and grows(search) and not task.simulated,
         )
-    return NewRun(task, chosen, header, interrupt())
+    return NewRun(task, chosen, header)
 
 
 def plan(
@@ -235,17 +238,18 @@ def plan(
     search = for_task(search, task, observer.on_note)
     preflight.affordable(limits, task, usual, search.optimizer)
     _prepare(task, settings, observer)
-    with Interrupt() as interrupt:
+    with Workplace(None) as place:
+        place.listen()
         found, _ = planner.plan(
             task,
             search,
             limits=limits,
             settings=settings,
-            interrupted=interrupt,
+            interrupted=place.interrupt,
             note=observer.on_note,
             stage=observer.on_stage,
         )
-    return None if interrupt() else found
+        return None if place.interrupt() else found
 
 
 def resume(
@@ -305,7 +309,9 @@ def resume(
             fingerprint.check_unchanged(header, task)
         limits = {"max_cost": max_cost, "max_trials": max_trials, "max_wall": max_wall}
         chosen, settings = taken_up(ledger, task, settings, observer, command=command, new=limits)
-        _run(task, chosen, ledger, settings, observer)
+        with Workplace(known.folder) as place:
+            place.listen()
+            _run(task, chosen, ledger, settings, observer, place=place)
     return result_of(ledger.run)
 
 
@@ -351,18 +357,25 @@ def taken_up(
 
 
 def _run(
-    task: Task, optimizer: Optimizer, ledger: Ledger, settings: Settings, observer: Observer, *, stopped: bool = False
-) -> str:
-    """Run the loop of an open ledger to its end; the status. With `stopped` that is at once: the user asked before."""
-    with Interrupt() as interrupt:
-        interrupt.asked = stopped
+    task: Task, optimizer: Optimizer, ledger: Ledger, settings: Settings, observer: Observer, *, place: Workplace
+) -> None:
+    """Run the loop of an open ledger to its end; at once where the user asked for that before."""
 
-        def interrupted() -> bool:
-            return interrupt() or observer.stop_requested
+    def interrupted() -> bool:
+        return place.interrupt() or observer.stop_requested
 
-        with running(task, optimizer, ledger, settings=settings, observer=observer, interrupted=interrupted) as parts:
-            parts.status = parts.loop.run()
-    return parts.status
+    with running(
+        task, optimizer, ledger, settings=settings, observer=observer, interrupted=interrupted, place=place
+    ) as parts:
+        parts.status = parts.loop.run()
+
+
+def _first_configs(optimizer: Optimizer) -> list[Config]:
+    """What a run asks for first: its costs are measured on that, for it to go on with what was trained then."""
+    found: dict[str, Config] = {}
+    while len(found) < CONFIGS and (trial := optimizer.ask()) is not None and trial.key not in found:
+        found[trial.key] = trial.config
+    return list(found.values())
 
 
 def _known(
@@ -409,7 +422,7 @@ def _prepare(task: Task, settings: Settings, observer: Observer) -> None:
     observer.on_stage(f"preparing the data of {task.name}")
     if task.prepare:
         task.prepare(settings.options)
-    preflight.device(settings)
+    preflight.device(settings, task)
     choice.check(task, settings)
 
 

@@ -152,8 +152,7 @@ def validate(
     if out is not None and target is not None and target.exists() and any(target.iterdir()):
         raise BadValue(f"{str(target)!r} is not empty; name a new folder")
     options = dict(run.header.settings.options)
-    if task.prepare:
-        task.prepare(options)
+    task.ready(options)
     trial, final = Trial(best.trial.id, best.trial.config, task.fidelity.full), replace(task, train=task.validate)
     setup = TrialSetup(run.header.seed, device or run.header.settings.device, options)
     with tempfile.TemporaryDirectory(prefix="mfbo-validate-", dir=run.folder) as scratch:

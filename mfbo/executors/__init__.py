@@ -50,6 +50,9 @@ class Executor(Protocol):
     def now(self) -> float:
         """Seconds on the run's clock, interruptions left out; virtual ones for surrogates."""
 
+    def ready(self) -> None:
+        """Wait until trials can begin at once: the workers of this machine have imported the task."""
+
     def submit(self, trial: Trial, start_epoch: int, began: float | None = None) -> None:
         """Start `trial` on a free worker.
 

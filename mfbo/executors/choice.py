@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 
 from mfbo.budget import Budget
 from mfbo.errors import BadValue
+from mfbo.executors.evaluate import TrialSetup
 from mfbo.ledger.environment import cores
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from mfbo.executors import Executor
-    from mfbo.executors.evaluate import TrialSetup
+    from mfbo.executors.local import LocalExecutor
     from mfbo.settings import Settings
     from mfbo.task import Task
 
@@ -46,6 +48,46 @@ def check(task: Task, settings: Settings) -> None:
         connect(settings.scheduler).close()
 
 
+def begin_early(
+    task: Task, settings: Settings, seed: int, scratch: Path, interrupted: Callable[[], bool]
+) -> LocalExecutor | None:
+    """Workers of this machine that import the task while its run is planned; None where it has none.
+
+    Args:
+        task: what to run.
+        settings: how trials are run.
+        seed: of the run.
+        scratch: a folder that is to go with the run if it dies before its first trial.
+        interrupted: whether the user asked to stop.
+
+    Raises:
+        BadValue, BadTask: as `check`.
+    """
+    if not in_processes(task, settings) or settings.scheduler is not None:
+        return None
+    from mfbo.executors.local import LocalExecutor
+
+    check(task, settings)
+    setup = TrialSetup(seed, settings.device, settings.options, scratch=scratch)
+    return LocalExecutor(
+        task,
+        setup,
+        slots=settings.workers or 1,
+        grace=0.0,
+        interrupted=interrupted,
+        max_seconds=_max_seconds(settings),
+        max_bytes=_max_bytes(settings),
+    )
+
+
+def _max_seconds(settings: Settings) -> float | None:
+    return Budget.parse(settings.max_trial_time).amount if settings.max_trial_time else None
+
+
+def _max_bytes(settings: Settings) -> float | None:
+    return settings.max_trial_memory and settings.max_trial_memory * 2**30
+
+
 def make(
     task: Task,
     setup: TrialSetup,
@@ -56,6 +98,7 @@ def make(
     note: Callable[[str], None],
     wall: float,
     virtual: bool,
+    early: LocalExecutor | None = None,
 ) -> Executor:
     """The executor that `settings` ask for.
 
@@ -68,7 +111,11 @@ def make(
         note: is told what the user should know, in one line.
         wall: what the run's clock showed when it was left.
         virtual: whether that clock is a virtual one.
+        early: from `begin_early`, to be used if there is one.
     """
+    if early is not None:
+        early.settle(setup, grace, wall)
+        return early
     workers = settings.workers
     if not in_processes(task, settings):
         from mfbo.executors.inline import InlineExecutor
@@ -79,8 +126,7 @@ def make(
         return InlineExecutor(
             task, setup, slots=slots, interrupted=interrupted, wall=wall, virtual=virtual, grace=grace
         )
-    max_seconds = Budget.parse(settings.max_trial_time).amount if settings.max_trial_time else None
-    max_bytes = settings.max_trial_memory and settings.max_trial_memory * 2**30
+    max_seconds, max_bytes = _max_seconds(settings), _max_bytes(settings)
     if settings.scheduler is None:
         from mfbo.executors.local import LocalExecutor
 

@@ -111,6 +111,9 @@ class DaskExecutor:
         """Seconds on the run's clock."""
         return time.monotonic() - self._began
 
+    def ready(self) -> None:
+        """Nothing to wait for: workers come and go."""
+
     def submit(self, trial: Trial, start_epoch: int, began: float | None = None) -> None:
         """Start `trial` on a free worker; best on one that sees the checkpoints."""
         free = [worker for worker in self._workers.values() if worker.ready and worker.trial is None]

@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.util import get_temp_dir
 from pathlib import Path
@@ -97,6 +97,12 @@ class InlineExecutor:
     def now(self) -> float:
         """Seconds on the run's clock, virtual once a trial had a virtual cost."""
         return time.perf_counter() - self._began - self.paused if self._clock is None else self._clock
+
+    def ready(self) -> None:
+        """Import what the first trial would wait for."""
+        if self._heartbeat is not None and self._task.warm_up:
+            with suppress(Exception):  # it will fail in the first trial as well, and be told
+                self._task.warm_up()
 
     def submit(self, trial: Trial, start_epoch: int, began: float | None = None) -> None:
         """Take `trial`; it runs at the next `wait`."""

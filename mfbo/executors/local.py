@@ -58,6 +58,7 @@ class LocalExecutor:
         self._grace = grace
         self._interrupted = interrupted
         self._began = time.monotonic() - wall
+        self._ready = False
         self._still, self._awake = StandStill(), 0.0
         content = packed(task)
         self._all = [
@@ -72,6 +73,16 @@ class LocalExecutor:
             )
             for share in shares(slots)
         ]
+
+    def settle(self, setup: TrialSetup, grace: float, wall: float = 0.0) -> None:
+        """From now on trials are those of a run with another setup and grace, and its clock shows `wall` seconds."""
+        self._grace, self._began = grace, time.monotonic() - wall
+        for slot in self._all:
+            slot.settle(setup)
+
+    def ready(self) -> None:
+        """Wait until the processes have imported the task, so that no trial is charged for it."""
+        self._ready = True
         for slot in self._all:
             slot.ready(START)
 
@@ -86,7 +97,9 @@ class LocalExecutor:
         return time.monotonic() - self._began
 
     def submit(self, trial: Trial, start_epoch: int, began: float | None = None) -> None:
-        """Start `trial` on a free process."""
+        """Start `trial` on a free process, which has imported the task by then."""
+        if not self._ready:
+            self.ready()
         next(slot for slot in self._all if slot.trial is None).submit(trial, start_epoch)
 
     @property

@@ -61,6 +61,9 @@ class OwnLoopExecutor:
         self._wanted = 0
         return self._last
 
+    def ready(self) -> None:
+        """The user's loop is."""
+
     def submit(self, trial: Trial, start_epoch: int, began: float | None = None) -> None:
         """Hand `trial` out."""
         context = Context(

@@ -104,6 +104,10 @@ class Slot:
         """What the trial has printed last."""
         return last_line(self._setup.logs, self.trial.id) if self.trial is not None else ""
 
+    def settle(self, setup: TrialSetup) -> None:
+        """Run further trials with another setup."""
+        self._setup = setup
+
     def ready(self, timeout: float) -> None:
         """Wait until the process has imported the task, so that no trial is charged for it; or has died of it."""
         limit = time.monotonic() + timeout

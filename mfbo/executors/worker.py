@@ -146,8 +146,8 @@ class Worker:
         """Prepare the task before the first trial needs it; what goes wrong here will go wrong there, and be told."""
         with contextlib.suppress(BaseException):
             task = unpacked(self._start.task, self._start.folder)
-            if self._start.options is not None and task.prepare:
-                task.prepare(self._start.options)
+            if self._start.options is not None:
+                task.ready(self._start.options)
             if torch := sys.modules.get("torch"):
                 torch.optim.SGD([torch.zeros(1)], lr=0.0)  # at the first optimizer, PyTorch imports a good deal more
 

@@ -119,6 +119,10 @@ def _own(rungs: Sequence[Rung], fidelity: Fidelity, bounds: Bounds) -> list[Rung
 def _short(steps: Sequence[Step]) -> str:
     low, top = steps[0], steps[-1]
     return (
-        f"this budget is too small for a search: {low.trials} trials at the lowest level and {top.trials} at the "
+        f"this budget is too small for a search: {_trials(low.trials)} at the lowest level and {top.trials} at the "
         f"highest, where a search needs at least {MIN_LOW_RESULTS} and {MIN_TOP_RESULTS}"
     )
+
+
+def _trials(many: int) -> str:
+    return f"{many} trial{'' if many == 1 else 's'}"

@@ -13,7 +13,7 @@ from mfbo.ledger.plan import Plan
 from mfbo.optimizers.registry import spec_of
 from mfbo.planning.growth import cheapest, grows
 from mfbo.planning.ladder import Bounds, choose, ladder
-from mfbo.planning.probe import BUDGET_SHARE, MAX_SECONDS, MIN_SECONDS, Probed, probe
+from mfbo.planning.probe import BUDGET_SHARE, MAX_SECONDS, MIN_SECONDS, Bench, Probed, probe
 from mfbo.planning.simulation import bought
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ def plan(
     stage: Callable[[str, float], None] = lambda what, seconds: None,
     like: Plan | None = None,
     measure: bool = True,
+    bench: Bench | None = None,
 ) -> tuple[Plan, list[Rung]]:
     """What the limits buy, and the rungs to run.
 
@@ -82,6 +83,7 @@ def plan(
         stage: is told that a probe begins, and how many seconds of training it may take.
         like: a plan whose probes and top rung are to be taken, and charged, instead of new ones.
         measure: whether trials can be run to see what they cost.
+        bench: where they are run; None for workers of their own.
 
     Raises:
         BadValue: as `rungs`.
@@ -111,7 +113,6 @@ def plan(
     else:
         lowest = next(iter(ladder(task.fidelity, bounds, search.max_fidelity)), usual[0])
         data = bounds.data or task.fidelity.data_range[0], lowest.data
-        stage("measuring what a trial costs here", seconds)
         found = probe(
             task,
             settings,
@@ -121,6 +122,8 @@ def plan(
             size=lowest.size,
             interrupted=interrupted,
             note=note,
+            stage=stage,
+            bench=bench,
         )
     if not found.probes or (found.bound and grows(search) and like is None):
         why = found.error or "the test run was interrupted"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
+from contextlib import ExitStack
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,12 +16,13 @@ from mfbo.executors import Allowance, choice
 from mfbo.executors.evaluate import TrialSetup
 from mfbo.ledger.plan import Probe
 from mfbo.optimizers.sampling import plain, sample
-from mfbo.trial import Pace, Rung, Trial
+from mfbo.trial import Pace, Rung, Trial, config_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from mfbo.executors import Executor
+    from mfbo.executors.local import LocalExecutor
     from mfbo.settings import Settings
     from mfbo.task import Task
     from mfbo.trial import Config, Outcome
@@ -28,7 +30,9 @@ if TYPE_CHECKING:
 BUDGET_SHARE = 0.05  # of a budget, for probes
 MAX_SECONDS = 60.0  # seconds of probes, however large the budget
 MIN_SECONDS = 1.0  # seconds; with less, nothing can be measured
-CONFIGS = 6  # the default and random ones
+CONFIGS = 6  # that are trained
+FAILURES = 2  # of trainings, and there are no more
+CHECKPOINTS = "checkpoints"  # folder of theirs
 FIRST = 0.7  # of the time, for the first probe, which is to come to an evaluation
 GRACE, GRACES = 10.0, 2.0  # seconds to stop, or so many times the seconds of all probes if that is less
 SHORT, SOON = 2, 1.0  # epochs of the first probe; if they take less than so many seconds, the others are longer
@@ -53,6 +57,21 @@ class Probed:
     bound: bool = False
 
 
+@dataclass(frozen=True)
+class Bench:
+    """Where to measure, and on what.
+
+    Attributes:
+        folder: for checkpoints, which are left there; and for what else is written.
+        workers: processes of this machine, which are left there too; None for own ones.
+        configs: gives those to be trained first, such as what the run will ask for first.
+    """
+
+    folder: Path
+    workers: LocalExecutor | None = None
+    configs: Callable[[], Sequence[Config]] = tuple
+
+
 def probe(
     task: Task,
     settings: Settings,
@@ -63,8 +82,10 @@ def probe(
     size: float | None = None,
     interrupted: Callable[[], bool] = lambda: False,
     note: Callable[[str], None] = lambda text: None,
+    stage: Callable[[str, float], None] = lambda what, seconds: None,
+    bench: Bench | None = None,
 ) -> Probed:
-    """Train the default configuration and a few random ones for a moment each, as a run would train them.
+    """Train a few configurations for a moment each, as a run would train them.
 
     Args:
         task: what to train.
@@ -77,11 +98,15 @@ def probe(
         size: of the inputs, as at the lowest rung of a run; None for whole ones.
         interrupted: whether the user asked to stop.
         note: is told what the user should know.
+        stage: is told what is done, and how many seconds of training it may take.
+        bench: where, and on which configurations; None for the default one and random ones, of which nothing stays.
     """
     grace = min(GRACE, GRACES * seconds)
-    with tempfile.TemporaryDirectory(prefix="mfbo-probe-") as folder:
-        checkpoints = None if settings.from_scratch else Checkpoints(Path(folder))
-        setup = TrialSetup(seed, settings.device, settings.options, checkpoints, scratch=Path(folder))
+    with ExitStack() as stack:
+        if bench is None:
+            bench = Bench(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mfbo-probe-"))))
+        checkpoints = None if settings.from_scratch else Checkpoints(bench.folder / CHECKPOINTS)
+        setup = TrialSetup(seed, settings.device, settings.options, checkpoints, scratch=bench.folder)
         executor = choice.make(
             task,
             setup,
@@ -91,11 +116,14 @@ def probe(
             note=note,
             wall=0.0,
             virtual=False,
+            early=bench.workers,
         )
-        try:
-            return _Probing(executor, task, data, seconds, interrupted, size=size).run()
-        finally:
-            executor.close()
+        if bench.workers is None:
+            stack.callback(executor.close)
+        stage("loading the task where it is trained", 0.0)
+        executor.ready()
+        stage("measuring what a trial costs here", seconds)
+        return _Probing(executor, task, data, seconds, interrupted, size=size, configs=bench.configs()).run()
 
 
 class _Probing:
@@ -114,17 +142,18 @@ class _Probing:
         interrupted: Callable[[], bool],
         *,
         size: float | None = None,
+        configs: Sequence[Config] = (),
     ) -> None:
         self._executor, self._task, self._data = executor, task, data
         self._size = size or task.fidelity.size_range[1]
         self._most, self._interrupted = seconds, interrupted
         self._seconds = seconds - min(GRACE, seconds / 2)
-        self._waiting = list(enumerate(_configs(task)))[::-1]
+        self._waiting = list(enumerate(_different([*configs, *_configs(task)])[:CONFIGS]))[::-1]
         self._found: list[Probe] = []
         self._cost = 0.0
         self._epochs = SHORT
         self._again = False  # whether the first is repeated
-        self._error = ""
+        self._error, self._failures = "", 0
         self._bound: Probe | None = None
 
     def run(self) -> Probed:
@@ -144,7 +173,7 @@ class _Probing:
 
     @property
     def _over(self) -> bool:
-        return not self._waiting or self._cost >= self._seconds or bool(self._error) or self._interrupted()
+        return not self._waiting or self._cost >= self._seconds or self._failures >= FAILURES or self._interrupted()
 
     @property
     def _allowance(self) -> float:
@@ -165,15 +194,17 @@ class _Probing:
 
     def _take(self, trial: Trial, outcome: Outcome) -> None:
         if outcome.virtual:
-            self._error = "its cost is virtual"
+            self._error, self._failures = "its cost is virtual", FAILURES
             return
         self._cost += outcome.cost
         pace = outcome.pace
         if outcome.failed and outcome.status != "diverged":
             reason = (outcome.error or "no reason given").strip().splitlines()[-1]
             self._error = f"the test run ended with status {outcome.status}: {reason}"
+            self._failures += 1
         elif pace is None or pace.epochs <= 0:
             self._error = f"the test run gave no per-epoch reports in {outcome.cost:.3g}s, so there is no cost forecast"
+            self._failures = FAILURES
             if outcome.status == "stopped" and not self._interrupted():
                 pace = Pace(0.0, trial.rung.epochs, outcome.cost, 0.0, 0.0)
                 self._bound = Probe(trial.config, trial.rung, pace)
@@ -197,6 +228,10 @@ def _warm(found: Sequence[Probe]) -> tuple[Probe, ...]:
         return ()
     start = median_low(probe.pace.startup for probe in found)
     return tuple(replace(probe, pace=probe.pace._replace(startup=start)) for probe in found)
+
+
+def _different(configs: Sequence[Config]) -> list[Config]:
+    return list({config_key(config): config for config in configs}.values())
 
 
 def _configs(task: Task) -> list[Config]:

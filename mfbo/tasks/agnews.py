@@ -60,6 +60,7 @@ def task() -> Task:
         train=train,
         validate=validate,
         prepare=prepare,
+        warm_up=setup.import_torch,
         fidelity=Fidelity(epochs=(1, EPOCHS), data=(0.005, 1.0), size=SIZES),
         description="AG News, DistilBERT or another transformer (extra: text)",
         grid=spaces.GRID,
@@ -80,11 +81,9 @@ def prepare(options: Mapping[str, str]) -> None:
     given = Options.read(options, _OPTIONS)
     tokenizer = _tokenizer(given)
     tokens = _tokens(given, tokenizer)["train"]
-    from mfbo.tasks.training.device import import_all
     from mfbo.tasks.training.transformer import classifier_of
 
     classifier_of(given.model or MODEL, tokens.classes, tokenizer, dropout=0.1, attention_dropout=0.1)
-    import_all()
 
 
 def least(options: Mapping[str, str]) -> tuple[float, float]:

@@ -52,6 +52,7 @@ def task() -> Task:
         train=train,
         validate=validate,
         prepare=prepare,
+        warm_up=setup.import_torch,
         fidelity=Fidelity(epochs=(1, EPOCHS), data=(0.1, 1.0), size=SIZES),
         description="CIFAR-10, ResNet-18 (extra: vision)",
         grid=spaces.GRID,
@@ -70,9 +71,6 @@ def prepare(options: Mapping[str, str]) -> None:
         UnknownName, BadValue: of an option.
     """
     _ = _images(Options.read(options, _OPTIONS)).train
-    from mfbo.tasks.training.device import import_all
-
-    import_all()
 
 
 def least(options: Mapping[str, str]) -> tuple[float, float]:
@@ -126,10 +124,10 @@ def side_of(size: float) -> int:
 
 def _images(options: Options) -> Images:
     from mfbo.data import images
-    from mfbo.data.parquet import needed
+    from mfbo.data.parquet import installed
 
     for library in ("torch", "torchvision", "safetensors"):
-        needed(library, "vision")
+        installed(library, "vision")
     return images("cifar10", options.data_dir)
 
 

@@ -55,6 +55,7 @@ def task() -> Task:
         train=train,
         validate=validate,
         prepare=prepare,
+        warm_up=setup.import_torch,
         fidelity=Fidelity(epochs=(1, EPOCHS), data=(0.02, 1.0), size=SIZES),
         description="IMDb reviews, LSTM (extra: text)",
         grid=spaces.GRID,
@@ -73,9 +74,6 @@ def prepare(options: Mapping[str, str]) -> None:
         UnknownName, BadValue: of an option.
     """
     _ = _words(Options.read(options, _OPTIONS))["train"]
-    from mfbo.tasks.training.device import import_all
-
-    import_all()
 
 
 def least(options: Mapping[str, str]) -> tuple[float, float]:
@@ -98,8 +96,7 @@ def train(config: Config, rung: Rung, context: Context) -> Measurement:
     labels = words.tokens.labels
     learn, judge, training = parts(labels, rung.data, context.seed, options.samples)
     rows, glance = judged(labels, judge, rung, len(learn), context.seed)
-    vocabulary = words.vocabulary(training)
-    tokens = words.encoded(vocabulary)
+    vocabulary, tokens = _numbered(words, training, (words.mark, context.seed, options.samples))
     job = _job(
         config,
         context,
@@ -137,11 +134,23 @@ def validate(config: Config, rung: Rung, context: Context) -> Measurement:
 
 def _words(options: Options) -> Splits[Words]:
     from mfbo.data import words
-    from mfbo.data.parquet import needed
+    from mfbo.data.parquet import installed
 
     for library in ("torch", "safetensors"):
-        needed(library, "text")
+        installed(library, "text")
     return words("imdb", options.data_dir)
+
+
+_NUMBERED: dict[tuple[Any, ...], tuple[Vocabulary, Tokens]] = {}  # one entry: all trials of a run have the same
+
+
+def _numbered(words: Words, rows: Indices, key: tuple[Any, ...]) -> tuple[Vocabulary, Tokens]:
+    """The vocabulary of some rows, which `key` stands for, and all texts in it; found once in a process."""
+    if key not in _NUMBERED or not words.mark:
+        _NUMBERED.clear()
+        vocabulary = words.vocabulary(rows)
+        _NUMBERED[key] = vocabulary, words.encoded(vocabulary)
+    return _NUMBERED[key]
 
 
 def _job(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from typing import ClassVar
 
 import pytest
 from conftest import quadratic, quadratic_space
@@ -184,10 +185,18 @@ def test_what_cannot_work_is_refused_in_one_line_and_nothing_is_written(task, tm
     assert not (tmp_path / "run").exists()
 
 
-def test_a_cost_that_ends_before_the_first_report_leaves_nothing(tmp_path):
-    with pytest.raises(BadCost, match="gave no report"):
-        mfbo.tune(clocked(0.2), 0.01, optimizer="random", out=tmp_path / "run", settings=HERE)
-    assert not (tmp_path / "run").exists()
+def test_a_cost_that_ends_before_the_first_report_is_told_of_and_can_be_gone_on_with(tmp_path):
+    class Notes(mfbo.Observer):
+        texts: ClassVar = []
+
+        def note(self, text):
+            self.texts.append(text)
+
+    notes, task = Notes(), clocked(0.2)
+    result = mfbo.tune(task, 0.01, optimizer="random", out=tmp_path / "run", settings=HERE, observer=notes)
+    assert (result.best, result.trials, result.status) == (None, 0, "budget")
+    assert any("gave no report" in text for text in notes.texts)
+    assert mfbo.resume(tmp_path / "run", max_trials=1, max_cost="60s", task=task).best is not None
 
 
 def test_a_folder_that_holds_a_run_is_not_touched(task, tmp_path):

@@ -33,10 +33,10 @@ from mfbo.ledger.run import Limits
 from mfbo.optimizers.registry import OPTIMIZERS, make
 from mfbo.planning import growth, planner
 from mfbo.planning.ladder import MIN_LOW_RESULTS, MIN_TOP_RESULTS, Bounds, choose, ladder
-from mfbo.planning.probe import _Probing, probe
+from mfbo.planning.probe import Bench, _Probing, probe
 from mfbo.planning.simulation import bought
 from mfbo.search import Search
-from mfbo.trial import Outcome, Pace, Rung
+from mfbo.trial import Outcome, Pace, Rung, config_key
 
 FIDELITY = mfbo.Fidelity(epochs=(1, 30), data=(0.1, 1.0))
 HERE = mfbo.Settings(workers=0)
@@ -422,16 +422,37 @@ def test_the_command_prints_the_plan_and_json():
     assert refused.exit_code == 2
 
 
-def test_a_measurement_is_announced_where_there_is_one(monkeypatch):
-    monkeypatch.setattr(planner, "probe", lambda *given, **facts: planner.Probed())
+def test_a_measurement_is_announced_where_there_is_one():
     said = []
-    for limit, expected in (("1h", [("measuring what a trial costs here", planner.MAX_SECONDS)]), ("20x", [])):
+    for limit, expected in (
+        ("20s", ["loading the task where it is trained", "measuring what a trial costs here"]),
+        ("20x", []),
+    ):
         said.clear()
         planner.plan(
             clocked(),
             Search(optimizer="asha"),
             limits=Limits.of(limit),
             settings=HERE,
-            stage=lambda what, seconds: said.append((what, seconds)),
+            stage=lambda what, seconds: said.append(what),
         )
         assert said == expected
+
+
+def test_what_a_run_will_ask_for_is_measured_and_its_training_is_left_for_it(tmp_path):
+    trained = []
+
+    def train(config, rung, context):
+        trained.append(config)
+        with context.save(rung.epochs) as folder:
+            (folder / "state.txt").write_text("kept")
+        for epoch in range(context.start_epoch, rung.epochs):
+            context.report(0.5, epoch=epoch + 1)
+        return 0.5
+
+    task = replace(clocked(), train=train)
+    first = [dict(config) for config in task.space.sample_configuration(2)]
+    bench = Bench(tmp_path, configs=lambda: first)
+    probe(task, HERE, 0, seconds=2.0, data=(1.0, 1.0), bench=bench)
+    assert trained[:2] == first
+    assert len(list(tmp_path.rglob("state.txt"))) == len({config_key(config) for config in trained})

@@ -1,4 +1,4 @@
-"""What the real tasks settle before they train: their options, and which rows they learn from. Imports no torch."""
+"""What the real tasks settle before they train: their options, and which rows they learn from. Needs no torch."""
 
 from __future__ import annotations
 
@@ -62,6 +62,13 @@ class Options:
                 raise BadValue(f"option {name} is empty; give {_WHAT[name]}")
         whole = {name: int(given[name]) for name in ("patience", "samples") if name in given}
         return cls(data_dir=given.get("data_dir"), model=given.get("model", ""), **whole)
+
+
+def import_torch() -> None:
+    """Import all that a training needs, for it not to be charged to a trial."""
+    from mfbo.tasks.training.device import import_all
+
+    import_all()
 
 
 def parts(

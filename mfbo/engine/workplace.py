@@ -1,0 +1,108 @@
+"""Where a run is trained, from the measurement before it to its end: one set of workers, one folder, one Ctrl-C.
+
+The workers begin to import the task at once, while data and plan are made; those that have measured what a trial costs
+run the trials, and what they have trained then is gone on with.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from mfbo.checkpoint import Checkpoints
+from mfbo.engine.interrupt import Interrupt
+from mfbo.executors import choice
+from mfbo.planning.probe import CHECKPOINTS, Bench
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from typing_extensions import Self
+
+    from mfbo.executors.local import LocalExecutor
+    from mfbo.settings import Settings
+    from mfbo.task import Task
+    from mfbo.trial import Config
+
+MEASURED = ".measured"  # folder in that of a run, for what is trained before there is a ledger
+
+
+class Workplace:
+    """To be entered where the work begins.
+
+    Attributes:
+        interrupt: whether the user asked to stop.
+        workers: that have begun to import the task; None where trials run elsewhere.
+
+    Args:
+        folder: of the run; None for one that is kept in memory.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self.interrupt = Interrupt()
+        self.workers: LocalExecutor | None = None
+        self._folder = folder
+        self._scratch: Path | None = None
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._stack.close()
+
+    @property
+    def scratch(self) -> Path:
+        """A folder for what is trained before there is a ledger, which goes with the workplace."""
+        if self._scratch is None:
+            if self._folder is None:
+                self._scratch = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="mfbo-")))
+            else:
+                self._scratch = self._folder / MEASURED
+                shutil.rmtree(self._scratch, ignore_errors=True)  # of a run that was killed
+                self._stack.callback(shutil.rmtree, self._scratch, ignore_errors=True)
+        return self._scratch
+
+    @contextmanager
+    def undone_by_errors(self) -> Iterator[Self]:
+        """Where the block ends by an error, nothing is left of what was measured in it."""
+        try:
+            yield self
+        except BaseException:
+            self._stack.close()
+            raise
+
+    def listen(self) -> None:
+        """From now on Ctrl-C asks the run to end in order."""
+        self._stack.enter_context(self.interrupt)
+
+    def begin(self, task: Task, settings: Settings, seed: int) -> None:
+        """Have workers of this machine import the task.
+
+        Raises:
+            BadValue, BadTask: trials cannot be sent to them.
+        """
+        self.workers = choice.begin_early(task, settings, seed, self.scratch, self.interrupt)
+        if self.workers is not None:
+            self._stack.callback(self.workers.close)
+
+    def bench(self, configs: Callable[[], Sequence[Config]]) -> Bench:
+        """For the measurement before the run, which is to train these configurations."""
+        return Bench(self.scratch, self.workers, configs)
+
+    @property
+    def checkpoints(self) -> Checkpoints:
+        """Those of the run."""
+        return Checkpoints((self._folder or self.scratch) / CHECKPOINTS)
+
+    def settle(self, *, keep: bool) -> None:
+        """The run's ledger is there: what was trained before it belongs to the run, or is not to be kept."""
+        measured = self.scratch / CHECKPOINTS
+        if not keep:
+            shutil.rmtree(measured, ignore_errors=True)
+        elif self._folder is not None and measured.is_dir():
+            measured.rename(self._folder / CHECKPOINTS)
