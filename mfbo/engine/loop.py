@@ -15,6 +15,7 @@ from mfbo.evidence.curves import Incumbent
 from mfbo.executors import Allowance
 from mfbo.executors.evaluate import DISK_ERRORS
 from mfbo.optimizers.spec import GrowsLadder
+from mfbo.planning.replan import Replanning, words
 
 if TYPE_CHECKING:
     from mfbo.cost.meter import Meter
@@ -67,6 +68,7 @@ class Loop:
         self._task, self._optimizer, self._executor = task, optimizer, executor
         self._ledger, self._meter, self._observer = ledger, meter, observer
         self._interrupted, self._retention, self._growth = interrupted, retention, growth
+        self._replanning = None if growth is None else Replanning(ledger.run, meter)
         self._overhead = 0.0
         self._asks: deque[float] = deque(maxlen=10)
         self._virtual = task.simulated
@@ -311,19 +313,33 @@ class Loop:
             raise RunPaused(no_worker(run, outcome.error))
         if self._retention:
             self._retention.after(result, self._incumbent.best, self._optimizer.pending())
-        self._grow()
+        self._replan()
 
-    def _grow(self) -> None:
-        """Have another rung on top, if trials cost so little that the budget pays for a search with it."""
-        rungs = self._growth.grown() if self._growth else None
-        if rungs is None or not isinstance(self._optimizer, GrowsLadder):
+    def _replan(self) -> None:
+        """Plan again where costs are far from what was planned; have rungs on top, or fewer, by what trials cost."""
+        if self._growth is None or self._replanning is None or not isinstance(self._optimizer, GrowsLadder):
             return
+        factor = self._replanning.factor()
+        if factor is not None:
+            self._growth.look_now()
+            if factor > 1 and (lower := self._replanning.lowered()):
+                self._use_ladder(self._optimizer, lower)
+                self._observer.on_note(f"trials cost too much for a higher level than {lower[-1]}")
+        while higher := self._growth.grown():
+            self._use_ladder(self._optimizer, higher)
+            self._observer.on_note(f"trials cost little enough for a higher level: {higher[-1]}")
+            if factor is None:
+                break
+            self._growth.look_now()
+        if factor is not None:
+            self._observer.on_note(words(factor, self._replanning.plan()))
+
+    def _use_ladder(self, optimizer: GrowsLadder, rungs: list[Rung]) -> None:
         self._ledger.ladder(rungs)
-        self._optimizer.grow(rungs)
+        optimizer.grow(rungs)
         self._incumbent, self._levels = Incumbent(rungs), rungs
         for result in self._ledger.run.results:
             self._incumbent.add(result)
-        self._observer.on_note(f"trials cost little enough for a higher level: {rungs[-1]}")
 
     def _again(self, trial: Trial, outcome: Outcome) -> Outcome:
         """Have a lost trial run again, unless it seems to be what the machines are lost of."""

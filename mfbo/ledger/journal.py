@@ -161,8 +161,10 @@ def _result(run: Run, record: records.Ended) -> Result:
 
 
 def _grown(run: Run, rungs: tuple[Rung, ...]) -> tuple[Rung, ...]:
-    """A ladder that begins with that of `run`."""
+    """A ladder that begins with that of `run`, or with which that begins if no trial was asked for above it."""
     old = run.header.rungs
-    if rungs[: len(old)] != old or len(rungs) <= len(old):
+    both = min(len(old), len(rungs))
+    asked = {trial.rung for trial in run.asks.values()}
+    if not rungs or rungs[:both] != old[:both] or len(rungs) == len(old) or asked & set(old[both:]):
         raise ValueError("a ladder that does not grow out of the one before")
     return rungs

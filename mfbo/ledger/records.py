@@ -61,7 +61,7 @@ class Told(_Line, frozen=True, tag="told"):
 
 
 class Ladder(_Line, frozen=True, tag="ladder"):
-    """The ladder has grown to these rungs."""
+    """The ladder has these rungs from now on: more above, or fewer."""
 
     rungs: tuple[Rung, ...]
 

@@ -204,7 +204,7 @@ class Run:
         self.spent, self.seconds, self.wall = result.spent, result.at, result.wall
 
     def add_ladder(self, rungs: tuple[Rung, ...]) -> None:
-        """The ladder has grown to `rungs`."""
+        """The ladder has these rungs from now on."""
         self.events.append(("ladder", len(self.ladders)))
         self.ladders.append(self.header.rungs)
         self.header = replace(self.header, rungs=rungs)

@@ -19,7 +19,8 @@ class RungResults:
         self._promoted: list[set[int]] = [set() for _ in range(rungs)]
 
     def grow(self, rungs: int) -> None:
-        """Use `rungs` rungs; the new ones are above the others."""
+        """Use `rungs` rungs; new ones are above the others, and those that go were never promoted to."""
+        del self._results[rungs:], self._promoted[rungs:]
         self._results += [[] for _ in range(rungs - len(self._results))]
         self._promoted += [set() for _ in range(rungs - len(self._promoted))]
 

@@ -64,10 +64,10 @@ class AcceptsResults(Protocol):
 
 @runtime_checkable
 class GrowsLadder(Protocol):
-    """An optimizer whose ladder can get rungs on top during its run."""
+    """An optimizer whose ladder can get rungs on top during its run, and lose those that it never asked for."""
 
     def grow(self, rungs: Sequence[Rung]) -> None:
-        """Use this ladder from now on: the one so far, and rungs above it."""
+        """Use this ladder from now on: the one so far, with rungs above it or without its highest ones."""
 
 
 @dataclass(frozen=True)

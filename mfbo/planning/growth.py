@@ -6,6 +6,7 @@ cost is what its plan is made of. Growing is written down in the ledger, so that
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from mfbo.budget import duration
@@ -56,6 +57,10 @@ class Growth:
         self._task, self._run, self._meter = task, run, meter
         self._next = 1.0
 
+    def look_now(self) -> None:
+        """Look at the next result whether it can grow, as costs are not what they seemed."""
+        self._next = 0.0
+
     def grown(self) -> list[Rung] | None:
         """The ladder with another rung on top, if the budget pays for a search on it; None where it does not.
 
@@ -70,16 +75,25 @@ class Growth:
         top = fidelity.rung(min(search.max_fidelity, rungs[-1].work * search.eta), search.path)
         if top.work < STEP * rungs[-1].work or top.epochs < rungs[-1].epochs:
             return None
-        left = self._meter.seconds_left(0.0)
-        total = left + sum(result.outcome.cost for result in self._run.results)
+        rest = left(self._run, self._meter)
+        if rest == math.inf:
+            return None
+        total = rest + sum(result.outcome.cost for result in self._run.results)
         steps = bought(GUIDE, [*rungs, top], self._meter.predict, total, search.eta)
         last = self._meter.predict(top, rungs[-1].epochs if rungs[-1].epochs < top.epochs else 0)
         enough = (
             steps[0].trials >= MIN_LOW_RESULTS
             and steps[-1].trials >= MIN_TOP_RESULTS
-            and MIN_TOP_RESULTS * last <= left
+            and MIN_TOP_RESULTS * last <= rest
         )
         return [*rungs, top] if enough else None
+
+
+def left(run: Run, meter: Meter) -> float:
+    """Seconds that trials of a run may still cost, by its limits of cost and of time; infinite where it has none."""
+    workers = max(1, run.header.settings.workers or 1)
+    wall = meter.wall_left(run.results[-1].wall if run.results else 0.0)
+    return min(meter.seconds_left(0.0), wall * workers)
 
 
 def closing(task: Task, run: Run, meter: Meter) -> str:

@@ -189,7 +189,7 @@ def test_a_cost_that_ends_before_the_first_report_is_told_of_and_can_be_gone_on_
     class Notes(mfbo.Observer):
         texts: ClassVar = []
 
-        def note(self, text):
+        def on_note(self, text):
             self.texts.append(text)
 
     notes, task = Notes(), clocked(0.2)

@@ -20,6 +20,8 @@ from mfbo.optimizers.registry import OPTIMIZERS, make
 from mfbo.optimizers.spec import GrowsLadder
 from mfbo.planning.growth import Growth, cheapest, closing, grows
 from mfbo.planning.ladder import Bounds
+from mfbo.planning.probe import CONFIGS
+from mfbo.planning.replan import Replanning
 from mfbo.search import Search
 from mfbo.settings import Settings
 from mfbo.trial import Outcome
@@ -84,6 +86,57 @@ def test_a_ladder_in_a_ledger_must_grow_out_of_the_one_before(tmp_path):
         ledger.ladder(ledger.run.header.rungs)
     with pytest.raises(BadLedger, match="does not grow"):
         read(tmp_path)
+
+
+@pytest.mark.parametrize("optimizer", ["smac", "asha"])
+def test_a_plan_is_made_again_where_trials_cost_more_than_twice_as_much_and_loses_a_top_that_is_out_of_reach(
+    tmp_path, optimizer
+):
+    def slower(config, rung, context):
+        """As in the test run, but after that, whose configurations are few, an epoch takes thirty times as long."""
+        ran.append(1)
+        for epoch in range(context.start_epoch, rung.epochs):
+            time.sleep(0.0005 if len(ran) <= CONFIGS else 0.015)
+            context.report(config["x"] ** 2, epoch=epoch + 1)
+        return config["x"] ** 2
+
+    ran, notes = [], Notes()
+    task = replace(TASK, train=slower)
+    mfbo.tune(task, "21s", optimizer=optimizer, max_trials=12, out=tmp_path, settings=HERE, observer=notes)
+    run = read(tmp_path)
+    assert run.header.plan.steps[-1].rung == run.ladder(0)[-1]
+    assert any("times what was planned; planned again" in note for note in notes.notes), notes.notes
+    assert replay(run).mismatch is None
+
+
+@pytest.mark.parametrize("optimizer", ["smac", "asha"])
+def test_a_ladder_that_loses_a_rung_which_was_never_asked_for_replays_and_grows_again(tmp_path, optimizer):
+    mfbo.tune(TASK, "6s", optimizer=optimizer, max_trials=2, out=tmp_path, settings=HERE)
+    with Ledger.reopen(tmp_path) as ledger:
+        low = ledger.run.header.rungs
+        ledger.ladder(low[:1])
+        assert read(tmp_path).header.rungs == low[:1]
+    mfbo.resume(tmp_path, max_trials=30, task=TASK)
+    run = read(tmp_path)
+    assert replay(run).mismatch is None
+    assert run.header.rungs[0] == low[0]
+    assert len(run.header.rungs) > 1
+
+
+def test_a_rung_that_was_asked_for_cannot_go(tmp_path):
+    mfbo.tune(TASK, "6s", optimizer="asha", max_trials=30, out=tmp_path, settings=HERE)
+    with Ledger.reopen(tmp_path) as ledger:
+        ledger.ladder(ledger.run.header.rungs[:1])
+    with pytest.raises(BadLedger, match="does not grow"):
+        read(tmp_path)
+
+
+def test_costs_that_are_about_right_leave_the_plan_as_it_is(tmp_path):
+    result = mfbo.tune(TASK, "21s", optimizer="asha", max_trials=2, out=tmp_path, settings=HERE)
+    run = result.ledger
+    meter = Meter(TASK, run.limits)
+    meter.read(run)
+    assert Replanning(run, meter).factor() is None, "two trials tell nothing"
 
 
 def test_what_is_compared_keeps_its_ladder(tmp_path):

@@ -1,0 +1,80 @@
+"""Planning again while a run goes on: when trials cost more than twice what was planned, or less than half of it.
+
+What is left then buys other trials than was said; and a highest rung that it does not pay for, and that nothing was
+asked for yet, is left out, as a plan beforehand would have left it out.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from mfbo.ledger.plan import Step
+from mfbo.optimizers.registry import spec_of
+from mfbo.planning.growth import left
+from mfbo.planning.ladder import MIN_TOP_RESULTS
+from mfbo.planning.simulation import bought
+
+if TYPE_CHECKING:
+    from mfbo.cost.meter import Meter
+    from mfbo.ledger.run import Run
+    from mfbo.trial import Rung
+
+OFF = 2.0  # times what was planned, or that part of it
+MIN_RESULTS = 3  # trials that ended, before costs are compared
+MIN_RUNGS = 2  # of a ladder that shrinks
+
+
+class Replanning:
+    """Compares what the trials of a run cost with what was planned.
+
+    Args:
+        run: that goes on; charged in seconds of a real clock.
+        meter: of the run.
+    """
+
+    def __init__(self, run: Run, meter: Meter) -> None:
+        self._run, self._meter = run, meter
+        plan = run.header.plan
+        self._planned: dict[Rung, float] = {step.rung: step.cost for step in plan.steps} if plan else {}
+        self._since = 0  # results that there were at the last plan
+
+    def factor(self) -> float | None:
+        """How many times what was planned trials have cost since then; None where that is about right, or unknown."""
+        results = self._run.results[self._since :]
+        ended = [result for result in results if result.outcome.status == "ok" and result.trial.rung in self._planned]
+        planned = sum(self._planned[result.trial.rung] for result in ended)
+        if len(ended) < MIN_RESULTS or planned <= 0 or left(self._run, self._meter) == math.inf:
+            return None
+        found = sum(result.outcome.cost + result.overhead for result in ended) / planned
+        return None if 1 / OFF <= found <= OFF else found
+
+    def plan(self) -> tuple[Step, ...]:
+        """What the whole budget buys by what trials cost now, those so far included; from now on that is planned."""
+        steps = self._bought(list(self._run.header.rungs))
+        self._planned = {step.rung: step.cost for step in steps}
+        self._since = len(self._run.results)
+        return steps
+
+    def lowered(self) -> list[Rung] | None:
+        """The ladder without rungs on top that what is left does not pay for; None where it stays."""
+        rungs = list(self._run.header.rungs)
+        asked = {trial.rung for trial in self._run.asks.values()}
+        while len(rungs) > MIN_RUNGS and rungs[-1] not in asked and self._bought(rungs)[-1].trials < MIN_TOP_RESULTS:
+            rungs.pop()
+        return None if len(rungs) == len(self._run.header.rungs) else rungs
+
+    def _bought(self, rungs: list[Rung]) -> tuple[Step, ...]:
+        search, results = self._run.header.search, self._run.results
+        overhead = spec_of(search.optimizer).overhead
+        total = left(self._run, self._meter) + sum(result.outcome.cost + result.overhead for result in results)
+        return bought(
+            search.optimizer, rungs, lambda rung, start: self._meter.predict(rung, start) + overhead, total, search.eta
+        )
+
+
+def words(factor: float, steps: tuple[Step, ...]) -> str:
+    """Say what the new plan is."""
+    many = f"{factor:.2g} times" if factor > 1 else f"{100 * factor:.2g}% of"
+    levels = ", ".join(f"{step.trials} at {100 * step.rung.work:.2g}%" for step in steps if step.trials)
+    return f"trials cost {many} what was planned; planned again: {levels or 'one trial'}, those so far included"
