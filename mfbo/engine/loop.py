@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from mfbo.trial import Outcome, Rung, Trial
 
 FAILURES = 5  # first trials without one success, after which the run stops
+STRETCH = 1.5  # times what is left: a trial of such a forecast is begun where nothing fits
 SPARE = 3  # times the dearest trial so far, by work: with so much left, one is begun whatever its forecast
 OTHERS = 3  # trials that do not fit into what is left, after which no other one is asked for
 MIN_GAP = 3.0  # seconds by the clock that are in no cost and are worth a word
@@ -190,17 +191,19 @@ class Loop:
         return reason
 
     def _begin_anyway(self, aside: list[Trial]) -> bool:
-        """Start one whose forecast does not fit, if by its work it would: most of a budget is not left.
+        """Start one whose forecast does not fit, where that may be wrong: the rest would buy nothing else.
 
-        A forecast may be far off, most of all the first ones; a trial that takes too long is stopped in the end.
+        It does where the forecast is little too high, or far from what the work that was done took. A trial that takes
+        too long is stopped in the end, and counts as far as it came.
         """
         if self._virtual or self._meter.unit != "s" or self._executor.busy:
             return False
         left = min(self._meter.seconds_left(self.overhead), self._meter.wall_left(self._executor.now))
         done = [result.outcome for result in self._ledger.run.results if result.outcome.status == "ok"]
-        for trial in sorted(aside, key=lambda trial: self._meter.predict(trial.rung, 0, trial.config)):
+        costs = {trial.id: self._meter.predict(trial.rung, self._start_epoch(trial), trial.config) for trial in aside}
+        for trial in sorted(aside, key=lambda trial: costs[trial.id]):
             seen = [outcome.cost * max(1.0, trial.rung.work / outcome.rung.work) for outcome in done]
-            if seen and SPARE * max(seen) <= left:
+            if costs[trial.id] <= STRETCH * left or (seen and SPARE * max(seen) <= left):
                 aside.remove(trial)
                 self._submit(trial, trial.rung, self._start_epoch(trial))
                 return True

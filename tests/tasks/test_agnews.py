@@ -16,6 +16,7 @@ from mfbo.checkpoint import Checkpoints
 from mfbo.errors import BadData, UnknownName
 from mfbo.tasks import agnews
 from mfbo.tasks.registry import load
+from mfbo.tasks.training.features import Features
 from mfbo.tasks.training.transformer import classifier_of, tokenizer_key, tokenizer_of
 from mfbo.trial import Rung
 
@@ -108,6 +109,38 @@ def test_the_wide_space_trains_and_frozen_layers_stay(tmp_path, models, kind):
     assert frozen
     assert all(torch.equal(before[name], after[name]) for name in frozen)
     assert all(not torch.equal(before[name], after[name]) for name in after if name.endswith("layer.2.ffn.lin1.weight"))
+
+
+def test_the_lowest_levels_train_the_head_alone_on_features_that_are_computed_once(tmp_path, models, monkeypatch):
+    computed = []
+    usual = Features._compute
+
+    def spy(self, rows, inputs, model):
+        computed.extend(rows)
+        return usual(self, rows, inputs, model)
+
+    monkeypatch.setattr(Features, "_compute", spy)
+    given = {"model": models["distilbert"], "samples": "80"}
+    rung = Rung(1, 1.0, 0.1, agnews.PROBE)
+    for name in ("first", "second"):
+        outcome = run(TASK, default(TASK.space), rung, given, Checkpoints(tmp_path / name))
+        assert outcome.status == "ok", outcome.error
+    assert len(computed) == len(set(computed)) > 0, "no text goes through the body twice"
+    before = load_file(Path(models["distilbert"]) / "model.safetensors")
+    (path,) = (tmp_path / "first").rglob("model/model.safetensors")
+    after = load_file(path)
+    body = [name for name in before if name.startswith("distilbert.")]
+    assert body
+    assert all(torch.equal(before[name], after[name]) for name in body)
+    assert not torch.equal(before["classifier.weight"], after["classifier.weight"])
+
+
+def test_a_head_goes_on_as_a_whole_model(tmp_path, models):
+    given = {"model": models["distilbert"], "samples": "80"}
+    low = run(TASK, default(TASK.space), Rung(1, 0.5, 0.05, agnews.PROBE), given, Checkpoints(tmp_path))
+    high = run(TASK, default(TASK.space), Rung(2), given, Checkpoints(tmp_path))
+    assert (low.status, high.status, high.start_epoch) == ("ok", "ok", 1), (low.error, high.error)
+    assert high.metrics["size"] == low.metrics["size"]
 
 
 def test_at_least_the_last_layer_trains(models):

@@ -3,7 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from made_data import default, run, write_images
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from made_data import default, png, run, write_images
 from safetensors.torch import load_file
 
 from mfbo.checkpoint import Checkpoints
@@ -11,7 +13,7 @@ from mfbo.errors import BadData, UnknownName
 from mfbo.tasks import cifar10
 from mfbo.tasks.predict import cifar10 as predict_cifar10
 from mfbo.tasks.registry import load
-from mfbo.tasks.training.batches import ImageBatches
+from mfbo.tasks.training.batches import ImageBatches, resized
 from mfbo.trial import Rung, config_key
 
 TASK = load("cifar10")
@@ -116,3 +118,35 @@ def test_prepare_says_what_is_missing(tmp_path):
     with pytest.raises(UnknownName, match="unknown option 'model'"):
         TASK.prepare({"model": "resnet"})
     TASK.prepare({})
+
+
+@given(st.floats(0.0625, 1.0))
+@settings(deadline=None)
+def test_a_part_of_the_pixels_is_a_square_of_about_that_many_with_an_even_side(size):
+    side = cifar10.side_of(size)
+    assert side % 2 == 0
+    assert 8 <= side <= 32
+    assert abs(side - 32 * size**0.5) <= 1
+
+
+def test_a_smaller_image_is_a_mean_over_its_pixels_and_the_whole_one_is_as_it_was():
+    images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype(np.uint8)
+    assert resized(images, 32) is images
+    flat = np.full((1, 32, 32, 3), 77, np.uint8)
+    assert (resized(flat, 8) == 77).all()
+    small = resized(images, 16)
+    assert small.shape == (2, 16, 16, 3)
+    assert abs(small.mean() - images.mean()) < 2
+    assert small.std() < images.std()
+
+
+def test_a_model_that_learnt_from_small_images_says_so_and_predicts_at_that_size(tmp_path):
+    outcome = run(TASK, default(TASK.space), Rung(1, 1.0, 1 / 120, 0.25), {}, Checkpoints(tmp_path))
+    assert outcome.status == "ok", outcome.error
+    (folder,) = tmp_path.rglob("model")
+    picture = tmp_path / "picture.png"
+    picture.write_bytes(png(colour=(200, 10, 10))["bytes"])
+    model, _ = predict_cifar10.load(folder)
+    assert model.side == 16
+    ((_, probability),) = predict_cifar10.predict(folder, [str(picture)])
+    assert 0 < probability <= 1

@@ -19,6 +19,7 @@ from mfbo.errors import BadData, BadValue
 from mfbo.tasks import imdb
 from mfbo.tasks.predict import imdb as predict_imdb
 from mfbo.tasks.registry import load
+from mfbo.tasks.training.batches import TextBatches
 from mfbo.tasks.training.setup import parts
 from mfbo.trial import Rung
 
@@ -49,7 +50,10 @@ def test_it_learns_which_words_are_kind_although_the_data_is_sorted_by_label():
     outcome = run(TASK, CONFIG, Rung(6), {})
     assert outcome.status == "ok", outcome.error
     assert outcome.loss <= 0.1
-    assert [report.epoch for report in outcome.reports] == [1, 2, 3, 4, 5, 6]
+    whole = [
+        report.epoch for report in outcome.reports if report.epoch == int(report.epoch)
+    ]  # others come by the clock
+    assert whole == [1, 2, 3, 4, 5, 6]
 
 
 def test_a_promoted_lstm_ends_with_the_weights_of_one_that_was_never_stopped(tmp_path):
@@ -194,3 +198,13 @@ print(run(task, default(task.space), Rung(1), {}).status, len(set(sys.modules) -
     said = subprocess.run(command, check=True, capture_output=True, text=True, cwd=where).stdout.split()
     assert said[0] == "ok"
     assert int(said[1]) < 30, "PyTorch's optimizers alone bring 900"
+
+
+def test_of_a_text_that_is_cut_its_end_is_read():
+    tokens = imdb._words(imdb.Options())["train"].tokens
+    rows = np.arange(len(tokens))
+    batches = TextBatches(tokens, rows, 3, torch.device("cpu"), tail=True)
+    for row in (0, len(rows) - 1):
+        ids, _, _ = batches.batch(np.array([row])).inputs
+        whole = tokens.ids[tokens.offsets[row] : tokens.offsets[row + 1]]
+        assert ids[0].tolist() == whole[-3:].tolist()

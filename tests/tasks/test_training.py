@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from mfbo.checkpoint import Checkpoints
+from mfbo.context import Context
 from mfbo.errors import BadData, BadValue, RunError
 from mfbo.executors.evaluate import TrialSetup, evaluate
 from mfbo.fidelity import Fidelity
@@ -75,6 +76,11 @@ def weights(root):
     """All that the newest checkpoint below `root` holds of tensors."""
     newest = max((root / config_key({"x": 0.5})).glob("epoch-*"))
     return {**load_file(newest / "state.safetensors"), **load_file(newest / "model" / "model.safetensors")}
+
+
+def scores_of(made):
+    """How its model does on what it is judged by."""
+    return loop.measure(made, Context())
 
 
 # --- the schedule, and what a promotion continues from
@@ -241,6 +247,46 @@ def test_a_trial_whose_time_is_up_ends_within_an_epoch(monkeypatch):
     assert outcome.status == "stopped"
     assert [report.epoch for report in outcome.reports] == [1]
     assert outcome.rung.epochs == 1
+
+
+def test_a_trial_that_is_stopped_in_its_first_epoch_has_a_result_and_the_model_that_gave_it(monkeypatch, tmp_path):
+    monkeypatch.setattr(loop, "_POLL", 0.0)
+    polls = []
+
+    def stop(elapsed):
+        polls.append(elapsed)
+        return "time" if len(polls) > 3 else None
+
+    outcome = trained(FULL, tmp_path, stop=stop)
+    (report,) = outcome.reports
+    assert outcome.status == "stopped"
+    assert 0 < report.epoch < 1
+    assert (outcome.loss, outcome.rung.epochs) == (report.loss, 1)
+    assert outcome.rung.data == pytest.approx(report.epoch), "it counts as an epoch of so much less data"
+    (model,) = tmp_path.rglob("model.safetensors")
+    made = job()
+    made.model.load_state_dict(load_file(model))
+    assert scores_of(made).loss == outcome.loss
+
+
+def test_measuring_within_an_epoch_is_on_the_same_samples_each_time_and_changes_no_weight(monkeypatch, tmp_path):
+    seen = []
+    glance = ImageBatches(*images(6, 2), CPU, mean=(128, 128, 128), std=(64, 64, 64))
+    usual = loop.measure
+
+    def spy(made, context, judge=None, **options):
+        seen.append(judge)
+        return usual(made, context, judge, **options)
+
+    trained(3, tmp_path / "without", glance=glance)
+    monkeypatch.setattr(loop, "measure", spy)
+    monkeypatch.setattr(loop, "FIRST_INTERIM", 0.0)
+    monkeypatch.setattr(loop, "INTERIM_SHARE", 1e9)
+    outcome = trained(3, tmp_path / "with", glance=glance)
+    within = [report.epoch for report in outcome.reports if report.epoch != int(report.epoch)]
+    assert len(within) == sum(judge is glance for judge in seen) > 3
+    one, other = weights(tmp_path / "with"), weights(tmp_path / "without")
+    assert all(torch.equal(one[name], other[name]) for name in other)
 
 
 def test_patience_begins_the_decay_early(tmp_path):

@@ -14,7 +14,9 @@ def predict(folder: Path, texts: list[str]) -> list[tuple[str, float]]:
     """(class, probability) of each text."""
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()  # of loading, which takes a moment
     described = json.loads((folder / "model.json").read_text())
     tokenizer = AutoTokenizer.from_pretrained(str(folder))
     model = AutoModelForSequenceClassification.from_pretrained(str(folder)).eval()
