@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+MODEL = "model"  # folder in a checkpoint with the model alone, where there is more
+ALONE = ".model-only"  # marks a checkpoint that training cannot continue from
 _PREFIX = "epoch-"
 
 
@@ -22,8 +24,14 @@ class Checkpoints:
         self.root = root.absolute()  # a trial may change the working directory
 
     def find(self, key: str, below: int) -> tuple[int, Path] | None:
-        """The newest complete checkpoint of configuration `key` with fewer than `below` epochs: (epochs, folder)."""
-        found = [(epoch, path) for epoch, path in self._all(key) if epoch < below]
+        """The newest checkpoint of `key` to continue from, with fewer than `below` epochs: (epochs, folder)."""
+        found = [(epoch, path) for epoch, path in self._all(key) if epoch < below and not (path / ALONE).exists()]
+        return max(found) if found else None
+
+    def model(self, key: str, epochs: int) -> tuple[int, Path] | None:
+        """The newest one with a model of at most so many epochs: (epochs, folder)."""
+        there = [(epoch, path) for epoch, path in self._all(key) if epoch <= epochs]
+        found = [(epoch, path) for epoch, path in there if any(inner.name != ALONE for inner in path.iterdir())]
         return max(found) if found else None
 
     @contextmanager

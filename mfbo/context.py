@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from operator import index
 from pathlib import Path
 
-from mfbo.checkpoint import Checkpoints
+from mfbo.checkpoint import ALONE, Checkpoints
 from mfbo.errors import TrialStopped
 from mfbo.trial import Pace, Report
 
@@ -49,7 +49,7 @@ class Context:
         self.evaluation = 0.0
         self.virtual = False
         self.stop_reason: str | None = None
-        self._key = key
+        self._key, self._epochs = key, epochs
         self._checkpoints = checkpoints
         self._stop = stop
         self._on_report = on_report
@@ -123,6 +123,17 @@ class Context:
         if self._checkpoints is None:
             raise RuntimeError("this run keeps no checkpoints; look at context.keeps_checkpoints first")
         with self._checkpoints.save(self._key, epoch, keep=self.start_epoch) as folder:
+            yield folder
+
+    @contextmanager
+    def keep_model(self) -> Iterator[Path]:
+        """A folder for the trained model, where training cannot continue from it; complete once the block is left.
+
+        ``mfbo export RUN --to model`` copies that of the best trial. What `save` wrote is copied as well, so a task
+        needs one of the two; of a folder ``model`` in it, that alone.
+        """
+        with self.save(self._epochs) as folder:
+            (folder / ALONE).touch()
             yield folder
 
     @property

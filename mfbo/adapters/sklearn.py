@@ -23,7 +23,7 @@ from sklearn.base import clone, is_classifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import get_scorer, get_scorer_names
 
-from mfbo.adapters import sklearn_data, sklearn_state
+from mfbo.adapters import sklearn_data, sklearn_model, sklearn_state
 from mfbo.adapters.sklearn_epochs import all_gradual, classes_of, partial_fit, rows_of_table
 from mfbo.data.splits import MIN_CLASS_SAMPLES, Indices, nested_subset, stratified_split
 from mfbo.errors import BadTask, UnknownName
@@ -205,7 +205,17 @@ class _Training:
                 found = self._pass_by_pass(model, rung, context, rows, judge)
             else:
                 found = self._measure(model.fit(rows_of_table(self.x, rows), self.y[rows]), context, judge)
+        if context.keeps_checkpoints:
+            self._keep(model, rung, context, rows, judge)
         return found
+
+    def _keep(self, model: Any, rung: Rung, context: Context, rows: Indices, judge: Indices) -> None:
+        """Leave the model, and what training continues from where it can."""
+        gradual = self.gradual and self.size is None and self._restorable(model, rows, judge)
+        with context.save(rung.epochs) if gradual else context.keep_model() as folder:
+            sklearn_model.write(model, folder)
+            if gradual:
+                sklearn_state.save(model, folder / FILE)
 
     def _grow(self, model: Any, rung: Rung, context: Context, rows: Indices, judge: Indices) -> Measurement:
         """Fit with `size` as the epochs are, in steps where the estimator keeps what it has."""
@@ -232,9 +242,6 @@ class _Training:
             self._pass(model, rows, context.seed, epoch)
             found = self._measure(model, context, judge)
             context.report(found.loss, epoch=epoch + 1)
-        if context.keeps_checkpoints and self._restorable(model, rows, judge):
-            with context.save(rung.epochs) as folder:
-                sklearn_state.save(model, folder / FILE)
         return found
 
     def _pass(self, model: Any, rows: Indices, seed: int, epoch: int) -> None:

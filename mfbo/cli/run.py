@@ -182,7 +182,7 @@ def _print_result(result: TuneResult, folder: str) -> None:
     from mfbo.budget import Budget
     from mfbo.cost.price import beside, of_run
     from mfbo.display.text import amount, number, pairs
-    from mfbo.exports.model import BEST
+    from mfbo.exports.model import BEST, no_model
 
     best = result.best
     assert best is not None
@@ -195,3 +195,5 @@ def _print_result(result: TuneResult, folder: str) -> None:
     click.echo(f"  {trials}, cost {spent}{limit}{money}; for more: mfbo show {folder}")
     if result.run is not None and (Path(result.run) / BEST).is_dir():
         click.echo(f"  its model: {folder}/{BEST}")
+    elif result.run is not None and (why := no_model(result.ledger)):
+        click.echo(f"  no model is kept: {why}")

@@ -136,7 +136,7 @@ def _write(
 ) -> bool:
     """The model's folder, if the task keeps a model."""
     assert setup.checkpoints is not None
-    found = setup.checkpoints.find(trial.key, below=trial.rung.epochs + 1)
+    found = setup.checkpoints.model(trial.key, trial.rung.epochs)
     if found is None:
         return False
     described = {

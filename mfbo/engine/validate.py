@@ -224,7 +224,7 @@ def _one(task: Task, trial: Trial, setup: TrialSetup, seconds: float | None) -> 
         reason = (outcome.error or outcome.status).strip().splitlines()[-1]
         raise RunError(f"validation of task {task.name!r} with seed {setup.seed} {outcome.status}: {reason}")
     assert setup.checkpoints is not None
-    found = setup.checkpoints.find(trial.key, below=trial.rung.epochs + 1)
+    found = setup.checkpoints.model(trial.key, trial.rung.epochs)
     folder = found[1] if found else None
     confusion = None
     if folder is not None and (folder / MEASUREMENT).is_file():

@@ -21,7 +21,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mfbo.checkpoint import Checkpoints
+from mfbo.adapters import sklearn_model
+from mfbo.adapters.command import is_command
+from mfbo.checkpoint import ALONE, MODEL, Checkpoints
 from mfbo.errors import BadValue, RunError
 from mfbo.evidence.curves import incumbent
 from mfbo.ledger.journal import read
@@ -31,7 +33,7 @@ from mfbo.reading import to_yaml
 from mfbo.space import is_space_file
 from mfbo.tasks import predict
 from mfbo.tasks.registry import BUILTIN
-from mfbo.tasks.training.setup import MEASUREMENT, MODEL, write_json
+from mfbo.tasks.training.setup import MEASUREMENT, write_json
 
 if TYPE_CHECKING:
     from mfbo.ledger.run import Result
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
 FINAL = "the test split"
 BEST = "best"  # folder of the incumbent's model within that of the run
 SPACE = "space.yaml"
-_STATE = ("state.safetensors", "state.json", MEASUREMENT)  # of a checkpoint, and no part of a model
+_STATE = ("state.safetensors", "state.json", MEASUREMENT, ALONE)  # of a checkpoint, and no part of a model
 
 
 def export(run: Run | Path | str, out: Path | str, trial: int | None = None) -> Path:
@@ -62,12 +64,10 @@ def export(run: Run | Path | str, out: Path | str, trial: int | None = None) -> 
     best = best_of(run) if trial is None else _result_of(run, trial)
     epochs = best.outcome.rung.epochs
     root = run.folder / "checkpoints" if run.folder else None
-    found = Checkpoints(root).find(best.trial.key, below=epochs + 1) if root else None
+    found = Checkpoints(root).model(best.trial.key, epochs) if root else None
     if found is None or not _is_of(best, *found):
-        raise RunError(
-            f"run {str(run.folder)!r} keeps no model of trial {best.trial.id}: it was stopped, another was better, or "
-            f"checkpoints were off; train it again: {_again(run, best)}"
-        )
+        how = no_model(run) or f"it was stopped, or another was better; train it again: {_again(run, best)}"
+        raise RunError(f"run {str(run.folder)!r} keeps no model of trial {best.trial.id}: {how}")
     measured = _read_measurement(found[1])
     facts = {
         "measured_on": "the validation part",
@@ -75,6 +75,20 @@ def export(run: Run | Path | str, out: Path | str, trial: int | None = None) -> 
         "confusion": measured.get("confusion"),
     }
     return write_model(run, best, Path(out), found[1], rung=best.outcome.rung, seed=run.header.seed, facts=facts)
+
+
+def no_model(run: Run) -> str:
+    """Why a run keeps no models at all, and how it could; empty where it keeps some, or its trials are simulated."""
+    root = run.folder and run.folder / "checkpoints"
+    if run.header.full_cost is not None or any(result.outcome.virtual for result in run.results):
+        return ""
+    if root and Checkpoints(root).keys():
+        return ""
+    if run.header.settings.from_scratch:
+        return "checkpoints were off; leave out --from-scratch"
+    if is_command(run.header.task):
+        return "its command writes none; put {checkpoint} into it, and have it write its model into that folder"
+    return "its task writes none; have it write one into the folder of context.save(epoch) or context.keep_model()"
 
 
 def _is_of(best: Result, epochs: int, checkpoint: Path) -> bool:
@@ -205,7 +219,9 @@ def write_folder(described: Mapping[str, Any], space: Mapping[str, Any], checkpo
             (folder / SPACE).write_text(to_yaml(dict(space)), encoding="utf-8")
         if script is not None and script.is_file():
             shutil.copyfile(script, folder / "predict.py")
-        (folder / "README.md").write_text(card(described, (folder / "predict.py").is_file()), encoding="utf-8")
+        own_script = (folder / "predict.py").is_file()
+        told = card(described, own_script, _how_to_load(folder / MODEL))
+        (folder / "README.md").write_text(told, encoding="utf-8")
 
     return written_aside(out, fill)
 
@@ -226,7 +242,21 @@ def written_aside(out: Path, fill: Callable[[Path], None]) -> Path:
     return out
 
 
-def card(described: Mapping[str, Any], script: bool) -> str:
+def _how_to_load(folder: Path) -> str:
+    """A line on a scikit-learn model; empty for another."""
+    if (folder / sklearn_model.SKOPS).is_file():
+        return (
+            f"Load it with `skops.io.load`, from `model/{sklearn_model.SKOPS}`, and the same version of scikit-learn."
+        )
+    if (folder / sklearn_model.JOBLIB).is_file():
+        return (
+            f"Load it with `joblib.load('model/{sklearn_model.JOBLIB}')` and the same version of scikit-learn; such a "
+            "file runs code when it is loaded, so load none of people whom you do not trust."
+        )
+    return ""
+
+
+def card(described: Mapping[str, Any], script: bool, how_to_load: str = "") -> str:
     """A model card in Markdown, from what ``config.json`` holds."""
     rung, run = described["trained"], described.get("run")
     about = BUILTIN.get(described["task"])
@@ -247,6 +277,8 @@ def card(described: Mapping[str, Any], script: bool) -> str:
     if described.get("confusion"):
         lines += ["Confusion matrix, true classes in rows and predicted ones in columns:", "", "```"]
         lines += ["  ".join(f"{count:6d}" for count in row) for row in described["confusion"]] + ["```", ""]
+    if how_to_load:
+        lines += [how_to_load, ""]
     if script:
         lines += ["`python predict.py` says how to use it; `mfbo` is not needed for it.", ""]
     lines += ["Versions: " + ", ".join(f"{name} {number}" for name, number in described["versions"].items()) + ".", ""]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import joblib
 import numpy as np
 import pytest
 from ConfigSpace import ConfigurationSpace, Float, Integer
@@ -13,6 +14,7 @@ from sklearn.ensemble import (
 )
 from sklearn.linear_model import LogisticRegression, Perceptron, SGDClassifier, SGDRegressor
 from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -209,3 +211,30 @@ def test_it_is_tuned_and_validated_as_any_other_task(tmp_path):
     result = mfbo.tune(task, "2x", optimizer="hyperband", out=tmp_path / "run", settings=settings)
     assert result.best.loss < 0.3
     assert validate(tmp_path / "run", 1, task=task).mean("accuracy") > 0.8
+
+
+@pytest.mark.parametrize(
+    ("estimator", "name", "size"),
+    [
+        (SGDClassifier(), "alpha", None),
+        (KNeighborsClassifier(), "p", None),
+        (RandomForestClassifier(n_estimators=9), "ccp_alpha", "n_estimators"),
+    ],
+)
+def test_the_best_model_is_kept_whatever_makes_trials_cheaper(tmp_path, estimator, name, size):
+    task = made(estimator, name, (1e-6, 1e-3) if name != "p" else (1, 2), size=size)
+    result = mfbo.tune(task, "2x", settings=mfbo.Settings(workers=0), out=tmp_path / "run")
+    model = joblib.load(tmp_path / "run" / "best" / "model" / "estimator.joblib")
+    assert model.get_params()[name] == result.best.config[name]
+    assert (model.predict(X) == Y).mean() > 0.5
+    assert "joblib.load" in (tmp_path / "run" / "best" / "README.md").read_text()
+    assert result.cost <= 2, "a model that training cannot continue from makes no later trial cheaper"
+
+
+def test_an_ensemble_does_not_continue_from_the_model_that_it_keeps(tmp_path):
+    task = made(RandomForestClassifier(n_estimators=27), "ccp_alpha", (1e-6, 1e-3), size="n_estimators")
+    for members in (3, 9):
+        now = context(tmp_path, members)
+        task.train({"ccp_alpha": 1e-5}, Rung(members), now)
+        assert (now.start_epoch, now.checkpoint) == (0, None)
+    assert len(list(tmp_path.rglob("estimator.joblib"))) == 1

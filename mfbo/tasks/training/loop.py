@@ -25,11 +25,12 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from mfbo.checkpoint import MODEL
 from mfbo.context import Context
 from mfbo.errors import TrialStopped
 from mfbo.tasks.training.batches import Batch, Batches
 from mfbo.tasks.training.device import autocast, keeping_memory, reseed
-from mfbo.tasks.training.setup import DECAY, MODEL, write_measurement
+from mfbo.tasks.training.setup import DECAY, write_measurement
 from mfbo.tasks.training.state import Progress, Snapshot, restore, writing
 from mfbo.trial import Measurement, Rung
 

@@ -19,7 +19,7 @@ VALIDATION = 0.1  # of the training split
 DECAY = 0.2  # of a rung's steps: what a promoted configuration trains again
 STEPS = 10  # of a rung, at least
 JUDGED, GLANCED = 500, 250  # validation samples that a rung is judged by at least, and that a look within it takes
-MODEL, MEASUREMENT = "model", "measurement.json"  # what a checkpoint holds of the model that was measured
+MEASUREMENT = "measurement.json"  # what a checkpoint says of the model that was measured
 _WHAT = {
     "data_dir": "a folder",
     "model": "a folder, or a name on the Hugging Face hub",
