@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from mfbo.display.forecast import lines
 from mfbo.display.progress import Progress
-from mfbo.display.text import PATH, clean, headline, number, pairs, rung_words, status_words
+from mfbo.display.text import PATH, clean, headline, number, overtaking, pairs, rung_words, status_words
 from mfbo.ledger.observer import Observer
 
 if TYPE_CHECKING:
@@ -100,7 +100,8 @@ class LineDisplay(NoteDisplay):
         if best is result and self._may_write():
             config = pairs(result.trial.config)
             fidelity = rung_words(outcome.rung)
-            self._write(f"{at}: best {number(outcome.loss)} at {fidelity} (trial {result.trial.id}: {config})")
+            over = overtaking(progress.overtaken)
+            self._write(f"{at}: best {number(outcome.loss)} at {fidelity}{over} (trial {result.trial.id}: {config})")
         elif outcome.error and progress.counts.errors[headline(outcome.error)] == 1 and self._may_write():
             self._write(f"{at}: trial {result.trial.id} {clean(outcome.status)}: {headline(outcome.error)}")
         elif progress.share >= self._share + PROGRESS_STEP or self._clock() >= self._wrote + self._every:

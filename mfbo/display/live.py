@@ -83,6 +83,12 @@ class LiveDisplay(Observer):
             if self._progress:
                 self._progress.asked(trial)
 
+    def on_output(self, trial: Trial, line: str) -> None:
+        """A running trial has printed something."""
+        with self._lock:
+            if self._progress:
+                self._progress.printed[trial.id] = line
+
     def on_result(self, result: Result, best: Result | None) -> None:
         """One more result."""
         with self._lock:

@@ -12,7 +12,19 @@ from rich.text import Text
 from mfbo.cost.price import beside
 from mfbo.display.counts import rung_table
 from mfbo.display.tables import aligned, one_line, plain_table
-from mfbo.display.text import amount, clean, headline, number, pairs, rung_words, seconds, short_rung, status_words
+from mfbo.display.text import (
+    PATH,
+    amount,
+    clean,
+    headline,
+    number,
+    overtaking,
+    pairs,
+    rung_words,
+    seconds,
+    short_rung,
+    status_words,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -23,6 +35,7 @@ if TYPE_CHECKING:
     from mfbo.trial import Trial
 
 BAR_WIDTH = 30
+MIN_TRIAL_ROWS = 5  # of the table of trials, before what they print is shown
 WIDE = 72  # terminal columns; with fewer, bars and configurations are left out
 NARROW = 66  # terminal columns; with fewer, the table of rungs has fewer columns
 TRIAL_WIDTHS = {"trial": 5, "fidelity": 0, "status": 8, "loss": 7, "cost": 6}
@@ -68,11 +81,12 @@ class Panel:
             parts += [Text(), rungs]
             used += 2 + rungs.row_count
         if progress.best:
-            best = incumbent_lines(progress.best, progress.unit, progress.counts.price)
+            best = incumbent_lines(progress.best, progress.unit, progress.counts.price, progress.overtaken)
             parts += [Text(), best]
             used += 1 + sum(-(-len(line) // width) for line in best.plain.splitlines())
+        said = printed_lines(progress)[: max(0, height - used - MIN_TRIAL_ROWS)]
         if progress.last or progress.running:
-            parts += [Text(), trial_table(progress, max(1, height - used - 3), width)]
+            parts += [Text(), trial_table(progress, max(1, height - used - 3 - len(said)), width), *said]
         return parts
 
 
@@ -102,15 +116,20 @@ def meter_table(progress: Progress, wide: bool) -> Table:
     return table
 
 
-def incumbent_lines(best: Result, unit: str, price: Price | None) -> Text:
-    """Loss, fidelity, cost at which it was found; metrics; configuration."""
+def incumbent_lines(best: Result, unit: str, price: Price | None, before: Result | None = None) -> Text:
+    """Loss, fidelity, cost at which it was found, and what had a lower loss `before`; metrics; configuration."""
     outcome = best.outcome
     text = Text("best ").append(number(outcome.loss), "bold green")
     found = amount(best.spent, unit) + beside(price, best.at)
-    text.append(f" at {rung_words(outcome.rung)}; trial {best.trial.id}, found at {found}\n")
+    text.append(f" at {rung_words(outcome.rung)}{overtaking(before)}; trial {best.trial.id}, found at {found}\n")
     if outcome.metrics:
         text.append(f"{pairs(outcome.metrics)}\n")
     return text.append(pairs(best.trial.config))
+
+
+def printed_lines(progress: Progress) -> list[Text]:
+    """What running trials have printed last, a line each."""
+    return [one_line(f"{number}> {clean(line, PATH)}", "dim") for number, line in sorted(progress.printed.items())]
 
 
 def trial_table(progress: Progress, rows: int, width: int) -> Table:

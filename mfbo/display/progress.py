@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mfbo.ledger.run import Result, Run
     from mfbo.trial import Trial
 
-LAST_RESULTS = 8  # that are kept to be shown
+LAST_RESULTS = 60  # that are kept to be shown, as many as a tall terminal has room for
 MIN_RESULTS_FOR_RATE = 3  # before the time left is estimated
 
 
@@ -63,6 +63,8 @@ class Progress:
         counts: counts over all its results.
         best: the incumbent.
         running: trials by id, with the time they started.
+        printed: by the id of a running trial, what it has printed last.
+        overtaken: what had a lower loss than `best` has, at a lower level, when that took its place; None without one.
         last: the newest results, oldest first.
     """
 
@@ -71,6 +73,8 @@ class Progress:
         self.counts = RunCounts.of(run)
         self.best: Result | None = incumbent(run)
         self.running: dict[int, tuple[Trial, float]] = {}
+        self.printed: dict[int, str] = {}
+        self.overtaken: Result | None = None
         self.last: deque[Result] = deque(run.results[-LAST_RESULTS:], maxlen=LAST_RESULTS)
         self._clock = clock
         self._limits = run.limits
@@ -88,8 +92,11 @@ class Progress:
     def told(self, result: Result, best: Result | None) -> None:
         """A result came in; `best` is the incumbent now."""
         self.running.pop(result.trial.id, None)
+        self.printed.pop(result.trial.id, None)
         self.counts.add(result)
         self.last.append(result)
+        if best is result and best is not self.best:
+            self.overtaken = self.best if self.best is not None and _loss(self.best) < _loss(best) else None
         self.best = best
         self._last_event = self._clock()
         self._new_results += 1
@@ -147,3 +154,7 @@ class Progress:
             if meter.limited and meter.used - first.used > 0.01 * meter.limit
         ]
         return min(left, default=None)
+
+
+def _loss(result: Result) -> float:
+    return math.inf if result.outcome.loss is None else result.outcome.loss

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from mfbo.display.text import clean, number
 
+MIN_NAME_WIDTH = 6  # columns of a hyperparameter's name that is cut
 TEXT_COLUMNS = ("level", "fidelity", "status", "configuration", "task", "optimizer", "state", "run")  # left-aligned
 
 
@@ -43,17 +44,30 @@ def facts_table() -> Table:
 def aligned(configs: Sequence[Mapping[str, object]], room: int) -> list[str]:
     """A line of names, then one of values for each configuration: as many hyperparameters as there is room for.
 
-    Long names are cut; a value never is, as half a number is a wrong one.
+    Long names are cut where there is no room for them beside all values; a value never is, as half a number is a wrong
+    one.
 
     >>> aligned([{"batch_size": 32, "lr": 0.1, "layers": 2}, {"batch_size": 128}], room=15)
-    ['batch_ lr ', '32     0.1', '128    -  ']
+    ['batch_size lr ', '32         0.1', '128        -  ']
+    >>> aligned([{"batch_size": 32, "lr": 0.1}], room=11)
+    ['batch_ lr ', '32     0.1']
     """
-    lines = [""] * (len(configs) + 1)
+    columns: list[tuple[str, list[str], int]] = []
+    left = room + 1  # of a column and the space before it
     for name in dict.fromkeys(name for config in configs for name in config):
         values = [number(config.get(name, "-"), 3) for config in configs]
-        width = max(min(6, cell_len(clean(name))), *map(cell_len, values))
-        if lines[0] and cell_len(lines[0]) + 1 + width > room:
+        width = max(min(MIN_NAME_WIDTH, cell_len(clean(name))), *map(cell_len, values))
+        if columns and 1 + width > left:
             break
-        cells = [set_cell_size(text, width) for text in (clean(name), *values)]
+        columns.append((clean(name), values, width))
+        left -= 1 + width
+    lines = [""] * (len(configs) + 1)
+    for name, values, width in columns:
+        more = max(0, cell_len(name) - width)
+        if more <= left:
+            left -= more
+        else:
+            more = 0
+        cells = [set_cell_size(text, width + more) for text in (name, *values)]
         lines = [f"{line} {cell}" if line else cell for line, cell in zip(lines, cells, strict=True)]
     return lines

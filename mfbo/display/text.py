@@ -18,7 +18,7 @@ from mfbo.budget import Budget, duration
 from mfbo.trial import Rung
 
 if TYPE_CHECKING:
-    from mfbo.ledger.run import Limits
+    from mfbo.ledger.run import Limits, Result
 
 PATH = 4096  # characters; the limit for paths and for what a user may want to copy
 _STRING = r"[\]PX^_].*?(?:\x07|\x1b\\|\x9c|$)"  # a title, a link, a device's own string: as long as its writer likes
@@ -134,3 +134,10 @@ def resume_words(status: str | None, folder: Path | None) -> str:
         return status_words(status)
     how = f": continue with `mfbo resume {quote(clean(folder, PATH))}`" if folder else ""
     return ("interrupted" if status else "not finished") + how
+
+
+def overtaking(before: Result | None) -> str:
+    """Why a best trial has a higher loss than the one before it; empty where it has not."""
+    if before is None:
+        return ""
+    return f", a higher level than that of {number(before.outcome.loss)}"

@@ -151,6 +151,8 @@ class Loop:
         room = executor.slots - executor.busy
         while not (ended := executor.wait(self.allowance)):
             self._say_edits()
+            for trial, line in executor.printed():
+                self._observer.on_output(trial, line)
             if not executor.busy or executor.slots - executor.busy != room or self._interrupted():
                 return []
             if self._watchdog.bites(executor, self.allowance):

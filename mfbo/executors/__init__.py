@@ -68,6 +68,9 @@ class Executor(Protocol):
         All are stopped when the allowance is used up.
         """
 
+    def printed(self) -> list[tuple[Trial, str]]:
+        """What trials in flight have printed last, of those that have printed; none where that is not known."""
+
     @property
     def paused(self) -> float:
         """Seconds that the trials in flight were stopped by the user or the system, in all; they are not charged."""

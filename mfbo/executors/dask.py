@@ -142,6 +142,10 @@ class DaskExecutor:
             time.sleep(POLL)
         return self._lost.pop(0)
 
+    def printed(self) -> list[tuple[Trial, str]]:
+        """Not known before they end."""
+        return []
+
     @property
     def paused(self) -> float:
         """Seconds that the trials in flight were stopped, in all."""

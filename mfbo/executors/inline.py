@@ -123,6 +123,10 @@ class InlineExecutor:
             return flight.trial, flight.outcome
         return self._next(allowance)
 
+    def printed(self) -> list[tuple[Trial, str]]:
+        """Not known before they end."""
+        return []
+
     @property
     def paused(self) -> float:
         """Seconds that this process was stopped, in all."""

@@ -102,6 +102,10 @@ class LocalExecutor:
             self.ready()
         next(slot for slot in self._all if slot.trial is None).submit(trial, start_epoch)
 
+    def printed(self) -> list[tuple[Trial, str]]:
+        """What trials in flight have printed last."""
+        return [(slot.trial, slot.said) for slot in self._all if slot.trial is not None and slot.said]
+
     @property
     def paused(self) -> float:
         """Seconds that the trials in flight were stopped, in all."""

@@ -44,6 +44,9 @@ class Observer:
     def on_result(self, result: Result, best: Result | None) -> None:
         """A trial ended; `best` is the incumbent now, the very `result` where it has just become so."""
 
+    def on_output(self, trial: Trial, line: str) -> None:
+        """What a running trial has printed last, at most once a second."""
+
     def on_note(self, text: str) -> None:
         """Something that the user should know, in one line."""
 
@@ -81,6 +84,11 @@ class Several(Observer):
     def on_result(self, result: Result, best: Result | None) -> None:
         """To each."""
         self._each("on_result", result, best)
+
+    def on_output(self, trial: Trial, line: str) -> None:
+        """To each."""
+        for observer in self._observers:
+            observer.on_output(trial, line)
 
     def on_note(self, text: str) -> None:
         """To each."""

@@ -14,11 +14,12 @@ from rich.console import Console
 
 import mfbo
 from mfbo.display import LineDisplay, LiveDisplay, NoteDisplay, make, summary
+from mfbo.display.progress import LAST_RESULTS
 from mfbo.display.tables import aligned
 from mfbo.display.text import clean, headline, number, seconds
 from mfbo.evidence.curves import Incumbent, improvements
 from mfbo.fidelity import Fidelity
-from mfbo.ledger.observer import Observer
+from mfbo.ledger.observer import Observer, Several
 from mfbo.ledger.run import Header, Limits, Run
 from mfbo.ledger.writer import Ledger
 from mfbo.search import Search
@@ -251,6 +252,50 @@ def test_on_a_common_terminal_the_display_fits(live, clock):
     assert any("more" in line and "running" in line for line in lines)
 
 
+def test_what_a_running_trial_has_printed_last_is_shown_until_it_ends(live, clock):
+    session = Session(live, clock).begin()
+    trial = session.ask()
+    live.on_output(trial, "epoch 1: loss 0.7")
+    live.on_output(trial, f"epoch 2: \x1b[2Jloss 0.5{'!' * 200}")
+    lines = drawn(live.render()).splitlines()
+    assert sum("loss 0.5" in line for line in lines) == 1
+    assert "loss 0.7" not in "".join(lines)
+    assert all(len(line) <= 80 for line in lines)
+    session.tell(trial, 0.5)
+    assert "epoch 2" not in drawn(live.render())
+
+
+def test_a_best_whose_loss_is_higher_than_before_says_why(clock):
+    stream, live = io.StringIO(), LiveDisplay(terminal(), clock, refreshes=0)
+    session = Session(Several(LineDisplay(stream, clock=clock), live), clock).begin()
+    session.trial(0.2)
+    assert "higher level" not in drawn(live.render())
+    session.trial(0.3, rung=1)
+    told = "best 0.3 at 43% of the data, 3 epochs, a higher level than that of 0.2"
+    assert told in stream.getvalue()
+    assert told in drawn(live.render(), 120)
+    session.trial(0.1, rung=1)
+    assert "higher level" not in drawn(live.render())
+    session.end()
+
+
+@pytest.mark.parametrize(("height", "shown"), [(24, 8), (50, 30)])
+def test_a_taller_terminal_shows_more_trials(live, clock, height, shown):
+    session = Session(live, clock).begin()
+    for _ in range(60):
+        session.trial(0.5)
+    rows = [line for line in drawn(live.render(), 100, height).splitlines() if " ok " in line]
+    assert len(rows) >= shown
+    assert len(drawn(live.render(), 100, height).splitlines()) <= height
+
+
+def test_names_of_hyperparameters_are_whole_where_there_is_room(live, clock):
+    session = Session(live, clock).begin()
+    session.trial(0.5, config={"learning_rate": 0.001, "weight_decay": 1e-5, "bidirectional": True})
+    assert "learning_rate weight_decay bidirectional" in drawn(live.render(), 200, 50)
+    assert "learni" in drawn(live.render(), 80)
+
+
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\x9b31m[bold red]x[/] [/nope]\r\n\x00\x7f\u202e\u2028\ud800:smile:"
 
 
@@ -472,7 +517,7 @@ def test_what_a_display_keeps_does_not_grow_with_the_run(live, clock):
     session = Session(live, clock).begin()
     for _ in range(5000):
         session.trial(0.5)
-    assert len(live._progress.last) <= 8
+    assert len(live._progress.last) <= LAST_RESULTS
     assert not live._progress.running
     assert len(live._progress.counts.rungs) == 1
 
