@@ -64,6 +64,10 @@ class OwnLoopExecutor:
     def ready(self) -> None:
         """The user's loop is."""
 
+    def printed(self) -> list[tuple[Trial, str]]:
+        """Goes where the user's loop lets it go."""
+        return []
+
     def submit(self, trial: Trial, start_epoch: int, began: float | None = None) -> None:
         """Hand `trial` out."""
         context = Context(
