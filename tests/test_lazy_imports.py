@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from made_data import write_images
 
 HEAVY = ("smac", "scipy.stats", "sklearn", "pandas", "torch", "dask", "distributed", "optuna", "matplotlib", "plotly")
 REPORT = "import json, sys; print('LOADED', json.dumps(sorted(sys.modules)))"
@@ -39,6 +40,16 @@ def test_showing_and_resuming_import_nothing_that_they_do_not_need(tmp_path):
     loaded(command("tune", "branin", "--optimizer", "random", "--max-trials", "2", "-q", "--out", "run"), tmp_path)
     assert not loaded(command("show", "run"), tmp_path) & set(HEAVY)
     assert not loaded(command("resume", "run", "--max-trials", "3", "-q"), tmp_path) & set(HEAVY)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", [("plan",), ("tune", "--optimizer", "random", "-q", "--out", "run")])
+def test_a_task_of_pytorch_imports_it_in_its_worker_alone(words, tmp_path, monkeypatch):
+    monkeypatch.setenv("MFBO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("MFBO_DATA", str(write_images(tmp_path / "data", 3)))
+    name, *more = words
+    found = loaded(command(name, "cifar10", "--max-cost", "21s", *more), tmp_path)
+    assert not found & {"torch", "torchvision", "scipy.stats", "sklearn"}
 
 
 def test_smac_comes_without_what_its_facade_does_not_use(tmp_path):
