@@ -116,12 +116,12 @@ def meter_table(progress: Progress, wide: bool) -> Table:
     return table
 
 
-def incumbent_lines(best: Result, unit: str, price: Price | None, before: Result | None = None) -> Text:
-    """Loss, fidelity, cost at which it was found, and what had a lower loss `before`; metrics; configuration."""
+def incumbent_lines(best: Result, unit: str, price: Price | None, lower: float | None = None) -> Text:
+    """Loss, fidelity, cost at which it was found, and the `lower` loss of a lower level; metrics; configuration."""
     outcome = best.outcome
     text = Text("best ").append(number(outcome.loss), "bold green")
     found = amount(best.spent, unit) + beside(price, best.at)
-    text.append(f" at {rung_words(outcome.rung)}{overtaking(before)}; trial {best.trial.id}, found at {found}\n")
+    text.append(f" at {rung_words(outcome.rung)}{overtaking(lower)}; trial {best.trial.id}, found at {found}\n")
     if outcome.metrics:
         text.append(f"{pairs(outcome.metrics)}\n")
     return text.append(pairs(best.trial.config))

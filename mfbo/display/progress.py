@@ -64,7 +64,6 @@ class Progress:
         best: the incumbent.
         running: trials by id, with the time they started.
         printed: by the id of a running trial, what it has printed last.
-        overtaken: what had a lower loss than `best` has, at a lower level, when that took its place; None without one.
         last: the newest results, oldest first.
     """
 
@@ -74,7 +73,6 @@ class Progress:
         self.best: Result | None = incumbent(run)
         self.running: dict[int, tuple[Trial, float]] = {}
         self.printed: dict[int, str] = {}
-        self.overtaken: Result | None = None
         self.last: deque[Result] = deque(run.results[-LAST_RESULTS:], maxlen=LAST_RESULTS)
         self._clock = clock
         self._limits = run.limits
@@ -95,8 +93,6 @@ class Progress:
         self.printed.pop(result.trial.id, None)
         self.counts.add(result)
         self.last.append(result)
-        if best is result and best is not self.best:
-            self.overtaken = self.best if self.best is not None and _loss(self.best) < _loss(best) else None
         self.best = best
         self._last_event = self._clock()
         self._new_results += 1
@@ -105,6 +101,15 @@ class Progress:
         """No trial is running any more, and the clock stands still."""
         self.running.clear()
         self._ended = self._last_event = self._clock()
+
+    @property
+    def overtaken(self) -> float | None:
+        """The lowest loss of a lower level than the best trial's, where it is lower than that one's; else None."""
+        if self.best is None or self.best.outcome.loss is None:
+            return None
+        rung, loss = self.best.outcome.rung, self.best.outcome.loss
+        below = [row.best for at, row in self.counts.rungs.items() if at.work < rung.work and row.best is not None]
+        return min((other for other in below if other < loss), default=None)
 
     @property
     def now(self) -> float:
@@ -154,7 +159,3 @@ class Progress:
             if meter.limited and meter.used - first.used > 0.01 * meter.limit
         ]
         return min(left, default=None)
-
-
-def _loss(result: Result) -> float:
-    return math.inf if result.outcome.loss is None else result.outcome.loss

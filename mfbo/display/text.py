@@ -18,7 +18,7 @@ from mfbo.budget import Budget, duration
 from mfbo.trial import Rung
 
 if TYPE_CHECKING:
-    from mfbo.ledger.run import Limits, Result
+    from mfbo.ledger.run import Limits
 
 PATH = 4096  # characters; the limit for paths and for what a user may want to copy
 _STRING = r"[\]PX^_].*?(?:\x07|\x1b\\|\x9c|$)"  # a title, a link, a device's own string: as long as its writer likes
@@ -136,8 +136,6 @@ def resume_words(status: str | None, folder: Path | None) -> str:
     return ("interrupted" if status else "not finished") + how
 
 
-def overtaking(before: Result | None) -> str:
-    """Why a best trial has a higher loss than the one before it; empty where it has not."""
-    if before is None:
-        return ""
-    return f", a higher level than that of {number(before.outcome.loss)}"
+def overtaking(lower: float | None) -> str:
+    """Why the best trial has a higher loss than one of a lower level; empty where it has not."""
+    return "" if lower is None else f", a higher level than that of {number(lower)}"
