@@ -90,7 +90,8 @@ def test_the_kernel_is_materns(distances):
 def test_the_gradient_of_the_fit_is_that_of_its_value(task):
     space = load(task).space
     model, rng = CurveProcess(space), np.random.RandomState(0)
-    x = np.column_stack([model.points.features(model.points.draw(20, rng)), rng.rand(20)])
+    rows = np.repeat(model.points.features(model.points.draw(10, rng)), 2, axis=0)  # each at two rungs
+    x = np.column_stack([rows, rng.rand(20)])
     posterior = _Posterior(x, rng.randn(20), model)
     theta = model.prior[0] + 0.3 * rng.randn(len(model.prior[0]))
     error = check_grad(lambda t: posterior(t)[0], lambda t: posterior(t)[1], theta)
@@ -140,6 +141,19 @@ def test_low_rungs_tell_of_the_full_one_where_they_agree():
     mean = model.predict(asked)[0].ravel()
     truth = np.sin(5 * asked[:, 0]) + asked[:, 1] ** 2
     assert np.corrcoef(mean, truth)[0, 1] > 0.97
+
+
+def test_where_losses_are_rough_a_configurations_own_results_tell_of_it_and_not_of_its_neighbours():
+    model, rng = CurveProcess(cube()), np.random.RandomState(0)
+    rows = rng.rand(40, 2)
+    own = rng.randn(40)  # nothing that the space explains
+    x = np.concatenate([np.column_stack([rows, np.full(40, lack)]) for lack in (1.0, 0.5)])
+    model.fit(x, np.tile(own, 2) + 0.05 * rng.randn(80))
+    model.train(x, np.tile(own, 2)[:, None])
+    at_full = model.predict(np.column_stack([rows, np.zeros(40)]))[0].ravel()
+    assert np.corrcoef(at_full, own)[0, 1] > 0.9
+    nearby = model.predict(np.column_stack([rows + 0.01, np.zeros(40)]))[0].ravel()
+    assert nearby.std() < 0.5 * at_full.std()
 
 
 @given(n=st.integers(1, 400), most=st.integers(12, 100), seed=st.integers(0, 9))
@@ -195,6 +209,46 @@ def test_cost_is_learned_from_trials():
         optimizer.tell(trial, Outcome("ok", 0.5, trial.rung, trial.rung.work * 10 ** trial.config["x0"], virtual=True))
     predicted = optimizer._facade._runhistory_encoder.log_cost(np.array([[0.0, 0.3], [1.0, 0.9]]))
     assert predicted[1] - predicted[0] == pytest.approx(math.log(10), rel=0.1)
+
+
+def test_no_trial_is_forecast_to_cost_more_than_all_before_it_but_at_the_lowest_rung():
+    """Costs differ by a factor of a hundred, and the dear end of the space is the good one."""
+
+    def seconds(trial):
+        return trial.rung.work * 100 ** trial.config["x0"]
+
+    optimizer, spent = CurveOptimizer(cube(), RUNGS, 0), 0.0
+    for _ in range(80):
+        trial = optimizer.ask()
+        if trial.rung != RUNGS[0] and spent > 5:  # the forecast has something to go by
+            assert seconds(trial) < 2 * spent
+        spent += seconds(trial)
+        optimizer.tell(trial, Outcome("ok", -trial.config["x0"], trial.rung, seconds(trial), virtual=True))
+
+
+def test_a_rungs_overhead_is_not_taken_for_the_cost_of_configurations():
+    optimizer = CurveOptimizer(cube(), RUNGS, 0)
+    for _ in range(40):
+        trial = optimizer.ask()
+        cost = 1 + 9 * trial.rung.work * 10 ** trial.config["x0"]
+        optimizer.tell(trial, Outcome("ok", trial.config["x1"], trial.rung, cost, virtual=True))
+    encoder = optimizer._facade._runhistory_encoder
+    for x0 in (0.2, 0.8):
+        for level, rung in enumerate(RUNGS):
+            predicted = encoder.cost_at(np.array([x0, 0.5]), level)
+            assert predicted == pytest.approx(1 + 9 * rung.work * 10**x0, rel=0.4)
+
+
+def test_random_configurations_are_cheap_more_often_than_not():
+    optimizer = CurveOptimizer(cube(), RUNGS, 0)
+    for _ in range(20):
+        trial = optimizer.ask()
+        cost = trial.rung.work * 100 ** trial.config["x0"]
+        optimizer.tell(trial, Outcome("ok", trial.config["x1"], trial.rung, cost, virtual=True))
+    selector, rng = optimizer._facade.selector, np.random.RandomState(0)
+    first = [selector._random(rng)[0, 0] for _ in range(200)]
+    assert 0.2 < np.mean(first) < 0.45
+    assert max(first) > 0.8
 
 
 def test_fits_are_due_ever_more_seldom():
@@ -401,3 +455,20 @@ def test_with_less_effort_the_search_looks_at_fewer_points():
         search.search(np.full((4, 2), 0.5), share)
         seen.append(sum(counted))
     assert seen[1] < seen[0] / 2
+
+
+@pytest.mark.parametrize("good_rungs", [1, 2])
+def test_rungs_that_mislead_are_left_alone(good_rungs):
+    """The lower rungs sort configurations the other way round: from trial 60 on hardly anything is spent on them."""
+
+    def loss(trial):
+        full = (trial.config["x0"] - 0.3) ** 2 + (trial.config["x1"] - 0.6) ** 2
+        return full if trial.rung in RUNGS[-good_rungs:] else 1 - full
+
+    for seed in range(3):
+        optimizer = CurveOptimizer(cube(), RUNGS, seed)
+        asked = run_of(optimizer, 100, loss)
+        misled = sum(trial.rung not in RUNGS[-good_rungs:] for trial in asked[60:])
+        assert misled <= 4
+        best = min((trial for trial in asked if trial.rung == RUNGS[-1]), key=loss)
+        assert loss(best) < 0.01

@@ -25,6 +25,8 @@ REFIT_GROWTH = 1.1  # of the number of results, until what depends on them is fi
 
 RIDGE = 0.3  # penalty of the squared weights of the cost's regression, whose terms go from 0 to 1
 
+LEVEL_RIDGE = 0.01  # the same of what a rung's overhead adds to the rate: hardly any, it is to be followed
+
 
 @dataclass
 class _Encoded:
@@ -40,6 +42,8 @@ class _Encoded:
     seconds: list[float] = field(default_factory=list)
     cost_rows: list[Floats] = field(default_factory=list)
     log_rates: list[float] = field(default_factory=list)
+    rate_levels: list[int] = field(default_factory=list)
+    spent: float = 0.0  # on trials of this run
 
 
 class CurveEncoder(AbstractRunHistoryEncoder):
@@ -59,7 +63,7 @@ class CurveEncoder(AbstractRunHistoryEncoder):
         self.points = Points(scenario.configspace)
         self.grow(budgets, works)
         self._encoded = _Encoded()
-        self._cost_weights = np.empty(0)
+        self._cost_weights = self._level_rates = np.empty(0)
         self._cost_results = 0
 
     def grow(self, budgets: Sequence[float], works: Sequence[float]) -> None:
@@ -93,6 +97,7 @@ class CurveEncoder(AbstractRunHistoryEncoder):
             found.rates.append(math.nan)
             if key.seed:
                 continue
+            found.spent += value.time
             if not value.additional_info["virtual"]:
                 found.seconds.append(value.time)
             work = value.additional_info["work"]
@@ -101,6 +106,7 @@ class CurveEncoder(AbstractRunHistoryEncoder):
                 found.rates[-1] = rate
                 found.cost_rows.append(config.get_array())
                 found.log_rates.append(math.log(rate))
+                found.rate_levels.append(found.levels[-1])
         return found
 
     def count(self, level: int) -> int:
@@ -137,6 +143,12 @@ class CurveEncoder(AbstractRunHistoryEncoder):
         found = self._results
         results = zip(found.ids, found.levels, found.losses, strict=True)
         return {config_id: math.inf if math.isnan(loss) else loss for config_id, at, loss in results if at == level}
+
+    def first_levels(self) -> dict[int, int]:
+        """The level of the first result of each configuration of this run, by SMAC's id."""
+        found = self._results
+        own = [(i, level) for i, level, own in zip(found.ids, found.levels, found.own, strict=True) if own]
+        return dict(reversed(own))
 
     def cost_ratio(self, level: int) -> float | None:
         """Median cost of a level, from scratch, over that of the next, of the configurations seen at both; or None."""
@@ -193,18 +205,39 @@ class CurveEncoder(AbstractRunHistoryEncoder):
         with np.errstate(over="ignore"):  # beside the tiniest unit; it is cut off all the same
             return np.asarray(np.log(np.minimum(off / unit, MAX_DISTANCE) + LOG_OFFSET))
 
+    @property
+    def spent(self) -> float:
+        """Cost of the run's own trials so far, in the unit in which they were told."""
+        return self._results.spent
+
     def log_cost(self, rows: Floats) -> Floats:
         """Predicted logarithm of the cost of a full evaluation, up to a constant: (n,). Ridge regression on squares."""
-        found = self._results
-        if not found.log_rates:
+        if not self._results.log_rates:
             return np.zeros(len(rows))
-        due = last_fit(len(found.log_rates), 1)
-        if due != self._cost_results:
-            terms = self._terms(np.array(found.cost_rows[:due]))
-            targets = np.array(found.log_rates[:due]) - np.mean(found.log_rates[:due])
-            self._cost_weights = np.linalg.solve(terms.T @ terms + RIDGE * np.eye(terms.shape[1]), terms.T @ targets)
-            self._cost_results = due
+        self._fit_costs()
         return np.asarray(self._terms(rows) @ self._cost_weights)
+
+    def cost_at(self, row: Floats, level: int) -> float:
+        """Predicted cost of a configuration at a level, from scratch, in the unit of `spent`; 0 where none is known."""
+        if not self._results.log_rates:
+            return 0.0
+        return math.exp(self.log_cost(row[None])[0] + self._level_rates[level]) * self._works[level]
+
+    def _fit_costs(self) -> None:
+        """Regress the logarithm of the rate on the configuration, and on the rung, whose overhead is in it."""
+        found = self._results
+        due, levels = last_fit(len(found.log_rates), 1), len(self._works)
+        if (due, levels) == (self._cost_results, len(self._level_rates)):
+            return
+        terms, rates = self._terms(np.array(found.cost_rows[:due])), np.array(found.log_rates[:due])
+        at = np.array(found.rate_levels[:due])[:, None] == np.arange(levels)
+        both = np.concatenate([terms, at], axis=1)
+        penalty = np.repeat([RIDGE, LEVEL_RIDGE], [terms.shape[1], levels])
+        weights = np.linalg.solve(both.T @ both + np.diag(penalty), both.T @ (rates - rates.mean()))
+        self._cost_weights, offsets = weights[: terms.shape[1]], weights[terms.shape[1] :] + rates.mean()
+        seen = np.flatnonzero(at.any(axis=0))  # a rung without results has the rate of the nearest below, or above
+        nearest = np.maximum(np.searchsorted(seen, np.arange(levels), "right") - 1, 0)
+        self._level_rates, self._cost_results = offsets[seen[nearest]], due
 
     def _terms(self, rows: Floats) -> Floats:
         features, categorical = self.points.features(rows), self.points.categorical

@@ -29,6 +29,8 @@ PARENTS, CHILDREN, CHILD_WIDTHS = 8, 6, (0.3, 0.1, 0.03)  # best configurations,
 REFINED, REFINEMENTS, REFINEMENT_WIDTHS = 4, 16, (0.15, 0.06, 0.02)  # the same of the best rows so far
 RETURNED_ROWS = 50  # more than were drawn before among the best
 
+MIN_VARIANCE = 1e-10
+
 Costs: TypeAlias = Callable[[Floats], Floats]
 
 
@@ -50,7 +52,9 @@ class FullFidelityEI(AbstractAcquisitionFunction):
     def _compute(self, X: Floats) -> Floats:  # noqa: N803
         assert self._model is not None
         mean, variance = self._model.predict(X)
-        spread = np.sqrt(variance.ravel())
+        # what a configuration has of its own is as wide everywhere, and no search can find it: with it the improvement
+        # would follow the mean, and nothing would be explored
+        spread = np.sqrt(np.maximum(variance.ravel() - self._model.own_variance, MIN_VARIANCE))
         value = log_improvement((self._eta - mean.ravel()) / spread) + np.log(spread)
         if self._log_cost is not None:
             value = value - COST_POWER * self._log_cost(X[:, :-1])

@@ -1,4 +1,4 @@
-"""Which rungs of the ladder `smac` uses: those that predict the next one, and cost clearly less than it."""
+"""Which rungs of the ladder `smac` uses: from which on each predicts the next, and that cost clearly less than it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ class RungChoice:
             self._state, top = state, len(encoder.lack) - 1
             lowest = 0
             if len(encoder) >= JUDGE_AFTER:
-                lowest = next((level for level in range(top) if self._correlates(level)), top)
+                # what a rung says of the full one goes through those between: one that misleads cuts off all below it
+                lowest = 1 + max((level for level in range(top) if not self._correlates(level)), default=-1)
             self._levels = [*(level for level in range(lowest, top) if self._is_cheap(level)), top]
         return self._levels
 

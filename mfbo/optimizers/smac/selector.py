@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
+from itertools import chain, pairwise
 from statistics import fmean
 
 import numpy as np
@@ -23,14 +23,14 @@ from mfbo.optimizers.priors import Prior
 from mfbo.optimizers.sampling import TRIES, beats, plain, random_configs
 from mfbo.optimizers.smac.curve_gp import CurveProcess, representative
 from mfbo.optimizers.smac.encoder import CurveEncoder, last_fit
-from mfbo.optimizers.smac.full_ei import FullFidelityEI, PointSearch
+from mfbo.optimizers.smac.full_ei import COST_POWER, FullFidelityEI, PointSearch
 from mfbo.optimizers.smac.levels import RungChoice
 from mfbo.trial import Config, config_key
 
 FIRST_SUGGESTION = 8
 """Results before the surrogate suggests configurations. Set on 6 instances of LCBench."""
 
-MIN_RANDOM_SHARE, MAX_RANDOM_SHARE = 0.1, 0.5
+MIN_RANDOM_SHARE, MAX_RANDOM_SHARE = 0.3, 0.5
 """Of new configurations; between them it follows from how often random ones and suggestions come among the best third
 of their rung. Measured together with `MIN_PROMOTION_CHANCE`."""
 
@@ -39,6 +39,8 @@ SURROGATE = "surrogate"  # SMAC's `Configuration.origin` of a suggestion
 MIN_PROMOTION_CHANCE = 0.7
 """Chance of promotion, by the surrogate, from which on a suggestion skips a rung: what is foreseen need not be paid.
 Measured together with the random share; see "Four families" in experiments/suite.md."""
+
+RANDOM_ROWS = 32  # from which a random configuration is chosen by its cost; more would leave the cheapest alone
 
 MIN_RESULTS = 3  # that the surrogate is conditioned on, so that there is a best, a median and a spread
 
@@ -134,7 +136,7 @@ class CurveSelector(ConfigSelector):
         self.suggested = informed and rng.rand() >= self._random_share()
         near = self._near_prior() if self._draws >= self._first else []
         self._draws += 1
-        given = self._first_new(chain(self._next, near)) or (None if self.suggested else self._given())
+        given = self._first_new(chain(self._next, near)) or (None if informed else self._given())
         self._next = [config for config in self._next if config_key(config) not in self._seen]
         self.suggested = self.suggested and given is None
         if self._remembered:
@@ -146,20 +148,36 @@ class CurveSelector(ConfigSelector):
         else:
             config = self._new(self._suggestions(int(seeds[1]))) if self.suggested else None
             for _ in range(1 if self._scarce else TRIES):
-                config = config or self._new(self._encoder.points.draw(8, rng))
+                config = config or self._new(self._random(rng) if informed else self._encoder.points.draw(8, rng))
             if config is None and (left := self._given()) is not None:  # few are left, which chance does not find
                 config = Configuration(self._space, values=left)
         if config is not None and self.suggested:
             config.origin = SURROGATE
         return config
 
+    def _random(self, rng: np.random.RandomState) -> Floats:
+        """Random rows in a random order in which the cheap come first more often, as suggestions do.
+
+        Costs have long tails: a few of the uniform draws would take most of a small budget. The order is that of
+        draws without replacement with weights cost ** -COST_POWER (Efraimidis and Spirakis 2006).
+        """
+        rows = self._encoder.points.draw(RANDOM_ROWS, rng)
+        waits = rng.exponential(size=len(rows)) * np.exp(COST_POWER * self._encoder.log_cost(rows))
+        return np.asarray(rows[np.argsort(waits, kind="stable")])
+
     def _random_share(self) -> float:
-        """Share of the random configurations: the worse the surrogate's suggestions do beside them, the more."""
-        history, losses = self._runhistory, self._encoder.losses_at(self.levels()[0])
+        """Share of the random configurations: the worse the surrogate's suggestions do beside them, the more.
+
+        Who began above the lowest rung was foreseen to be promoted from it, and counts as one of its best.
+        """
+        lowest, history = self.levels()[0], self._runhistory
+        losses, began = self._encoder.losses_at(lowest), self._encoder.first_levels()
         best = set(sorted(losses, key=losses.__getitem__)[: max(1, len(losses) // 3)])
-        suggested = {number for number in losses if history.get_config(number).origin == SURROGATE}
+        best |= {number for number, level in began.items() if level > lowest}
+        everybody = losses.keys() | best
+        suggested = {number for number in everybody if history.get_config(number).origin == SURROGATE}
         mine, others = (  # one success in two stands for what is not known yet
-            (1 + len(best & group)) / (2 + len(group)) for group in (suggested, losses.keys() - suggested)
+            (1 + len(best & group)) / (2 + len(group)) for group in (suggested, everybody - suggested)
         )
         return min(MAX_RANDOM_SHARE, max(MIN_RANDOM_SHARE, others / (mine + others)))
 
@@ -219,7 +237,8 @@ class CurveSelector(ConfigSelector):
     def first_level(self, config: Configuration, eta: int) -> int:
         """Where the configuration drawn last begins: a suggestion at the first rung whose promotion is not foreseen.
 
-        A rung at which fewer than `eta` trials of this run have ended is never skipped.
+        A rung at which fewer than `eta` trials of this run have ended is never skipped, and none for a trial that this
+        run does not afford.
 
         Args:
             config: the configuration.
@@ -232,16 +251,24 @@ class CurveSelector(ConfigSelector):
             self._surrogate()
         x, y = encoder.transform(level=levels[0])
         row = config.get_array()[None]
-        for level in levels[:-1]:
+        for level, higher in pairwise(levels):
             losses = y[x[:, -1] == encoder.lack[level]]
             # what an earlier run found is no reason to spend a small budget on one full trial before this run has any
-            if min(len(losses), encoder.own_count(level)) < eta:
+            if min(len(losses), encoder.own_count(level)) < eta or not self.affords(row[0], higher):
                 return level
             mean, variance = self._model.predict(encoder.at(row, level))
             needed = float(np.quantile(losses, 1 / eta))
             if ndtr((needed - mean.item()) / math.sqrt(variance.item())) < MIN_PROMOTION_CHANCE:
                 return level
         return levels[-1]
+
+    def affords(self, row: Floats, level: int) -> bool:
+        """Whether a trial is forecast to cost no more than all of this run's trials so far.
+
+        Costs may differ by a factor of a hundred between configurations: so no single one takes most of a budget, of
+        whatever size, before cheaper ones were tried.
+        """
+        return self._encoder.cost_at(row, level) <= self._encoder.spent
 
     def levels(self) -> list[int]:
         """The rungs in use; see `RungChoice`."""
