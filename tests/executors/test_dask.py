@@ -171,8 +171,9 @@ def test_the_limit_holds_by_a_report_or_by_force(cluster, tmp_path, reports):
             mfbo.tune(task, 0.6, optimizer="random", settings=on(cluster), out=tmp_path / "run")
         assert not (tmp_path / "run").exists()
         return
+    began = time.monotonic()
     result = mfbo.tune(task, 0.6, optimizer="random", settings=on(cluster))
-    assert 0.5 < result.cost < 1.6
+    assert result.cost <= 2 * (time.monotonic() - began)
     assert {r.outcome.status for r in result.ledger.results} == {"stopped"}
     assert result.best is not None
 
