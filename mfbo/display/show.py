@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from mfbo.cost.price import Price
     from mfbo.evidence.pareto import Front
-    from mfbo.ledger.run import Header, Result, Run
+    from mfbo.ledger.run import Result, Run
 
 MAX_ROWS = 20  # of each table
 
@@ -67,15 +67,12 @@ def _unit(run: Run) -> str:
     return limit.unit if limit else "s"
 
 
-def _usual_path(header: Header) -> bool:
-    """Whether the path through the fidelity is that of the task, so that nobody asks for it."""
-    return header.search.path in (None, header.fidelity.default_path)
-
-
 def _facts(run: Run, counts: RunCounts) -> Table:
     """The facts of a run, one per row."""
     header = run.header
-    rows_of_their_own = {"prior", "objectives"} | ({"fidelity"} if _usual_path(header) else set())
+    rows_of_their_own = {"prior", "objectives"}
+    if header.search.path in (None, header.fidelity.default_path):  # nobody asked for it
+        rows_of_their_own.add("fidelity")
     asked = {name: value for name, value in header.search.options().items() if name not in rows_of_their_own}
     rows = {
         "task": clean(header.task),

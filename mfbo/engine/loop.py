@@ -297,7 +297,7 @@ class Loop:
         if outcome.status == "stopped":  # what is in flight beside it will be charged, and pays for no more
             self._gone = "wall" if self._meter.wall_left(self._executor.now) <= 0 else "budget"
         if ran.rung != trial.rung and outcome.status == "ok":
-            outcome = _lowered(outcome)
+            outcome = replace(outcome, status="stopped")  # not at the rung that was asked for, so the ask stays open
         if outcome.obstacle == "start":  # says nothing about the configuration
             self._waiting.insert(0, trial)
             outcome = replace(outcome, status="lost")
@@ -361,11 +361,6 @@ class Loop:
             key = result.trial.key
             self._done[key] = max(self._done[key], outcome.rung.epochs)
         self._failures += outcome.failed
-
-
-def _lowered(outcome: Outcome) -> Outcome:
-    """A trial that was run at a lower rung than asked: a partial result, so the ask stays open."""
-    return replace(outcome, status="stopped")
 
 
 def _levels(task: Task, run: Run) -> Sequence[Rung]:

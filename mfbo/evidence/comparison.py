@@ -250,7 +250,8 @@ def _groups(runs: Sequence[Run], worth: Worth | None) -> tuple[Group, ...]:
     groups = []
     for (optimizer, variant), seeds in found.items():
         share = _cost_share(optimizer)
-        curves = tuple(_divided(anytime(run, worth), share) for run in seeds.values())
+        whole = [anytime(run, worth) for run in seeds.values()]
+        curves = tuple(replace(curve, costs=curve.costs / share, end=curve.end / share) for curve in whole)
         if not len(common_costs(curves)):
             places = ", ".join(_place(run) for run in seeds.values())
             raise RunError(f"runs of {optimizer} have no cost in common: {places}; resume the shorter, or leave it out")
@@ -261,10 +262,6 @@ def _groups(runs: Sequence[Run], worth: Worth | None) -> tuple[Group, ...]:
 def _cost_share(optimizer: str) -> float:
     """By what its costs are divided; a ledger may name one that is not registered here, which was given no more."""
     return OPTIMIZERS[optimizer].cost_share if optimizer in OPTIMIZERS else 1.0
-
-
-def _divided(curve: Curve, share: float) -> Curve:
-    return replace(curve, costs=curve.costs / share, end=curve.end / share)
 
 
 def _variants(runs: Sequence[Run]) -> list[str]:

@@ -78,7 +78,7 @@ class Tensorboard(Observer):
                 writer.add_scalar("loss", report.loss, int(report.epoch))
             measured = {"final/loss": outcome.loss, **{f"final/{name}": v for name, v in outcome.metrics.items()}}
             known = {name: value for name, value in measured.items() if value is not None}
-            writer.add_hparams(_plain(trial.config), {**known, "final/cost": outcome.cost}, name="hparams")
+            writer.add_hparams(dict(trial.config), {**known, "final/cost": outcome.cost}, name="hparams")
         if best is not None and best.outcome.loss is not None:
             self._whole.add_scalar("incumbent/loss", best.outcome.loss, round(1000 * result.spent))
 
@@ -139,7 +139,3 @@ class Mlflow(Observer):
         """The whole is over."""
         if self._parent:
             self._client.set_terminated(self._parent, "KILLED" if status in ("interrupted", "killed") else "FINISHED")
-
-
-def _plain(config: Any) -> dict[str, Any]:
-    return {str(name): value for name, value in config.items()}

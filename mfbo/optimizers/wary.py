@@ -9,7 +9,7 @@ after each failure, since other hyperparameters may have been the reason.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -92,13 +92,12 @@ def wary(optimizer: Optimizer, task: Task) -> Optimizer:
     choices = [hp.name for hp in several]
     if not choices:
         return optimizer
-    more = {name: _handing_on(name) for name in FURTHER if hasattr(optimizer, name)}
+    more = {
+        name: lambda self, *values, name=name: getattr(self._optimizer, name)(*values)
+        for name in FURTHER
+        if hasattr(optimizer, name)
+    }
     return type("Wary", (Wary,), more)(optimizer, choices) if more else Wary(optimizer, choices)
-
-
-def _handing_on(name: str) -> Callable[..., object]:
-    """A method that calls the optimizer's own."""
-    return lambda self, *values: getattr(self._optimizer, name)(*values)
 
 
 def _passed_over(trial: Trial, hopeless: Sequence[Choice]) -> Outcome:
