@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mfbo.evidence.summary import Evidence
 
 SECONDS = {"h": 3600, "min": 60, "s": 1}
-NEVER = 1.6  # times the last cost: where runs are drawn that did not get there
+NEVER_FACTOR = 1.6  # times the last cost: where runs are drawn that did not get there
 
 
 def anytime(material: Material) -> Chart:
@@ -153,7 +153,7 @@ def cost_to_quality(material: Material) -> Chart:
     reached = np.array([x for one in series for x, cross in zip(one.x, one.crossed, strict=True) if not cross] + [end])
     never = any(any(one.crossed) for one in series)
     x = axis_of(f"{label.partition(',')[0].rstrip(')')}) to a loss of {number(found.quality, 3)}", reached, log=True,
-                never=NEVER * end if never else None)  # fmt: skip
+                never=NEVER_FACTOR * end if never else None)  # fmt: skip
     y = Axis("", "categories", categories=tuple(group.name for group in groups), reversed=True)
     beside_ = tuple(f"{len(one.x) - sum(one.crossed)}/{len(one.x)}" for one in series)
     return Chart(
@@ -169,7 +169,9 @@ def cost_to_quality(material: Material) -> Chart:
 def _marks(found: Evidence, group: Group, row: int, scale: float) -> Series:
     costs = found.reached(group)
     crossed = [not cost <= found.end for cost in costs]
-    x = [NEVER * found.end / scale if cross else cost / scale for cost, cross in zip(costs, crossed, strict=True)]
+    x = [
+        NEVER_FACTOR * found.end / scale if cross else cost / scale for cost, cross in zip(costs, crossed, strict=True)
+    ]
     texts = [
         f"seed {seed}: " + ("not within the cost" if cross else f"at a cost of {number(cost / scale)}"
                             f"{beside(found.comparison.paid, cost)}")

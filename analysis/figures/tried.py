@@ -22,7 +22,7 @@ MAX_PANELS = 12
 MAX_BARS = 20
 MAX_NAMED = 8  # hyperparameters that a text has room for
 LINE_WIDTH = 60  # characters of such a text
-FAINT = 0.25  # opacity of what was measured below the best's fidelity
+FAINT_OPACITY = 0.25  # opacity of what was measured below the best's fidelity
 
 
 class Tried(NamedTuple):
@@ -107,7 +107,7 @@ def _panel(name: str, known: dict[str, Any], chosen: Sequence[Tried], top: float
     for group in dict.fromkeys(one.group for one in mine):
         own = [one for one in mine if one.group == group]
         raw = [one.result.trial.config[name] for one in own]
-        opacity = [0.85 if one.result.outcome.rung.work >= top - 1e-9 else FAINT for one in own]
+        opacity = [0.85 if one.result.outcome.rung.work >= top - 1e-9 else FAINT_OPACITY for one in own]
         texts = [f"{number(one.loss)}\n{configuration_text(one)}" for one in own]
         xs = [categories.index(str(value)) if words else float(value) for value in raw]
         losses = [one.loss for one in own]

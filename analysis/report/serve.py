@@ -24,7 +24,7 @@ from mfbo.study.folder import described_in, missing
 from mfbo.study.phases_result import EXPLORE, PHASES
 
 HOST = "127.0.0.1"
-REST = 20  # times what a page took to make, before the next is: the run itself needs the processor
+REST_FACTOR = 20  # times what a page took to make, before the next is: the run itself needs the processor
 
 
 class Source:
@@ -65,7 +65,7 @@ class Source:
                 material = gather(self._places, live=True)
                 self._page = page(material, live=version) if material.parts else waiting(live=version)
                 self._version, now = version, self._clock()
-                self._next = now + REST * (now - begun)
+                self._next = now + REST_FACTOR * (now - begun)
             return self._page
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mfbo.trial import Config
 
 Floats: TypeAlias = NDArray[np.float64]
-SAMPLE = 64  # configurations that stand for a space
+SAMPLE_SIZE = 64  # configurations that stand for a space
 
 
 class Encoder:
@@ -51,7 +51,7 @@ class Encoder:
         if self._sample is None:
             space = deepcopy(self._space)
             space.seed(0)
-            drawn = sample(space, SAMPLE)
+            drawn = sample(space, SAMPLE_SIZE)
             self._sample = np.array([self.features(dict(config)) for config in drawn])
         return self._sample
 

@@ -32,10 +32,10 @@ Floats: TypeAlias = NDArray[np.float64]
 Place: TypeAlias = "tuple[int, float, int]"
 
 MAX_OBSERVATIONS = 400  # observations in a fit, the newest
-GROWTH = 1.1  # a fit is done anew when there are so many times as many
+REFIT_GROWTH = 1.1  # a fit is done anew when there are so many times as many
 MIN_COST = 1e-6  # seconds
 START_PENALTY = 1e-3  # of the start: what could be either is training
-PENALTY, RUNG_PENALTY = 0.1, 1.0  # of the hyperparameters and of the rungs in the ridge regression
+RIDGE_PENALTY, RUNG_PENALTY = 0.1, 1.0  # of the hyperparameters and of the rungs in the ridge regression
 PROBE_PENALTY = 0.03  # of what all probes have in common
 PROBE_WEIGHT = 0.25  # of a probe at one rung, where a trial has 1
 
@@ -139,7 +139,7 @@ class CostModel:
     def _fit(self) -> None:
         if self._count <= self._fitted:
             return
-        self._fitted = self._count * GROWTH if self._count else 0.0
+        self._fitted = self._count * REFIT_GROWTH if self._count else 0.0
         seen = [*self._probes, *self._trials]
         weights = np.array([PROBE_WEIGHT] * len(self._probes) + [1.0] * len(self._trials))
         factors = np.ones(len(seen))
@@ -165,7 +165,7 @@ class CostModel:
         own = np.array([[float(one.place == place) for place in places] for one in seen]).reshape(len(seen), -1)
         probed = np.array([float(number < len(self._probes)) for number in range(len(seen))])
         columns = np.column_stack([np.ones(len(seen)), features, own, probed])
-        penalty = np.full(columns.shape[1], PENALTY)
+        penalty = np.full(columns.shape[1], RIDGE_PENALTY)
         penalty[0] = 1e-9
         penalty[1 + features.shape[1] : -1] = RUNG_PENALTY
         penalty[-1] = PROBE_PENALTY

@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     from mfbo.task import Task
     from mfbo.trial import Outcome, Rung, Trial
 
-FAILURES = 5  # first trials without one success, after which the run stops
+MAX_FIRST_FAILURES = 5  # first trials without one success, after which the run stops
 STRETCH = 1.5  # times what is left: a trial of such a forecast is begun where nothing fits
-SPARE = 3  # times the dearest trial so far, by work: with so much left, one is begun whatever its forecast
-OTHERS = 3  # trials that do not fit into what is left, after which no other one is asked for
+SPARE_FACTOR = 3  # times the dearest trial so far, by work: with so much left, one is begun whatever its forecast
+MAX_MISFITS = 3  # trials that do not fit into what is left, after which no other one is asked for
 MIN_GAP = 3.0  # seconds by the clock that are in no cost and are worth a word
-HINDERED = 3  # trials in a row that never began, after which the run stops
-LOSSES = 3  # a trial that was lost so often has failed
+MAX_UNSTARTED = 3  # trials in a row that never began, after which the run stops
+MAX_LOSSES = 3  # a trial that was lost so often has failed
 
 
 class Loop:
@@ -136,7 +136,7 @@ class Loop:
         """Start trials on all free slots; why no more can be started, as `TuneResult.status` has it, or nothing."""
         if self._interrupted():
             return "interrupted"
-        if self._failures >= FAILURES and self._incumbent.best is None:
+        if self._failures >= MAX_FIRST_FAILURES and self._incumbent.best is None:
             return "failed"
         return self._fill()
 
@@ -181,7 +181,7 @@ class Loop:
             if not self._waiting:
                 if self._meter.seconds_left(self.overhead) <= self._longest:
                     return "budget"  # it would be spent on overhead
-                if aside and not (len(aside) < OTHERS and self._room()):
+                if aside and not (len(aside) < MAX_MISFITS and self._room()):
                     return "" if self._begin_anyway(aside) else "budget"
             trial = self._next()
             if trial is None and aside:
@@ -205,7 +205,7 @@ class Loop:
         costs = {trial.id: self._meter.predict(trial.rung, self._start_epoch(trial), trial.config) for trial in aside}
         for trial in sorted(aside, key=lambda trial: costs[trial.id]):
             seen = [outcome.cost * max(1.0, trial.rung.work / outcome.rung.work) for outcome in done]
-            if costs[trial.id] <= STRETCH * left or (seen and SPARE * max(seen) <= left):
+            if costs[trial.id] <= STRETCH * left or (seen and SPARE_FACTOR * max(seen) <= left):
                 aside.remove(trial)
                 self._submit(trial, trial.rung, self._start_epoch(trial))
                 return True
@@ -314,7 +314,7 @@ class Loop:
             self._optimizer.tell(trial, outcome)
             self._overhead += time.perf_counter() - began
         self._hindered = self._hindered + 1 if outcome.obstacle == "start" else 0
-        if self._hindered >= HINDERED:
+        if self._hindered >= MAX_UNSTARTED:
             raise RunPaused(no_worker(run, outcome.error))
         if self._retention:
             self._retention.after(result, self._incumbent.best, self._optimizer.pending())
@@ -348,8 +348,8 @@ class Loop:
 
     def _again(self, trial: Trial, outcome: Outcome) -> Outcome:
         """Have a lost trial run again, unless it seems to be what the machines are lost of."""
-        if self._losses[trial.id] + 1 >= LOSSES:
-            return replace(outcome, status="killed", error=f"{LOSSES} machines were lost under it; {outcome.error}")
+        if self._losses[trial.id] + 1 >= MAX_LOSSES:
+            return replace(outcome, status="killed", error=f"{MAX_LOSSES} machines were lost under it; {outcome.error}")
         self._waiting.insert(0, trial)
         return outcome
 

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from mfbo.executors import Allowance, Executor
     from mfbo.ledger.run import Run
 
-WATCHDOG = 30.0  # seconds beyond a limit in which an executor should have ended its trials
-LOOK = 1.0  # seconds between looks at the user's file
+MAX_DELAY = 30.0  # seconds beyond a limit in which an executor should have ended its trials
+LOOK_INTERVAL = 1.0  # seconds between looks at the user's file
 
 
 class Watchdog:
@@ -40,7 +40,7 @@ class Watchdog:
             self._since = None
             return False
         self._since = self._since or now
-        return now - self._since > WATCHDOG
+        return now - self._since > MAX_DELAY
 
 
 class Edits:
@@ -59,7 +59,7 @@ class Edits:
 
     def notice(self) -> str | None:
         """What is to be said, once."""
-        if self._file is None or time.monotonic() < self._looked + LOOK:
+        if self._file is None or time.monotonic() < self._looked + LOOK_INTERVAL:
             return None
         self._looked = time.monotonic()
         stamp, before = self._now(), self._stamp

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     Choice: TypeAlias = tuple[str, Value]
 
 MIN_FAILURES = 4  # of a value without one success, and it is left alone
-FURTHER = ("add_result", "grow")  # what some optimizers can beside `Optimizer`, as `mfbo.optimizers.spec` has it
+OPTIONAL_METHODS = (
+    "add_result",
+    "grow",
+)  # what some optimizers can beside `Optimizer`, as `mfbo.optimizers.spec` has it
 MAX_PASSED_OVER = 100  # proposals in one ask; then the next one is tried, whatever it holds
 
 
@@ -94,7 +97,7 @@ def wary(optimizer: Optimizer, task: Task) -> Optimizer:
         return optimizer
     more = {
         name: lambda self, *values, name=name: getattr(self._optimizer, name)(*values)
-        for name in FURTHER
+        for name in OPTIONAL_METHODS
         if hasattr(optimizer, name)
     }
     return type("Wary", (Wary,), more)(optimizer, choices) if more else Wary(optimizer, choices)

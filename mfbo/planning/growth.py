@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from mfbo.trial import Rung
 
 MAX_RUNGS = 8  # of a ladder that has grown
-STEP = 1.3  # least factor from the old top to the new one
-FINE = 1.1  # between the tops that are tried for the lowest ladder, and the budgets for a search
-OFTEN = 1.2  # times as many results, and it is looked at again
+MIN_TOP_FACTOR = 1.3  # least factor from the old top to the new one
+GRID_FACTOR = 1.1  # between the tops that are tried for the lowest ladder, and the budgets for a search
+RECHECK_FACTOR = 1.2  # times as many results, and it is looked at again
 
 
 def grows(search: Search) -> bool:
@@ -40,7 +40,7 @@ def cheapest(fidelity: Fidelity, bounds: Bounds) -> list[Rung]:
     while top < search.max_fidelity:
         if len(found := ladder(fidelity, bounds, top, 2)) == 2:
             return found
-        top *= FINE
+        top *= GRID_FACTOR
     return ladder(fidelity, bounds, search.max_fidelity, 2) or [fidelity.rung(search.max_fidelity, search.path)]
 
 
@@ -71,9 +71,9 @@ class Growth:
         rungs, search, fidelity = list(self._run.header.rungs), self._run.header.search, self._task.fidelity
         if done < self._next or len(rungs) >= MAX_RUNGS:
             return None
-        self._next = done * OFTEN + 1
+        self._next = done * RECHECK_FACTOR + 1
         top = fidelity.rung(min(search.max_fidelity, rungs[-1].work * search.eta), search.path)
-        if top.work < STEP * rungs[-1].work or top.epochs < rungs[-1].epochs:
+        if top.work < MIN_TOP_FACTOR * rungs[-1].work or top.epochs < rungs[-1].epochs:
             return None
         rest = left(self._run, self._meter)
         if rest == math.inf:
@@ -119,7 +119,7 @@ def search_cost(meter: Meter, run: Run) -> float:
         steps = bought(GUIDE, rungs, meter.predict, budget, eta)
         if steps[0].trials >= MIN_LOW_RESULTS and (len(rungs) == 1 or steps[-1].trials >= MIN_TOP_RESULTS):
             break
-        budget *= FINE
+        budget *= GRID_FACTOR
     return budget
 
 

@@ -34,12 +34,12 @@ if TYPE_CHECKING:
 
 _Found: TypeAlias = "tuple[dict[str, Any], dict[str, Any], Bound]"  # before, after, and what was done
 
-KEEP = 0.2  # of each rung
-TRIM = 0.05  # of the promising values, at either end
+KEPT_SHARE = 0.2  # of each rung
+TRIMMED_SHARE = 0.05  # of the promising values, at either end
 MIN_CONFIGS = 15  # configurations, below which nothing is narrowed
-FEW = 5  # promising values, below which a hyperparameter is not narrowed
+MIN_PROMISING = 5  # promising values, below which a hyperparameter is not narrowed
 ALPHA = 0.05
-MARGIN = 2.0  # mean distances between promising values, to either side
+MARGIN_GAPS = 2.0  # mean distances between promising values, to either side
 NUMERIC = ("uniform_int", "uniform_float")
 CHOICES = {"categorical": "choices", "ordinal": "sequence"}
 
@@ -147,7 +147,7 @@ def _left(bound: Bound, tested: int) -> Bound:
 
 
 def split(run: Run) -> tuple[list[Config], list[Config]]:
-    """(promising, others): configurations that were in the best `KEEP` of a rung, and those that were not.
+    """(promising, others): configurations that were in the best `KEPT_SHARE` of a rung, and those that were not.
 
     A configuration that failed at its lowest rung is one of the others.
     """
@@ -162,7 +162,7 @@ def split(run: Run) -> tuple[list[Config], list[Config]]:
     for seen in by_rung.values():
         everything.update({key: config for key, (_, config) in seen.items()})
         ranked = sorted((loss, key) for key, (loss, _) in seen.items() if loss < math.inf)
-        for _, key in ranked[: math.ceil(KEEP * len(seen))]:
+        for _, key in ranked[: math.ceil(KEPT_SHARE * len(seen))]:
             promising[key] = seen[key][1]
     return list(promising.values()), [config for key, config in everything.items() if key not in promising]
 
@@ -186,7 +186,7 @@ def _narrowed(
     here, there = ([config[name] for config in configs if name in config] for configs in (good, others))
     if kind not in NUMERIC and kind not in CHOICES:
         return dict(entry), Bound(name, _words(entry), _words(entry), f"left as it is: {kind}")
-    if len(here) < FEW or len(there) < FEW:
+    if len(here) < MIN_PROMISING or len(there) < MIN_PROMISING:
         return dict(entry), Bound(name, _words(entry), _words(entry), f"left as it is: {len(here)} promising values")
     if kind in NUMERIC:
         return _range(entry, space[name], here, there)
@@ -204,9 +204,9 @@ def _range(
         why = f"left as it is: promising and other values are alike (p = {pvalue:.2g})"
         return dict(entry), Bound(name, before, before, why, pvalue)
     k, ranked = len(inside), np.sort(inside)
-    trim = int(TRIM * k)
+    trim = int(TRIMMED_SHARE * k)
     low, high = ranked[trim], ranked[k - 1 - trim]
-    margin = max(0.02, MARGIN * (high - low) / (k - 1))
+    margin = max(0.02, MARGIN_GAPS * (high - low) / (k - 1))
     ends = [hyperparameter.to_value(min(1.0, max(0.0, end))) for end in (low - margin, high + margin)]
     lower, upper = (value.item() if hasattr(value, "item") else value for value in ends)
     if lower == upper:  # a range needs two values

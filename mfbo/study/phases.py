@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 
 SHARES = {"exploration": 0.2, "optimization": 0.6}
 EXPLORER = "asha"
-BELOW = 0.5  # of the highest fidelity: exploration goes no higher
-OVER = 0.05  # of a share, by which what is there may have passed it
+MAX_EXPLORED_FIDELITY = 0.5  # of the highest fidelity: exploration goes no higher
+SHARE_TOLERANCE = 0.05  # of a share, by which what is there may have passed it
 
 
 def study(
@@ -168,7 +168,7 @@ def _check_there(folder: Path, asked: Study, budget: Budget) -> None:
         raise RunExists(f"{where} holds another study, with {others} too: name all of them, or give another --out")
     share = budget.amount * SHARES["optimization"] / len(asked.optimizers)
     for name, spent in there.items():
-        if spent > share * (1 + OVER):
+        if spent > share * (1 + SHARE_TOLERANCE):
             had, has = (_short(replace(budget, amount=amount)) for amount in (spent, share))
             more = replace(budget, amount=rounded_up(budget.amount * spent / share))
             raise BadCost(
@@ -187,7 +187,7 @@ def _below(task: Task, asked: Study) -> float:
     Raises:
         BadValue: below it there is no ladder.
     """
-    half = BELOW * asked.search.max_fidelity
+    half = MAX_EXPLORED_FIDELITY * asked.search.max_fidelity
     if len(task.fidelity.ladder(asked.search.path)) == 1:  # nothing can be cut down
         return asked.search.max_fidelity
     try:

@@ -233,7 +233,7 @@ def test_a_replaced_worker_runs_the_code_of_the_run_and_an_edit_is_told(tmp_path
             (tmp_path / "mine.py").write_text(MINE.replace("VALUE = 1.0", edit))
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("mfbo.engine.watchdog.LOOK", 0)
+    monkeypatch.setattr("mfbo.engine.watchdog.LOOK_INTERVAL", 0)
     (tmp_path / "mine.py").write_text(MINE)
     heard = Edits()
     result = mfbo.tune("mine.py:task", max_trials=4, optimizer="random", observer=heard)

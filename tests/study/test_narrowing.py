@@ -17,7 +17,7 @@ from mfbo.cli import main
 from mfbo.errors import RunError
 from mfbo.ledger.journal import read
 from mfbo.space import read_space
-from mfbo.study.narrowing import KEEP, _choices, narrow, split
+from mfbo.study.narrowing import KEPT_SHARE, _choices, narrow, split
 
 
 def space():
@@ -91,7 +91,7 @@ def test_most_of_the_promising_lie_inside(run):
     good, others = split(run)
     inside = [all(smaller[name].legal_value(value) for name, value in config.items()) for config in good]
     assert np.mean(inside) > 0.7
-    assert len(good) == found.promising >= KEEP * len({*map(str, good), *map(str, others)}) - 1
+    assert len(good) == found.promising >= KEPT_SHARE * len({*map(str, good), *map(str, others)}) - 1
     assert found.tried == len(good) + len(others)
 
 

@@ -29,7 +29,7 @@ from mfbo.tasks.synthetic.curves import Floats, epochs_of, normals
 from mfbo.trial import Config, Rung
 
 EPOCHS = 27
-CHANCE = 0.9
+CHANCE_LEVEL = 0.9
 ACTIVATIONS = {"relu": 0.0, "tanh": 0.02, "logistic": 0.06}
 BEST: Config = {
     "optimizer": "sgd",
@@ -70,7 +70,7 @@ def _errors(config: Config, t: Floats, data: float) -> Floats:
     slow = 0.04 * (t**-0.3 - 1) * (0.5 + layers / 8) * (1.5 if sgd else 1)
     overfit = 0.05 * (data**-0.5 - 1) * (1 - dropout) * width / 9
     raw = _stays(config, sgd, momentum, dropout) + 0.05 * (rate - best_rate) ** 2 + slow + overfit
-    found: Floats = CHANCE * -np.expm1(-raw / CHANCE)
+    found: Floats = CHANCE_LEVEL * -np.expm1(-raw / CHANCE_LEVEL)
     return found
 
 
