@@ -20,7 +20,7 @@ class StopRun(Exception):
 class Observer:
     """Does nothing; a display or a logger overrides what it needs.
 
-    `run` is the same object from `on_start` to `on_end`, and grows as the run goes on. All methods are called in the
+    `run` is the same object from `on_start` to `on_end`, and grows during the run. All methods are called in the
     process and the thread of the run, between its trials; the time that they take is not charged.
 
     Attributes:

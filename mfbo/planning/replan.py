@@ -1,4 +1,4 @@
-"""Planning again while a run goes on: when trials cost more than twice what was planned, or less than half of it.
+"""Planning again during a run: when trials cost more than twice what was planned, or less than half of it.
 
 What is left then buys other trials than was said; and a highest rung that it does not pay for, and that nothing was
 asked for yet, is left out, as a plan beforehand would have left it out.
@@ -29,7 +29,7 @@ class Replanning:
     """Compares what the trials of a run cost with what was planned.
 
     Args:
-        run: that goes on; charged in seconds of a real clock.
+        run: the running one; charged in seconds of a real clock.
         meter: of the run.
     """
 
