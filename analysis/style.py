@@ -17,6 +17,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLo
 
 from mfbo.analysis.chart import round_numbers
 from mfbo.errors import BadValue
+from mfbo.goal import Goal
 from mfbo.optimizers.registry import OPTIMIZERS
 
 if TYPE_CHECKING:
@@ -163,6 +164,11 @@ def plain(text: object, most: int = 40) -> str:
     """Text out of a ledger, fit for a figure: one line of printable characters, not too long."""
     line = " ".join("".join(char if char.isprintable() else " " for char in str(text)).split())
     return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
+def label_of(goal: Goal) -> str:
+    """What an axis is called that shows results: ``Validation loss``, or the metric's own name."""
+    return goal.label.capitalize() if goal == Goal() else plain(goal.name, 30)
 
 
 def framed(title: str, handles: list[Line2D], heading: str) -> tuple[Figure, Axes]:

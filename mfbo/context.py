@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mfbo.checkpoint import ALONE, Checkpoints
 from mfbo.errors import TrialStopped
+from mfbo.goal import Goal
 from mfbo.trial import Pace, Report
 
 
@@ -23,7 +24,8 @@ class Context:
         options: further settings of the task, from the command line, such as ``model``.
         start_epoch: epochs that this configuration has behind it; train from here to ``fidelity.epochs``.
         checkpoint: folder with what `save` wrote after `start_epoch` epochs; None where there is nothing.
-        reports: the learning curve so far.
+        reports: the learning curve so far, in the sign of the metric.
+        goal: of the run: the name of its metric, and whether it is maximised.
     """
 
     def __init__(
@@ -39,7 +41,9 @@ class Context:
         stop: Callable[[float], str | None] | None = None,
         on_report: Callable[[Report], None] | None = None,
         clock: Callable[[], float] = time.perf_counter,
+        goal: Goal | None = None,
     ) -> None:
+        self.goal = goal or Goal()
         self.seed = seed
         self.device = device
         self.options = dict(options or {})
@@ -71,7 +75,8 @@ class Context:
         stopped there has a result; without `epoch` each report is an epoch.
 
         Args:
-            loss: validation loss now, lower is better. NaN or infinity ends the trial as ``diverged``.
+            loss: validation loss now, or what the run's metric is now where that is another. NaN or infinity ends the
+                trial as ``diverged``.
             epoch: epochs done, those of the checkpoint included, with the fraction of one that was begun; default: one
                 more than at the last report.
             cost: seconds of this trial so far, for surrogates that charge a predicted cost.

@@ -7,6 +7,7 @@
     ├── BadValue              a number, cost, seed or option outside what is allowed
     │   ├── NothingToShow     runs that have nothing for such a figure
     │   ├── NoObjective       an objective that the task does not report
+    │   │   └── BadDirection  a trial measures something else than the run, or the other way round
     │   └── BadCost           a cost that cannot be read, or that buys nothing
     ├── BadTask               a task file that does not import, or a task that is no task
     ├── BadSpace              a space that cannot be read or has no hyperparameters
@@ -79,6 +80,10 @@ class NothingToShow(BadValue):
 
 class NoObjective(BadValue):
     """An objective that the task does not report."""
+
+
+class BadDirection(NoObjective):
+    """A metric of which a trial says otherwise than the run which way is better, or nothing."""
 
 
 class BadCost(BadValue):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from mfbo.errors import BadValue, UnknownName
 from mfbo.fidelity import ETA, PATHS
+from mfbo.goal import LOSS, SCORE, Goal, said
 from mfbo.objectives import checked
 from mfbo.trial import Config
 
@@ -33,7 +34,8 @@ class SearchOptions(TypedDict, total=False):
     max_fidelity: float
     prior: Mapping[str, Any] | Path | str | None
     objectives: Sequence[str]
-    maximize: bool
+    metric: str | None
+    maximize: bool | None
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,10 @@ class Search:
         prior: a configuration believed in, which is tried first and drawn near to as long as it holds: ``default``, a
             YAML file, or names and values; what is missing in it is taken from the space's defaults. In the ledger of
             a run it is the whole configuration.
-        objectives: several to be low at once, ``loss`` among them; none for the loss alone; see `mfbo.objectives`.
-        maximize: whether the higher loss is the better one; not supported yet.
+        objectives: several at once, ``loss`` or the metric among them; none for that alone; see `mfbo.objectives`.
+        metric: what is tuned, by its name, with ``max:`` or ``min:`` before it where that is said here; what the task
+            calls it if None. In the ledger of a run it is the name alone.
+        maximize: whether higher is better; None is as the task says, else lower.
 
     Raises:
         BadValue: a value outside what is allowed.
@@ -66,7 +70,8 @@ class Search:
     max_fidelity: float = 1.0
     prior: Config | str | None = None
     objectives: tuple[str, ...] = ()
-    maximize: bool = False
+    metric: str | None = None
+    maximize: bool | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed < 2**32:
@@ -82,8 +87,14 @@ class Search:
             low, high = f"{self.min_fidelity:.3g}", f"{self.max_fidelity:.3g}"
             raise BadValue(f"min fidelity {low} is above max fidelity {high}; give less")
         object.__setattr__(self, "objectives", checked(self.objectives))
-        if self.maximize:
-            raise BadValue("maximize: losses are minimised; return the negative of what is to be high")
+        if self.metric is not None:
+            said(self.metric, self.maximize)
+
+    @property
+    def goal(self) -> Goal:
+        """What it is after: the metric, and its direction."""
+        name, maximize = said(self.metric or "", self.maximize)
+        return Goal(name or (SCORE if maximize else LOSS), bool(maximize))
 
     @staticmethod
     def of(search: Search | None = None, **options: Unpack[SearchOptions]) -> Search:

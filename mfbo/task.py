@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from mfbo.context import Context
 from mfbo.errors import BadSpace, BadTask, UnknownName
 from mfbo.fidelity import Fidelity
+from mfbo.goal import said
 from mfbo.space import is_space_file, read_space
 from mfbo.trial import Config, Measurement, Rung, Value
 
@@ -26,7 +27,8 @@ class Task:
     Attributes:
         name: letters, digits, ``-`` and ``_``; run folders carry it.
         space: the hyperparameters.
-        train: trains one configuration at one fidelity and returns its validation loss, or a `Measurement`.
+        train: trains one configuration at one fidelity and returns its validation loss, or what `metric` names: a
+            number, a `Measurement`, or a dictionary that has it under that name.
         fidelity: what can be cut down to make an evaluation cheaper.
         description: one line.
         grid: values for grid search by hyperparameter; what is not named gets values spread over its range.
@@ -39,7 +41,9 @@ class Task:
         stateless: `train` is a surrogate or a table: it continues from ``context.start_epoch`` without a checkpoint.
         full_cost: virtual seconds of an average full evaluation, for surrogates; ``20x`` is then twenty of them.
         source: what `load` was given; empty for a task made in Python, which only Python can take up again.
-        optimum: loss of the best configuration at full fidelity, where it is known.
+        metric: name of what `train` returns and reports, such as ``val_acc``, or ``max:val_acc``; else it is a loss.
+        maximize: whether higher is better; None where the task leaves it to the run.
+        optimum: the metric of the best configuration at full fidelity, where it is known.
         true_loss: configuration -> what it is worth at full fidelity without noise, where it is known.
         repeated: part of the epochs behind a checkpoint that going on from it trains again, in [0, 1).
         least: options -> (data, work) of the lowest rung that tells anything: the smallest data fraction that leaves
@@ -67,6 +71,8 @@ class Task:
     least: Callable[[Mapping[str, str]], tuple[float, float]] | None = None
     cheaper: str = ""
     installed: bool = False
+    metric: str = ""
+    maximize: bool | None = None
 
     def __post_init__(self) -> None:
         if not self.name or not self.name.replace("-", "").replace("_", "").isalnum():
@@ -79,6 +85,9 @@ class Task:
             raise BadTask(
                 f"task {self.name!r}: fidelity is {self.fidelity!r}; give mfbo.Fidelity(epochs=..., data=...)"
             )
+        metric, maximize = said(self.metric, self.maximize)
+        object.__setattr__(self, "metric", metric)
+        object.__setattr__(self, "maximize", maximize)
 
     def trained(self, rung: Rung, start_epoch: int) -> float:
         """Epochs that going from `start_epoch` to the end of `rung` trains, what is repeated included."""

@@ -74,7 +74,7 @@ class Measurement:
     """What a train function returns.
 
     Attributes:
-        loss: validation loss, lower is better.
+        loss: validation loss, lower is better; or what the task's ``metric`` names, in its own sign.
         metrics: further named numbers to keep, such as accuracy.
         cost: seconds to charge in place of measured ones. A surrogate benchmark gives its predicted cost; the
             run's clock is then virtual, and its result the same on every machine.
@@ -142,7 +142,8 @@ class Outcome:
             no measurement; ``memory`` ran out, of the device or past ``--max-trial-memory``;
             ``timeout`` passed ``--max-trial-time``; ``exited`` called for an exit; ``crashed`` took its process
             with it; ``killed`` from outside, most often by the system when memory ran out.
-        loss: validation loss, lower is better; None where there is none.
+        loss: validation loss, lower is better, as is the negative of a metric that is maximised (`mfbo.goal.Goal`);
+            None where there is none.
         rung: the fidelity that was reached; lower than asked where the trial was stopped.
         train: seconds of training, virtual on a virtual clock.
         evaluation: seconds of evaluation, on top of `train`.
@@ -153,7 +154,7 @@ class Outcome:
         start_epoch: epochs taken over from an earlier rung of the same configuration.
         pace: how fast it went; None where nobody could tell. A ledger does not keep it.
         obstacle: what kept it from being a trial at all, where something did: ``start`` of its process, a full
-            ``disk``. A ledger does not keep it.
+            ``disk``, another ``direction`` than that of the run. A ledger does not keep it.
     """
 
     status: Status

@@ -9,12 +9,12 @@ import numpy as np
 
 from mfbo.analysis.chart import Axis, Chart, Panel, Series, axis_of
 from mfbo.analysis.figures import only
-from mfbo.analysis.style import plain
+from mfbo.analysis.style import label_of, plain
 from mfbo.cost.price import beside
 from mfbo.display.text import number
 from mfbo.errors import NothingToShow
 from mfbo.evidence.curves import common_costs, on
-from mfbo.evidence.statistics import mean_sem
+from mfbo.evidence.statistics import Band, mean_sem
 
 if TYPE_CHECKING:
     from mfbo.analysis.report.material import Material, Part
@@ -48,8 +48,8 @@ def anytime_chart(comparison: Comparison) -> Chart:
     series = tuple(
         _line(group, known, comparison, scale) for group, known in zip(comparison.groups, costs, strict=True)
     )
-    regret = comparison.optimum is not None
-    what = "Regret" if regret else "True loss" if comparison.true else "Validation loss"
+    regret, name = comparison.optimum is not None, plain(comparison.goal.name, 30)
+    what = "Regret" if regret else f"True {name}" if comparison.true else label_of(comparison.goal)
     values = np.concatenate([one.y for one in series])
     y = axis_of(f"{what} of incumbent\n{_loss_note(comparison)}", values, log=True if regret else None)
     x = axis_of(label, np.concatenate([one.x for one in series]), log=True)
@@ -66,6 +66,8 @@ def anytime_chart(comparison: Comparison) -> Chart:
 
 def _line(group: Group, costs: Floats, comparison: Comparison, scale: float) -> Series:
     band = mean_sem(on(group.curves, costs) - (comparison.optimum or 0.0))
+    if comparison.optimum is None and comparison.goal.maximize:  # what people see is in the metric's own sign
+        band = Band(*(comparison.goal.values(losses) for losses in (band.centre, band.high, band.low)))
     full = 0.0 if comparison.true else max(curve.full_from for curve in group.curves)
     texts = []
     for cost, centre, high in zip(costs, band.centre, band.high, strict=True):
@@ -103,22 +105,31 @@ def _title(comparison: Comparison) -> str:
 
 def _loss_note(comparison: Comparison) -> str:
     if comparison.optimum is not None:
-        return "(loss at full fidelity \N{MINUS SIGN} optimum)"
+        name, minus = plain(comparison.goal.name, 30), "\N{MINUS SIGN}"
+        return (
+            f"(optimum {minus} {name} at full fidelity)"
+            if comparison.goal.maximize
+            else (f"({name} at full fidelity {minus} optimum)")
+        )
     return "(at full fidelity)" if comparison.true else "(at the fidelity reached)"
 
 
 def _caption(comparison: Comparison) -> str:
+    name, up = plain(comparison.goal.name, 30), comparison.goal.maximize and comparison.optimum is None
     if comparison.optimum is not None:
-        what = "Regret: true loss at full fidelity, less that of the optimum."
+        side = f"the optimum's less the true {name}" if comparison.goal.maximize else f"true {name}"
+        less = "." if comparison.goal.maximize else ", less that of the optimum."
+        what = f"Regret: {side} at full fidelity{less}"
     elif comparison.true:
-        what = "Loss: the true one at full fidelity."
+        what = f"{name[:1].upper()}{name[1:]}: the true one at full fidelity."
     else:
-        what = "Dotted: measured below full fidelity; the line may rise where a higher rung takes over."
+        change = "fall" if up else "rise"
+        what = f"Dotted: measured below full fidelity; the line may {change} where a higher rung takes over."
     if len(comparison.runs) == 1:
         return f"What the best configuration so far was worth by the time that cost was spent. {what}"
     return (
-        "Lower and further left is better: what each optimizer's best configuration so far was worth by the time that "
-        f"cost was spent; mean over seeds, the band is one standard error. {what}"
+        f"{'Higher' if up else 'Lower'} and further left is better: what each optimizer's best configuration so far "
+        f"was worth by the time that cost was spent; mean over seeds, the band is one standard error. {what}"
     )
 
 
@@ -148,16 +159,17 @@ def cost_to_quality(material: Material) -> Chart:
         raise NothingToShow("one run has nothing to be compared with; give several")
     groups = found.comparison.groups
     label, scale = cost_axis(found.comparison, found.end)
-    end = found.end / scale
+    end, goal = found.end / scale, found.comparison.goal
+    quality = f"a {plain(goal.name, 30)} of {number(goal.value(found.quality), 3)}"
     series = tuple(_marks(found, group, row, scale) for row, group in enumerate(groups))
     reached = np.array([x for one in series for x, cross in zip(one.x, one.crossed, strict=True) if not cross] + [end])
     never = any(any(one.crossed) for one in series)
-    x = axis_of(f"{label.partition(',')[0].rstrip(')')}) to a loss of {number(found.quality, 3)}", reached, log=True,
+    x = axis_of(f"{label.partition(',')[0].rstrip(')')}) to {quality}", reached, log=True,
                 never=NEVER_FACTOR * end if never else None)  # fmt: skip
     y = Axis("", "categories", categories=tuple(group.name for group in groups), reversed=True)
     beside_ = tuple(f"{len(one.x) - sum(one.crossed)}/{len(one.x)}" for one in series)
     return Chart(
-        f"{plain(part.name, 24)}: cost to a loss of {number(found.quality, 3)}",
+        f"{plain(part.name, 24)}: cost to {quality}",
         "Cost to reach the baseline's final quality",
         "One mark a seed, where it got there for good; further left is cheaper; a cross behind the dotted line is a "
         "seed that did not.",

@@ -6,19 +6,21 @@ from typing import TYPE_CHECKING
 
 from mfbo.analysis.chart import Axis, Chart, Panel, Series, axis_of
 from mfbo.analysis.report.words import counted, ranked
+from mfbo.analysis.style import plain
 from mfbo.errors import NothingToShow
 from mfbo.evidence.summary import SIGNIFICANCE_LEVEL
+from mfbo.goal import Goal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mfbo.analysis.report.material import Material
     from mfbo.evidence.curves import Floats
-    from mfbo.evidence.ranking import Ranking
+    from mfbo.evidence.ranking import Ranking, Regrets
     from mfbo.evidence.statistics import Band
 
 TRUE = "by what their best configuration so far is worth at full fidelity"
-OBSERVED = "by the validation loss observed so far, at whatever fidelity"
+OBSERVED = "by the {} observed so far, at whatever fidelity"
 SHARE = "Cost (% of the budget)"
 TEST = f"Wilcoxon, Holm, p > {SIGNIFICANCE_LEVEL}"
 
@@ -31,13 +33,13 @@ def ranks(material: Material) -> Chart:
     """
     found = _ranked(material)
     blocks = f"{len(found.final)} {found.kind}"
+    by = TRUE if found.true else OBSERVED.format(_observed(found))
     series = _bands(found.names, 100 * found.shares, found.band, "rank")
     y = Axis("Average rank (1 is best)", reversed=True, low=1, high=len(found.names), whole=True)
     return Chart(
         f"Average rank over {blocks}",
         "Average rank",
-        f"At each cost the optimizers are ranked {TRUE if found.true else OBSERVED}; 1 is best. Mean over {blocks}, "
-        "with 95% bootstrap intervals.",
+        f"At each cost the optimizers are ranked {by}; 1 is best. Mean over {blocks}, with 95% bootstrap intervals.",
         (Panel(axis_of(SHARE, 100 * found.shares, log=True), y, series),),
         key=f"mean, 95% interval over {found.kind}",
         scales={"x": "cost"},
@@ -54,7 +56,7 @@ def regret(material: Material) -> Chart:
     if found is None:
         raise NothingToShow("normalised regret needs two optimizers or more, and a configuration better than the first")
     best = "the optimum" if found.optimum else "the best that any run found"
-    what = "true loss at full fidelity" if found.true else "validation loss observed"
+    what = f"true {found.metric or 'result'} at full fidelity" if found.true else f"{_observed(found)} observed"
     over = "tasks and seeds" if found.tasks > 1 else "seeds"
     values = found.band.centre
     # what is below a thousandth is rounding, and would take half of the axis
@@ -119,6 +121,11 @@ def _bands(names: Sequence[str], shares: Floats, band: Band, what: str) -> tuple
         ]
         found.append(Series(name, shares, centre, label=name, low=low, high=high, texts=texts, marked=False))
     return tuple(found)
+
+
+def _observed(found: Ranking | Regrets) -> str:
+    """What is observed, in words."""
+    return Goal(plain(found.metric, 30)).label if found.metric else "result"
 
 
 def _ranked(material: Material) -> Ranking:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from mfbo.analysis.chart import Axis, Chart, Panel, Series, axis_of
 from mfbo.analysis.figures import only
 from mfbo.analysis.figures.tried import configuration_text, sampled, tried
-from mfbo.analysis.style import plain
+from mfbo.analysis.style import label_of, plain
 from mfbo.display.text import rung_words
 from mfbo.errors import NothingToShow
 
@@ -61,7 +61,7 @@ def learning(material: Material) -> Chart:
     part = only(material)
     curves = [(one, curve(one)) for one in sampled(tried(part), MAX_CURVES // 2, MAX_CURVES // 2)]
     if not any(len(points) > 1 for _, points in curves):
-        raise NothingToShow("no trial reported its loss on the way, so there are no learning curves")
+        raise NothingToShow("no trial reported on the way, so there are no learning curves")
     series, labelled = [], set()
     for one, points in reversed(curves[1:]):
         label = one.group if one.group not in labelled else ""
@@ -70,11 +70,12 @@ def learning(material: Material) -> Chart:
     best, points = curves[0]
     series.append(_curve(best, points, "the best", opacity=1.0, width=2.4))
     x = axis_of("Work (% of a full evaluation)", [work for _, points in curves for work, _ in points], log=True)
-    y = axis_of("Validation loss", [loss for _, points in curves for _, loss in points])
+    label = label_of(part.goal)
+    y = axis_of(label, [value for _, points in curves for _, value in points])
     return Chart(
         f"{plain(part.name, 24)}: learning curves",
         "Learning curves",
-        f"Validation loss during training, a line a configuration: the best {MAX_CURVES // 2}, and a random sample "
+        f"{label} during training, a line a configuration: the best {MAX_CURVES // 2}, and a random sample "
         f"of {MAX_CURVES // 2} others. Thick: the best.",
         (Panel(x, y, tuple(series)),),
         scales={"x": "work", "y": "loss"},
@@ -82,19 +83,20 @@ def learning(material: Material) -> Chart:
 
 
 def _curve(one: Tried, points: list[tuple[float, float]], label: str, *, opacity: float, width: float) -> Series:
-    texts = [f"{loss:.4g} at {work:.3g}% of a full evaluation\n{configuration_text(one)}" for work, loss in points]
-    xs, ys = [work for work, _ in points], [loss for _, loss in points]
+    texts = [f"{value:.4g} at {work:.3g}% of a full evaluation\n{configuration_text(one)}" for work, value in points]
+    xs, ys = [work for work, _ in points], [value for _, value in points]
     dots = len(points) == 1
     return Series(one.group, xs, ys, "line", label, texts=texts, opacity=opacity, width=width, marked=dots, size=2.5)
 
 
 def curve(one: Tried) -> list[tuple[float, float]]:
-    """Work in percent and loss: what the trials of a configuration reported, and what came of them."""
+    """Work in percent, and what was measured in its own sign: reports and results of a configuration's trials."""
     points: dict[float, float] = {}
+    goal = one.run.header.goal
     for result in one.results:
         outcome, whole = result.outcome, result.trial.rung
         for report in outcome.reports:
-            points[float(f"{100 * whole.work * report.epoch / whole.epochs:.5g}")] = report.loss
+            points[float(f"{100 * whole.work * report.epoch / whole.epochs:.5g}")] = goal.value(report.loss)
         if outcome.loss is not None:
-            points[float(f"{100 * outcome.rung.work:.5g}")] = outcome.loss
-    return [(work, loss) for work, loss in sorted(points.items()) if work > 0]
+            points[float(f"{100 * outcome.rung.work:.5g}")] = goal.value(outcome.loss)
+    return [(work, value) for work, value in sorted(points.items()) if work > 0]

@@ -12,6 +12,7 @@ from mfbo.analysis.report.words import importance_trust
 from mfbo.analysis.style import plain
 from mfbo.display.text import number, pairs, rung_words
 from mfbo.errors import NothingToShow
+from mfbo.goal import Goal
 
 if TYPE_CHECKING:
     from mfbo.analysis.report.material import Material, Part
@@ -33,6 +34,11 @@ class Tried(NamedTuple):
     results: list[Result]
     result: Result
     loss: float
+
+    @property
+    def value(self) -> float:
+        """What it came to, in the metric's own sign."""
+        return self.run.header.goal.value(self.loss)
 
 
 def tried(part: Part) -> list[Tried]:
@@ -79,40 +85,42 @@ def scatter(material: Material) -> Chart:
     chosen, names = sampled(tried(part), MAX_BEST, MAX_OTHERS), tuned(part)[:MAX_PANELS]
     if not chosen or not names:
         raise NothingToShow(
-            "no trial had a loss, or nothing was tuned, so there is nothing to draw; `mfbo show` says why"
+            "no trial had a result, or nothing was tuned, so there is nothing to draw; `mfbo show` says why"
         )
-    known = hyperparameters(part)
+    known, label = hyperparameters(part), "Loss" if part.goal == Goal() else plain(part.goal.name, 30)
     top = max(one.result.outcome.rung.work for one in chosen)
     return Chart(
         f"{plain(part.name, 24)}: what was tried",
-        "Loss against each hyperparameter",
+        f"{label} against each hyperparameter",
         "A point a configuration, at the highest fidelity that it reached; faint points were measured at lower "
         f"fidelity than the best. The most important first; of many configurations the best {MAX_BEST} and a random "
         f"sample of {MAX_OTHERS} others.",
-        tuple(_panel(name, known.get(name, {}), chosen, top) for name in names),
+        tuple(_panel(name, known.get(name, {}), chosen, top, label) for name in names),
         columns=min(2, len(names)),
     )
 
 
-def _panel(name: str, known: dict[str, Any], chosen: Sequence[Tried], top: float) -> Panel:
+def _panel(name: str, known: dict[str, Any], chosen: Sequence[Tried], top: float, label: str) -> Panel:
     mine = [one for one in chosen if name in one.result.trial.config]
-    values = [one.result.trial.config[name] for one in mine]
-    words = any(isinstance(value, str | bool) for value in values)
-    categories = tuple(sorted({str(value) for value in values})) if words else ()
+    settings = [one.result.trial.config[name] for one in mine]
+    words = any(isinstance(value, str | bool) for value in settings)
+    categories = tuple(sorted({str(value) for value in settings})) if words else ()
     if words:
         x = Axis(name, "categories", categories=categories)
     else:
-        x = axis_of(name, values, log=known.get("log") is True, whole=all(isinstance(value, int) for value in values))
+        x = axis_of(
+            name, settings, log=known.get("log") is True, whole=all(isinstance(value, int) for value in settings)
+        )
     series = []
     for group in dict.fromkeys(one.group for one in mine):
         own = [one for one in mine if one.group == group]
         raw = [one.result.trial.config[name] for one in own]
         opacity = [0.85 if one.result.outcome.rung.work >= top - 1e-9 else FAINT_OPACITY for one in own]
-        texts = [f"{number(one.loss)}\n{configuration_text(one)}" for one in own]
+        texts = [f"{number(one.value)}\n{configuration_text(one)}" for one in own]
         xs = [categories.index(str(value)) if words else float(value) for value in raw]
-        losses = [one.loss for one in own]
-        series.append(Series(group, xs, losses, "marks", group, texts=texts, opacity=opacity, size=3))
-    return Panel(x, axis_of("Loss", [one.loss for one in chosen]), tuple(series))
+        values = [one.value for one in own]
+        series.append(Series(group, xs, values, "marks", group, texts=texts, opacity=opacity, size=3))
+    return Panel(x, axis_of(label, [one.value for one in chosen]), tuple(series))
 
 
 def hyperparameters(part: Part) -> dict[str, dict[str, Any]]:
@@ -143,7 +151,9 @@ def importance(material: Material) -> Chart:
     part = only(material)
     found = part.importances
     if found is None:
-        raise NothingToShow("importance needs 20 complete trials or more, in which the loss varies; let the run go on")
+        raise NothingToShow(
+            "importance needs 20 complete trials or more, in which the result varies; let the run go on"
+        )
     rows = found.rows[:MAX_BARS]
     places = list(range(len(rows)))
     totals, errors = [100 * row.total for row in rows], [100 * row.error for row in rows]
@@ -158,5 +168,6 @@ def importance(material: Material) -> Chart:
     r_squared = 100 * max(0.0, found.r_squared)
     x = Axis(f"Share of the variance (%); R² of the forest: {r_squared:.0f}%", limits=(0, max(5.0, 1.05 * max(high))))
     y = Axis("", "categories", categories=tuple(row.name for row in rows), reversed=True)
-    title, heading = f"{plain(part.name, 24)}: what decides the loss", "Which hyperparameters matter"
+    measured = plain(part.goal.name, 30)
+    title, heading = f"{plain(part.name, 24)}: what decides the {measured}", "Which hyperparameters matter"
     return Chart(title, heading, importance_trust(found), (Panel(x, y, bars),))

@@ -13,6 +13,8 @@ from mfbo.display.forecast import compared, headline
 from mfbo.display.phases import charged
 from mfbo.display.text import amount, clean, number, pairs, rung_words, seconds, status_words
 from mfbo.evidence.summary import SIGNIFICANCE_LEVEL
+from mfbo.goal import LOSS, Goal
+from mfbo.objectives import shown, title
 
 if TYPE_CHECKING:
     from mfbo.analysis.report.material import Part
@@ -36,19 +38,26 @@ def standings(part: Part) -> tuple[list[str], list[list[str]]]:
     """Head and rows of the comparison."""
     found = part.found
     assert found is not None
-    unit = found.comparison.unit
+    unit, goal = found.comparison.unit, part.goal
     head = ["optimizer", "seeds", words.loss_words(part), "median (quartiles)", "area under the curve"]
     head += ["trials", "trials to within 1%"]
     if found.quality is not None:
-        head += [f"seeds at {words.full_name(found.baseline)}'s final loss", "median cost of it", "speed-up", "p"]
+        head += [
+            f"seeds at {words.full_name(found.baseline)}'s final {clean(goal.name, 40)}",
+            "median cost of it",
+            "speed-up",
+            "p",
+        ]
     rows = []
     for row in found.standings:
+        own = row.shown(goal)
+        median, low, high = (number(own[name]) for name in ("median", "low", "high"))
         cells = [
             row.name,
             str(row.seeds),
-            words.spread(row.loss, row.error),
-            NO_VALUE if math.isnan(row.median) else f"{number(row.median)} ({number(row.low)} to {number(row.high)})",
-            NO_VALUE if math.isnan(row.area) else number(row.area),
+            words.spread(own["value"], row.error),
+            NO_VALUE if math.isnan(row.median) else f"{median} ({low} to {high})",
+            NO_VALUE if math.isnan(row.area) else number(own["area"]),
             f"{row.trials:.0f}",
             f"{row.iterations:.0f}",
         ]
@@ -71,9 +80,10 @@ def note(part: Part) -> str:
     unit = found.comparison.unit
     end = amount(found.end, unit) + beside(found.comparison.paid, found.end)
     said = (
-        f"At a cost of {end}. Losses are means ± standard error over seeds, trials are means, "
-        "costs and trials to within 1% of the final best are medians. The area under the anytime curve is a mean loss "
-        "over the logarithm of cost: lower where good configurations come early. "
+        f"At a cost of {end}. {part.results_called.capitalize()} are means ± standard error over seeds, trials are "
+        "means, costs and trials to within 1% of the final best are medians. The area under the anytime curve is a "
+        f"mean {clean(part.goal.name, 40)} over the logarithm of cost: {'higher' if part.goal.maximize else 'lower'} "
+        "where good configurations come early. "
     )
     said += "3x: the cost of three full evaluations. " if unit == "x" else ""
     if found.quality is not None:
@@ -97,16 +107,17 @@ def ranks(found: Ranking) -> tuple[list[str], list[list[str]]]:
 def phase_lines(found: Phases) -> tuple[list[str], list[list[str]]]:
     """Head and rows of the optimizers' results in the three phases, measured on unseen data."""
     names = list(dict.fromkeys(name for line in found.lines for name in line.test))
-    names.sort(key=lambda name: (name == "loss", name not in FIRST_METRICS))
-    head = ["optimizer", *(f"{name} on unseen data" for name in names), "trainings", "validation loss"]
+    names.sort(key=lambda name: (name == LOSS, name != found.goal.name, name not in FIRST_METRICS))
+    validation = clean(found.goal.label if found.goal == Goal() else f"validation {found.goal.name}", 40)
+    head = ["optimizer", *(f"{name} on unseen data" for name in names), "trainings", validation]
     rows = []
     for line in found.lines:
         scores = [
             words.spread(line.test[name], _deviation(line, name)) if name in line.test else NO_VALUE for name in names
         ]
-        loss = NO_VALUE if line.loss is None else number(line.loss)
+        value = NO_VALUE if line.value is None else number(line.value)
         counts = [str(line.trials), NO_VALUE if line.iterations is None else str(line.iterations)]
-        rows.append([line.optimizer, *scores, str(line.seeds), loss, *counts, charged(found, line.cost), line.note])
+        rows.append([line.optimizer, *scores, str(line.seeds), value, *counts, charged(found, line.cost), line.note])
     return [*head, "trials", "trials to within 1%", "cost", "note"], rows
 
 
@@ -121,9 +132,10 @@ def phase_costs(found: Phases) -> str:
     return f"{total} of {clean(found.max_cost, 40)}: {spent}."
 
 
-def rung_rows(found: Sequence[tables.RungRow], price: Price | None) -> tuple[list[str], list[list[str]]]:
+def rung_rows(found: Sequence[tables.RungRow], price: Price | None, goal: Goal) -> tuple[list[str], list[list[str]]]:
     """Head and rows of a table of rungs."""
-    head = ["rung", "work", "done", "stopped", "failed", "best loss", "cost", "rank correlation with the highest"]
+    best = f"best {clean(goal.name, 40)}"
+    head = ["rung", "work", "done", "stopped", "failed", best, "cost", "rank correlation with the highest"]
     rows = [
         [
             row.name,
@@ -131,7 +143,7 @@ def rung_rows(found: Sequence[tables.RungRow], price: Price | None) -> tuple[lis
             str(row.done),
             str(row.stopped),
             str(row.failed),
-            NO_VALUE if row.best is None else number(row.best),
+            NO_VALUE if row.best is None else number(goal.value(row.best)),
             seconds(row.seconds) + beside(price, row.seconds),
             row.predicts,
         ]
@@ -146,18 +158,18 @@ def rung_tables(part: Part) -> list[tuple[str, list[str], list[list[str]]]]:
     for name, runs in part.groups.items():
         rows = tables.rungs(runs, part.rung_correlations(name))
         if len(rows) > 1 or len(part.groups) == 1:
-            found.append((name, *rung_rows(rows, of_runs(runs))))
+            found.append((name, *rung_rows(rows, of_runs(runs), part.goal)))
     return found
 
 
 def told(part: Part) -> tuple[list[str], list[list[str]]]:
     """Head and rows of the results that people added; no rows where there are none."""
     rows = [
-        [words.run_words(run), number(known.loss), rung_words(known.rung), pairs(known.config)]
+        [words.run_words(run), number(run.header.goal.value(known.loss)), rung_words(known.rung), pairs(known.config)]
         for run in part.runs
         for known in sorted(run.told, key=lambda known: (-known.rung.work, known.loss))
     ]
-    return ["run", "loss", "fidelity", "configuration"], rows
+    return ["run", clean(part.goal.name, 40), "fidelity", "configuration"], rows
 
 
 def forecast(run: Run) -> tuple[str, list[str], list[list[str]]]:
@@ -195,9 +207,9 @@ def front_rows(part: Part) -> tuple[list[str], list[list[str]]]:
     for group, one in found:
         for result, scores in one.members:
             known = dict(zip(one.names, scores, strict=True))
-            cells = [number(known[name]) if name in known else NO_VALUE for name in names]
+            cells = [number(shown(name, known[name], part.goal)) if name in known else NO_VALUE for name in names]
             rows.append([group, str(result.trial.id), *cells, pairs(result.trial.config)])
-    return ["optimizer", "trial", *names, "configuration"], rows
+    return ["optimizer", "trial", *(clean(title(name, part.goal), 40) for name in names), "configuration"], rows
 
 
 def single_fronts(part: Part) -> list[str]:
@@ -216,24 +228,25 @@ class Card(NamedTuple):
 
 def cards(part: Part) -> list[Card]:
     """The main numbers."""
-    shown: list[Card] = []
+    numbers: list[Card] = []
     if part.best:
         run, result = part.best
         note = "one measurement: no interval" if part.single else f"{words.run_words(run)}, trial {result.trial.id}"
-        shown.append(Card("Best validation loss", number(result.outcome.loss), note))
+        numbers.append(Card(f"Best {part.label}", words.value(part, result), note))
     if found := part.validation:
-        tested = words.spread(found.mean("loss"), words.deviation(found, "loss"))
-        shown.append(Card("Its loss on the test split", tested, words.trainings(found)))
+        name = found.goal.name
+        tested = words.spread(found.mean(name), words.deviation(found, name))
+        numbers.append(Card(f"Its {clean(name, 40)} on the test split", tested, words.trainings(found)))
     if part.found and not part.single:
         row = part.found.standings[0]
         seeds = f"mean ± standard error over {row.seeds} seeds" if row.seeds > 1 else "one seed: no interval"
-        value = words.spread(row.loss, row.error)
-        shown.append(Card(f"Best mean {words.loss_words(part)}", value, f"{clean(row.name, 40)}, {seeds}"))
+        value = words.spread(part.goal.value(row.loss), row.error)
+        numbers.append(Card(f"Best mean {words.loss_words(part)}", value, f"{clean(row.name, 40)}, {seeds}"))
     for name, speed in part.payoff.speed_ups.items() if part.payoff else ():
         value = f"{number(speed.factor, 2)} times" if speed.factor else "not reached"
         interval = f"95% interval {number(speed.low, 2)} to {number(speed.high, 2)}"
-        shown.append(Card(f"Speed-up over {words.full_name(name)}", value, interval))
-    return [*shown, _cost_card(part)]
+        numbers.append(Card(f"Speed-up over {words.full_name(name)}", value, interval))
+    return [*numbers, _cost_card(part)]
 
 
 def _cost_card(part: Part) -> Card:

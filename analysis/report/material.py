@@ -12,10 +12,11 @@ from mfbo.display.text import clean
 from mfbo.engine.validate import kept
 from mfbo.errors import BadValue, MfboError, RunNotFound
 from mfbo.evidence import importance, payoff, ranking
-from mfbo.evidence.comparison import side_by_side, sort_out
+from mfbo.evidence.comparison import check_metrics, side_by_side, sort_out
 from mfbo.evidence.curves import incumbent, standing
 from mfbo.evidence.rung_correlation import rung_correlations
 from mfbo.evidence.summary import summarize
+from mfbo.goal import Goal
 from mfbo.ledger.journal import FILE, read
 from mfbo.study.folder import COMPARISON, described_in, folders, missing
 from mfbo.study.phases_result import EXPLORE, OPTIMIZE
@@ -64,6 +65,21 @@ class Part:
     def name(self) -> str:
         """Of the task; of one in a file, not where that lies."""
         return clean(self.task.replace("\\", "/").rpartition("/")[2], 60)
+
+    @property
+    def goal(self) -> Goal:
+        """The metric of the runs, and whether it is maximised."""
+        return self.found.comparison.goal if self.found else self.runs[0].header.goal
+
+    @property
+    def label(self) -> str:
+        """What is measured, in words: ``validation loss``, or the metric's name."""
+        return clean(self.goal.label, 40)
+
+    @property
+    def results_called(self) -> str:
+        """What the numbers are, several of them."""
+        return "losses" if self.goal == Goal() else "results"
 
     @property
     def best(self) -> tuple[Run, Result] | None:
@@ -157,7 +173,7 @@ def gather(places: Sequence[Path | str], *, live: bool = False) -> Material:
 
     Raises:
         BadValue: a folder that is neither run nor study, or holds no result; a run given twice.
-        RunError: a run that cannot be read.
+        RunError: a run that cannot be read; runs of one task that are after different metrics.
     """
     found = [folder for place in places for folder in runs_in(Path(place), live=live)]
     if twice := [folder for folder in found if found.count(folder) > 1]:
@@ -207,6 +223,7 @@ def runs_in(place: Path, *, live: bool = False) -> list[Path]:
 
 
 def _part(task: str, runs: list[Run], awaited: bool) -> Part:
+    check_metrics(runs)
     fit, left_out = sort_out(runs)
     found, problem = None, ""
     try:

@@ -104,8 +104,8 @@
     constructor(box) {
       this.box = box;
       this.table = data.tables[box.dataset.table];
-      const loss = this.table.columns.indexOf("loss");
-      this.state = chosen.tables[box.dataset.table] ||= { words: "", column: loss, down: false, page: 0 };
+      const measured = this.table.columns.indexOf(this.table.measured);
+      this.state = chosen.tables[box.dataset.table] ||= { words: "", column: measured, down: this.table.down, page: 0 };
       this.texts = this.table.rows.map((row) => row.map(shown).join(" ").toLowerCase());
       this.numeric = this.table.columns.map((_, i) => this.table.rows.every((row) => row[i] === null || typeof row[i] === "number"));
       const search = box.querySelector("input");

@@ -20,42 +20,53 @@ if TYPE_CHECKING:
 Cell: TypeAlias = str | float | int | bool | None
 MAX_TRACEBACK_LINES = 60  # the last
 MAX_FAILURE_KINDS = 20  # that are shown
-FIXED_COLUMNS = ("loss", "epochs", "data", "work", "status", "trial", "cost_s", "overhead_s", "spent")
+FIXED_COLUMNS = ("epochs", "data", "work", "status", "trial", "cost_s", "overhead_s", "spent")
 
 
 @dataclass
 class Table:
-    """A table: names of its columns, and rows of as many cells."""
+    """A table.
+
+    Attributes:
+        columns: their names.
+        rows: of as many cells.
+        measured: the column that it is in the order of.
+        down: whether the highest value there comes first.
+    """
 
     columns: list[str]
     rows: list[list[Cell]] = field(default_factory=list)
+    measured: str = "loss"
+    down: bool = False
 
 
 def trials(part: Part, most: int | None = None) -> Table:
-    """A row a result, lowest loss first; hyperparameters in the first columns.
+    """A row a result, the best first; hyperparameters in the first columns.
 
     Args:
         part: the runs of one task.
-        most: rows; those of the lowest loss where there are more.
+        most: rows; the best where there are more.
     """
+    goal = part.goal
     found = sorted(part.results, key=lambda pair: math.inf if (loss := pair[1].outcome.loss) is None else loss)[:most]
     names = list(dict.fromkeys(name for _, result in found for name in result.trial.config))
-    metrics = list(dict.fromkeys(name for _, result in found for name in result.outcome.metrics))
+    metrics = list(dict.fromkeys(name for _, result in found for name in goal.others(result.outcome.metrics)))
     prices = {id(run): of_run(run) for run in part.runs}
     whose = ("optimizer", "seed") if len(part.runs) > 1 else ()
     money = ("money",) if any(prices.values()) else ()
     errors = ("error",) if any(result.outcome.error for _, result in found) else ()
     taken = {*FIXED_COLUMNS, *whose, *money, "error"}
+    measured = _free(goal.name, "measured", taken)
     shown_metrics = [_free(name, "metric", taken) for name in metrics]
     shown_names = [_free(name, "config", taken) for name in names]
-    loss, *others = FIXED_COLUMNS
-    table = Table([*shown_names, loss, *shown_metrics, *whose, *others, *money, *errors])
+    columns = [*shown_names, measured, *shown_metrics, *whose, *FIXED_COLUMNS, *money, *errors]
+    table = Table(columns, measured=measured, down=goal.maximize)
     for run, result in found:
         outcome, rung, price = result.outcome, result.outcome.rung, prices[id(run)]
         table.rows.append(
             [
                 *(result.trial.config.get(name) for name in names),
-                outcome.loss,
+                None if outcome.loss is None else goal.value(outcome.loss),
                 *(outcome.metrics.get(name) for name in metrics),
                 *((run.header.optimizer, run.header.seed) if whose else ()),
                 *(rung.epochs, rung.data, rung.work, outcome.status, result.trial.id),

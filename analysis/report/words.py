@@ -11,6 +11,7 @@ from mfbo.budget import Budget
 from mfbo.cost.price import beside, of_run
 from mfbo.display.text import amount, clean, number, pairs, rung_words
 from mfbo.evidence.summary import BASELINES, SIGNIFICANCE_LEVEL
+from mfbo.goal import Goal
 
 if TYPE_CHECKING:
     from mfbo.analysis.report.material import Material, Part
@@ -111,7 +112,7 @@ def answer(part: Part) -> str:
     if part.awaited and (part.payoff is None or part.payoff.answer == "unknown"):
         return "It cannot be told yet: more runs are to come."
     if part.payoff is None:
-        return "It cannot be told: no trial had a loss."
+        return "It cannot be told: no trial had a result."
     if part.payoff.answer == "unknown":
         return f"It cannot be told: {_why_unknown(part)}."
     return _claim(part.payoff)
@@ -124,11 +125,11 @@ def finding(part: Part) -> str:
         return "There is no result yet."
     if not part.best:
         trials = counted(len(part.results), "trial")
-        return f"Nothing: of {trials} none had a loss, {failed} failed; see Failures."
+        return f"Nothing: of {trials} none had a result, {failed} failed; see Failures."
     run, result = part.best
-    metrics = f"; {pairs(result.outcome.metrics)}" if result.outcome.metrics else ""
+    metrics = _other_metrics(result, part.goal)
     return (
-        f"The best of {counted(len(part.results), 'trial')} has a validation loss of {number(result.outcome.loss)} "
+        f"The best of {counted(len(part.results), 'trial')} has a {part.label} of {value(part, result)} "
         f"({rung_words(result.outcome.rung)}{metrics}); it was found at a cost of "
         f"{cost_words(result.spent, unit_of(run))}{beside(of_run(run), result.at)}."
     )
@@ -139,22 +140,35 @@ def tested(part: Part) -> str:
     found = part.validation
     if found is None:
         return ""
-    names = ("loss", *found.scores[0].metrics)
-    said = ", ".join(f"{clean(name, 40)} {spread(found.mean(name), deviation(found, name))}" for name in names)
+    said = ", ".join(f"{clean(name, 40)} {spread(found.mean(name), deviation(found, name))}" for name in found.names)
     return f"On the test split, trained anew: {said} ({trainings(found)})."
 
 
 def selected(part: Part) -> str:
-    """What the loss of the best configuration is worth, as it was chosen for it."""
+    """What the result of the best configuration is worth, as it was chosen for it."""
     chosen = f"It is the best of {counted(len(part.results), 'trial')}, so this value is probably a bit too good"
     if part.found and part.found.comparison.true:
         return f"{chosen}."
     return f"{chosen}; `mfbo validate` measures it on unseen data."
 
 
-def best_loss(part: Part) -> str:
-    """The best loss, and which run found it."""
-    return f"{number(part.best[1].outcome.loss)} ({run_words(part.best[0])})" if part.best else "none"
+def best_value(part: Part) -> str:
+    """The best loss or metric, and which run found it."""
+    if not part.best:
+        return "none"
+    name = "" if part.goal == Goal() else f"{clean(part.goal.name, 40)} "
+    return f"{name}{value(part, part.best[1])} ({run_words(part.best[0])})"
+
+
+def value(part: Part, result: Result) -> str:
+    """What a result came to, in the metric's own sign."""
+    loss = result.outcome.loss
+    return "-" if loss is None else number(part.goal.value(loss))
+
+
+def _other_metrics(result: Result, goal: Goal) -> str:
+    metrics = goal.others(result.outcome.metrics)
+    return f"; {pairs(metrics)}" if metrics else ""
 
 
 def deviation(found: Validation, metric: str) -> float:
@@ -212,7 +226,7 @@ def _open(fact: str, judged: Payoff) -> str:
     if judged.optimizer.below:
         base = full_name(judged.baseline.name)
         return (
-            f"{fact}, but not all of its losses were measured at the fidelity of those of {base}, and only such count"
+            f"{fact}, but not all of its results were measured at the fidelity of those of {base}, and only such count"
         )
     if found.low == found.high:
         return f"{fact}, whichever seeds are drawn"
@@ -242,7 +256,8 @@ def _numbers(part: Part) -> list[str]:
     assert part.payoff is not None
     judged, unit = part.payoff, part.found.comparison.unit
     rows = [row for row in (judged.optimizer, judged.baseline) if row]
-    losses = " against ".join(f"{spread(row.loss, row.error)} ({full_name(row.name)})" for row in rows)
+    value = part.goal.value
+    losses = " against ".join(f"{spread(value(row.loss), row.error)} ({full_name(row.name)})" for row in rows)
     said = []
     known = not any(math.isnan(row.loss) for row in rows)
     if judged.baseline and judged.seeds > 0 and known and not part.single:
@@ -252,15 +267,15 @@ def _numbers(part: Part) -> list[str]:
         if row.below:
             base = full_name(str(part.found.baseline))
             said.append(
-                f"{row.below} of {row.seeds} losses of {full_name(row.name)} were measured at a lower fidelity than "
-                f"those of {base}: they do not compare, and do not count as having reached its quality."
+                f"{row.below} of {row.seeds} {part.results_called} of {full_name(row.name)} were measured at a lower "
+                f"fidelity than those of {base}: they do not compare, and do not count as having reached its quality."
             )
     for name, found in judged.speed_ups.items():
         said.append(f"Speed-up over {full_name(name)}: {speed_words(found)}, 95% bootstrap interval over seeds.")
     if judged.optimizer and judged.optimizer.pvalue is not None:
         said.append(
-            f"Difference of the final losses: p = {number(judged.optimizer.pvalue, 2)} (Wilcoxon signed-rank over "
-            "paired seeds, Holm-adjusted)."
+            f"Difference of the final {part.results_called}: p = {number(judged.optimizer.pvalue, 2)} (Wilcoxon "
+            "signed-rank over paired seeds, Holm-adjusted)."
         )
     return said
 
@@ -335,8 +350,9 @@ def full_name(name: str) -> str:
 
 def loss_words(part: Part) -> str:
     """What losses of the comparison are."""
-    true = part.found is not None and part.found.comparison.true
-    return "true loss at full fidelity" if true else "validation loss"
+    if part.found is not None and part.found.comparison.true:
+        return f"true {clean(part.goal.name, 40)} at full fidelity"
+    return str(part.label)
 
 
 def spread(value: float, error: float) -> str:
@@ -355,10 +371,12 @@ def speed_words(found: SpeedUp) -> str:
 def quality(run: Run, best: Result) -> str:
     """The incumbent's measurement in words: where, when, and its other metrics."""
     unit = unit_of(run)
-    metrics = f"; {pairs(best.outcome.metrics)}" if best.outcome.metrics else ""
+    goal, metrics = run.header.goal, _other_metrics(best, run.header.goal)
     spent = cost_words(best.spent, unit) + beside(of_run(run), best.at)
     where = f"found by {run_words(run)}, trial {best.trial.id}, at a cost of {spent}"
-    return f"Loss {number(best.outcome.loss)} ({rung_words(best.outcome.rung)}{metrics}), {where}"
+    name = "Loss" if goal == Goal() else clean(goal.name, 40)
+    measured = f"{name} {number(goal.value(best.outcome.loss or 0.0))}"
+    return f"{measured} ({rung_words(best.outcome.rung)}{metrics}), {where}"
 
 
 def cost_words(cost: float, unit: str) -> str:
@@ -394,7 +412,8 @@ def ranked(found: Ranking, joins: str) -> str:
     """What the final ranks are means of, by which test `joins` has its optimizers, and what that could find."""
     blocks = f"{len(found.final)} {found.kind}"
     of = " (each by its mean over seeds)" if found.kind == "tasks" else ""
-    loss = "true loss at full fidelity" if found.true else "loss"
+    loss = clean(found.metric or "result", 40)
+    loss = f"true {loss} at full fidelity" if found.true else loss
     said = (
         f"Mean rank by final {loss} over {blocks}{of}; 1 is best. {joins} optimizers that do not differ "
         f"significantly (p > {SIGNIFICANCE_LEVEL}: Wilcoxon signed-rank over the {blocks}, Holm-adjusted for "

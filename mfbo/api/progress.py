@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from mfbo.display import make
 from mfbo.display.progress import Progress
-from mfbo.display.text import clean, number, pairs, rung_words, status_words
+from mfbo.display.tables import measured
+from mfbo.display.text import clean, pairs, rung_words, status_words
 from mfbo.ledger.observer import Guarded, Observer, Several
 
 if TYPE_CHECKING:
@@ -53,9 +54,9 @@ class NotebookDisplay(Observer):
     def _repr_html_(self) -> str:
         notes = "".join(f"<div>{html.escape(line)}</div>" for line in self._lines)
         best = ""
-        if self._best is not None:
-            outcome = self._best.outcome
-            what = f"best {number(outcome.loss)} at {rung_words(outcome.rung)}: {pairs(self._best.trial.config)}"
+        if self._best is not None and self._progress is not None:
+            said = measured(self._best, self._progress.counts.goal)
+            what = f"{said} at {rung_words(self._best.outcome.rung)}: {pairs(self._best.trial.config)}"
             best = f"<div><b>{html.escape(what)}</b></div>"
         return f"<div>{notes}<div>{html.escape(self._state)}</div>{best}</div>"
 

@@ -200,7 +200,7 @@ class Session:
 
         Args:
             trial: one that is out.
-            loss: validation loss now, lower is better.
+            loss: validation loss now, or what the run's ``metric`` is now, in its own sign.
             epoch: epochs done, those of the checkpoint included; by default one more than at the last report.
 
         Raises:
@@ -232,8 +232,8 @@ class Session:
 
         Args:
             trial: one that is out.
-            loss: validation loss at the end, lower is better; NaN or infinity where training diverged. None with an
-                `error`, or where `report` said to stop.
+            loss: validation loss at the end, or the run's ``metric`` in its own sign; NaN or infinity where training
+                diverged. None with an `error`, or where `report` said to stop.
             metrics: further numbers to keep, such as accuracy or size.
             cost: seconds to charge; None for those since `ask`.
             error: why there is no loss; an exception of memory that ran out is kept as that.

@@ -166,13 +166,14 @@ class _RunLines:
     def on_result(self, entry: Entry, result: TuneResult) -> None:
         """Print the result of a run."""
         from mfbo.cost.price import beside, of_run
-        from mfbo.display.text import amount, number
+        from mfbo.display.text import amount, clean, number
 
         where = self._next(entry)
         if self._quiet:
             return
         money = beside(of_run(result.ledger), result.ledger.seconds)
-        best = f"best loss {number(result.best.loss)} ({result.best.fidelity})" if result.best else "no result"
+        measured = f"best {clean(result.goal.name, 40)} {number(result.best.value)}" if result.best else ""
+        best = f"{measured} ({result.best.fidelity})" if result.best else "no result"
         click.echo(
             f"{where}: {best}, trials: {result.trials}, cost {amount(result.cost, result.unit)}{money}", err=True
         )

@@ -13,7 +13,6 @@ from mfbo.cli import options
 from mfbo.errors import BadValue
 
 if TYPE_CHECKING:
-    from mfbo.cost.price import Price
     from mfbo.engine.validate import Score
     from mfbo.ledger.run import Run
     from mfbo.trial import Config
@@ -72,7 +71,6 @@ def validate(run: str, seeds: int, out: str | None, device: str | None, as_json:
     It is trained from scratch at full fidelity on training and validation data, once per seed. Nothing has used the
     test split before.
     """
-    from mfbo.cost.price import of_run
     from mfbo.display.text import PATH, clean
     from mfbo.engine.validate import validate as final
     from mfbo.ledger.journal import read
@@ -81,7 +79,7 @@ def validate(run: str, seeds: int, out: str | None, device: str | None, as_json:
     ledger = read(run)
     if said := own_code(ledger.header.task):
         click.echo(clean(said, PATH), err=True)
-    on_score = _quiet if as_json else partial(_told, of_run(ledger))
+    on_score = _quiet if as_json else partial(_told, ledger)
     found = final(ledger, seeds, out=out, device=device, on_score=on_score)
     if as_json:
         click.echo(json.dumps(found.to_dict()))
@@ -96,12 +94,13 @@ def validate(run: str, seeds: int, out: str | None, device: str | None, as_json:
 def _command(run: Run, config: Config) -> str:
     """The one line that trains it again, at full fidelity."""
     from mfbo.display.text import PATH, clean
-    from mfbo.exports.model import again
+    from mfbo.exports.model import again, metric_option
 
     settings = run.header.settings
     trained = {"seed": run.header.seed, "work": 1.0}
     options, space = dict(settings.options), settings.space
     described = {"task": run.header.task, "trained": trained, "options": options, "space": space}
+    described["metric"] = metric_option(run.header.search, options)
     return clean(again({**described, "hyperparameters": config}, ""), PATH)
 
 
@@ -121,10 +120,10 @@ def _quiet(score: Score) -> None:
     """Say nothing."""
 
 
-def _told(price: Price | None, score: Score) -> None:
-    from mfbo.cost.price import beside
+def _told(run: Run, score: Score) -> None:
+    from mfbo.cost.price import beside, of_run
     from mfbo.display.text import pairs, seconds
 
     spent = score.train + score.evaluation
-    paid = seconds(spent) + beside(price, spent, ", {}")
-    click.echo(f"seed {score.seed}: {pairs({'loss': score.loss, **score.metrics})} ({paid})", err=True)
+    paid = seconds(spent) + beside(of_run(run), spent, ", {}")
+    click.echo(f"seed {score.seed}: {pairs(score.measured)} ({paid})", err=True)

@@ -82,7 +82,11 @@ metric = options(
     click.option(
         "--metric",
         metavar="NAME",
-        help="For a command: the word before the loss in its output, or a regular expression.",
+        help="What is tuned: its name, with max: before it where higher is better, as in max:val_acc. For a command: "
+        "the word before the number in its output, or a regular expression.",
+    ),
+    click.option(
+        "--maximize/--minimize", default=None, help="Whether a higher or a lower metric is better; default: lower."
     ),
     click.option(
         "--metric-file", metavar="FILE", help="For a command: the JSON or CSV file it writes: {output}/metrics.json."
@@ -127,7 +131,9 @@ search = options(
     ),
 )
 objectives = click.option(
-    "--objectives", metavar="NAMES", help="Several metrics to minimize at once, such as loss,size or loss,cost,latency."
+    "--objectives",
+    metavar="NAMES",
+    help="Several metrics at once, such as loss,size or max:val_acc,cost; lower is better but where max: says so.",
 )
 where = options(
     click.option(
@@ -221,6 +227,8 @@ def search_of(given: dict[str, Any]) -> Search:
     from mfbo.search import Search, SearchOptions
 
     options: dict[str, Any] = {name: given.pop(name) for name in SearchOptions.__annotations__ if name in given}
+    if "metric" in options:  # which a command reads for itself
+        given["metric"] = options.pop("metric")
     if "objectives" in options:
         options["objectives"] = (options["objectives"] or "").split(",") if options["objectives"] else ()
     if "optimizer" in options and options["optimizer"] is None:

@@ -47,7 +47,8 @@ def tune(
     """Search for the best configuration of TASK.
 
     TASK is a name from `mfbo tasks`, path/to/file.py:NAME for a task of your own (see `mfbo init`), or a command with
-    placeholders that prints a loss: "python train.py --lr {lr} --epochs {epochs:1-27}", with --space FILE.yaml.
+    placeholders that prints a loss, or what --metric names: "python train.py --lr {lr} --epochs {epochs:1-27}", with
+    --space FILE.yaml.
     """
     from mfbo.engine.tune import tune as run
     from mfbo.tasks.registry import load
@@ -181,7 +182,7 @@ def _print_result(result: TuneResult, folder: str) -> None:
     """Print the incumbent, what it cost, and the commands that show more."""
     from mfbo.budget import Budget
     from mfbo.cost.price import beside, of_run
-    from mfbo.display.text import amount, number, pairs
+    from mfbo.display.text import amount, clean, number, pairs
     from mfbo.exports.model import BEST, no_model
 
     best = result.best
@@ -189,7 +190,9 @@ def _print_result(result: TuneResult, folder: str) -> None:
     spent = amount(result.cost, result.unit)
     money = beside(of_run(result.ledger), result.ledger.seconds)
     limit = f" of {Budget(result.max_cost, 'x' if result.unit == 'x' else 's')}" if result.max_cost else ""
-    click.echo(f"best loss {number(best.loss)} ({best.fidelity}){f': {pairs(best.metrics)}' if best.metrics else ''}")
+    metrics = best.goal.others(best.metrics)
+    measured = f"best {clean(best.goal.name, 40)} {number(best.value)}"
+    click.echo(f"{measured} ({best.fidelity}){f': {pairs(metrics)}' if metrics else ''}")
     click.echo(f"  {pairs(best.config)}")
     trials = "1 trial" if result.trials == 1 else f"{result.trials} trials"
     click.echo(f"  {trials}, cost {spent}{limit}{money}; for more: mfbo show {folder}")

@@ -57,7 +57,7 @@ def study(
     """
     from mfbo.cli.run import command_line
     from mfbo.display import make
-    from mfbo.display.text import number, pairs
+    from mfbo.display.text import clean, number, pairs
     from mfbo.ledger.observer import Observer
     from mfbo.study.phases import study as run
     from mfbo.study.spec import Study, file_name, names_of
@@ -72,8 +72,10 @@ def study(
 
     def on_score(optimizer: str, score: Score) -> None:
         if not (quiet or as_json):
-            metrics = f", {pairs(score.metrics)}" if score.metrics else ""
-            click.echo(f"{optimizer}, seed {score.seed}: loss {number(score.loss)} on unseen data{metrics}", err=True)
+            (name, value), *others = score.measured.items()
+            metrics = f", {pairs(dict(others))}" if others else ""
+            said = f"{clean(name, 40)} {number(value)} on unseen data{metrics}"
+            click.echo(f"{optimizer}, seed {score.seed}: {said}", err=True)
 
     search, seeds, chosen = options.search_of(given), given.pop("seeds"), names_of(optimizers)
     asked = Study((task,), chosen, seeds, max_cost, search=search, settings=options.settings_of(**given))

@@ -12,6 +12,7 @@ from mfbo.errors import RunError
 
 if TYPE_CHECKING:
     from mfbo.engine.train import Trained
+    from mfbo.goal import Goal
     from mfbo.trial import Report
 
 
@@ -49,10 +50,12 @@ def train(
     if said := own_code(task):
         click.echo(clean(said, PATH), err=True)
 
-    def on_report(report: Report) -> None:
+    def on_report(report: Report, goal: Goal) -> None:
         spent = seconds(report.cost) + beside(kept(settings.get("price")), report.cost, ", {}")
-        click.echo(f"epoch {report.epoch}: loss {number(report.loss)} ({spent})", err=True)
+        measured = f"{clean(goal.name, 40)} {number(goal.value(report.loss))}"
+        click.echo(f"epoch {report.epoch}: {measured} ({spent})", err=True)
 
+    maximize = settings.pop("maximize")
     found = once(
         task,
         values,
@@ -63,6 +66,7 @@ def train(
         settings=options.settings_of(**settings),
         out=out,
         on_report=None if quiet or as_json else on_report,
+        maximize=maximize,
     )
     if as_json:
         click.echo(json.dumps(found.to_dict()))
@@ -80,7 +84,8 @@ def _show(found: Trained, *, final: bool) -> None:
     paid = beside(found.price, found.seconds)
     metrics = f": {pairs(found.metrics)}" if found.metrics else ""
     where = " on the test split" if final else ""
-    click.echo(f"loss {number(found.loss)}{where} ({found.rung}){metrics}; {seconds(found.seconds)}{paid}")
+    measured = f"{clean(found.goal.name, 40)} {number(found.value)}"
+    click.echo(f"{measured}{where} ({found.rung}){metrics}; {seconds(found.seconds)}{paid}")
     click.echo(f"  {pairs(found.config)}")
     if found.folder:
         click.echo(f"  {clean(found.folder, PATH)}")

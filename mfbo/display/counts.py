@@ -10,7 +10,8 @@ from rich.text import Text
 
 from mfbo.cost.price import beside, of_run
 from mfbo.display.tables import one_line, plain_table
-from mfbo.display.text import headline, number, rung_words, seconds, short_rung
+from mfbo.display.text import clean, headline, number, rung_words, seconds, short_rung
+from mfbo.goal import Goal
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from mfbo.ledger.run import Result, Run
     from mfbo.trial import Rung
 
-RUNG_COLUMNS = ("level", "done", "stopped", "failed", "best loss", "spent")
+RUNG_COLUMNS = ("level", "done", "stopped", "failed", "best", "spent")
 
 
 @dataclass
@@ -58,6 +59,7 @@ class RunCounts:
         virtual: whether any seconds were a surrogate's.
         plan: the forecast; None without one.
         price: per hour; None where money is not shown.
+        goal: the metric of the run, and whether it is maximised.
     """
 
     ladder: frozenset[Rung] = frozenset()
@@ -69,11 +71,12 @@ class RunCounts:
     virtual: bool = False
     plan: Plan | None = None
     price: Price | None = None
+    goal: Goal = field(default_factory=Goal)
 
     @classmethod
     def of(cls, run: Run) -> RunCounts:
         """The counts over the results of `run`."""
-        counts = cls(frozenset(run.header.rungs), plan=run.header.plan, price=of_run(run))
+        counts = cls(frozenset(run.header.rungs), plan=run.header.plan, price=of_run(run), goal=run.header.goal)
         for result in run.results:
             counts.add(result)
         return counts
@@ -143,12 +146,13 @@ def rung_table(counts: RunCounts, best: Rung | None, narrow: bool = False) -> Ta
         best: the incumbent's rung.
         narrow: leave out columns that a narrow terminal has no room for.
     """
-    names = ["level", "done", "failed", "best loss"] if narrow else list(RUNG_COLUMNS)
+    names = ["level", "done", "failed", "best"] if narrow else list(RUNG_COLUMNS)
     if counts.price and not narrow:  # money needs their room
         used = {"stopped": any(row.stopped for row in counts.rungs.values()), "failed": counts.failed}
         names = [name for name in names if used.get(name, True)]
     steps = {step.rung: step for step in counts.plan.steps} if counts.plan and counts.plan.unit == "s" else {}
     table = plain_table(*names, *(["each"] if steps and not narrow else []))
+    table.columns[names.index("best")].header = one_line(f"best {clean(counts.goal.name, 20)}")
     if steps:
         table.columns[names.index("done")].header = one_line("done/plan")
         table.columns[-1].header = table.columns[-1].header if narrow else one_line("each/plan")
@@ -160,7 +164,7 @@ def rung_table(counts: RunCounts, best: Rung | None, narrow: bool = False) -> Ta
             "done": Text(str(row.done) + (f"/{steps[rung].trials}" if rung in steps else "")),
             "stopped": _count(row.stopped, "yellow"),
             "failed": _count(row.failed, "red"),
-            "best loss": Text("-" if row.best is None else number(row.best), best_style),
+            "best": Text("-" if row.best is None else number(counts.goal.value(row.best)), best_style),
             "spent": Text(seconds(row.seconds) + beside(counts.price, row.seconds)),
         }
         each = [Text(_mean_cost(row, steps.get(rung)))] if steps and not narrow else []

@@ -11,6 +11,7 @@ from rich.text import Text
 from mfbo.cost.price import beside, of_runs
 from mfbo.display.tables import plain_table
 from mfbo.display.text import amount, clean, number, seconds
+from mfbo.goal import Goal
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -24,11 +25,13 @@ def comparison(found: Evidence) -> RenderableType:
     counts = {standing.seeds for standing in found.standings}
     seeds = f", {max(counts)} seed{'s' if max(counts) > 1 else ''}" if len(counts) == 1 else ""
     head = f"\n{clean(what.task)} at a cost of {amount(found.end, unit)}{beside(what.paid, found.end)}{seeds}"
-    columns, compared = ["optimizer", "loss", "trials", "to 1%"], found.quality is not None
+    called = "losses" if what.goal == Goal() else "results"
+    goal, name = what.goal, clean(what.goal.name, 20)
+    columns, compared = ["optimizer", name, "trials", "to 1%"], found.quality is not None
     table = plain_table(*columns, *(["reached", "speed-up", "p"] if compared else []))
     for standing in found.standings:
         name = standing.name if seeds else f"{standing.name} ({standing.seeds})"
-        table.add_row(*(Text(cell) for cell in [clean(name), *_cells(standing, unit, compared=compared)]))
+        table.add_row(*(Text(cell) for cell in [clean(name), *_cells(standing, unit, goal, compared=compared)]))
     notes = [*_money(found), _loss_words(found), "to 1%: trials until within 1% of the final best, median"]
     if found.baseline and compared:
         notes.append(
@@ -40,7 +43,7 @@ def comparison(found: Evidence) -> RenderableType:
         )
     if low := [f"{clean(one.name)} {one.below}" for one in found.standings if one.below]:
         notes.append(
-            f"losses at a lower fidelity than that of {found.baseline}, which cannot be compared: {', '.join(low)}"
+            f"{called} at a lower fidelity than that of {found.baseline}, which cannot be compared: {', '.join(low)}"
         )
     for run, reason in found.left_out:
         notes.append(clean(f"left out: {run.header.optimizer}, seed {run.header.seed}: {reason}"))
@@ -60,9 +63,9 @@ def _reached(found: Evidence) -> str:
     return ": " + ", ".join(f"{clean(one.name)} {price.of(one.cost)}" for one in known) if price and known else ""
 
 
-def _cells(standing: Standing, unit: str, *, compared: bool) -> list[str]:
+def _cells(standing: Standing, unit: str, goal: Goal, *, compared: bool) -> list[str]:
     spread = "" if math.isnan(standing.error) else f" ± {number(standing.error, 2)}"
-    cells = [number(standing.loss) + spread, f"{standing.trials:.0f}", f"{standing.iterations:.0f}"]
+    cells = [number(goal.value(standing.loss)) + spread, f"{standing.trials:.0f}", f"{standing.iterations:.0f}"]
     if not compared:
         return cells
     cost = f" at {amount(standing.cost, unit)}" if standing.cost < math.inf else ""
@@ -81,6 +84,9 @@ def speed_words(standing: Standing) -> str:
 
 
 def _loss_words(found: Evidence) -> str:
+    goal, name = found.comparison.goal, clean(found.comparison.goal.name, 20)
+    what = "validation loss" if goal == Goal() else f"{goal.better}; that"
     if found.comparison.true:
-        return "loss: true loss of the incumbent at full fidelity, mean ± standard error over seeds"
-    return "loss: validation loss of the incumbent, mean ± standard error over seeds"
+        what = "true loss" if goal == Goal() else f"{goal.better}; the true one"
+        return f"{name}: {what} of the incumbent at full fidelity, mean ± standard error over seeds"
+    return f"{name}: {what} of the incumbent, mean ± standard error over seeds"

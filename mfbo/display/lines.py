@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, TextIO
 
 from mfbo.display.forecast import lines
 from mfbo.display.progress import Progress
-from mfbo.display.text import PATH, clean, headline, number, overtaking, pairs, rung_words, status_words
+from mfbo.display.tables import measured
+from mfbo.display.text import PATH, clean, headline, overtaking, pairs, rung_words, status_words
 from mfbo.ledger.observer import Observer
 
 if TYPE_CHECKING:
@@ -100,8 +101,8 @@ class LineDisplay(NoteDisplay):
         if best is result and self._may_write():
             config = pairs(result.trial.config)
             fidelity = rung_words(outcome.rung)
-            over = overtaking(progress.overtaken)
-            self._write(f"{at}: best {number(outcome.loss)} at {fidelity}{over} (trial {result.trial.id}: {config})")
+            over, best_words = overtaking(progress.overtaken), measured(result, progress.counts.goal)
+            self._write(f"{at}: {best_words} at {fidelity}{over} (trial {result.trial.id}: {config})")
         elif outcome.error and progress.counts.errors[headline(outcome.error)] == 1 and self._may_write():
             self._write(f"{at}: trial {result.trial.id} {clean(outcome.status)}: {headline(outcome.error)}")
         elif progress.share >= self._share + PROGRESS_STEP or self._clock() >= self._wrote + self._every:
@@ -132,8 +133,8 @@ class LineDisplay(NoteDisplay):
         if progress.counts.failed:
             words.append(f"{progress.counts.failed} failed")
         if progress.best:
-            outcome = progress.best.outcome
-            words.append(f"best {number(outcome.loss)} at {rung_words(outcome.rung)}")
+            best = measured(progress.best, progress.counts.goal)
+            words.append(f"{best} at {rung_words(progress.best.outcome.rung)}")
         return ", ".join(words)
 
     def _write(self, line: str) -> None:

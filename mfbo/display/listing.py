@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from mfbo.display.tables import one_line, plain_table
 from mfbo.display.text import PATH, amount, budget, clean, number, rung_words
 from mfbo.errors import MfboError
 from mfbo.evidence.curves import incumbent
+from mfbo.goal import Goal
 from mfbo.ledger.journal import FILE, read
 from mfbo.ledger.writer import in_use
 
@@ -35,6 +36,7 @@ class ListedRun:
         state: ``running``, ``finished``, ``not finished``, ``interrupted``, ``failed``, or the fault of the ledger.
         damaged: whether the ledger cannot be read.
         loss: of the incumbent; None without one.
+        goal: the metric of the run, and whether it is maximised.
         fidelity: of the incumbent; empty without one.
         cost: so far and of the limit, in words.
     """
@@ -48,6 +50,7 @@ class ListedRun:
     loss: float | None = None
     fidelity: str = ""
     cost: str = ""
+    goal: Goal = field(default_factory=Goal)
 
 
 def listed(folder: Path) -> list[ListedRun]:
@@ -80,6 +83,7 @@ def _listed(folder: Path) -> ListedRun:
         loss=best.outcome.loss if best else None,
         fidelity=rung_words(best.outcome.rung) if best else "",
         cost=amount(run.spent, limit.unit if limit else "s") + (f" of {limit}" if limit else ""),
+        goal=header.goal,
     )
 
 
@@ -90,7 +94,10 @@ def table(runs: Sequence[ListedRun], folder: Path) -> Group:
         style = "red" if run.damaged else "cyan" if run.state == "running" else ""
         names = [Text(_below(run, folder)), one_line(run.task), one_line(run.optimizer)]
         state = one_line("damaged" if run.damaged else run.state, style)
-        seed, best = ("" if value is None else number(value) for value in (run.seed, run.loss))
+        seed, best = "" if run.seed is None else number(run.seed), ""
+        if run.loss is not None:
+            name = "" if run.goal == Goal() else f"{clean(run.goal.name, 20)} "
+            best = name + number(run.goal.value(run.loss))
         found.add_row(*names, Text(seed), state, Text(best), Text(run.cost))
     found.columns[0].no_wrap, found.columns[0].overflow = False, "fold"  # a path is never cut
     damaged = [Text(f"{_below(run, folder)}: {run.state}", "red") for run in runs if run.damaged]
@@ -104,4 +111,6 @@ def _below(run: ListedRun, folder: Path) -> str:
 
 def to_dict(run: ListedRun) -> dict[str, Any]:
     """For ``--json``."""
-    return asdict(run)
+    found = asdict(run)
+    del found["goal"], found["loss"]
+    return found | run.goal.facts(run.loss)

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from mfbo.cost.price import beside
 from mfbo.display.counts import rung_table
-from mfbo.display.tables import aligned, one_line, plain_table
+from mfbo.display.tables import aligned, measured, one_line, plain_table
 from mfbo.display.text import (
     PATH,
     amount,
@@ -29,7 +29,6 @@ from mfbo.display.text import (
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
-    from mfbo.cost.price import Price
     from mfbo.display.progress import Progress
     from mfbo.ledger.run import Result
     from mfbo.trial import Trial
@@ -81,7 +80,7 @@ class Panel:
             parts += [Text(), rungs]
             used += 2 + rungs.row_count
         if progress.best:
-            best = incumbent_lines(progress.best, progress.unit, progress.counts.price, progress.overtaken)
+            best = incumbent_lines(progress, progress.best)
             parts += [Text(), best]
             used += 1 + sum(-(-len(line) // width) for line in best.plain.splitlines())
         said = printed_lines(progress)[: max(0, height - used - MIN_TRIAL_ROWS)]
@@ -116,14 +115,14 @@ def meter_table(progress: Progress, wide: bool) -> Table:
     return table
 
 
-def incumbent_lines(best: Result, unit: str, price: Price | None, lower: float | None = None) -> Text:
-    """Loss, fidelity, cost at which it was found, and the `lower` loss of a lower level; metrics; configuration."""
-    outcome = best.outcome
-    text = Text("best ").append(number(outcome.loss), "bold green")
-    found = amount(best.spent, unit) + beside(price, best.at)
-    text.append(f" at {rung_words(outcome.rung)}{overtaking(lower)}; trial {best.trial.id}, found at {found}\n")
-    if outcome.metrics:
-        text.append(f"{pairs(outcome.metrics)}\n")
+def incumbent_lines(progress: Progress, best: Result) -> Text:
+    """Its loss or metric, fidelity, cost at which it was found, and the better one of a lower level; configuration."""
+    goal, price = progress.counts.goal, progress.counts.price
+    text, metrics = measured(best, goal), goal.others(best.outcome.metrics)
+    found, over = amount(best.spent, progress.unit) + beside(price, best.at), overtaking(progress.overtaken)
+    text.append(f" at {rung_words(best.outcome.rung)}{over}; trial {best.trial.id}, found at {found}\n")
+    if metrics:
+        text.append(f"{pairs(metrics)}\n")
     return text.append(pairs(best.trial.config))
 
 
@@ -145,11 +144,13 @@ def trial_table(progress: Progress, rows: int, width: int) -> Table:
     wide = width >= WIDE
     names, *values = aligned(configs, width - sum(widths.values()) - 2 * len(widths))
     table = plain_table(*widths, widths=widths if wide else None)
+    goal = progress.counts.goal
+    table.columns[list(widths).index("loss")].header = one_line(clean(goal.name, 12))
     if wide:
         table.add_column(one_line(names))
     for result, config in zip(last, values, strict=False):
         outcome, better = result.outcome, "bold green" if result is progress.best else ""
-        loss = Text("-" if outcome.loss is None else number(outcome.loss), better)
+        loss = Text("-" if outcome.loss is None else number(goal.value(outcome.loss)), better)
         what = one_line(headline(outcome.error), "red") if outcome.error else one_line(config, "dim")
         cells = _cells(result.trial, outcome.status)
         table.add_row(

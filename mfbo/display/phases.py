@@ -10,6 +10,7 @@ from rich.text import Text
 from mfbo.cost.price import beside
 from mfbo.display.tables import plain_table
 from mfbo.display.text import amount, clean, number, pairs
+from mfbo.goal import Goal
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -46,11 +47,15 @@ def charged(found: Phases, cost: float) -> str:
 
 
 def _table(found: Phases) -> Table:
-    table = plain_table("optimizer", "accuracy", "macro F1", "val. loss", "trials", "to 1%", "cost")
+    goal = found.goal
+    validation = "val. loss" if goal == Goal() else clean(goal.name, 20)
+    tested = list(TEST_METRICS) if goal == Goal() else [goal.name, *goal.others(dict.fromkeys(TEST_METRICS, 0.0))]
+    names = [f"test {clean(name, 20)}" if name == goal.name else name.replace("_f1", " F1") for name in tested]
+    table = plain_table("optimizer", *names, validation, "trials", "to 1%", "cost")
     for line in found.lines:
-        loss = "" if line.loss is None else number(line.loss)
-        counts = [loss, str(line.trials), str(line.iterations or ""), amount(line.cost, found.unit)]
-        cells = [clean(line.optimizer), *(_score(line, name) for name in TEST_METRICS), *counts]
+        value = "" if line.value is None else number(line.value)
+        counts = [value, str(line.trials), str(line.iterations or ""), amount(line.cost, found.unit)]
+        cells = [clean(line.optimizer), *(_score(line, name) for name in tested), *counts]
         table.add_row(*(Text(cell) for cell in cells))
     return table
 

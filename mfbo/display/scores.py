@@ -25,7 +25,7 @@ def scores(found: Validation) -> RenderableType:
     n = len(found.scores)
     head = Text(f"{clean(found.task)} on its test split, {clean(found.rung)}, {n} seed{'s' if n > 1 else ''}", "bold")
     table = facts_table()
-    for name in ["loss", *found.scores[0].metrics]:
+    for name in found.names:
         spread = f" ± {number(found.deviation(name))}" if n > 1 else ""
         table.add_row(Text(clean(name)), Text(number(found.mean(name)) + spread))
     table.add_row(Text("runtime"), Text(f"{seconds(found.seconds)} in all{beside(found.price, found.seconds)}"))

@@ -10,7 +10,7 @@ from rich.text import Text
 from mfbo.cost.price import beside, of_run
 from mfbo.display.counts import RunCounts, rung_table
 from mfbo.display.forecast import headline
-from mfbo.display.tables import facts_table, one_line, plain_table
+from mfbo.display.tables import facts_table, measured, one_line, plain_table
 from mfbo.display.text import (
     PATH,
     amount,
@@ -24,6 +24,8 @@ from mfbo.display.text import (
 )
 from mfbo.evidence.curves import improvements, incumbent
 from mfbo.evidence.pareto import front_of
+from mfbo.goal import LOSS
+from mfbo.objectives import shown, title
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +35,8 @@ if TYPE_CHECKING:
 
     from mfbo.cost.price import Price
     from mfbo.evidence.pareto import Front
-    from mfbo.ledger.run import Result, Run
+    from mfbo.goal import Goal
+    from mfbo.ledger.run import Header, Result, Run
 
 MAX_ROWS = 20  # of each table
 
@@ -50,13 +53,13 @@ def summary(run: Run) -> RenderableType:
     if counts.rungs:
         parts += [Text(), rung_table(counts, best.outcome.rung if best else None)]
     if best:
-        parts += [Text(), _incumbent(best, unit, run.header.optimum, counts.price)]
+        parts += [Text(), _incumbent(best, unit, run.header, counts.price)]
     if found := front_of(run):
-        parts += [Text(), front_table(found)]
+        parts += [Text(), front_table(found, run.header.goal)]
     if run.told:
         parts += [Text(), told_table(run, best)]
     if len(better) > 1:
-        parts += [Text(), _history(better, unit, counts.price)]
+        parts += [Text(), _history(better, unit, counts.price, run.header.goal)]
     if counts.errors:
         parts += [Text(), _failures(counts)]
     return Group(*parts)
@@ -70,10 +73,11 @@ def _unit(run: Run) -> str:
 def _facts(run: Run, counts: RunCounts) -> Table:
     """The facts of a run, one per row."""
     header = run.header
-    rows_of_their_own = {"prior", "objectives"}
+    goal, rows_of_their_own = header.goal, {"prior", "objectives", "metric", "maximize"}
     if header.search.path in (None, header.fidelity.default_path):  # nobody asked for it
         rows_of_their_own.add("fidelity")
     asked = {name: value for name, value in header.search.options().items() if name not in rows_of_their_own}
+    metric = f"{clean(goal.name, 60)}, {goal.better}" if header.search.metric or goal.maximize else ""
     rows = {
         "task": clean(header.task),
         "optimizer": f"{clean(header.optimizer)}, seed {clean(header.seed)}",
@@ -84,9 +88,10 @@ def _facts(run: Run, counts: RunCounts) -> Table:
         "trials": _trials(run, counts),
         "wall": f"{seconds(run.wall)} of {clean(run.limits.max_wall)}" if run.limits.max_wall else "",
         "search": pairs(asked),
-        "options": pairs(header.settings.changed()),
+        "metric": metric,
+        "options": pairs({name: v for name, v in header.settings.changed().items() if v != header.search.metric}),
         "prior": pairs(header.prior or {}),
-        "objectives": clean(", ".join(header.search.objectives)),
+        "objectives": clean(", ".join(goal.name if name == LOSS else name for name in header.search.objectives)),
         "begun": clean(header.created),
         "command": clean(header.command, PATH),
         "machine": _values(header.hardware),
@@ -133,16 +138,17 @@ def _values(facts: Mapping[str, object]) -> str:
     )
 
 
-def _incumbent(best: Result, unit: str, optimum: float | None, price: Price | None) -> Group:
+def _incumbent(best: Result, unit: str, header: Header, price: Price | None) -> Group:
     """The incumbent with all of its configuration."""
-    outcome = best.outcome
-    text = Text("best ").append(number(outcome.loss), "bold green")
+    outcome, goal, optimum = best.outcome, header.goal, header.optimum
+    text, metrics = measured(best, goal), goal.others(best.outcome.metrics)
     found = amount(best.spent, unit) + beside(price, best.at)
     text.append(f" at {rung_words(outcome.rung)}; trial {best.trial.id}, found at {found}")
     if optimum is not None and outcome.loss is not None:
-        text.append(f"\n{number(outcome.loss - optimum)} above the optimum of {number(optimum)}")
-    if outcome.metrics:
-        text.append(f"\n{pairs(outcome.metrics)}")
+        side = "below" if goal.maximize else "above"
+        text.append(f"\n{number(outcome.loss - optimum)} {side} the optimum of {number(goal.value(optimum))}")
+    if metrics:
+        text.append(f"\n{pairs(metrics)}")
     table = facts_table()
     for name, value in best.trial.config.items():
         table.add_row(Text(f"  {clean(name, 60)}"), Text(_exact(value)))
@@ -154,15 +160,16 @@ def _exact(value: object) -> str:
     return clean(repr(value) if isinstance(value, float) else value, PATH)
 
 
-def front_table(found: Front) -> Group:
+def front_table(found: Front, goal: Goal) -> Group:
     """The Pareto front: the values of each member, and which trial it was."""
     many = len(found.members) + len(found.others)
     configurations = "1 configuration" if many == 1 else f"{many} configurations"
     text = Text(f"Pareto front: {len(found.members)} of {configurations} at {rung_words(found.rung)}; ")
     text.append("to get one: mfbo best RUN --trial N", "dim")
-    table = plain_table("trial", *(clean(name, 40) for name in found.names), "configuration")
+    table = plain_table("trial", *(clean(title(name, goal), 40) for name in found.names), "configuration")
     for result, values in found.members[:MAX_ROWS]:
-        figures = [Text(str(result.trial.id)), *(Text(number(value)) for value in values)]
+        mine = [shown(name, value, goal) for name, value in zip(found.names, values, strict=True)]
+        figures = [Text(str(result.trial.id)), *(Text(number(value)) for value in mine)]
         table.add_row(*figures, one_line(pairs(result.trial.config)))
     more = len(found.members) - MAX_ROWS
     notes = [found.single] if found.single else [f"and {more} more"] if more > 0 else []
@@ -176,18 +183,21 @@ def told_table(run: Run, best: Result | None) -> Group:
     mine = (-best.outcome.rung.work, best.outcome.loss) if best and best.outcome.loss is not None else (0.0, 0.0)
     if (-found[0].rung.work, found[0].loss) < mine:
         text.append("; the first is better than any that this run has measured", "yellow")
-    table = plain_table("loss", "fidelity", "configuration")
+    goal = run.header.goal
+    table = plain_table(clean(goal.name, 40), "fidelity", "configuration")
     for known in found[:MAX_ROWS]:
-        table.add_row(Text(number(known.loss)), one_line(rung_words(known.rung)), one_line(pairs(known.config)))
+        table.add_row(
+            Text(number(goal.value(known.loss))), one_line(rung_words(known.rung)), one_line(pairs(known.config))
+        )
     return Group(text, table)
 
 
-def _history(better: list[Result], unit: str, price: Price | None) -> Group:
-    """Each improvement: cost, loss, rung."""
-    table = plain_table("found at", "loss", "trial", "fidelity")
+def _history(better: list[Result], unit: str, price: Price | None, goal: Goal) -> Group:
+    """Each improvement: cost, loss or metric, rung."""
+    table = plain_table("found at", clean(goal.name, 40), "trial", "fidelity")
     for result in better[-MAX_ROWS:]:
         found = amount(result.spent, unit) + beside(price, result.at)
-        figures = (found, number(result.outcome.loss), str(result.trial.id))
+        figures = (found, number(goal.value(result.outcome.loss or 0.0)), str(result.trial.id))
         table.add_row(*(Text(figure) for figure in figures), one_line(rung_words(result.outcome.rung)))
     earlier = len(better) - MAX_ROWS
     return Group(table, Text(f"and {earlier} earlier", "dim")) if earlier > 0 else Group(table)

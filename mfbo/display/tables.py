@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from rich.cells import cell_len, set_cell_size
 from rich.table import Table
 from rich.text import Text
 
 from mfbo.display.text import clean, number
+from mfbo.goal import Goal
+
+if TYPE_CHECKING:
+    from mfbo.ledger.run import Result
 
 MIN_NAME_WIDTH = 6  # columns of a hyperparameter's name that is cut
 TEXT_COLUMNS = ("level", "fidelity", "status", "configuration", "task", "optimizer", "state", "run")  # left-aligned
@@ -31,6 +36,12 @@ def plain_table(*names: str, widths: Mapping[str, int] | None = None) -> Table:
 def one_line(text: str, style: str = "") -> Text:
     """Text that is cut, not wrapped."""
     return Text(text, style, no_wrap=True, overflow="ellipsis")
+
+
+def measured(best: Result, goal: Goal) -> Text:
+    """``best 0.1234`` of a loss, ``best val_acc 0.9444`` of a metric that has a name."""
+    text = Text("best " if goal == Goal() else f"best {clean(goal.name, 40)} ")
+    return text.append("-" if best.outcome.loss is None else number(goal.value(best.outcome.loss)), "bold green")
 
 
 def facts_table() -> Table:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mfbo.engine.watchdog import Edits, Watchdog, full_disk, no_worker
-from mfbo.errors import RunPaused
+from mfbo.errors import BadDirection, RunPaused
 from mfbo.evidence.curves import Incumbent
 from mfbo.executors import Allowance
 from mfbo.executors.evaluate import DISK_ERRORS
@@ -291,6 +291,8 @@ class Loop:
         self._watchdog.ended(trial.id)
         if outcome.obstacle == "disk":
             raise RunPaused(full_disk(run))
+        if outcome.obstacle == "direction" and not run.results:  # every other trial would say the same
+            raise BadDirection((outcome.error or "").partition(": ")[2])
         self._virtual = outcome.virtual
         overhead = self.overhead
         self._overhead = 0.0

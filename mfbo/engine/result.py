@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mfbo.cost.price import facts, of_run
 from mfbo.evidence.curves import incumbent
+from mfbo.goal import Goal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,11 +24,12 @@ class Best:
 
     Attributes:
         config: hyperparameter values.
-        loss: validation loss, lower is better.
+        loss: validation loss, lower is better; the negative of a metric that is maximised, see `value`.
         fidelity: the rung at which it was measured; `str` says it in words.
         metrics: further numbers of the same measurement.
         cost_at: what the run had charged when it was found, in the unit of the budget.
         trial: number of its trial.
+        goal: the metric of the run, and whether it is maximised.
     """
 
     config: Config
@@ -36,6 +38,12 @@ class Best:
     metrics: Mapping[str, float]
     cost_at: float
     trial: int
+    goal: Goal = field(default_factory=Goal)
+
+    @property
+    def value(self) -> float:
+        """Of the run's metric, in its own sign: 0.94 of an accuracy."""
+        return self.goal.value(self.loss)
 
 
 @dataclass(frozen=True, repr=False)
@@ -68,12 +76,17 @@ class TuneResult:
     ledger: Run
 
     @property
+    def goal(self) -> Goal:
+        """The metric, and whether it is maximised."""
+        return self.ledger.header.goal
+
+    @property
     def first_error(self) -> str:
         """What the first trial that failed said; empty where none did."""
         return next((entry.outcome.error for entry in self.ledger.results if entry.outcome.error), "")
 
     def __repr__(self) -> str:
-        best = f"best={self.best.loss:.4g} at {self.best.fidelity}" if self.best else "no result"
+        best = f"best {self.goal.name}={self.best.value:.4g} at {self.best.fidelity}" if self.best else "no result"
         spent = f"cost={self.cost:.4g}{self.unit}"
         return f"<TuneResult {self.task} with {self.optimizer}: {best}, {self.trials} trials, {spent}, {self.status}>"
 
@@ -82,17 +95,17 @@ class TuneResult:
         rows = {"task": self.task, "optimizer": self.optimizer, "status": self.status, "trials": self.trials}
         rows |= {"cost": f"{self.cost:.4g}{self.unit}", "run": self.run or "in memory"}
         if self.best:
-            rows |= {"best loss": f"{self.best.loss:.4g} ({self.best.fidelity})", **self.best.config}
+            rows |= {f"best {self.goal.name}": f"{self.best.value:.4g} ({self.best.fidelity})", **self.best.config}
         cells = "".join(
             f"<tr><th>{escape(name)}</th><td>{escape(str(value))}</td></tr>" for name, value in rows.items()
         )
         return f"<table>{cells}</table>"
 
     def to_dict(self) -> dict[str, Any]:
-        """The object that ``mfbo tune --json`` prints."""
+        """The object that ``mfbo tune --json`` prints: of the best, ``value`` is that of ``metric`` in its own sign."""
         best = self.best and {
             "config": self.best.config,
-            "loss": self.best.loss,
+            **self.goal.facts(self.best.loss),
             "fidelity": str(self.best.fidelity),
             "metrics": dict(self.best.metrics),
             "cost_at": self.best.cost_at,
@@ -120,7 +133,8 @@ def result_of(run: Run) -> TuneResult:
     if found is not None and found.outcome.loss is not None:
         outcome = found.outcome
         loss = float(found.outcome.loss)
-        best = Best(found.trial.config, loss, outcome.rung, outcome.metrics, found.spent, found.trial.id)
+        goal = run.header.goal
+        best = Best(found.trial.config, loss, outcome.rung, outcome.metrics, found.spent, found.trial.id, goal)
     return TuneResult(
         task=run.header.task,
         optimizer=run.header.optimizer,

@@ -78,7 +78,9 @@ def running(
         place = place or stack.enter_context(Workplace(run.folder))
         checkpoints, retention, scratch = _checkpoints(task, run, settings, place)
         logs = None if run.folder is None else (run.folder / "logs").absolute()
-        setup = TrialSetup(run.header.seed, settings.device, settings.options, checkpoints, logs, scratch)
+        setup = TrialSetup(
+            run.header.seed, settings.device, settings.options, checkpoints, logs, scratch, run.header.goal
+        )
         if executor is None:
             executor = choice.make(
                 task,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def tell(
     run: Path | str,
     config: Mapping[str, Any] | Path | str,
-    loss: float,
+    value: float,
     *,
     epochs: int | None = None,
     data: float | None = None,
@@ -35,28 +35,28 @@ def tell(
     Args:
         run: its folder.
         config: a YAML or JSON file, or names and values; every hyperparameter that is active must be there.
-        loss: validation loss, as the run's task measures it.
+        value: validation loss, or the run's metric in its own sign, as the run's task measures it.
         epochs: for which it was trained; those of a full evaluation if None.
         data: fraction of the training data; that of a full evaluation if None.
         command: what the user typed, for the ledger.
 
     Raises:
-        UnknownName, BadValue: a configuration outside the run's space, a loss that is no number, a fidelity outside
+        UnknownName, BadValue: a configuration outside the run's space, a value that is no number, a fidelity outside
             the task's.
         RunLocked: another process writes to the run.
         RunError: no such run, or a damaged one.
     """
-    if isinstance(loss, bool) or not isinstance(loss, int | float) or not math.isfinite(loss):
-        raise BadValue(f"loss {loss!r}: give a finite number, lower is better")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise BadValue(f"value {value!r}: give a finite number, the loss or the metric of the run")
     where = "the configuration" if isinstance(config, Mapping) else repr(str(config))
     values = config if isinstance(config, Mapping) else space.read_config(config)
     with Ledger.reopen(Path(run)) as ledger:
         header = ledger.run.header
         if header.search.objectives:
             names = ", ".join(header.search.objectives)
-            raise BadValue(f"this run has several objectives ({names}); a loss alone is not enough")
+            raise BadValue(f"this run has several objectives ({names}); one value alone is not enough")
         fitted = space.fitted(values, kept_space(header.space), where)
-        known = Known(fitted, _rung(header, epochs, data), float(loss))
+        known = Known(fitted, _rung(header, epochs, data), header.goal.loss(float(value)))
         ledger.told(known, at=datetime.now(timezone.utc).isoformat(timespec="seconds"), command=command)
     return known
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mfbo.checkpoint import Checkpoints
 from mfbo.cost.price import facts, kept
 from mfbo.engine import preflight
+from mfbo.engine.direction import settled
 from mfbo.errors import BadTask, BadValue, RunError
 from mfbo.executors.evaluate import TrialSetup, evaluate
-from mfbo.exports.model import FINAL, check_new, write_folder
+from mfbo.exports.model import FINAL, check_new, metric_option, write_folder
+from mfbo.goal import Goal
 from mfbo.ledger.environment import hardware, versions
 from mfbo.ledger.fingerprint import space_dict
+from mfbo.search import Search
 from mfbo.settings import Settings
 from mfbo.space import fitted
 from mfbo.tasks.registry import load
@@ -36,11 +39,13 @@ class Trained:
         config: as it was trained.
         rung: the fidelity.
         seed: of the training.
-        loss: on the validation part, or on the test split for a final training; lower is better.
+        loss: on the validation part, or on the test split for a final training; lower is better, and the negative of
+            a metric that is maximised, see `value`.
         metrics: further numbers of the same measurement.
         seconds: of training and measuring.
         folder: where the model is; None if none was written, as none was asked for or the task keeps none.
         price: of an hour; None without one.
+        goal: the metric, and whether it is maximised.
     """
 
     task: str
@@ -52,11 +57,18 @@ class Trained:
     seconds: float
     folder: Path | None
     price: Price | None = None
+    goal: Goal = field(default_factory=Goal)
+
+    @property
+    def value(self) -> float:
+        """Of the metric, in its own sign."""
+        return self.goal.value(self.loss)
 
     def to_dict(self) -> dict[str, Any]:
         """For ``--json``."""
         found = {**vars(self), "metrics": dict(self.metrics), "folder": str(self.folder) if self.folder else None}
-        return {**found, "rung": str(self.rung), **facts(self.price, self.seconds)}
+        del found["loss"], found["goal"]
+        return {**found, **self.goal.facts(self.loss), "rung": str(self.rung), **facts(self.price, self.seconds)}
 
 
 def train(
@@ -69,7 +81,8 @@ def train(
     final: bool = False,
     settings: Settings | None = None,
     out: Path | str | None = None,
-    on_report: Callable[[Report], None] | None = None,
+    on_report: Callable[[Report, Goal], None] | None = None,
+    maximize: bool | None = None,
 ) -> Trained:
     """Train `config` from scratch, in this process.
 
@@ -82,7 +95,8 @@ def train(
         final: train on training and validation part, and measure on the test split, as `mfbo validate` does.
         settings: device, options and space.
         out: folder for the model, new or empty; None to keep none.
-        on_report: is given each report as it is made.
+        on_report: is given each report as it is made, and what it is of.
+        maximize: whether higher is better, as for `mfbo.tune`; None is as the task or the metric says.
 
     Raises:
         MfboError: a mistake that a person can mend, or a training that failed.
@@ -90,6 +104,8 @@ def train(
     settings = settings or Settings()
     task = (load(task) if isinstance(task, str) else task).with_space(settings.space)
     preflight.settings(settings)
+    search, settings = settled(task, Search(maximize=maximize), settings)
+    goal = search.goal
     values = fitted(config, task.space, "the configuration", partial=True)
     if final and task.validate is None:
         raise BadTask(f"task {task.name!r} has no final validation: give Task(validate=...), or leave out --final")
@@ -101,18 +117,28 @@ def train(
     preflight.device(settings, task)
     used = replace(task, train=task.validate) if final and task.validate else task
     with tempfile.TemporaryDirectory(prefix="mfbo-train-") as scratch:
-        setup = TrialSetup(seed, settings.device, settings.options, Checkpoints(Path(scratch)))
-        outcome = evaluate(used, trial, setup, on_report=on_report)
+        setup = TrialSetup(seed, settings.device, settings.options, Checkpoints(Path(scratch)), goal=goal)
+        outcome = evaluate(used, trial, setup, on_report=on_report and (lambda report: on_report(report, goal)))
         if outcome.status != "ok" or outcome.loss is None:
             reason = (outcome.error or outcome.status).strip().splitlines()[-1]
             raise RunError(f"training {task.name!r} {outcome.status}: {reason}")
         if target is not None:
-            metrics = {"loss": outcome.loss, **outcome.metrics}
+            metrics = {goal.name: goal.value(outcome.loss), **goal.others(outcome.metrics)}
             measured_on = FINAL if final else "the validation part"
-            facts = {"metrics": metrics, "measured_on": measured_on, "space": settings.space}
+            asked = metric_option(search, settings.options)
+            facts = {"metrics": metrics, "metric": asked, "measured_on": measured_on, "space": settings.space}
             target = target if _write(task, trial, setup, facts, out=target) else None
     return Trained(
-        task.name, values, trial.rung, seed, outcome.loss, outcome.metrics, outcome.cost, target, kept(settings.price)
+        task=task.name,
+        config=values,
+        rung=trial.rung,
+        seed=seed,
+        loss=outcome.loss,
+        metrics=goal.others(outcome.metrics),
+        seconds=outcome.cost,
+        folder=target,
+        price=kept(settings.price),
+        goal=goal,
     )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mfbo.adapters.command import is_command
 from mfbo.cost.price import in_time
 from mfbo.engine import preflight, trusted_commands
+from mfbo.engine.direction import settled
 from mfbo.engine.replay import begun, build, rebuild
 from mfbo.engine.result import TuneResult, result_of
 from mfbo.engine.running import running
@@ -85,7 +86,7 @@ def tune(
         like: the plan of another run of this task, to be compared with: what it measured is taken and charged instead
             of measuring anew, and the top rung is the same.
         asked: options of the search by name: `optimizer`, `seed`, `fidelity` (its path), `eta`, `min_fidelity`,
-            `max_fidelity`, `prior`, `objectives`; see `mfbo.Search`.
+            `max_fidelity`, `prior`, `objectives`, `metric`, `maximize`; see `mfbo.Search`.
 
     Raises:
         MfboError: a mistake that a person can mend; nothing was written.
@@ -164,6 +165,7 @@ def new_run(
     settings = settings or Settings()
     task, search = _loaded(task, settings, observer), Search.of(search, **asked)
     limits, settings = _limits(max_cost, max_trials, max_wall, settings)
+    search, settings = settled(task, search, settings)
     usual = planner.rungs(task, search)
     search = for_task(search, task, observer.on_note)
     if search.objectives and warm_start is not None:
@@ -189,7 +191,7 @@ def new_run(
             bench=here.bench(lambda: _first_configs(as_planned)),
         )
         observer.on_plan(planned, settings.price)
-        known = _known(warm_start, task, rungs, search.optimizer, observer)
+        known = _known(warm_start, task, rungs, search, observer)
         chosen = build(search, task, rungs, known)
         trusted_commands.remember(task.source)
         header = _header(
@@ -234,6 +236,7 @@ def plan(
     settings, observer = settings or Settings(), observer or Observer()
     task, search = _loaded(task, settings, observer), Search.of(search, **asked)
     limits, settings = _limits(max_cost, None, max_wall, settings)
+    search, settings = settled(task, search, settings)
     usual = planner.rungs(task, search)
     search = for_task(search, task, observer.on_note)
     preflight.affordable(limits, task, usual, search.optimizer)
@@ -379,7 +382,7 @@ def _first_configs(optimizer: Optimizer) -> list[Config]:
 
 
 def _known(
-    source: Run | Path | str | None, task: Task, rungs: list[Rung], optimizer: str, observer: Observer
+    source: Run | Path | str | None, task: Task, rungs: list[Rung], search: Search, observer: Observer
 ) -> tuple[Known, ...]:
     """What the optimizer can begin with; says what was left out."""
     if source is None:
@@ -387,9 +390,11 @@ def _known(
     run = source if isinstance(source, Run) else read(source)
     if run.header.task != (task.source or task.name):
         raise BadValue(f"warm start from a run of {run.header.task!r}: give one of {task.source or task.name!r}")
-    if not spec_of(optimizer).takes_earlier_results:
+    if not run.header.goal.like(search.goal):
+        raise BadValue(f"warm start from a run of {run.header.goal.option}, and this one is of {search.goal.option}")
+    if not spec_of(search.optimizer).takes_earlier_results:
         others = ", ".join(names_with("takes_earlier_results"))
-        observer.on_note(f"{optimizer} does not use an earlier run; these do: {others}")
+        observer.on_note(f"{search.optimizer} does not use an earlier run; these do: {others}")
         return ()
     found, words = known_of(run, task.space, rungs)
     observer.on_note(words)
@@ -475,7 +480,7 @@ def _header(
         source_hash=fingerprint.source_hash(task.source),
         grid={name: list(values) for name, values in (task.grid or {}).items()} if search.optimizer == "grid" else None,
         full_cost=task.full_cost,
-        optimum=task.optimum,
+        optimum=None if task.optimum is None else search.goal.loss(task.optimum),
         settings=settings,
         known=known,
         versions=versions(),

@@ -8,7 +8,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from mfbo.cost.price import Price, facts, of_run
 from mfbo.errors import BadTask, BadValue, RunError
 from mfbo.executors.evaluate import TrialSetup, evaluate
 from mfbo.exports.model import BEST, FINAL, best_of, write_model
+from mfbo.goal import Goal
 from mfbo.ledger.journal import read
 from mfbo.ledger.records import DAMAGE
 from mfbo.ledger.run import Run
@@ -34,11 +35,12 @@ class Score:
 
     Attributes:
         seed: of the training.
-        loss: on the test split, lower is better.
+        loss: on the test split, lower is better; the negative of a metric that is maximised, see `measured`.
         metrics: ``accuracy``, ``macro_f1`` and whatever else the task measures.
         confusion: samples by true class (rows) and predicted class (columns); None where the task keeps none.
         train: seconds of training.
         evaluation: seconds of measuring.
+        goal: the metric of the run, and whether it is maximised.
     """
 
     seed: int
@@ -47,6 +49,12 @@ class Score:
     confusion: tuple[tuple[int, ...], ...] | None
     train: float
     evaluation: float
+    goal: Goal = field(default_factory=Goal)
+
+    @property
+    def measured(self) -> dict[str, float]:
+        """The metric of the run, in its own sign, and the others."""
+        return {self.goal.name: self.goal.value(self.loss), **self.goal.others(self.metrics)}
 
 
 @dataclass(frozen=True)
@@ -60,6 +68,7 @@ class Validation:
         scores: one a seed.
         folder: where the first seed's model is; None if it was not written.
         price: of an hour, as the run keeps it; None without one.
+        goal: the metric of the run, and whether it is maximised.
     """
 
     task: str
@@ -68,9 +77,15 @@ class Validation:
     scores: tuple[Score, ...]
     folder: Path | None
     price: Price | None = None
+    goal: Goal = field(default_factory=Goal)
+
+    @property
+    def names(self) -> list[str]:
+        """Of what was measured, that of the run first."""
+        return list(self.scores[0].measured)
 
     def mean(self, metric: str) -> float:
-        """Of ``loss`` or a metric over the seeds."""
+        """Of one of `names` over the seeds."""
         return statistics.fmean(self._values(metric))
 
     def deviation(self, metric: str) -> float:
@@ -91,7 +106,7 @@ class Validation:
 
     def to_dict(self) -> dict[str, Any]:
         """For ``--json``."""
-        names = ["loss", *self.scores[0].metrics]
+        names = self.names
         return {
             "task": self.task,
             "config": self.config,
@@ -102,12 +117,20 @@ class Validation:
             "confusion": self.confusion,
             "seconds": self.seconds,
             **facts(self.price, self.seconds),
-            "scores": [asdict(score) for score in self.scores],
+            "metric": self.goal.name,
+            "maximize": self.goal.maximize,
+            "scores": [self._plain(score) for score in self.scores],
             "folder": str(self.folder) if self.folder else None,
         }
 
     def _values(self, metric: str) -> list[float]:
-        return [score.loss if metric == "loss" else score.metrics[metric] for score in self.scores]
+        return [score.measured[metric] for score in self.scores]
+
+    def _plain(self, score: Score) -> dict[str, Any]:
+        """A score with what was measured in the user's own sign."""
+        found = asdict(score)
+        del found["loss"], found["goal"]
+        return {"seed": found.pop("seed"), **self.goal.facts(score.loss), **found}
 
 
 def validate(
@@ -154,7 +177,7 @@ def validate(
     options = dict(run.header.settings.options)
     task.ready(options)
     trial, final = Trial(best.trial.id, best.trial.config, task.fidelity.full), replace(task, train=task.validate)
-    setup = TrialSetup(run.header.seed, device or run.header.settings.device, options)
+    setup = TrialSetup(run.header.seed, device or run.header.settings.device, options, goal=run.header.goal)
     with tempfile.TemporaryDirectory(prefix="mfbo-validate-", dir=run.folder) as scratch:
         scores, first = list(have), None
         missing = [seed for seed in range(setup.seed, setup.seed + seeds) if seed not in {s.seed for s in have}]
@@ -174,7 +197,7 @@ def validate(
         if not scores:
             raise RunError(f"no training of the final validation finished in {seconds:.3g}s; give more time")
     written = target if first is not None else None
-    return Validation(task.name, best.trial.config, trial.rung, tuple(scores), written, of_run(run))
+    return Validation(task.name, best.trial.config, trial.rung, tuple(scores), written, of_run(run), run.header.goal)
 
 
 def _trainings(
@@ -204,9 +227,10 @@ def kept(run: Run, config: Config) -> Validation | None:
         if found["hyperparameters"] != config:
             return None
         rows = msgspec.convert(found["all_seeds"], list[dict[str, float]])
-        scores = [Score(int(row.pop("seed")), row.pop("loss"), row, None, 0.0, 0.0) for row in rows]
+        goal = run.header.goal
+        scores = [Score(int(row.pop("seed")), goal.loss(row.pop(goal.name)), row, None, 0.0, 0.0, goal) for row in rows]
         rung = msgspec.convert(found["trained"], Rung)
-        return Validation(run.header.task, config, rung, tuple(scores), folder) if scores else None
+        return Validation(run.header.task, config, rung, tuple(scores), folder, goal=goal) if scores else None
     except (OSError, *DAMAGE):
         return None
 
@@ -231,7 +255,8 @@ def _one(task: Task, trial: Trial, setup: TrialSetup, seconds: float | None) -> 
         rows = json.loads((folder / MEASUREMENT).read_text(encoding="utf-8")).get("confusion")
         confusion = tuple(tuple(row) for row in rows) if rows else None
     metrics = dict(outcome.metrics)
-    return Score(setup.seed, outcome.loss, metrics, confusion, outcome.train, outcome.evaluation), folder
+    score = Score(setup.seed, outcome.loss, metrics, confusion, outcome.train, outcome.evaluation, goal=setup.goal)
+    return score, folder
 
 
 def _facts(scores: Sequence[Score]) -> dict[str, Any]:
@@ -239,7 +264,7 @@ def _facts(scores: Sequence[Score]) -> dict[str, Any]:
     first = scores[0]
     return {
         "measured_on": FINAL,
-        "metrics": {"loss": first.loss, **first.metrics, "seconds": first.train},
+        "metrics": {**first.measured, "seconds": first.train},
         "confusion": [list(row) for row in first.confusion] if first.confusion else None,
-        "all_seeds": [{"seed": score.seed, "loss": score.loss, **score.metrics} for score in scores],
+        "all_seeds": [{"seed": score.seed, **score.measured} for score in scores],
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from mfbo.budget import Budget
 from mfbo.cost.price import of_runs
 from mfbo.errors import BadLedger, BadValue, MfboError, RunError
 from mfbo.evidence.curves import Curve, Worth, anytime, common_costs, incumbent
+from mfbo.goal import UNNAMED, Goal
 from mfbo.ledger import fingerprint
 from mfbo.ledger.journal import read
 from mfbo.optimizers.registry import OPTIMIZERS
@@ -68,6 +69,7 @@ class Comparison:
         true: whether losses are what incumbents are worth at full fidelity, else the validation losses observed.
         optimum: the best possible loss; None where it is not known, or losses are not `true`.
         groups: in the order of the runs.
+        goal: the metric of all runs, and whether it is maximised.
     """
 
     task: str
@@ -77,6 +79,7 @@ class Comparison:
     true: bool
     optimum: float | None
     groups: tuple[Group, ...]
+    goal: Goal = field(default_factory=Goal)
 
     @property
     def runs(self) -> list[Run]:
@@ -121,6 +124,7 @@ def side_by_side(runs: Sequence[Run]) -> Comparison:
         true=worth is not None,
         optimum=first.optimum if worth else None,
         groups=_groups(runs, worth),
+        goal=next((run.header.goal for run in runs if run.header.goal.name not in UNNAMED), first.goal),
     )
 
 
@@ -158,8 +162,11 @@ def worth_of(header: Header) -> Worth | None:
         fingerprint.check_unchanged(header, task)
     except MfboError:
         return None
-    same = (task.optimum, task.full_cost) == (header.optimum, header.full_cost)
-    return _guarded(task.true_loss) if same and task.true_loss else None
+    goal, true = header.goal, task.true_loss
+    optimum = None if task.optimum is None else goal.loss(task.optimum)
+    if true is None or (optimum, task.full_cost) != (header.optimum, header.full_cost):
+        return None
+    return _guarded(lambda config: goal.loss(true(config)))
 
 
 def _guarded(worth: Worth) -> Worth:
@@ -194,6 +201,7 @@ def _check_same(first: Run, run: Run) -> None:
         both = f"{one.task!r} {where[0]}, {other.task!r} {where[1]}"
         what = "tasks" if name != _identity(other)[0] else "contents of the task's file"
         raise RunError(f"runs of different {what} cannot be compared: {both}; give runs of one")
+    check_metrics([first, run])
     if one.space_hash != other.space_hash:
         both = f"{_space(one)} {where[0]}, {_space(other)} {where[1]}"
         raise RunError(f"runs of different spaces cannot be compared: {both}; give runs of one space")
@@ -205,6 +213,19 @@ def _check_same(first: Run, run: Run) -> None:
         both = f"{first.limits.max_cost} {where[0]}, {run.limits.max_cost} {where[1]}"
         text = f"budgets in time and in full evaluations cannot be compared: {both}"
         raise BadValue(f"{text}; give runs whose --max-cost has the same unit")
+
+
+def check_metrics(runs: Sequence[Run]) -> None:
+    """Losses of all runs mean the same.
+
+    Raises:
+        RunError: they measured different things, or one of them is to be high and the other low.
+    """
+    first = runs[0]
+    for run in runs:
+        if not run.header.goal.like(first.header.goal):
+            both = f"{first.header.goal.option} in {_place(first)}, {run.header.goal.option} in {_place(run)}"
+            raise RunError(f"runs of different metrics cannot be compared: {both}; give runs of one")
 
 
 def _identity(header: Header) -> tuple[str, str]:

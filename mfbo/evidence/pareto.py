@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mfbo.goal import LOSS
 from mfbo.objectives import values
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def front_of(run: Run) -> Front | None:
         return None
     top = max((result.outcome.rung for result, _ in found), key=lambda rung: rung.work)
     there = [(result, known) for result, known in found if result.outcome.rung.work >= top.work - 1e-9]
-    first = names.index("loss")
+    first = names.index(LOSS)
     kept = sorted(front([known for _, known in there]), key=lambda i: there[i][1][first])
     members = tuple(there[i] for i in kept)
     return Front(names, top, members, tuple(pair for i, pair in enumerate(there) if i not in kept))

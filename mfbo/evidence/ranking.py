@@ -16,6 +16,7 @@ import numpy as np
 from mfbo.evidence.curves import normalised_regret, on
 from mfbo.evidence.statistics import Band, average_ranks, pairwise_wilcoxon
 from mfbo.evidence.summary import SIGNIFICANCE_LEVEL
+from mfbo.goal import LOSS
 
 if TYPE_CHECKING:
     from mfbo.evidence.comparison import Group
@@ -39,6 +40,7 @@ class Ranking:
         shares: (n,), of the cost at which each task's losses are compared at last.
         band: average ranks with a 95% bootstrap interval over tasks and seeds: (n_optimizers, n) each.
         final: (n_blocks, n_optimizers), losses in the end.
+        metric: what was measured in all of them; empty where that differs.
     """
 
     names: tuple[str, ...]
@@ -47,6 +49,7 @@ class Ranking:
     shares: Floats
     band: Band
     final: Floats
+    metric: str = LOSS
 
     @property
     def ranks(self) -> Floats:
@@ -103,6 +106,7 @@ class Regrets:
         true: whether losses are what incumbents are worth at full fidelity, in every task.
         shares: (n,), of the cost at which each task's losses are compared at last.
         band: means over tasks of means over seeds, with a 95% bootstrap interval over both: (n_optimizers, n) each.
+        metric: as that of `Ranking`.
     """
 
     names: tuple[str, ...]
@@ -111,6 +115,7 @@ class Regrets:
     true: bool
     shares: Floats
     band: Band
+    metric: str = LOSS
 
 
 def ranking(found: Sequence[Evidence]) -> Ranking | None:
@@ -130,7 +135,7 @@ def ranking(found: Sequence[Evidence]) -> Ranking | None:
     tasks = [[rows[..., seen] for rows in task] for task in tasks]
     band = _bootstrapped(tasks, lambda drawn: average_ranks(_mean_losses(drawn)))
     kind: Literal["tasks", "seeds"] = "tasks" if len(found) > 1 else "seeds"
-    return Ranking(tuple(names), kind, _true(found), shares[seen], band, losses[:, :, -1])
+    return Ranking(tuple(names), kind, _true(found), shares[seen], band, losses[:, :, -1], _metric(found))
 
 
 def regrets(found: Sequence[Evidence]) -> Regrets | None:
@@ -154,7 +159,13 @@ def regrets(found: Sequence[Evidence]) -> Regrets | None:
         return None
     band = _bootstrapped(tasks, lambda drawn: _mean_losses(drawn).mean(axis=0))
     optimum = all(one.comparison.optimum is not None for one in found)
-    return Regrets(tuple(names), len(found), optimum, _true(found), shares, band)
+    return Regrets(tuple(names), len(found), optimum, _true(found), shares, band, _metric(found))
+
+
+def _metric(found: Sequence[Evidence]) -> str:
+    """The metric of all tasks; empty where they have several."""
+    names = {one.comparison.goal.name for one in found}
+    return names.pop() if len(names) == 1 else ""
 
 
 def _shared_names(found: Sequence[Evidence]) -> list[str]:

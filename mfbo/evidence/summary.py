@@ -17,6 +17,7 @@ from mfbo.evidence.statistics import SpeedUp, holm, mean_sem, median_iqr, speed_
 from mfbo.ledger.journal import read
 
 if TYPE_CHECKING:
+    from mfbo.goal import Goal
     from mfbo.ledger.run import Run
 
 SIGNIFICANCE_LEVEL = 0.05  # of the tests between final losses
@@ -63,6 +64,15 @@ class Standing:
     trials: float
     runtime: float
 
+    def shown(self, goal: Goal) -> dict[str, Any]:
+        """All of it by name, with ``value`` and what else is of the metric in its own sign; of a loss, ``loss`` too."""
+        low, high = (self.high, self.low) if goal.maximize else (self.low, self.high)
+        losses = {"value": self.loss, "median": self.median, "area": self.area, "low": low, "high": high}
+        found = {**vars(self), **{name: goal.value(loss) for name, loss in losses.items()}}
+        if goal.maximize:
+            del found["loss"]
+        return found
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -96,11 +106,16 @@ class Evidence:
         return [cost_to_quality(curve, self.quality) for curve in _comparable(group, base, self.end)]
 
     def to_dict(self) -> dict[str, Any]:
-        """For ``--json``; money is that of all runs together; what is infinite or unknown is null."""
-        rows = [{name: _plain(value) for name, value in vars(standing).items()} for standing in self.standings]
+        """For ``--json``, losses as ``value`` of the metric in its own sign; what is infinite or unknown is null.
+
+        Money is that of all runs together.
+        """
+        goal = self.comparison.goal
+        rows = [{name: _plain(value) for name, value in standing.shown(goal).items()} for standing in self.standings]
         task, unit = self.comparison.task, self.comparison.unit
         runs = self.comparison.runs
         paid = facts(of_runs(runs), sum(run.seconds for run in runs))
+        paid |= {"metric": goal.name, "maximize": goal.maximize}
         return {"task": task, "unit": unit, "end": self.end, "baseline": self.baseline, "optimizers": rows, **paid}
 
 

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from mfbo.context import Context
-from mfbo.errors import MfboError, TrialStopped
+from mfbo.errors import BadDirection, MfboError, TrialStopped
+from mfbo.goal import Goal
 from mfbo.trial import Measurement, Outcome, Report, Status
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class TrialSetup:
         checkpoints: where they lie; None to train every trial from scratch.
         logs: folder for what trials print; None to drop it.
         scratch: a temporary folder that is to go with the run, however that ends; None where there is none.
+        goal: what trials measure. Their results are turned into losses here, and nowhere else.
     """
 
     seed: int = 0
@@ -53,6 +55,7 @@ class TrialSetup:
     checkpoints: Checkpoints | None = None
     logs: Path | None = None
     scratch: Path | None = None
+    goal: Goal = field(default_factory=Goal)
 
 
 class ForcedStop(TrialStopped):
@@ -94,14 +97,16 @@ def evaluate(
         start_epoch=start_epoch,
         checkpoints=setup.checkpoints,
         stop=stop,
-        on_report=on_report,
+        on_report=on_report and _as_losses(on_report, setup.goal),
         clock=clock,
+        goal=setup.goal,
     )
     measurement: Measurement | None = None
     failure: Failure | None = None
+    obstacle = ""
     home = _directory()
     try:
-        measurement = _measurement(task.train(dict(trial.config), trial.rung, context))
+        measurement = _measurement(task.train(dict(trial.config), trial.rung, context), setup.goal)
     except ForcedStop as problem:
         context.stop_reason = str(problem)
     except TrialStopped as problem:
@@ -113,11 +118,21 @@ def evaluate(
         failure = failure_of(problem)
     except BaseException as problem:
         failure = failure_of(problem)
+        obstacle = "direction" if isinstance(problem, BadDirection) else ""
     finally:
         if home is not None:
             os.chdir(home)
     outcome = outcome_of(task, trial, context, measurement, failure)
-    return replace(outcome, obstacle="disk") if failure and _disk_is_full(outcome.error, setup) else outcome
+    disk = failure is not None and _disk_is_full(outcome.error, setup)
+    return replace(outcome, obstacle="disk" if disk else obstacle) if disk or obstacle else outcome
+
+
+def _as_losses(on_report: Callable[[Report], None], goal: Goal) -> Callable[[Report], None]:
+    return lambda report: on_report(_as_loss(report, goal))
+
+
+def _as_loss(report: Report, goal: Goal) -> Report:
+    return report._replace(loss=goal.loss(report.loss))
 
 
 def never_began(trial: Trial, problem: BaseException, seconds: float = 0.0) -> Outcome:
@@ -187,16 +202,43 @@ class Unmeasured(Exception):
     """What a train function returned is no measurement."""
 
 
-def _measurement(returned: object) -> Measurement:
+def _measurement(returned: object, goal: Goal) -> Measurement:
     """What a train function returned.
 
     Raises:
         Unmeasured: it is none.
+        BadDirection: it does not say what is to be low, or otherwise than the run.
     """
     try:
-        return _measured(returned)
+        found = _measured(_picked(returned, goal) if isinstance(returned, Mapping) else returned)
+        _check_name(found, goal)
+        return found
+    except BadDirection:
+        raise
     except BaseException as problem:  # whatever an object of the user's does when it is asked for a number
         raise Unmeasured(f"{type(problem).__name__}: {_words(problem)}") from problem
+
+
+def _picked(returned: Mapping[str, object], goal: Goal) -> Measurement:
+    """What a train function returned as a dictionary of metrics: that of the run, and the other numbers."""
+    if goal.name not in returned:
+        first = next(iter(returned), "val_acc")
+        raise BadDirection(
+            f"train returned {', '.join(map(str, returned)) or 'nothing'}, and no {goal.name!r}; name what is tuned: "
+            f"mfbo.Task(..., metric='max:{first}') where higher is better, metric='min:{first}' where lower is"
+        )
+    others = {key: value for key, value in returned.items() if isinstance(value, Real) and not isinstance(value, bool)}
+    return Measurement(returned[goal.name], goal.others(others))  # type: ignore[arg-type]
+
+
+def _check_name(found: Measurement, goal: Goal) -> None:
+    """Refuse a measurement of something else, beside which the metric of the run stands under its name."""
+    beside = None if goal == Goal() else found.metrics.get(goal.name)
+    if beside is not None and not math.isclose(beside, found.loss, rel_tol=1e-6, abs_tol=1e-12):
+        raise BadDirection(
+            f"train returned {found.loss!r} and, among its metrics, {goal.name} {beside!r}: this run is after "
+            f"{goal.option}; return and report that, such as mfbo.Measurement({beside!r}, metrics)"
+        )
 
 
 def _measured(returned: object) -> Measurement:
@@ -222,15 +264,15 @@ def _finite(metrics: Mapping[str, float]) -> dict[str, float]:
 def outcome_of(
     task: Task, trial: Trial, context: Context, measurement: Measurement | None, failure: Failure | None
 ) -> Outcome:
-    """What became of a trial by what its context heard, what it returned, and what it raised."""
+    """What became of a trial by what its context heard, what it returned and what it raised; from here on as losses."""
     virtual = context.virtual or (measurement is not None and measurement.cost is not None)
     elapsed, evaluation = context.elapsed, context.evaluation
-    reports = tuple(context.reports)
+    reports = tuple(_as_loss(report, context.goal) for report in context.reports)
     if virtual:
         elapsed = measurement.cost if measurement and measurement.cost is not None else _last_cost(reports)
         evaluation = 0.0
     status: Status = "ok"
-    loss, rung = (measurement.loss if measurement else None), trial.rung
+    loss, rung = (context.goal.loss(measurement.loss) if measurement else None), trial.rung
     error = None
     if failure is not None:
         status, error = failure

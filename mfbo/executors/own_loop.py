@@ -78,6 +78,7 @@ class OwnLoopExecutor:
             epochs=trial.rung.epochs,
             start_epoch=start_epoch,
             checkpoints=self.setup.checkpoints,
+            goal=self.setup.goal,
         )
         self.flights[trial.id] = trial, context
         self._wanted, self._last = 0, trial

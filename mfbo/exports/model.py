@@ -37,6 +37,7 @@ from mfbo.tasks.training.setup import MEASUREMENT, write_json
 
 if TYPE_CHECKING:
     from mfbo.ledger.run import Result
+    from mfbo.search import Search
     from mfbo.trial import Rung
 
 FINAL = "the test split"
@@ -68,10 +69,10 @@ def export(run: Run | Path | str, out: Path | str, trial: int | None = None) -> 
     if found is None or not _is_of(best, *found):
         how = no_model(run) or f"it was stopped, or another was better; train it again: {_again(run, best)}"
         raise RunError(f"run {str(run.folder)!r} keeps no model of trial {best.trial.id}: {how}")
-    measured = _read_measurement(found[1])
+    measured, goal = _read_measurement(found[1]), run.header.goal
     facts = {
         "measured_on": "the validation part",
-        "metrics": dict(measured.get("metrics", best.outcome.metrics), loss=best.outcome.loss),
+        "metrics": {**measured.get("metrics", best.outcome.metrics), goal.name: goal.value(best.outcome.loss or 0.0)},
         "confusion": measured.get("confusion"),
     }
     return write_model(run, best, Path(out), found[1], rung=best.outcome.rung, seed=run.header.seed, facts=facts)
@@ -181,6 +182,7 @@ def write_model(
         "hyperparameters": best.trial.config,
         "trained": {**asdict(rung), "seed": seed},
         "run": {"optimizer": run.header.optimizer, "seed": run.header.seed, "trial": best.trial.id, "spent": run.spent},
+        "metric": metric_option(run.header.search, run.header.settings.options),
         "options": dict(run.header.settings.options),
         "versions": dict(run.header.versions),
         "hardware": dict(run.header.hardware),
@@ -300,13 +302,25 @@ def again(described: Mapping[str, Any], config: str = "config.yaml") -> str:
         words += ["--epochs", str(rung["epochs"]), "--data", repr(rung["data"])]
     space = str(described["space"])
     space = SPACE if config and is_space_file(space) else space
-    options = {name: value for name, value in described["options"].items() if not (config and name == "data_dir")}
+    metric = described.get("metric")
+    left_out = {"data_dir"} if config else set()
+    left_out |= {"metric"} if metric else set()
+    options = {name: value for name, value in described["options"].items() if name not in left_out}
     if space != "default":
         words += ["--space", space]
+    words += ["--metric", str(metric)] if metric else []
     words += [word for name, value in options.items() for word in ("--option", f"{name}={value}")]
     if not config:
         words += ["--", *(f"--{name}={value}" for name, value in described["hyperparameters"].items())]
     return shlex.join(words)
+
+
+def metric_option(search: Search, options: Mapping[str, str]) -> str:
+    """What ``--metric`` was to be, with the direction; empty where the run has the usual one, a loss."""
+    goal, pattern = search.goal, options.get("metric")
+    if not (pattern or goal.maximize or search.metric):
+        return ""
+    return f"{'max' if goal.maximize else 'min'}:{pattern or goal.name}"
 
 
 def _read_measurement(checkpoint: Path) -> dict[str, Any]:

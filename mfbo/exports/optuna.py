@@ -16,7 +16,7 @@ from mfbo.exports import needed
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mfbo.ledger.run import Result, Run
+    from mfbo.ledger.run import Header, Result, Run
 
 
 def write(run: Run, out: Path) -> None:
@@ -33,30 +33,32 @@ def write(run: Run, out: Path) -> None:
     by_config: dict[str, list[Result]] = {}
     for result in run.results:
         by_config.setdefault(result.trial.key, []).append(result)
+    direction = "maximize" if header.goal.maximize else "minimize"
     storage = optuna.storages.RDBStorage(f"sqlite:///{out}")
     try:
-        study = optuna.create_study(study_name=name, storage=storage, direction="minimize")
+        study = optuna.create_study(study_name=name, storage=storage, direction=direction)
+        study.set_metric_names([header.goal.name])
         study.set_user_attr("command", header.command)
-        study.add_trials([_trial(optuna, results, distributions, header.created) for results in by_config.values()])
+        study.add_trials([_trial(optuna, results, distributions, header) for results in by_config.values()])
     finally:
         storage.remove_session()
         storage.engine.dispose()
 
 
-def _trial(optuna: Any, results: Sequence[Result], distributions: Mapping[str, Any], created: str) -> Any:
+def _trial(optuna: Any, results: Sequence[Result], distributions: Mapping[str, Any], header: Header) -> Any:
     last, states = results[-1].outcome, optuna.trial.TrialState
     config = results[-1].trial.config
     values = {
-        round(1000 * result.outcome.rung.work): result.outcome.loss
+        round(1000 * result.outcome.rung.work): header.goal.value(result.outcome.loss)
         for result in results
         if result.outcome.loss is not None
     }
     state = states.FAIL if last.failed else states.COMPLETE if last.rung.work >= FULL_WORK else states.PRUNED
     state = states.FAIL if last.loss is None else state
-    began = _moment(created)
+    began = _moment(header.created)
     return optuna.trial.create_trial(
         state=state,
-        value=last.loss if state != states.FAIL else None,
+        value=header.goal.value(last.loss) if last.loss is not None and state != states.FAIL else None,
         params={name: _value(distributions[name], value) for name, value in config.items()},
         distributions={name: distributions[name] for name in config},
         intermediate_values=values,

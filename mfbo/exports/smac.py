@@ -2,7 +2,8 @@
 
 DeepCAVE 1.4.1 opens it, in an environment of its own: it pins older libraries.
 
-SMAC's budget is the work of a rung, in percent of a full evaluation.
+SMAC's budget is the work of a rung, in percent of a full evaluation. It knows costs only: a metric that is maximised is
+there as its negative, called ``-val_acc``, and in its own sign beside it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mfbo.goal import Goal
     from mfbo.ledger.run import Run
+    from mfbo.trial import Outcome
 
 
 def write(run: Run, out: Path) -> None:
@@ -24,14 +27,14 @@ def write(run: Run, out: Path) -> None:
     from smac.runhistory.enumerations import StatusType
 
     logging.getLogger("smac").setLevel(logging.ERROR)
-    header = run.header
+    header, goal = run.header, run.header.goal
     space = ConfigurationSpace.from_serialized_dict(copy.deepcopy(dict(header.space)))
     scenario = Scenario(
         space,
         name=f"{Path(header.task).name.replace(':', '-')}-{header.optimizer}",
         output_directory=out,
         deterministic=True,
-        objectives="loss",
+        objectives=f"-{goal.name}" if goal.maximize else goal.name,
         min_budget=100 * min(rung.work for rung in header.rungs),
         max_budget=100.0,
         n_trials=max(1, len(run.results)),
@@ -50,8 +53,14 @@ def write(run: Run, out: Path) -> None:
             budget=100 * outcome.rung.work,
             starttime=max(0.0, result.wall - outcome.cost),
             endtime=result.wall,
-            additional_info={"status": outcome.status, **dict(outcome.metrics)},
+            additional_info={"status": outcome.status, **_measured(outcome, goal)},
             force_update=True,
         )
     scenario.save()
     history.save(scenario.output_directory / "runhistory.json")
+
+
+def _measured(outcome: Outcome, goal: Goal) -> dict[str, float]:
+    """Its metrics, that of the run among them where it is maximised."""
+    own = {goal.name: goal.value(outcome.loss)} if goal.maximize and outcome.loss is not None else {}
+    return {**outcome.metrics, **own}

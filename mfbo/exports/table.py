@@ -11,31 +11,38 @@ from mfbo.exports import needed
 
 if TYPE_CHECKING:
     from mfbo.cost.price import Price
+    from mfbo.goal import Goal
     from mfbo.ledger.run import Result, Run
 
 Row = dict[str, Any]
+_OTHERS = (
+    "trial", "status", "epochs", "data", "work", "asked_epochs", "asked_data", "start_epoch", "train", "evaluation",
+    "optimizer", "spent", "money", "wall", "virtual", "error",
+)  # fmt: skip
 
 
 def rows(run: Run) -> list[Row]:
     """Every result with the same keys; what it does not have is None.
 
-    Names of metrics and hyperparameters begin with ``metric.`` and ``config.``; costs are in seconds, `spent` is in the
-    unit of the budget, and `money` the same in money, where there is a price.
+    The column ``loss`` is called as the run's metric where that has a name, and has it in its own sign. Names of other
+    metrics and of hyperparameters begin with ``metric.`` and ``config.``; costs are in seconds, `spent` is in the unit
+    of the budget, and `money` the same in money, where there is a price.
     """
     price = of_run(run)
-    found = [_row(result, price) for result in run.results]
+    found = [_row(result, price, run.header.goal) for result in run.results]
     names = dict.fromkeys(name for row in found for name in row)
     for entry in run.header.space.get("hyperparameters", []):
         names.setdefault(f"config.{entry['name']}")
     return [{name: row.get(name) for name in names} for row in found]
 
 
-def _row(result: Result, price: Price | None) -> Row:
+def _row(result: Result, price: Price | None, goal: Goal) -> Row:
     trial, outcome = result.trial, result.outcome
+    value = None if outcome.loss is None else goal.value(outcome.loss)
     return {
         "trial": trial.id,
         "status": outcome.status,
-        "loss": outcome.loss,
+        _column(goal): value,
         "epochs": outcome.rung.epochs,
         "data": outcome.rung.data,
         "work": outcome.rung.work,
@@ -50,9 +57,14 @@ def _row(result: Result, price: Price | None) -> Row:
         "wall": result.wall,
         "virtual": outcome.virtual,
         "error": outcome.error,
-        **{f"metric.{name}": value for name, value in outcome.metrics.items()},
-        **{f"config.{name}": value for name, value in trial.config.items()},
+        **{f"metric.{name}": number for name, number in outcome.metrics.items()},
+        **{f"config.{name}": setting for name, setting in trial.config.items()},
     }
+
+
+def _column(goal: Goal) -> str:
+    """The name of the column with what was measured; one that another column has is marked."""
+    return f"measured.{goal.name}" if goal.name in _OTHERS else goal.name
 
 
 def frame(run: Run) -> Any:

@@ -1,16 +1,18 @@
 """MLflow and TensorBoard: observers that write down each result as it comes in.
 
 A trial is a run of theirs, with its configuration, its learning curve by epoch and its metrics. The run as a whole has
-the incumbent's loss against cost.
+the incumbent's loss against cost; where the run has a metric of another name, that, in its own sign.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mfbo.exports import needed
+from mfbo.goal import Goal
 from mfbo.ledger.observer import Observer
 
 if TYPE_CHECKING:
@@ -65,22 +67,26 @@ class Tensorboard(Observer):
         self._writer = needed("tensorboardX", "exports").SummaryWriter
         self._folder = Path(folder)
         self._whole: Any = None
+        self._goal = Goal()
 
     def on_start(self, run: Run) -> None:
         """Open the file of the run as a whole."""
+        self._goal = run.header.goal
         self._whole = self._writer(str(self._folder))
 
     def on_result(self, result: Result, best: Result | None) -> None:
         """The trial's own file, and a point of the anytime curve, whose step is a thousandth of the cost's unit."""
-        trial, outcome = result.trial, result.outcome
+        trial, outcome, name = result.trial, result.outcome, self._goal.name
         with self._writer(str(self._folder / f"trial-{trial.id:05d}")) as writer:
             for report in outcome.reports:
-                writer.add_scalar("loss", report.loss, int(report.epoch))
-            measured = {"final/loss": outcome.loss, **{f"final/{name}": v for name, v in outcome.metrics.items()}}
-            known = {name: value for name, value in measured.items() if value is not None}
+                writer.add_scalar(name, self._goal.value(report.loss), int(report.epoch))
+            loss = None if outcome.loss is None else self._goal.value(outcome.loss)
+            measured = {f"final/{key}": value for key, value in {**outcome.metrics, name: loss}.items()}
+            known = {key: value for key, value in measured.items() if value is not None}
             writer.add_hparams(dict(trial.config), {**known, "final/cost": outcome.cost}, name="hparams")
         if best is not None and best.outcome.loss is not None:
-            self._whole.add_scalar("incumbent/loss", best.outcome.loss, round(1000 * result.spent))
+            value = self._goal.value(best.outcome.loss)
+            self._whole.add_scalar(f"incumbent/{name}", value, round(1000 * result.spent))
 
     def on_end(self, status: str) -> None:
         """Close it."""
@@ -102,10 +108,11 @@ class Mlflow(Observer):
         client = needed("mlflow", "exports").MlflowClient
         self._client = client(tracking_uri=place if "://" in str(place) else f"sqlite:///{Path(place).resolve()}")
         self._experiment = self._parent = ""
+        self._goal = Goal()
 
     def on_start(self, run: Run) -> None:
         """An experiment for the task, and a run for the whole."""
-        header = run.header
+        header, self._goal = run.header, run.header.goal
         known = self._client.get_experiment_by_name(header.task)
         self._experiment = known.experiment_id if known else self._client.create_experiment(header.task)
         name = f"{header.optimizer} seed {header.seed}"
@@ -121,19 +128,21 @@ class Mlflow(Observer):
         """A run below it for the trial."""
         trial, outcome = result.trial, result.outcome
         tags = {"mlflow.parentRunId": self._parent, "fidelity": str(outcome.rung), "status": outcome.status}
-        name = f"trial {trial.id}"
+        name, metric = f"trial {trial.id}", re.sub(r"[^\w\-./: ]", "_", self._goal.name)  # as MLflow has names
         own = self._client.create_run(self._experiment, run_name=name, tags=tags).info.run_id
         for key, value in trial.config.items():
             self._client.log_param(own, key, value)
         for report in outcome.reports:
-            self._client.log_metric(own, "loss", report.loss, step=int(report.epoch))
-        final = {"final_loss": outcome.loss, "cost": outcome.cost, **outcome.metrics}
+            self._client.log_metric(own, metric, self._goal.value(report.loss), step=int(report.epoch))
+        loss = None if outcome.loss is None else self._goal.value(outcome.loss)
+        final = {**self._goal.others(outcome.metrics), f"final_{metric}": loss, "cost": outcome.cost}
         for key, number in final.items():
             if number is not None:
                 self._client.log_metric(own, key, number)
         self._client.set_terminated(own, "FAILED" if outcome.failed else "FINISHED")
         if best is not None and best.outcome.loss is not None:
-            self._client.log_metric(self._parent, "incumbent_loss", best.outcome.loss, step=round(1000 * result.spent))
+            value = self._goal.value(best.outcome.loss)
+            self._client.log_metric(self._parent, f"incumbent_{metric}", value, step=round(1000 * result.spent))
 
     def on_end(self, status: str) -> None:
         """The whole is over."""

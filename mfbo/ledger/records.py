@@ -15,6 +15,7 @@ from typing import Annotated, Any, TypeAlias, TypedDict
 import msgspec
 
 from mfbo.errors import MfboError
+from mfbo.goal import LOSS
 from mfbo.ledger.run import Header, Limits
 from mfbo.trial import Amount, Config, Count, Known, Outcome, Rung
 
@@ -159,6 +160,8 @@ def _check(header: Header) -> None:
         raise ValueError("no rungs, or one of no work")
     if isinstance(header.search.prior, str):
         raise ValueError("its prior is no configuration")
+    if header.search.objectives and LOSS not in header.search.objectives:
+        raise ValueError("objectives without the loss")
     space = msgspec.convert(dict(header.space), _Space)
     if not all({"name", "type"} <= entry.keys() for entry in space.get("hyperparameters", [])):
         raise ValueError("a hyperparameter without a name or a type")

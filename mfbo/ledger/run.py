@@ -12,6 +12,7 @@ from msgspec import Meta
 from mfbo.budget import Budget, duration
 from mfbo.errors import BadCost, BadValue
 from mfbo.fidelity import Fidelity
+from mfbo.goal import Goal
 from mfbo.ledger.plan import Plan
 from mfbo.search import Search
 from mfbo.settings import Settings
@@ -111,6 +112,11 @@ class Header:
     def seed(self) -> int:
         """Of the run."""
         return self.search.seed
+
+    @property
+    def goal(self) -> Goal:
+        """What it is after: the metric, and whether it is maximised; losses are turned back by it."""
+        return self.search.goal
 
     @property
     def prior(self) -> Config | None:

@@ -117,6 +117,7 @@ def plan(
             task,
             settings,
             search.seed,
+            goal=search.goal,
             seconds=seconds,
             data=data,
             size=lowest.size,

@@ -12,8 +12,10 @@ from statistics import median_low
 from typing import TYPE_CHECKING
 
 from mfbo.checkpoint import Checkpoints
+from mfbo.errors import BadDirection
 from mfbo.executors import Allowance, choice
 from mfbo.executors.evaluate import TrialSetup
+from mfbo.goal import Goal
 from mfbo.ledger.plan import Probe
 from mfbo.optimizers.sampling import plain, sample
 from mfbo.trial import Pace, Rung, Trial, config_key
@@ -79,6 +81,7 @@ def probe(
     *,
     seconds: float,
     data: tuple[float, float],
+    goal: Goal,
     size: float | None = None,
     interrupted: Callable[[], bool] = lambda: False,
     note: Callable[[str], None] = lambda text: None,
@@ -95,6 +98,7 @@ def probe(
             wasted.
         data: fractions of the data to train on: of the first probe, which is to come to an evaluation, and of the
             others, which are to train as a run will: with little data, batches are small and slow.
+        goal: what trials measure.
         size: of the inputs, as at the lowest rung of a run; None for whole ones.
         interrupted: whether the user asked to stop.
         note: is told what the user should know.
@@ -106,7 +110,7 @@ def probe(
         if bench is None:
             bench = Bench(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mfbo-probe-"))))
         checkpoints = None if settings.from_scratch else Checkpoints(bench.folder / CHECKPOINTS)
-        setup = TrialSetup(seed, settings.device, settings.options, checkpoints, scratch=bench.folder)
+        setup = TrialSetup(seed, settings.device, settings.options, checkpoints, scratch=bench.folder, goal=goal)
         executor = choice.make(
             task,
             setup,
@@ -196,6 +200,8 @@ class _Probing:
         if outcome.virtual:
             self._error, self._failures = "its cost is virtual", FAILURES
             return
+        if outcome.obstacle == "direction":
+            raise BadDirection((outcome.error or "").partition(": ")[2])
         self._cost += outcome.cost
         pace = outcome.pace
         if outcome.failed and outcome.status != "diverged":

@@ -18,6 +18,7 @@ from mfbo.study.phases_result import Line
 if TYPE_CHECKING:
     from mfbo.budget import Budget
     from mfbo.engine.result import TuneResult
+    from mfbo.goal import Goal
     from mfbo.task import Task
 
 KEPT = "validation.json"
@@ -46,15 +47,16 @@ class Trainings:
             return float(sum(row["score"] is not None for row in self._rows))
         return float(sum(row["seconds"] for row in self._rows))
 
-    def scores(self, optimizer: str, config: Mapping[str, Any]) -> list[Score]:
+    def scores(self, optimizer: str, config: Mapping[str, Any], goal: Goal) -> list[Score]:
         """Of that configuration, lowest seed first."""
         rows = [row for row in self._rows if row["optimizer"] == optimizer and row["config"] == dict(config)]
-        found = [Score(**row["score"]) for row in rows if row["score"] is not None]
+        found = [Score(**row["score"], goal=goal) for row in rows if row["score"] is not None]
         return sorted(found, key=lambda score: score.seed)
 
     def keep(self, optimizer: str, config: Mapping[str, Any], score: Score | None, seconds: float) -> None:
         """Write down a training; None for one that did not end, which costs all the same."""
-        row = {"optimizer": optimizer, "config": dict(config), "score": asdict(score) if score else None}
+        kept = {name: value for name, value in asdict(score).items() if name != "goal"} if score else None
+        row = {"optimizer": optimizer, "config": dict(config), "score": kept}
         self._rows.append({**row, "seconds": seconds})
         aside = self._path.with_suffix(".new")
         aside.write_text(json.dumps(self._rows, indent=1) + "\n", encoding="utf-8")
@@ -120,7 +122,8 @@ class _Validating:
             return None, "no result to validate"
         if self._task.validate is None:
             return None, "the task has no unseen data"
-        have = self._kept.scores(self._result.optimizer, self._result.best.config)[: self._seeds]
+        have = self._kept.scores(self._result.optimizer, self._result.best.config, self._result.goal)
+        have = have[: self._seeds]
         most, why = self._affordable(left, self._seeds - len(have))
         if not have and not most:
             return None, why
@@ -171,10 +174,10 @@ def _needs(result: TuneResult) -> float:
 
 def _line(result: TuneResult, validation: Validation | None, note: str) -> Line:
     best = result.best
-    names = ["loss", *validation.scores[0].metrics] if validation else []
+    names = validation.names if validation else []
     return Line(
         optimizer=result.optimizer,
-        loss=best.loss if best else None,
+        value=best.value if best else None,
         fidelity=str(best.fidelity) if best else "",
         trials=result.trials,
         iterations=iterations_to_best(result.ledger),

@@ -232,6 +232,7 @@ def _phases(
     asked: Study, budget: Budget, found: Sequence[TuneResult], narrowed: tuple[str, ...], *validated: Any
 ) -> Phases:
     lines, spent = validated or ([], 0.0)
+    goal = found[0].goal
     optimization, settings = sum(result.cost for result in found[1:]), found[0].ledger.header.settings
     return Phases(
         task=asked.tasks[0],
@@ -239,9 +240,10 @@ def _phases(
         unit=budget.unit,
         costs={"exploration": found[0].cost, "optimization": optimization, "validation": spent},
         narrowed=narrowed,
-        lines=tuple(sorted(lines, key=lambda line: line.test.get("loss", math.inf))),
+        lines=tuple(sorted(lines, key=lambda line: goal.loss(line.test[goal.name]) if line.test else math.inf)),
         interrupted=found[-1].status == "interrupted",
         seeds=asked.seeds,
         settings=settings,
         search=asked.search,
+        goal=goal,
     )

@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from mfbo.cost.price import Price, facts
 from mfbo.cost.price import kept as price_of
+from mfbo.goal import Goal
 from mfbo.ledger.records import DAMAGE
 from mfbo.search import Search
 from mfbo.settings import Settings
@@ -26,7 +27,7 @@ class Line:
 
     Attributes:
         optimizer: its name.
-        loss: of its incumbent, on the validation part.
+        value: of the metric, of its incumbent, on the validation part; in the metric's own sign.
         fidelity: at which that was measured.
         trials: finished ones.
         iterations: trials until within 1% of the final best.
@@ -40,7 +41,7 @@ class Line:
     """
 
     optimizer: str
-    loss: float | None
+    value: float | None
     fidelity: str
     trials: Count
     iterations: Count | None
@@ -67,6 +68,7 @@ class Phases:
         lines: best on unseen data first; those that were not measured there by rung and validation loss.
         interrupted: whether the user stopped it.
         search: what was asked of all runs.
+        goal: the metric of all runs, and whether it is maximised.
     """
 
     task: str
@@ -79,6 +81,7 @@ class Phases:
     seeds: Annotated[int, Meta(ge=1)] = SEEDS
     settings: Settings = field(default_factory=Settings)
     search: Search = field(default_factory=Search)
+    goal: Goal = field(default_factory=Goal)
 
     def to_dict(self) -> dict[str, Any]:
         """For ``--json`` and ``phases.json``; money is that of all phases together."""
@@ -98,6 +101,10 @@ class Phases:
 def kept(folder: Path | str) -> Phases | None:
     """The result of the study in `folder`, as it keeps it; None where there is none that is whole."""
     try:
-        return msgspec.json.decode((Path(folder) / PHASES).read_bytes(), type=Phases)
+        found = msgspec.json.decode((Path(folder) / PHASES).read_bytes())
+        for line in found["lines"]:
+            if "loss" in line:  # as it was called before metrics had names
+                line["value"] = line.pop("loss")
+        return msgspec.convert(found, Phases)
     except (OSError, *DAMAGE):
         return None

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mfbo.budget import Budget
+from mfbo.engine.direction import settled
 from mfbo.engine.result import TuneResult, result_of
 from mfbo.engine.tune import for_task, resume, tune
 from mfbo.errors import BadCost, RunExists
@@ -225,10 +226,12 @@ def differing(kept: Mapping[str, object], asked: Mapping[str, object]) -> dict[s
 
 def _check_same(there: Run, task: Task, search: Search, settings: Settings) -> None:
     """Refuse a run that is another one than was asked for."""
-    header = there.header
+    header, (search, settings) = there.header, settled(task, search, settings)
     given = {name: value for name, value in vars(settings).items() if name != "space"}
     named = {"task": (header.task, task.source or task.name)} if header.task != (task.source or task.name) else {}
     differences = header.search.differences(for_task(search, task))
+    if header.goal.like(search.goal):  # a ledger from before metrics had names says none
+        differences = {name: pair for name, pair in differences.items() if name not in ("metric", "maximize")}
     _refuse_other(there.folder, "run", {**named, **differences, **differing(vars(header.settings), given)})
     fingerprint.check_unchanged(header, task)
 

@@ -177,7 +177,8 @@ def load(name: str) -> Task:
         return replace(_task_of(_import_file(file), name.rpartition(":")[2], name), source=name)
     if name in BUILTIN:
         module, _, attribute = BUILTIN[name].where.partition(":")
-        return replace(_task_of(importlib.import_module(module), attribute, name), source=name, installed=True)
+        found = _task_of(importlib.import_module(module), attribute, name)
+        return replace(found, source=name, installed=True, maximize=bool(found.maximize))
     for entry in entry_points(group=GROUP):
         if entry.name == name:
             try:

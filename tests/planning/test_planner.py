@@ -26,6 +26,7 @@ from mfbo.display.counts import RunCounts
 from mfbo.display.forecast import compared, headline, lines, to_dict
 from mfbo.engine.replay import replay
 from mfbo.errors import BadValue
+from mfbo.goal import Goal
 from mfbo.ledger.journal import read
 from mfbo.ledger.observer import Observer
 from mfbo.ledger.plan import Plan, Probe, Step
@@ -188,7 +189,7 @@ def test_the_min_fidelity_that_a_refusal_names_is_accepted():
 
 
 def test_a_probe_tells_what_an_epoch_costs():
-    found = probe(clocked(0.02), HERE, 0, seconds=2.0, data=(1.0, 1.0))
+    found = probe(clocked(0.02), HERE, 0, seconds=2.0, data=(1.0, 1.0), goal=Goal())
     assert found.probes
     assert 0 < found.cost <= 3
     paces = [one.pace for one in found.probes]
