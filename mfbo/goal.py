@@ -11,7 +11,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mfbo.errors import BadValue
+from mfbo.errors import BadDirection, BadValue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -175,4 +175,26 @@ def check_direction(name: str, maximize: bool | None) -> None:
         raise BadValue(
             f"metric {name!r}: is higher or lower better? Give max:{name} (the same as --maximize, or maximize=True in "
             f"Python) or min:{name}"
+        )
+
+
+def agree(goal: Goal, name: str, maximize: bool | None) -> None:
+    """Make sure that a library that trains and the run are after the same.
+
+    Args:
+        goal: of the run.
+        name: of the metric that the library measures.
+        maximize: which way the library has it; None where it does not say.
+
+    Raises:
+        BadDirection: one is to be high and the other low, by what they say, or else by the metric's name.
+    """
+    if maximize is None and name.removeprefix("eval_") != goal.name.removeprefix("eval_"):
+        low = name.lower().endswith(("loss", "error"))
+        maximize = True if sounds_maximized(name) else False if low else None
+    if maximize is not None and maximize != goal.maximize:
+        direction = "max" if maximize else "min"
+        raise BadDirection(
+            f"{name!r} is to be {'high' if maximize else 'low'} where it is measured, the run is after {goal.option};"
+            f" name what is measured in the task: mfbo.Task(..., metric='{direction}:{name}')"
         )

@@ -23,8 +23,9 @@ from mfbo.engine.replay import replay
 from mfbo.engine.tell import tell
 from mfbo.errors import BadLedger, BadValue, NoObjective
 from mfbo.evidence.pareto import front, front_of, hypervolume
+from mfbo.goal import Goal
 from mfbo.ledger.journal import FILE, parse, read
-from mfbo.objectives import checked, value, values
+from mfbo.objectives import checked, directed, shown, title, value, values
 from mfbo.optimizers.parego import Scalarised
 from mfbo.optimizers.registry import names_with
 from mfbo.trial import Outcome, Report, Rung, Trial
@@ -94,9 +95,27 @@ def test_values_of_an_outcome():
 def test_names():
     assert checked([]) == checked(["loss"]) == ()
     assert checked(["loss", " size"]) == ("loss", "size")
-    for names, text in ((["size"], "'loss' must be one"), (["loss", "loss"], "each once"), (["loss", ""], "each once")):
-        with pytest.raises(BadValue, match=text):
+    for names in (["loss", "loss"], ["loss", ""], ["max:size", "loss", "size"], ["loss", "max:"]):
+        with pytest.raises(BadValue, match=r"each once|give its name"):
             checked(names)
+
+
+def test_each_objective_has_its_own_direction_and_the_metric_of_the_run_is_one():
+    high = Goal("val_acc", True)
+    assert directed((), high) == directed(("val_acc",), high) == ()
+    assert directed(("max:val_acc", "size", "max:recall", "min:f1"), high) == ("loss", "size", "max:recall", "f1")
+    for names, goal, text in (
+        (("size",), Goal(), "'loss' must be one of them"),
+        (("size",), high, "'val_acc' must be one of them"),
+        (("min:val_acc", "size"), high, "this run is after max:val_acc"),
+        (("loss", "recall"), Goal(), "Give max:recall .* or min:recall"),
+    ):
+        with pytest.raises(BadValue, match=text):
+            directed(names, goal)
+    outcome = Outcome("ok", -0.9, FULL, 1.0, metrics={"recall": 0.7, "size": 3.0})
+    assert values(outcome, ("loss", "max:recall", "size")) == (-0.9, -0.7, 3.0)
+    assert [shown(name, value(outcome, name), high) for name in ("loss", "max:recall", "size")] == [0.9, 0.7, 3.0]
+    assert [title(name, high) for name in ("loss", "max:recall", "size")] == ["val_acc", "recall", "size"]
 
 
 @pytest.mark.parametrize("optimizer", names_with("takes_objectives"))

@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from mfbo.errors import BadTask, MissingExtra
+from mfbo.goal import DIRECTIONS, UNNAMED, agree
 from mfbo.trial import Measurement
 
 try:
@@ -34,7 +35,7 @@ class ReportCallback(lightning.Callback):
 
     Args:
         context: of the trial.
-        monitor: what the module logs as its loss; lower is better.
+        monitor: what the module logs as its loss, or as what the run maximises.
     """
 
     def __init__(self, context: Context, monitor: str = MONITOR) -> None:
@@ -89,20 +90,31 @@ def trainer(rung: Rung, context: Context, **more: Any) -> Any:
     return lightning.Trainer(**{**given, **more})
 
 
-def fit(trainer: Any, module: Any, context: Context, monitor: str = MONITOR, **data: Any) -> Measurement:
+def fit(
+    trainer: Any, module: Any, context: Context, monitor: str | None = None, *, mode: str | None = None, **data: Any
+) -> Measurement:
     """Train, from the checkpoint of an earlier rung if there is one, and measure.
 
     Args:
         trainer: see `trainer`.
         module: which logs `monitor` in its validation step.
         context: of the trial.
-        monitor: the loss, lower is better; what else the module logs is kept beside it.
+        monitor: what the module logs, in its own sign; what else it logs is kept beside it. None for what the task is
+            called to measure, else ``val_loss``.
+        mode: ``max`` or ``min``, as Lightning's callbacks have it; None for that of the run, or of a callback of the
+            trainer that monitors the same.
         data: as ``Trainer.fit`` takes it: ``train_dataloaders`` and ``val_dataloaders``, or a ``datamodule``.
 
     Raises:
         BadTask: the module does not log that.
+        BadDirection: mode and run do not agree which way is better.
         TrialStopped: the trial's time is up.
     """
+    if monitor is None:
+        monitor = MONITOR if context.goal.name in UNNAMED else context.goal.name
+    modes = [mode] + [callback.mode for callback in trainer.callbacks if getattr(callback, "monitor", None) == monitor]
+    said = next((DIRECTIONS[one] for one in modes if one in DIRECTIONS), None)
+    agree(context.goal, monitor, said)
     trainer.callbacks.append(ReportCallback(context, monitor))
     found = str(context.checkpoint / FILE) if context.checkpoint else None
     trainer.fit(module, ckpt_path=found, weights_only=True, **data)

@@ -53,7 +53,7 @@ def sklearn_task(
     *,
     size: str | None = None,
     fidelity: Fidelity | None = None,
-    scoring: str | None = None,
+    scoring: str | Callable[..., float] | None = None,
     validation: float = 0.25,
     test: float = 0.2,
 ) -> Task:
@@ -70,8 +70,9 @@ def sklearn_task(
         fidelity: ranges; by default 1 to 27 epochs of ``partial_fit``, or a 27th of `size` to what the estimator has,
             where one of them can be; and a tenth of the training data to all of it, or as much as gives a class 20
             samples (`splits.MIN_CLASS_SAMPLES`).
-        scoring: one of scikit-learn's scorers; by default accuracy or R². The loss is 1 - score, and -score for those
-            that are negative losses (``neg_...``).
+        scoring: one of scikit-learn's scorers by name, or made by its ``make_scorer``; by default accuracy or R². It is
+            the metric of the task, in its own sign, and maximised, as all of them are: ``neg_log_loss`` is the negative
+            of a loss, and so is what ``greater_is_better=False`` makes.
         validation: of what the test split leaves, the part that measures; stratified, told apart by the run's seed.
         test: part that ``mfbo validate`` alone measures on; stratified, the same for every seed. 0 for none.
 
@@ -82,7 +83,7 @@ def sklearn_task(
         UnknownName: no such parameter or scorer.
     """
     x, y = sklearn_data.rows_of(x), sklearn_data.labels_of(y)
-    if scoring is not None and scoring not in get_scorer_names():
+    if isinstance(scoring, str) and scoring not in get_scorer_names():
         raise UnknownName("scoring", scoring, get_scorer_names())
     prototype = _prototype(estimator, space)
     parameters = prototype.get_params()
@@ -108,6 +109,8 @@ def sklearn_task(
         validate=training.validate if test else None,
         fidelity=fidelity or _fidelity(prototype, size, training.lowest, gradual=gradual),
         description=f"{type(prototype).__name__} on {len(y)} samples",
+        metric=training.metric,
+        maximize=True,
     )
 
 
@@ -158,7 +161,7 @@ class _Training:
     x: Any
     y: Any
     size: str | None
-    scoring: str | None
+    scoring: str | Callable[..., float] | None
     validation: float
     test: float
     classes: bool
@@ -262,8 +265,16 @@ class _Training:
         with context.evaluating():
             x, y = rows_of_table(self.x, judge), self.y[judge]
             score = float(model.score(x, y) if self.scoring is None else get_scorer(self.scoring)(model, x, y))
-        name = self.scoring or ("accuracy" if self.classes else "r2")
-        return Measurement(-score if name.startswith("neg_") else 1 - score, {name: score})
+        return Measurement(score, {self.metric: score})
+
+    @property
+    def metric(self) -> str:
+        """What the score is called, as scikit-learn would call it."""
+        if self.scoring is None or isinstance(self.scoring, str):
+            return self.scoring or ("accuracy" if self.classes else "r2")
+        function = getattr(self.scoring, "_score_func", self.scoring)
+        name = str(getattr(function, "__name__", "score"))
+        return f"neg_{name}" if getattr(self.scoring, "_sign", 1) < 0 else name
 
 
 def _warm_start(model: Any, size: str) -> str | None:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mfbo.errors import BadTask, MissingExtra
+from mfbo.goal import UNNAMED, agree
 from mfbo.trial import Measurement
 
 for _name in ("torch", "transformers", "accelerate"):  # what a Trainer needs
@@ -42,7 +43,7 @@ class ReportCallback(TrainerCallback):
 
     Args:
         context: of the trial.
-        metric: of the evaluation, the loss; lower is better.
+        metric: of the evaluation, the loss or what the run maximises.
     """
 
     def __init__(self, context: Context, metric: str = LOSS) -> None:
@@ -101,7 +102,7 @@ def arguments(rung: Rung, context: Context, **more: Any) -> Any:
     return TrainingArguments(**{**given, **more})
 
 
-def fit(trainer: Any, context: Context, metric: str = LOSS) -> Measurement:
+def fit(trainer: Any, context: Context, metric: str | None = None) -> Measurement:
     """Train, from the checkpoint of an earlier rung if there is one, and measure.
 
     The Trainer counts in steps: where the earlier rung had another part of the data, it begins anew.
@@ -109,12 +110,15 @@ def fit(trainer: Any, context: Context, metric: str = LOSS) -> Measurement:
     Args:
         trainer: with an evaluation set.
         context: of the trial.
-        metric: the loss, lower is better; what else the evaluation measures is kept beside it.
+        metric: of the evaluation, in its own sign; what else that measures is kept beside it. None for what the
+            arguments say (``metric_for_best_model``), else what the task is called to measure, else ``eval_loss``.
 
     Raises:
         BadTask: the evaluation has no such metric.
+        BadDirection: the arguments (``greater_is_better``) and the run do not agree which way is better.
         TrialStopped: the trial's time is up.
     """
+    metric = _metric(trainer.args, context, metric)
     callback = ReportCallback(context, metric)
     trainer.add_callback(callback)
     trainer.remove_callback(PrinterCallback)  # what it would print goes into the run's display
@@ -137,6 +141,20 @@ def fit(trainer: Any, context: Context, metric: str = LOSS) -> Measurement:
             shutil.rmtree(output, ignore_errors=True)
     others = {name: value for name, value in callback.measured.items() if name != metric and _is_quality(name)}
     return Measurement(callback.measured[metric], {name.removeprefix("eval_"): value for name, value in others.items()})
+
+
+def _metric(args: Any, context: Context, metric: str | None) -> str:
+    """The metric to report, by the name that the evaluation gives it.
+
+    Raises:
+        BadDirection: it is to be high here and low there.
+    """
+    goal, best = context.goal, getattr(args, "metric_for_best_model", None)
+    name = metric or best or (LOSS if goal.name in UNNAMED else goal.name)
+    name = name if name.startswith("eval_") else f"eval_{name}"
+    greater = getattr(args, "greater_is_better", None) if best and name.endswith(best) else None
+    agree(goal, name, greater)
+    return name
 
 
 def _is_quality(name: str) -> bool:

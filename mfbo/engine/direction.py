@@ -31,12 +31,12 @@ def settled(task: Task, search: Search, settings: Settings) -> tuple[Search, Set
     name = name_of(pattern)
     if search.metric:  # with a direction of its own, perhaps
         _, maximize = said(search.metric, maximize)
-    maximize = _as_the_task_says(task, name, maximize)
+    asked, maximize = maximize, _as_the_task_says(task, name, maximize)
     command = is_command(task.source)
     if command and maximize and not pattern:
         raise BadValue(f"no metric is named, so {METRIC!r} would be maximized; name one: --metric max:val_acc")
     check_direction(name, maximize)
-    found = replace(search, metric=name or None, maximize=maximize)
+    found = replace(search, metric=name or None, maximize=maximize or asked)
     if command and pattern:
         settings = replace(settings, options={**settings.options, "metric": pattern})
     elif kept:

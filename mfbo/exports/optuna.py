@@ -6,6 +6,7 @@ where it came to full fidelity, failed where its last trial did, and pruned in a
 
 from __future__ import annotations
 
+import warnings
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,7 +38,9 @@ def write(run: Run, out: Path) -> None:
     storage = optuna.storages.RDBStorage(f"sqlite:///{out}")
     try:
         study = optuna.create_study(study_name=name, storage=storage, direction=direction)
-        study.set_metric_names([header.goal.name])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            study.set_metric_names([header.goal.name])
         study.set_user_attr("command", header.command)
         study.add_trials([_trial(optuna, results, distributions, header) for results in by_config.values()])
     finally:

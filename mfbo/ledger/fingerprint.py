@@ -59,6 +59,11 @@ def check_unchanged(header: Header, task: Task) -> None:
     )
     if was != now:
         changes.append(f"the fidelity (was {was}, is {now})")
+    goal = header.goal
+    if task.maximize is not None and task.maximize != goal.maximize:
+        changes.append(f"its direction (the run is after {goal.option})")
+    elif task.metric and task.metric != goal.name:
+        changes.append(f"its metric (was {goal.name!r}, is {task.metric!r})")
     full = task.fidelity.full
     if over := [rung for rung in header.rungs if rung.epochs > full.epochs or rung.data > full.data]:
         changes.append(f"the fidelity (a rung of the run is {over[0]}, full is {full})")

@@ -154,7 +154,7 @@ def test_a_run_without_a_success_is_a_report_about_its_failures(tmp_path):
             ledger.ask(trial)
             ledger.result(trial, Outcome("failed", None, FULL, 1, error=error), overhead=0, charge=1, wall=0)
     text = parts_of(tmp_path / "run").text
-    assert "Nothing: of 2 trials none had a loss, 2 failed" in text
+    assert "Nothing: of 2 trials none had a result, 2 failed" in text
     assert "2 failed: ValueError: no <data>" in text
     assert "File 'train.py', line 3, in train" in text
 

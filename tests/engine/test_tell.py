@@ -116,8 +116,8 @@ def test_show_and_report_name_it_as_told(tmp_path):
 @pytest.mark.parametrize(
     ("config", "loss", "how", "text"),
     [
-        (BEST, float("nan"), {}, "loss nan: give a finite number"),
-        (BEST, True, {}, "loss True"),
+        (BEST, float("nan"), {}, "value nan: give a finite number"),
+        (BEST, True, {}, "value True"),
         (BEST, 0.1, {"epochs": 28}, "epochs 28: a full evaluation has 27; give 1 to 27"),
         (BEST, 0.1, {"epochs": 0}, "epochs 0"),
         (BEST, 0.1, {"data": 1.5}, "data 1.5"),

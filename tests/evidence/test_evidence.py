@@ -62,7 +62,9 @@ def test_a_low_fidelitys_loss_does_not_count_as_the_baselines_quality(flattered)
 
 def test_it_makes_neither_for_a_yes_nor_for_a_no(flattered):
     assert payoff(flattered).answer == "open"
-    assert "not all of its losses were measured at the fidelity of those of random search" in answer(part_of(flattered))
+    assert "not all of its results were measured at the fidelity of those of random search" in answer(
+        part_of(flattered)
+    )
     assert any(
         "6 of 6 losses of smac were measured at a lower fidelity" in said for said in reasons(part_of(flattered))
     )

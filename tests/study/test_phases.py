@@ -15,6 +15,7 @@ from mfbo.cli import main
 from mfbo.engine.result import result_of
 from mfbo.engine.validate import Score
 from mfbo.errors import BadCost, BadValue, RunError, RunExists, UnknownName
+from mfbo.goal import Goal
 from mfbo.ledger.journal import FILE, read
 from mfbo.ledger.run import Limits
 from mfbo.search import Search
@@ -190,7 +191,7 @@ def test_what_was_validated_is_not_trained_again_and_stays_paid_for(tmp_path):
     fewer = study(replace(wanted, seeds=1), tmp_path, on_score=lambda *score: pytest.fail(f"{score} again"))
     assert fewer.lines[0].seeds == 1
     assert fewer.costs == found.costs
-    assert fewer.lines[0].test["loss"] == Trainings(tmp_path).scores("random", line.config)[0].loss
+    assert fewer.lines[0].test["loss"] == Trainings(tmp_path).scores("random", line.config, Goal())[0].loss
     (tmp_path / KEPT).write_text("[{}]")
     with pytest.raises(RunError, match="is damaged"):
         study(wanted, tmp_path)
@@ -228,8 +229,8 @@ def test_a_training_that_is_stopped_costs_what_it_took(tmp_path):
     kept.keep("smac", {"x": 2}, Score(0, 0.1, {}, ((1, 2), (3, 4)), 2.0, 1.0), 3.0)
     again = Trainings(tmp_path)
     assert (again.charged("s"), again.charged("x")) == (10, 2)
-    assert [score.loss for score in again.scores("smac", {"x": 1})] == [0.5]
-    assert again.scores("random", {"x": 1}) == []
+    assert [score.loss for score in again.scores("smac", {"x": 1}, Goal())] == [0.5]
+    assert again.scores("random", {"x": 1}, Goal()) == []
 
 
 def test_a_prior_is_explored_first_and_goes_on_as_far_as_the_ranges_hold_it(tmp_path, monkeypatch):
