@@ -7,6 +7,7 @@ was asked for. All of it is found before anything is charged.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -124,7 +125,7 @@ def check_parts(labels: NDArray[Any], test: float, validation: float) -> None:
         labels = labels[rest]
 
 
-def check_scoring(scoring: str | None, y: NDArray[Any], *, classes: bool) -> None:
+def check_scoring(scoring: str | Callable[..., float] | None, y: NDArray[Any], *, classes: bool) -> None:
     """Refuse a scorer that these classes or numbers cannot be given to.
 
     Raises:
