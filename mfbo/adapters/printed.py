@@ -20,7 +20,8 @@ _STYLES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07]*\x07|\x08")  # co
 _BAR = "|│┃║"  # of tables
 _END = rf" \t\n\r\f\v\]}})>\"'`,;{_BAR}…"  # no-break spaces part thousands, and so belong to a number
 _TOKEN = rf"(?:[^{_END}]|[,;'](?=\d))+"
-_STARTS = rf"[-+\u2212\u2013]?[.,]?\d|[-+]?(?:nan|inf(?:inity)?)(?=$|[{_END}(.])"
+_SYMBOLS = "\u221e\xb9\xb2\xb3\xbc-\xbe\u2150-\u215f\u2460-\u249b"  # infinity, powers, fractions, numbers in circles
+_STARTS = rf"[-+\u2212\u2013]?[.,]?(?:\d|[{_SYMBOLS}])|[-+]?(?:nan|inf(?:inity)?)(?=$|[{_END}(.%])"
 _SYMBOL = r"[^\w\s\"'\[({<|│┃║-]\s?(?=[-+\u2212]?[.,]?\d)|[<>]=?\s?(?=\d)"  # ~0.5, $0.5, <0.001
 _WRAPPED = r"(?:(?:\w+\.)?(?:tensor|array|decimal|float\d*|int\d+)\()?[\"']?"  # np.float64(0.5), tensor(0.5)
 _GOES_ON = re.compile(
