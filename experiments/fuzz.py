@@ -5,8 +5,10 @@
 Command lines are made of all commands and options that there are, with values that suit them, values that nearly do
 and junk, and run in this process, among good, broken, torn and empty runs, task files and spaces. Left out is what
 needs a network, serves until Ctrl-C or starts a logger of another tool. Ledgers of seven kinds of run are cut, changed
-byte by byte, line by line and value by value; then shown, replayed and resumed. Damage is any change to a ledger that
-was not asked for, or to what a resumed one held before. Five minutes.
+byte by byte, line by line and value by value, with checksums that are right where a stranger could have written them;
+then shown, replayed and resumed. Damage is any change to a ledger that was not asked for, or to what a resumed one held
+before. Numbers are what a command may print or write as its metric, spaces are YAML files: misread is what is taken for
+something else than stands there (see `fuzz_inputs.py`).
 
 | input         | tried | tracebacks | hangs | damage | minutes |
 |---------------|-------|------------|-------|--------|---------|
@@ -22,6 +24,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import sys
@@ -34,6 +37,7 @@ from pathlib import Path
 from types import FrameType
 
 import click
+import fuzz_inputs
 from click.testing import CliRunner
 from table import Table, footer, judged
 
@@ -42,8 +46,10 @@ from mfbo.cli import main as mfbo_cli
 from mfbo.engine.tell import tell
 from mfbo.errors import MfboError
 from mfbo.ledger.journal import FILE, read
+from mfbo.ledger.records import checksum
 
-TIMES = 5000  # command lines, and ledgers
+TIMES = 5000  # of each kind
+KINDS = ("command lines", "ledgers", "numbers", "spaces")
 SECONDS = 60  # that one may take
 TASK_FILE = """
 import mfbo
@@ -86,10 +92,12 @@ VALUES: dict[str, list[str]] = {
     "prior": ["default", "known.yaml", "broken.yaml", "nothing.yaml", "study.yaml"],
     "config": ["known.yaml", "known.yaml", "broken.yaml", "study.yaml", "--x1=0", "run"],
     "loss": ["0.1", "1", "nan", "-1e308"],
+    "value": ["0.1", "1", "nan", "-1e308"],
+    "metric": ["max:loss", "max:val_acc", "val_acc", "min:loss", "loss", "max:", "acc: (.*)", "(", "max:max:x"],
     "data": ["1", "0.5", "0", "2"],
     "epochs": ["1", "3", "0", "99"],
     "trial": ["0", "1", "99", "-1"],
-    "objectives": ["loss,cost", "loss", "loss,size", "size", ","],
+    "objectives": ["loss,cost", "loss", "loss,size", "max:size,loss", "loss,accuracy", "size", ","],
     "price": ["0.9/h", "1EUR/h", "$2/h", "0/h", "1"],
     "out": ["new", "run", "broken.py", "new/er"],
     "output": ["out.svg", "out.bmp", "run", "nothing/out.png", "out.yaml"],
@@ -236,6 +244,29 @@ def flip(content: bytes, draw: random.Random) -> bytes:
     return bytes(damaged)
 
 
+def chained(records: list[bytes]) -> bytes:
+    """Lines with the checksums that are theirs now: what a stranger could have written."""
+    content, check = b"", ""
+    for record in records:
+        check = checksum(record, check)
+        content += record[:-1] + f',"check":"{check}"}}\n'.encode()
+    return content
+
+
+def bare(content: bytes) -> list[bytes]:
+    """The lines of a ledger without their checksums."""
+    return [re.sub(rb',"check":"[0-9a-f]{16}"\}$', b"}", line) for line in content.splitlines()]
+
+
+def reorder(content: bytes, draw: random.Random) -> bytes:
+    """A line is missing, doubled or elsewhere, and all checksums are right."""
+    lines = bare(content)
+    moved = lines.pop(draw.randrange(len(lines)))
+    for _ in range(draw.randint(0, 2)):
+        lines.insert(draw.randint(0, len(lines)), moved)
+    return chained(lines)
+
+
 def shuffle(content: bytes, draw: random.Random) -> bytes:
     """A line is missing, doubled or elsewhere."""
     lines = content.splitlines(keepends=True)
@@ -254,8 +285,8 @@ def insert(content: bytes, draw: random.Random) -> bytes:
 
 
 def change(content: bytes, draw: random.Random) -> bytes:
-    """A value in one record is another, or of another kind."""
-    lines = content.splitlines(keepends=True)
+    """A value in one record is another, or of another kind; all checksums are right."""
+    lines = bare(content)
     at = draw.randrange(len(lines)) if draw.random() < 0.7 else 0
     record = json.loads(lines[at])
     holder, key = draw.choice(list(_places(record)))
@@ -264,8 +295,8 @@ def change(content: bytes, draw: random.Random) -> bytes:
         del holder[key]
     else:
         holder[key] = draw.choice(values)
-    lines[at] = json.dumps(record).encode() + b"\n"
-    return b"".join(lines)
+    lines[at] = json.dumps(record, separators=(",", ":")).encode()
+    return chained(lines)
 
 
 def _places(value: object) -> Iterator[tuple[dict[object, object] | list[object], object]]:
@@ -276,7 +307,7 @@ def _places(value: object) -> Iterator[tuple[dict[object, object] | list[object]
         yield from _places(inner)
 
 
-DAMAGES: tuple[Damage, ...] = (cut, flip, shuffle, insert, change)
+DAMAGES: tuple[Damage, ...] = (cut, flip, shuffle, insert, change, reorder)
 
 
 def originals(folder: Path) -> list[bytes]:
@@ -336,7 +367,7 @@ def tried(what: str, times: int, seed: int = 0) -> Counter[str]:
         ledgers = originals(home / "originals")
         for number in range(times):
             draw = random.Random(f"{what} {seed} {number}")
-            found = typed(draw, home) if what == "command lines" else damaged(draw, home, ledgers)
+            found = _one(what, draw, home, ledgers)
             if found:
                 kind = found.partition(":")[0].split()[0]
                 wrong[kind] += 1
@@ -344,17 +375,33 @@ def tried(what: str, times: int, seed: int = 0) -> Counter[str]:
     return wrong
 
 
+def _one(what: str, draw: random.Random, home: Path, ledgers: list[bytes]) -> str | None:
+    """What was wrong with one input of that kind, if anything was."""
+    if what == "command lines":
+        return typed(draw, home)
+    if what == "ledgers":
+        return damaged(draw, home, ledgers)
+    try:
+        with limited():
+            return fuzz_inputs.number(draw, home) if what == "numbers" else fuzz_inputs.space(draw, home)
+    except TooLong:
+        return "hang"
+    except Exception as error:
+        return f"traceback: {_told(error)}"
+
+
 def main() -> None:
     """Measure and print; exit code 1 if anything went wrong."""
     os.environ.setdefault("COLUMNS", "100")
-    table = Table("input        ", "tried", "tracebacks", "hangs", "damage", "minutes")
+    table = Table("input        ", "tried", "tracebacks", "hangs", "damage", "misread", "minutes")
     good = True
-    for what in ("command lines", "ledgers"):
+    for what in KINDS:
         began = time.monotonic()
         wrong = tried(what, TIMES)
         good &= not wrong
         minutes = f"{(time.monotonic() - began) / 60:.0f}"
-        table.row(what, TIMES, wrong["traceback"], wrong["hang"], wrong["damage"], minutes)
+        counts = (wrong[kind] for kind in ("traceback", "hang", "damage", "misread"))
+        table.row(what, TIMES, *counts, minutes)
     footer()
     judged(good)
 

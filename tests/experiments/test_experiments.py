@@ -77,6 +77,6 @@ def test_a_run_that_is_killed_also_in_mid_checkpoint_ends_as_its_undisturbed_twi
     assert found.best == alone.best
 
 
-@pytest.mark.parametrize("what", ["command lines", "ledgers"])
+@pytest.mark.parametrize("what", fuzz.KINDS)
 def test_no_input_ends_in_a_traceback_a_hang_or_damage(what):
     assert not fuzz.tried(what, 60, seed=1)
