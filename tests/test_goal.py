@@ -301,6 +301,7 @@ def test_a_report_shows_it_and_draws_it_upwards(tmp_path):
     assert "Best val_acc" in page
     assert '"measured":"val_acc","down":true' in page.replace(": ", ":").replace(", ", ",")
     assert "validation loss" not in page.lower()
+    assert "--metric max:val_acc" in page
 
 
 def test_a_value_from_elsewhere_is_told_in_its_own_sign(tmp_path):

@@ -60,7 +60,7 @@ def anytime_chart(comparison: Comparison) -> Chart:
         _caption(comparison),
         (Panel(x, y, series),),
         key="mean ± standard error over seeds" if several else "",
-        scales={"x": "cost", "y": "loss"},
+        scales={"x": "cost", "y": "regret" if regret else name},
     )
 
 

@@ -78,7 +78,7 @@ def learning(material: Material) -> Chart:
         f"{label} during training, a line a configuration: the best {MAX_CURVES // 2}, and a random sample "
         f"of {MAX_CURVES // 2} others. Thick: the best.",
         (Panel(x, y, tuple(series)),),
-        scales={"x": "work", "y": "loss"},
+        scales={"x": "work", "y": plain(part.goal.name, 30)},
     )
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from mfbo.display.text import PATH, clean
+from mfbo.exports.model import metric_option
 from mfbo.settings import Settings
 from mfbo.study.folder import described_in, read_study
 
@@ -38,10 +39,12 @@ def _tune(run: Run) -> str:
     header, limits = run.header, run.limits
     words = ["mfbo", "tune", header.task, "--optimizer", header.optimizer, "--seed", str(header.seed)]
     given: dict[str, Any] = {"max_cost": limits.max_cost, "max_trials": limits.max_trials, "max_wall": limits.max_wall}
-    given |= {**header.search.options(), "prior": _prior(header)}
+    metric = metric_option(header.search, header.settings.options)
+    given |= {**header.search.options(), "prior": _prior(header), "metric": metric or None, "maximize": None}
     given |= {"warm_start": "EARLIER_RUN" if header.known else None}
     words += _option_words(given)
-    return clean(shlex.join([*words, *_setting_words(header.settings)]), PATH)
+    options = {key: text for key, text in header.settings.options.items() if not (metric and key == "metric")}
+    return clean(shlex.join([*words, *_setting_words(replace(header.settings, options=options))]), PATH)
 
 
 def _prior(header: Header) -> str | None:
@@ -57,6 +60,8 @@ def _option_words(given: Mapping[str, Any]) -> list[str]:
     """Options with their values; without those that are None or False."""
     words: list[str] = []
     for name, value in given.items():
+        if name == "maximize" and value is False:
+            words.append("--minimize")
         if value in (None, False):
             continue
         words.append(f"--{name.replace('_', '-')}")

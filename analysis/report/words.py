@@ -11,6 +11,7 @@ from mfbo.budget import Budget
 from mfbo.cost.price import beside, of_run
 from mfbo.display.text import amount, clean, number, pairs, rung_words
 from mfbo.evidence.summary import BASELINES, SIGNIFICANCE_LEVEL
+from mfbo.exports.model import metric_option
 from mfbo.goal import Goal
 
 if TYPE_CHECKING:
@@ -299,6 +300,9 @@ def compare_command(part: Part) -> str:
     limit = str(run.limits.max_cost or "COST")
     optimizers = ",".join(dict.fromkeys((run.header.optimizer, "random", "grid")))
     command = ["mfbo", "compare", run.header.task, "--optimizers", optimizers, "--seeds", "5", "--max-cost", limit]
+    metric = metric_option(run.header.search, run.header.settings.options)
+    command += ["--metric", metric] if metric else []
+    command += ["--space", run.header.settings.space] if run.header.settings.space != "default" else []
     return str(clean(shlex.join(command), PATH))
 
 
