@@ -378,3 +378,17 @@ def test_libraries_that_say_their_own_direction_agree_with_the_run_or_are_refuse
     ):
         with pytest.raises(BadDirection, match="name what is measured"):
             agree(goal, name, maximize)
+
+
+def test_a_session_is_told_in_its_own_sign():
+    space = ConfigurationSpace({"x": (0.0, 1.0)})
+    with mfbo.Session(space, mfbo.Fidelity(epochs=(1, 9)), max_cost="3x", metric="max:val_acc") as session:
+        values = {}
+        while trial := session.ask():
+            values[trial.id] = 0.9 - (trial.config["x"] - 0.3) ** 2 - 0.1 / trial.rung.epochs
+            assert session.report(trial, values[trial.id], epoch=trial.rung.epochs)
+            session.tell(trial, values[trial.id])
+    result = session.result
+    assert [-r.outcome.loss for r in result.ledger.results] == list(values.values())
+    assert [-r.outcome.reports[-1].loss for r in result.ledger.results] == list(values.values())
+    assert result.best.value == max(values[r.trial.id] for r in result.ledger.results if r.outcome.rung.work == 1)
