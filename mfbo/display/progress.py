@@ -104,12 +104,13 @@ class Progress:
 
     @property
     def overtaken(self) -> float | None:
-        """The lowest loss of a lower level than the best trial's, where it is lower than that one's; else None."""
+        """The best of a lower level than the best trial's, where it is better than that, as people see it; else None."""
         if self.best is None or self.best.outcome.loss is None:
             return None
         rung, loss = self.best.outcome.rung, self.best.outcome.loss
         below = [row.best for at, row in self.counts.rungs.items() if at.work < rung.work and row.best is not None]
-        return min((other for other in below if other < loss), default=None)
+        better = min((other for other in below if other < loss), default=None)
+        return None if better is None else self.counts.goal.value(better)
 
     @property
     def now(self) -> float:

@@ -136,6 +136,6 @@ def resume_words(status: str | None, folder: Path | None) -> str:
     return ("interrupted" if status else "not finished") + how
 
 
-def overtaking(lower: float | None) -> str:
-    """Why the best trial has a higher loss than one of a lower level; empty where it has not."""
-    return "" if lower is None else f", a higher level than that of {number(lower)}"
+def overtaking(better: float | None) -> str:
+    """Why the best trial has a worse result than one of a lower level; empty where it has not."""
+    return "" if better is None else f", a higher level than that of {number(better)}"
