@@ -104,7 +104,7 @@ class Progress:
 
     @property
     def overtaken(self) -> float | None:
-        """The best of a lower level than the best trial's, where it is better than that, as people see it; else None."""
+        """The best of a lower level than the best trial's, where it is better than that, in its own sign; else None."""
         if self.best is None or self.best.outcome.loss is None:
             return None
         rung, loss = self.best.outcome.rung, self.best.outcome.loss
