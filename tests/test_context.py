@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mfbo.checkpoint import Checkpoints
-from mfbo.context import Context
+from mfbo.context import Clock, Context
 from mfbo.errors import TrialStopped
 from mfbo.trial import Report
 
@@ -150,3 +150,19 @@ def test_the_options_of_a_run_are_not_those_of_its_trials():
     context = Context(options=options)
     context.options["model"] = "large"
     assert options == {"model": "small"}
+
+
+def test_a_single_step_of_many_tells_nothing_of_their_pace():
+    clock = Clock()
+    clock.trained(0.0, 3.0)
+    clock.trained(0.01, 10.0)
+    assert clock.pace(0.0) is None, "the first one waits for libraries"
+    clock.trained(0.02, 10.1)
+    assert clock.pace(0.0).training == pytest.approx(0.2), "each step as long as the second"
+
+
+def test_a_single_epoch_tells_what_an_epoch_takes():
+    clock = Clock()
+    clock.trained(0.0, 3.0)
+    clock.trained(1.0, 10.0)
+    assert clock.pace(0.0).training == pytest.approx(7.0)

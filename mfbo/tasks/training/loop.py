@@ -171,7 +171,7 @@ def _fit(job: Job, rung: Rung, context: Context) -> Measurement:
     if context.checkpoint and not job.final:
         done = restore(context.checkpoint, job.model, job.optimizer).at(per_epoch)
     stepper, watch, interim = Stepper(job, context.seed), _Watch(context), Interim(job, context)
-    stable, scores, seen, epoch = None, None, 0, None
+    stable, scores, seen, epoch, first = None, None, 0, None, done.step
     context.poll(done.step / per_epoch)
     while done.step < plan.total:
         if stable is None and done.step >= plan.stable:
@@ -190,7 +190,7 @@ def _fit(job: Job, rung: Rung, context: Context) -> Measurement:
             raise
         seen += len(batch)
         last = done.step == plan.total
-        if not last and interim.due:
+        if not last and interim.due((done.step - first) / (plan.total - first)):
             interim.take(done, at)
         if last or (done.step % per_epoch == 0 and _pays(job, done.step // per_epoch)):
             scores = measure(job, context)
@@ -228,12 +228,19 @@ class Interim:
 
     def __init__(self, job: Job, context: Context) -> None:
         self._job, self._context = job, context
-        self._next = time.monotonic() + FIRST_INTERIM
+        self._began = time.monotonic()
+        self._next = self._began + FIRST_INTERIM
 
-    @property
-    def due(self) -> bool:
-        """Whether it is time."""
-        return not self._job.final and time.monotonic() >= self._next
+    def due(self, done: float) -> bool:
+        """Whether it is time, and the trial not about to end: then its result comes soon enough.
+
+        Args:
+            done: part of the trial's steps.
+        """
+        now = time.monotonic()
+        if self._job.final or now < self._next:
+            return False
+        return (now - self._began) * (1 - done) / done > FIRST_INTERIM
 
     def take(self, done: Progress, epochs: float, *, watched: bool = True) -> None:
         """Measure, keep, and report the result after `epochs`.
