@@ -33,7 +33,8 @@ def plan(
 ) -> None:
     """Show what a budget would buy for TASK, without a run.
 
-    A few seconds of training measure the costs on this machine; then the levels are chosen. `mfbo tune` does the same.
+    Training for up to 5% of the budget, and a minute at most, measures the costs on this machine; then the levels are
+    chosen. `mfbo tune` does the same, and goes on with what was trained.
     """
     from mfbo.cost.price import in_time
     from mfbo.display.forecast import lines, to_dict

@@ -36,7 +36,7 @@ CONFIGS = 6  # that are trained
 FAILURES = 2  # of trainings, and there are no more
 CHECKPOINTS = "checkpoints"  # folder of theirs
 FIRST = 0.7  # of the time, for the first probe, which is to come to an evaluation
-GRACE, GRACES = 10.0, 2.0  # seconds to stop, or so many times the seconds of all probes if that is less
+GRACE = 10.0  # seconds to stop, or what the first probe leaves of the time if that is less
 SHORT, SOON = 2, 1.0  # epochs of the first probe; if they take less than so many seconds, the others are longer
 
 
@@ -105,7 +105,7 @@ def probe(
         stage: is told what is done, and how many seconds of training it may take.
         bench: where, and on which configurations; None for the default one and random ones, of which nothing stays.
     """
-    grace = min(GRACE, GRACES * seconds)
+    grace = min(GRACE, (1 - FIRST / 2) * seconds)
     with ExitStack() as stack:
         if bench is None:
             bench = Bench(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mfbo-probe-"))))
