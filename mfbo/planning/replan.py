@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mfbo.trial import Rung
 
 OFF = 2.0  # times what was planned, or that part of it
-MIN_RESULTS = 3  # trials that ended, before costs are compared
+MIN_RESULTS = 3  # trials that ended, before costs are compared; after each plan twice as many, as costs vary anyway
 MIN_RUNGS = 2  # of a ladder that shrinks
 
 
@@ -38,13 +38,14 @@ class Replanning:
         plan = run.header.plan
         self._planned: dict[Rung, float] = {step.rung: step.cost for step in plan.steps} if plan else {}
         self._since = 0  # results that there were at the last plan
+        self._least = MIN_RESULTS
 
     def factor(self) -> float | None:
         """How many times what was planned trials have cost since then; None where that is about right, or unknown."""
         results = self._run.results[self._since :]
         ended = [result for result in results if result.outcome.status == "ok" and result.trial.rung in self._planned]
         planned = sum(self._planned[result.trial.rung] for result in ended)
-        if len(ended) < MIN_RESULTS or planned <= 0 or left(self._run, self._meter) == math.inf:
+        if len(ended) < self._least or planned <= 0 or left(self._run, self._meter) == math.inf:
             return None
         found = sum(result.outcome.cost + result.overhead for result in ended) / planned
         return None if 1 / OFF <= found <= OFF else found
@@ -54,6 +55,7 @@ class Replanning:
         steps = self._bought(list(self._run.header.rungs))
         self._planned = {step.rung: step.cost for step in steps}
         self._since = len(self._run.results)
+        self._least *= 2
         return steps
 
     def lowered(self) -> list[Rung] | None:
