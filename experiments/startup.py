@@ -89,8 +89,8 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=RUNS)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as home:
-        places = {"home": home, "run": f"{home}/made", "torch": f"{home}/torch.py", "data": asked.data_dir}
-        made = f"mfbo tune digits --max-cost 20s -q --out {home}/made", f"mfbo init {home}/torch.py"
+        places = {"home": home, "run": f"{home}/made", "torch": f"{home}/network.py", "data": asked.data_dir}
+        made = f"mfbo tune digits --max-cost 20s -q --out {home}/made", f"mfbo init {home}/network.py"
         for command in made:
             subprocess.run(shlex.split(command), check=True, stdout=subprocess.DEVNULL)
         table = Table(f"{'command':64}", "first line", "first trial", "silence", "   end", "processor")

@@ -106,7 +106,8 @@ def closing(task: Task, run: Run, meter: Meter) -> str:
         return ""
     said = f"this bought {many} configuration{'' if many == 1 else 's'}"
     if many < MIN_LOW_RESULTS:
-        said += f"; about {_rough(search_cost(meter, run))} would buy a search"
+        enough = max(search_cost(meter, run), run.spent * MIN_LOW_RESULTS / many)  # it did buy too few with what it had
+        said += f"; about {_rough(enough)} would buy a search"
     most = meter.predict(full, 0)
     return f"{said}; {full} was not reached: one such training takes about {_rough(most)}"
 
