@@ -284,7 +284,8 @@ def test_measuring_within_an_epoch_is_on_the_same_samples_each_time_and_changes_
     monkeypatch.setattr(loop, "INTERIM_SHARE", 1e9)
     outcome = trained(3, tmp_path / "with", glance=glance)
     within = [report.epoch for report in outcome.reports if report.epoch != int(report.epoch)]
-    assert len(within) == sum(judge is glance for judge in seen) > 3
+    assert len(within) > 3
+    assert sum(judge is glance for judge in seen) >= len(within)
     one, other = weights(tmp_path / "with"), weights(tmp_path / "without")
     assert all(torch.equal(one[name], other[name]) for name in other)
 
