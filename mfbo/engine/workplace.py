@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -64,7 +64,7 @@ class Workplace:
             else:
                 self._scratch = self._folder / MEASURED
                 shutil.rmtree(self._scratch, ignore_errors=True)  # of a run that was killed
-                self._stack.callback(shutil.rmtree, self._scratch, ignore_errors=True)
+                self._stack.callback(_remove, self._scratch, whole=not self._folder.exists())
         return self._scratch
 
     @contextmanager
@@ -106,3 +106,11 @@ class Workplace:
             shutil.rmtree(measured, ignore_errors=True)
         elif self._folder is not None and measured.is_dir():
             measured.rename(self._folder / CHECKPOINTS)
+
+
+def _remove(scratch: Path, *, whole: bool) -> None:
+    """Remove what was measured, and with `whole` the folder that it lies in, where nothing else came to lie there."""
+    shutil.rmtree(scratch, ignore_errors=True)
+    if whole:
+        with suppress(OSError):
+            scratch.parent.rmdir()

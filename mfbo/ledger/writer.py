@@ -62,7 +62,7 @@ def announced(folder: Path | None, command: str) -> Iterator[None]:
         return
     if begun(folder):
         raise _other(folder)
-    new = not folder.exists()
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / COMMAND).write_text(command + "\n", encoding="utf-8", errors="backslashreplace")
@@ -72,9 +72,9 @@ def announced(folder: Path | None, command: str) -> Iterator[None]:
         yield
     except BaseException:
         (folder / COMMAND).unlink(missing_ok=True)
-        if new:
-            with suppress(OSError):  # somebody else has put something into it
-                folder.rmdir()
+        with suppress(OSError):  # somebody else has put something into one of them
+            for path in made:
+                path.rmdir()
         raise
 
 
