@@ -159,6 +159,5 @@ def split_settings(settings: Settings | None, values: dict[str, Any]) -> Setting
 
 def _succeeded(result: TuneResult) -> TuneResult:
     if result.best is None and result.trials:
-        text = f"no trial of {result.trials} succeeded; the first error:\n{result.first_error}"
-        raise NoTrialSucceeded(text, result)
+        raise NoTrialSucceeded(result.failure, result)
     return result

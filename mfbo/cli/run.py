@@ -170,8 +170,7 @@ def _finish(result: TuneResult, *, as_json: bool) -> None:
     if result.status == "failed" or (result.best is None and result.trials):
         from mfbo.display.text import clean_lines
 
-        error = clean_lines(result.first_error)
-        click.echo(f"mfbo: no trial of {result.trials} succeeded; the first error:\n{error}", err=True)
+        click.echo(f"mfbo: {clean_lines(result.failure)}", err=True)
         sys.exit(FAILED)
     if result.best is None:
         click.echo(f"mfbo: no result yet; to go on: mfbo resume {folder} --max-cost MORE", err=True)

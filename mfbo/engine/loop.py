@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from mfbo.engine.repeats import Repeats
 from mfbo.engine.watchdog import Edits, Watchdog, full_disk, no_worker
 from mfbo.errors import BadDirection, RunPaused
 from mfbo.evidence.curves import Incumbent
@@ -83,10 +84,12 @@ class Loop:
         self._levels = _levels(task, ledger.run)
         self._done: dict[str, int] = defaultdict(int)
         self._losses: dict[int, int] = defaultdict(int)
+        self._repeats = Repeats(task.space)
         self._waiting = ledger.run.open
         for result in ledger.run.results:
             self._note(result)
         self._failures = 0  # those before an interruption may have been mended
+        self._repeats = Repeats(task.space)
         self._began = _beginnings(ledger.run)
 
     def run(self) -> str:
@@ -136,7 +139,7 @@ class Loop:
         """Start trials on all free slots; why no more can be started, as `TuneResult.status` has it, or nothing."""
         if self._interrupted():
             return "interrupted"
-        if self._failures >= MAX_FIRST_FAILURES and self._incumbent.best is None:
+        if self._incumbent.best is None and (self._failures >= MAX_FIRST_FAILURES or self._repeats.certain):
             return "failed"
         return self._fill()
 
@@ -363,6 +366,7 @@ class Loop:
             key = result.trial.key
             self._done[key] = max(self._done[key], outcome.rung.epochs)
         self._failures += outcome.failed
+        self._repeats.add(result)
 
 
 def _levels(task: Task, run: Run) -> Sequence[Rung]:

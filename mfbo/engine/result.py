@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mfbo.cost.price import facts, of_run
+from mfbo.engine.repeats import last_line, place_of
 from mfbo.evidence.curves import incumbent
 from mfbo.goal import Goal
 
@@ -84,6 +85,16 @@ class TuneResult:
     def first_error(self) -> str:
         """What the first trial that failed said; empty where none did."""
         return next((entry.outcome.error for entry in self.ledger.results if entry.outcome.error), "")
+
+    @property
+    def failure(self) -> str:
+        """What to say where no trial succeeded: in the first line the error and the user's line of it."""
+        error = self.first_error
+        if "\n" not in error.strip():
+            return f"no trial of {self.trials} succeeded; the first error: {error.strip()}"
+        place, last = place_of(error), last_line(error)
+        where = f", in {place}" if place else ""
+        return f"no trial of {self.trials} succeeded; the first error: {last}{where}\n{error}"
 
     def __repr__(self) -> str:
         best = f"best {self.goal.name}={self.best.value:.4g} at {self.best.fidelity}" if self.best else "no result"

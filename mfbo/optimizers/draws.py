@@ -93,8 +93,7 @@ class GroupedDraws:
             for number in range(group * GROUP_SIZE, (group + 1) * GROUP_SIZE - len(drawn)):
                 near = self._prior.draw(number, self.level, incumbent=self._suggest is None)
                 any(self._add_new(config, drawn) for config in near)  # the first that is new
-        # where few are legal, SMAC's search would draw and reject without end
-        for config in self._suggest(seeds[1:], len(self._seen)) if self._suggest and not self._scarce else ():
+        for config in self._suggest(seeds[1:], len(self._seen)) if self._suggest else ():
             if len(drawn) == GROUP_SIZE:
                 break
             self._add_new(plain(config), drawn)

@@ -74,11 +74,15 @@ class Legal:
         """Whether every value of every hyperparameter is tried."""
         return all(self._listed(hyperparameter) is not None for hyperparameter in self._order)
 
-    def every(self) -> list[Config] | None:
-        """All configurations in a random order; None where there are too many, or to find them takes too long."""
+    def every(self, *, brief: bool = False) -> list[Config] | None:
+        """All configurations in a random order; None where there are too many, or to find them takes too long.
+
+        Args:
+            brief: give up sooner.
+        """
         if not self.finite:
             return None
-        self._steps, self._most = 0, 5 * MAX_STEPS
+        self._steps, self._most = 0, MAX_STEPS if brief else 5 * MAX_STEPS
         found = list(islice(self._extended(0, {}), MAX_LISTED + 1))
         self._rng.shuffle(found)
         return None if self._steps > self._most or len(found) > MAX_LISTED else found

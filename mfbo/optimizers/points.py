@@ -27,7 +27,8 @@ from mfbo.optimizers.sampling import plain
 from mfbo.trial import Config
 
 Floats: TypeAlias = NDArray[np.float64]
-BUILT = 64  # configurations that are built at once where drawing finds no legal one
+POOL = 128  # legal configurations that are built once for a space of which drawing finds few
+FRESH = 8  # of each draw from them, so many are moved on from there
 
 
 class Points:
@@ -54,11 +55,14 @@ class Points:
             for i, h in enumerate(self.hyperparameters)
             if space.parent_conditions_of[h.name]
         ]
+        self._pool: list[Config] | None = None
 
     def draw(self, n: int, rng: np.random.RandomState) -> Floats:
         """Up to `n` random rows, uniform on their scales or by their priors; fewer where many are forbidden."""
         found = self.drawn(n, rng)
-        return found if len(found) else self._built(min(n, BUILT), rng)
+        if not self.space.forbidden_clauses or len(found) >= min(n, POOL) / 4:
+            return found
+        return np.concatenate([found, self._built(min(n, POOL), rng)])
 
     def drawn(self, n: int, rng: np.random.RandomState) -> Floats:
         """What is legal of `n` random rows; none where few are."""
@@ -66,14 +70,19 @@ class Points:
         return self.legal(np.column_stack(columns).astype(np.float64))
 
     def _built(self, n: int, rng: np.random.RandomState) -> Floats:
-        """Random legal rows where drawing finds none; the first is built, and the others are reached from it."""
-        legal = Legal(self.space, random.Random(int(rng.randint(2**31))))
-        found: list[Config] = []
-        config = legal.draw()
-        while config is not None and len(found) < n:
-            found.append(config)
-            config = legal.moved(config)
-        return self.rows(found)
+        """Random legal rows where drawing finds few: those of a pool, and some that are reached from there.
+
+        The pool is built once, the same in every process, so that a draw follows from `rng` alone, and soon.
+        """
+        if self._pool is None:
+            legal = Legal(self.space, random.Random(0))
+            self._pool = legal.every(brief=True) or _chain(legal, legal.draw(), POOL)
+        if not self._pool:
+            return self.rows([])
+        chosen = rng.choice(len(self._pool), size=min(n, len(self._pool)), replace=False)
+        moved = Legal(self.space, random.Random(int(rng.randint(2**31))))
+        fresh = _chain(moved, self._pool[chosen[0]], 1 + FRESH)[1:]
+        return self.rows([*(self._pool[i] for i in chosen), *fresh])
 
     def near(self, rows: Floats, width: float, rng: np.random.RandomState) -> Floats:
         """Each of `rows` with some of its parts changed: numbers by a step of about `width` of their range."""
@@ -130,6 +139,15 @@ class Points:
             return np.asarray(np.clip(values + moved, 0, self._span[i]))
         moved = hyperparameter.to_value(np.clip(values + steps, 0, 1))
         return np.asarray(hyperparameter.to_vector(moved), dtype=np.float64)
+
+
+def _chain(legal: Legal, config: Config | None, n: int) -> list[Config]:
+    """Up to `n` configurations, each reached from the one before."""
+    found: list[Config] = []
+    while config is not None and len(found) < n:
+        found.append(config)
+        config = legal.moved(config)
+    return found
 
 
 def _count(hyperparameter: Any) -> float:

@@ -8,6 +8,8 @@ What ships, and why it is replaced:
   got.
 - `ConfigSelector` predicts the best point row by row, and its state cannot be rebuilt without fitting every surrogate
   again: `Selector` predicts at once, and draws in groups, each from random numbers of its own.
+- Where few configurations are legal, its search would draw and reject without end: `Selector` takes the best by the
+  acquisition function of those that `Points` builds, and of those near the ones that were tried.
 - `LocalSearch` goes through a set of configurations, whose order depends on ``PYTHONHASHSEED``: `OrderedLocalSearch`.
 - The forest reserves memory for 2**20 leaves a tree, and predicts on a pool of threads: `quick_forest`.
 - The encoder makes minus infinity of the best loss where several share it and it is large, such as 1e7, and figures
@@ -37,6 +39,8 @@ from smac.runhistory.enumerations import StatusType
 
 from mfbo.optimizers.brackets import Brackets
 from mfbo.optimizers.draws import GROUP_SIZE, GroupedDraws
+from mfbo.optimizers.legal import is_scarce
+from mfbo.optimizers.points import Points
 from mfbo.optimizers.sampling import beats, plain
 from mfbo.trial import Config
 
@@ -47,6 +51,7 @@ logging.getLogger("smac").setLevel(logging.ERROR)  # it warns of its own fallbac
 
 CHALLENGERS = 1000
 LOCAL_SEARCHES = 5
+NEIGHBOURS, WIDTHS = 100, (0.3, 0.1, 0.03)  # configurations tried last, and steps from them, where few are legal
 BEGIN_WITH = 3  # of the best configurations of an earlier run, asked again first; less than a group
 MAX_LOSS = 1e300  # losses beyond count as this, so that their differences are finite
 LOG_SPAN = 25.0  # of the logarithms of scaled losses, to either side of their median
@@ -123,6 +128,8 @@ class Selector(ConfigSelector):
         self.draws = GroupedDraws(scenario.configspace, scenario.seed, self._suggest)
         self.level = 0  # at which what is drawn will begin
         self._failed: list[TrialInfo] = []
+        self._scarce = is_scarce(scenario.configspace)
+        self._points = Points(scenario.configspace)
 
     def add_failure(self, info: TrialInfo) -> None:
         """`info` had no loss; the surrogate is told that it is worse than the worst."""
@@ -140,9 +147,9 @@ class Selector(ConfigSelector):
         parts = (maximizer, maximizer._random_search, maximizer._local_search, self._random_design)
         for part, seed in zip(parts, seeds, strict=True):
             part._rng = np.random.RandomState(seed)
-        return self._suggestions()
+        return self._suggestions(seeds[0])
 
-    def _suggestions(self) -> Iterator[Configuration]:
+    def _suggestions(self, seed: int) -> Iterator[Configuration]:
         self._punish_failures()
         points, losses, observed = self._collect_data()
         if len(losses) == 0:
@@ -153,7 +160,20 @@ class Selector(ConfigSelector):
             model=self._model, eta=best[1], incumbent_array=best[0], num_data=len(observed), X=observed
         )
         previous = self._runhistory.get_configs()
+        if self._scarce:
+            yield from self._best_legal(previous, np.random.RandomState(seed))
+            return
         yield from self._acquisition_maximizer.maximize(previous, random_design=self._random_design)
+
+    def _best_legal(self, previous: list[Configuration], rng: np.random.RandomState) -> Iterator[Configuration]:
+        """Legal configurations, built at random and near those that were tried, the best by acquisition first."""
+        tried = np.array([config.get_array() for config in previous[-NEIGHBOURS:]])
+        near = [self._points.near(tried, width, rng) for width in WIDTHS]
+        rows = np.concatenate([self._points.draw(CHALLENGERS, rng), *near])
+        values = self._acquisition_function._compute(rows).ravel()
+        for row in rows[np.argsort(-values, kind="stable")]:
+            if (config := self._points.config(row)) is not None:
+                yield Configuration(self._scenario.configspace, values=config)
 
     def _best(self, points: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], float]:
         losses = self._model.predict_marginalized(points)[0].flatten()
