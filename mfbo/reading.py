@@ -6,6 +6,7 @@ YAML is read as its version 1.2 means it where 1.1 surprises: ``1e-4`` is a numb
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,7 +32,7 @@ class Document(NamedTuple):
 
 
 def read_yaml(path: Path, what: str) -> Document:
-    """The content of a YAML (or JSON) file.
+    """The content of a YAML file, or of a JSON file, which ends in ``.json``; JSON under another name is YAML too.
 
     Args:
         path: of the file.
@@ -45,7 +46,8 @@ def read_yaml(path: Path, what: str) -> Document:
             content = file.read(MAX_BYTES + 1)
         if len(content) > MAX_BYTES:
             raise BadValue(f"it has more than {MAX_BYTES // 2**20} MiB")
-        return parse_yaml(content.decode("utf-8-sig"))
+        text = content.decode("utf-8-sig")
+        return parse_json(text) if Path(path).suffix == ".json" else parse_yaml(text)
     except OSError as error:
         raise BadValue(f"{what} {str(path)!r} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -83,6 +85,23 @@ def parse_yaml(text: str) -> Document:
         TypeError,
     ) as error:  # of a tag that does not fit
         raise BadValue(" ".join(str(error).split())[:200] or type(error).__name__) from error
+
+
+def parse_json(text: str) -> Document:
+    """The same of JSON text; it has no lines to tell.
+
+    Raises:
+        BadValue: as `read_yaml`; ``NaN`` and ``Infinity`` are no JSON.
+    """
+    try:
+        content = json.loads(text, object_pairs_hook=_once, parse_constant=_no_json)
+    except json.JSONDecodeError as error:
+        raise BadValue(f"line {error.lineno}: it is no JSON: {error.msg}") from error
+    except RecursionError as error:
+        raise BadValue(f"more than {MAX_DEPTH} levels deep") from error
+    if _values(content) > MAX_VALUES:
+        raise BadValue(f"it has more than {MAX_VALUES} values")
+    return Document(content, {})
 
 
 def to_yaml(content: Any) -> str:
@@ -167,6 +186,28 @@ _resolve(_Dumper)
 _Loader.add_constructor(_ODD_TAG, _odd)
 _Loader.add_constructor("tag:yaml.org,2002:python/tuple", _sequence)
 _Loader.add_constructor("tag:yaml.org,2002:timestamp", _word)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; a name that comes twice is refused."""
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise BadValue(f"{name!r} is there twice; name it once")
+        found[name] = value
+    return found
+
+
+def _no_json(word: str) -> Any:
+    raise BadValue(f"{word} is no JSON; give a finite number")
+
+
+def _values(content: Any, depth: int = 0) -> int:
+    """Values in what was read, to a bounded depth."""
+    if depth > MAX_DEPTH:
+        raise BadValue(f"more than {MAX_DEPTH} levels deep")
+    inner = content.values() if isinstance(content, dict) else content if isinstance(content, list) else ()
+    return 1 + sum(_values(part, depth + 1) for part in inner)
 
 
 def _error(node: Any, problem: str) -> yaml.MarkedYAMLError:

@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +20,11 @@ from mfbo.errors import BadSpace
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
 
+_PARTS = re.compile(r"[\s;:]+")
 FORMS = "give [low, high], [low, high, log], words, or {choices: [...]}"
 MAX_WHOLE = 2**53  # beyond it, not every whole number is a float
+MAX_END = 1e290  # of a range of floats: ConfigSpace computes with 10**13 times as much
+DECIMALS = 13  # that ConfigSpace keeps of a float
 
 
 def short_space(values: Mapping[Any, Any], lines: Mapping[str, int] | None = None) -> ConfigurationSpace:
@@ -43,7 +47,9 @@ def short_space(values: Mapping[Any, Any], lines: Mapping[str, int] | None = Non
     for name, value in values.items():
         where = f"line {lines[str(name)]}: " if lines and str(name) in lines else ""
         try:
-            space.add(_hyperparameter(str(name), value))
+            if not isinstance(name, str):
+                raise BadSpace(f"the name {name!r} is a {type(name).__name__} in YAML; quote it")
+            space.add(_hyperparameter(name, value))
         except Exception as error:  # of ConfigSpace: a name that it does not take
             reason = error.__cause__ or error
             raise BadSpace(f"{where}{str(name)!r}: {value!r:.100}: {' '.join(str(reason).split())[:200]}") from error
@@ -52,16 +58,27 @@ def short_space(values: Mapping[Any, Any], lines: Mapping[str, int] | None = Non
 
 def why_not_range(low: Any, high: Any, *, log: bool) -> str:
     """Why these can be no range; empty where they can."""
-    for end in (low, high):
-        if isinstance(end, int) and abs(end) > MAX_WHOLE:
-            return f"whole numbers go to 2**53, which {end} is beyond; write it as a float"
-        if not math.isfinite(end):
-            return f"{end} is no end of a range; give a finite number"
+    if reason := _why_not_end(low) or _why_not_end(high):
+        return reason
     if not low < high:
         return f"the low end {low} must be below the high end {high}; {{choices: [{low}]}} is a single value"
     if log and low <= 0:
         return f"a log scale needs a low end above 0, not {low}"
-    return "" if math.isfinite(float(high) - float(low)) else "the range is wider than floats go"
+    if round(float(low), DECIMALS) == round(float(high), DECIMALS):
+        return f"{low} and {high} are the same to {DECIMALS} decimals, as ConfigSpace keeps them; tune the difference"
+    return ""
+
+
+def _why_not_end(end: Any) -> str:
+    if isinstance(end, int) and abs(end) > MAX_WHOLE:
+        return f"whole numbers go to 2**53, which {end} is beyond; write it as a float"
+    if not math.isfinite(end):
+        return f"{end} is no end of a range; give a finite number"
+    if abs(end) > MAX_END:
+        return f"{end} is no end of a range; give numbers up to {MAX_END:g}"
+    if abs(round(float(end), DECIMALS) - end) > 1e-3 * abs(end):
+        return f"{end} is 0 or another number to {DECIMALS} decimals, as ConfigSpace keeps it; tune its logarithm"
+    return ""
 
 
 def why_not_choice(value: Any) -> str:
@@ -85,6 +102,8 @@ def _hyperparameter(name: str, value: Any) -> Any:
         raise BadSpace(f"a mapping with {', '.join(map(str, value)) or 'nothing'} is no range; {FORMS}")
     if not isinstance(value, list) or not value:
         raise BadSpace(f"{value!r:.100} is no range; {FORMS}")
+    if len(value) == 1 and (parts := _numbers_in(value[0])):
+        raise BadSpace(f"{value[0]!r} is one word; put commas between: [{', '.join(parts)}]")
     if all(isinstance(word, str) for word in value) and not (value[-1] == "log" and all(map(_spells, value[:-1]))):
         return _choices(name, value)
     return _range(name, value)
@@ -108,6 +127,8 @@ def _range(name: str, value: list[Any]) -> Any:
 
     ends, rest = value[:2], value[2:]
     if quoted := next((end for end in ends if isinstance(end, str) and _spells(end)), None):
+        if not math.isfinite(float(quoted)):
+            raise BadSpace(f"{quoted} is no end of a range; give a finite number")
         raise BadSpace(f"{quoted!r} is quoted, and so a word; write {quoted} without quotes for a number")
     if all(isinstance(end, bool) for end in value):
         raise BadSpace("true and false are no range; give {choices: [true, false]}")
@@ -120,6 +141,12 @@ def _range(name: str, value: list[Any]) -> Any:
         raise BadSpace(reason)
     kind = Integer if all(isinstance(end, int) for end in ends) else Float
     return kind(name, tuple(ends), log=bool(rest))
+
+
+def _numbers_in(word: Any) -> list[str]:
+    """The numbers that one word holds, and what follows them; none where there are not several."""
+    parts = _PARTS.split(word.strip("()")) if isinstance(word, str) else []
+    return parts if len(parts) > 1 and all(map(_spells, parts[:2])) else []
 
 
 def _spells(word: str) -> bool:

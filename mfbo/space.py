@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from mfbo.errors import BadSpace, BadValue, UnknownName
 from mfbo.reading import read_yaml
+from mfbo.serialized_space import check_serialized
 from mfbo.short_space import short_space
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ LINES = "give a line a hyperparameter, such as lr: [0.0001, 0.1, log]"
 
 
 def read_space(path: Path) -> ConfigurationSpace:
-    """The space in a YAML file, in ConfigSpace's format or the short one; nothing in it is executed.
+    """The space in a YAML or JSON file, in ConfigSpace's format or the short one; nothing in it is executed.
 
     Raises:
         BadSpace: no such file, or not a space.
@@ -44,6 +45,7 @@ def read_space(path: Path) -> ConfigurationSpace:
         if isinstance(found, dict) and not isinstance(found.get("hyperparameters"), list):
             space = short_space(found, lines)
         elif isinstance(found, dict):
+            check_serialized(found)
             space = ConfigurationSpace.from_serialized_dict(found)
         else:
             raise BadSpace(_no_names(found))
@@ -67,7 +69,7 @@ def _no_names(found: Any) -> str:
 
 def is_space_file(name: str) -> bool:
     """Whether a name for ``--space`` is that of a file."""
-    return name.endswith((".yaml", ".yml"))
+    return name.endswith((".yaml", ".yml", ".json"))
 
 
 def kept_space(kept: Mapping[str, Any]) -> ConfigurationSpace:

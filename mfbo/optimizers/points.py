@@ -79,10 +79,11 @@ class Points:
             self._pool = legal.every(brief=True) or _chain(legal, legal.draw(), POOL)
         if not self._pool:
             return self.rows([])
-        chosen = rng.choice(len(self._pool), size=min(n, len(self._pool)), replace=False)
+        fresh = min(FRESH, n // 2)
+        chosen = rng.choice(len(self._pool), size=min(n - fresh, len(self._pool)), replace=False)
         moved = Legal(self.space, random.Random(int(rng.randint(2**31))))
-        fresh = _chain(moved, self._pool[chosen[0]], 1 + FRESH)[1:]
-        return self.rows([*(self._pool[i] for i in chosen), *fresh])
+        reached = _chain(moved, self._pool[chosen[0]], 1 + fresh)[1:]
+        return self.rows([*(self._pool[i] for i in chosen), *reached])
 
     def near(self, rows: Floats, width: float, rng: np.random.RandomState) -> Floats:
         """Each of `rows` with some of its parts changed: numbers by a step of about `width` of their range."""

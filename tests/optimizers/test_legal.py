@@ -96,6 +96,55 @@ def test_points_and_samples_are_legal_too():
     assert len(sample(space, 5)) == 5
 
 
+@pytest.mark.parametrize("kind", [Integer, Float])
+def test_a_draw_of_points_follows_from_its_random_numbers_alone(kind):
+    space = rising(kind=kind)
+    used, fresh = Points(space), Points(space)
+    used.draw(30, np.random.RandomState(5))
+    drawn = [points.draw(30, np.random.RandomState(1)) for points in (used, fresh)]
+    assert np.array_equal(*drawn)
+    assert len(drawn[0]) == 30
+    assert len(np.unique(drawn[0], axis=0)) > 20
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("optimizer", ["smac", "smac-stock"])
+def test_the_surrogate_chooses_where_few_are_legal(optimizer):
+    def train(config, rung, context):
+        return mfbo.Measurement(sum((value - i - 2) ** 2 for i, value in enumerate(config.values())), cost=1.0)
+
+    def trials_to_best(name):
+        task = mfbo.Task("t", rising(), train, mfbo.Fidelity(epochs=(1, 3)), full_cost=1.0)
+        result = mfbo.tune(task, max_trials=90, optimizer=name, progress=False)
+        return next((i for i, r in enumerate(result.ledger.results) if r.outcome.loss == 0.0), 90)
+
+    assert trials_to_best(optimizer) <= 60  # at random, one in 120
+
+
+def test_work_for_one_draw_is_bounded_where_none_is_legal(monkeypatch):
+    """All but the defaults are forbidden, which no search by values finds soon."""
+    space = ConfigurationSpace()
+    parts = [Integer(f"x{i}", (0, 999), default=0) for i in range(6)]
+    space.add(*parts)
+    for one, next_one in pairwise(parts):
+        space.add(ForbiddenGreaterThanRelation(one, next_one), ForbiddenGreaterThanRelation(next_one, one))
+    steps = []
+    monkeypatch.setattr(Legal, "_candidates", counted(Legal._candidates, steps))
+    rows = Points(space).draw(8, np.random.RandomState(0))
+    assert len(rows)
+    assert len(steps) < 50_000
+    for row in rows:
+        assert len(set(Points(space).config(row).values())) == 1
+
+
+def counted(method, calls):
+    def count(*arguments):
+        calls.append(1)
+        return method(*arguments)
+
+    return count
+
+
 @pytest.mark.parametrize("optimizer", ["random", "grid", "hyperband", "asha", "tpe", "smac-stock"])
 def test_every_optimizer_finds_what_is_legal(optimizer):
     task = mfbo.Task(
