@@ -128,7 +128,7 @@ class Task:
             space = read_space(Path(name))
             self._check_space(space, name)
         else:
-            raise UnknownName("space", name, ["default", *self.spaces], "or a file that ends in .yaml")
+            raise UnknownName("space", name, ["default", *self.spaces], "or a file that ends in .yaml or .json")
         return self.on(space)
 
     def _check_space(self, space: ConfigurationSpace, where: str) -> None:

@@ -1,0 +1,130 @@
+"""Processes that a train function starts: what works when it is called alone works in a trial, with every start method.
+
+A train function in a task file, and in a script that calls `mfbo.tune` itself, uses pools, processes, executors, joblib
+and a `DataLoader`, by fork, spawn and forkserver, in a worker and in the process of the run. What each comes to is
+compared with what the same comes to without mfbo.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+SECONDS = 600  # for all of a way together
+WAYS = [(kind, workers) for kind in ("file", "script") for workers in (0, 1)]
+CODE = """
+import json, multiprocessing, sys
+from concurrent.futures import ProcessPoolExecutor
+from ConfigSpace import ConfigurationSpace
+import mfbo
+
+FACTOR = 3
+
+def times(x):
+    return FACTOR * x
+
+def put(queue, x):
+    queue.put(times(x))
+
+class Numbers:
+    def __len__(self):
+        return 4
+    def __getitem__(self, i):
+        return float(times(i))
+
+def by_pool(context):
+    with context.Pool(2) as pool:
+        return sum(pool.map(times, [1, 2, 3]))
+
+def by_process(context):
+    queue = context.Queue()
+    process = context.Process(target=put, args=(queue, 5))
+    process.start()
+    found = queue.get(timeout=120)
+    process.join()
+    return found
+
+def by_executor(context):
+    with ProcessPoolExecutor(2, mp_context=context) as pool:
+        return sum(pool.map(times, [1, 2]))
+
+def by_joblib(context):
+    from joblib import Parallel, delayed
+    return sum(Parallel(n_jobs=2)(delayed(times)(i) for i in range(4)))
+
+def by_cross_validation(context):
+    from sklearn.datasets import load_iris
+    from sklearn.model_selection import cross_val_score
+    from sklearn.naive_bayes import GaussianNB
+    return float(cross_val_score(GaussianNB(), *load_iris(return_X_y=True), cv=3, n_jobs=2).mean())
+
+def by_loader(context):
+    from torch.utils.data import DataLoader
+    loader = DataLoader(Numbers(), batch_size=2, num_workers=1, multiprocessing_context=context)
+    return float(sum(batch.sum() for batch in loader))
+
+HOW = {"pool": by_pool, "process": by_process, "executor": by_executor, "joblib": by_joblib,
+       "cross validation": by_cross_validation, "loader": by_loader}
+HOW = {name: HOW[name] for name in NAMES}
+STARTS = ["fork", "spawn", "forkserver"] if sys.platform == "linux" else ["spawn", "forkserver"]
+
+def train(config, fidelity, context):
+    return float(HOW[config["how"]](multiprocessing.get_context(config["start"])))
+
+task = mfbo.Task("starts", ConfigurationSpace({"how": list(HOW), "start": STARTS}), train)
+
+if __name__ == "__main__":
+    kind, workers = sys.argv[1], int(sys.argv[2])
+    if kind == "alone":
+        found = {f"{how} {start}": train({"how": how, "start": start}, None, None) for how in HOW for start in STARTS}
+    else:
+        result = mfbo.tune("starts.py:task" if kind == "file" else task, max_trials=len(HOW) * len(STARTS),
+                           optimizer="grid", settings=mfbo.Settings(workers=workers), progress=False)
+        found = {f"{r.trial.config['how']} {r.trial.config['start']}": r.outcome.loss or r.outcome.error
+                 for r in result.ledger.results}
+    print("\\nFOUND" + json.dumps(found))
+"""
+NAMES = ("pool", "process", "executor", "joblib", "cross validation", "loader")
+
+
+@cache
+def found(home: Path, kind: str, workers: int) -> dict[str, object]:
+    """What each way of starting processes comes to, by way and start method."""
+    command = [sys.executable, "starts.py", kind, str(workers)]
+    ran = subprocess.run(command, cwd=home, capture_output=True, text=True, timeout=SECONDS, check=False)
+    _, marked, text = ran.stdout.rpartition("FOUND")
+    if not marked:
+        raise RuntimeError(f"{kind}, workers={workers}: {ran.stderr[-2000:]}")
+    told: dict[str, object] = json.loads(text)
+    return told
+
+
+def write(home: Path, names: tuple[str, ...] = NAMES) -> None:
+    """The script that starts processes in the ways that are named, in a folder of its own."""
+    home.mkdir(exist_ok=True)
+    (home / "starts.py").write_text(CODE.replace("for name in NAMES", f"for name in {names!r}"), encoding="utf-8")
+
+
+def started(draw: random.Random, home: Path) -> str | None:
+    """What was wrong with one way of running trials that start processes, if anything was; each is tried once."""
+    home = home / "starts"
+    if not home.exists():
+        write(home)
+    return compared(home, *draw.choice(WAYS))
+
+
+def compared(home: Path, kind: str, workers: int) -> str | None:
+    """What of the script in `home` comes to something else in trials than alone; None where nothing does."""
+    alone = found(home, "alone", 0)
+    try:
+        there = found(home, kind, workers)
+    except subprocess.TimeoutExpired:
+        return f"hang: {kind}, workers={workers}"
+    except RuntimeError as error:
+        return f"traceback: {error}"
+    wrong = {how: there.get(how) for how, value in alone.items() if there.get(how) != value}
+    return f"other: {kind}, workers={workers}: {wrong!r:.1500}" if wrong else None
