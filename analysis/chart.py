@@ -154,12 +154,13 @@ def axis_of(label: str, values: Any, *, log: bool | None = None, **more: Any) ->
 
 def round_numbers(low: float, high: float) -> list[float]:
     """Round numbers from below `low` to above `high`, as many as can be read: 3 to 7 between them."""
-    decades = math.log10(high / low)
+    decades = math.log10(high) - math.log10(low)  # their ratio may be beyond what a float holds
     steps: tuple[float, ...] = (1, 1.5, 2, 3, 5, 7) if decades < 0.8 else (1, 2, 5) if decades < 2.2 else (1, 3)
     exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     if decades >= 3.2:
         steps, exponents = (1,), exponents[:: math.ceil(decades / 7)]
-    return [float(f"{step * 10.0**k:.6g}") for k in exponents for step in steps]
+    found = [float(f"{step}e{k}") for k in exponents for step in steps]
+    return [number for number in found if 0 < number < math.inf]
 
 
 def _round_up(step: float) -> int:

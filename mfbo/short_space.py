@@ -88,6 +88,10 @@ def why_not_choice(value: Any) -> str:
         return f"choice {value!r:.60} is a {kind}; give words or numbers, such as '50-50', and take them apart in train"
     if isinstance(value, float) and not math.isfinite(value):
         return f"choice {value!r} is not finite; give finite numbers"
+    if isinstance(value, int) and abs(value) > MAX_WHOLE:
+        return f"choice {value!r:.60} is beyond 2**53; quote it, and make a number of it in train"
+    if isinstance(value, str) and not value.isascii() and any("\ud800" <= sign <= "\udfff" for sign in value):
+        return f"choice {value!r:.60} is no text (a lone surrogate); give one that UTF-8 can hold"
     if not isinstance(value, bool | int | float | str | None):
         return f"choice {value!r:.60} is a {type(value).__name__}; give a number, a word, true, false or null"
     return ""

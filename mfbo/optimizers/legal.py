@@ -66,7 +66,7 @@ class Legal:
             self._ending[names[-1]].append(clause)
             for name in names:
                 self._about[name].append(clause)
-        self._steps, self._most = 0, MAX_STEPS
+        self._steps, self._most = 0.0, MAX_STEPS
         self._last: Config | None = None
 
     @property
@@ -82,16 +82,16 @@ class Legal:
         """
         if not self.finite:
             return None
-        self._steps, self._most = 0, MAX_STEPS if brief else 5 * MAX_STEPS
+        self._steps, self._most = 0.0, MAX_STEPS if brief else 5 * MAX_STEPS
         found = list(islice(self._extended(0, {}), MAX_LISTED + 1))
         self._rng.shuffle(found)
         return None if self._steps > self._most or len(found) > MAX_LISTED else found
 
     def each(self) -> Iterator[Config]:
         """One after another, until they are used up or a next one takes more than `MAX_STEPS`."""
-        self._steps, self._most = 0, MAX_STEPS
+        self._steps, self._most = 0.0, MAX_STEPS
         for config in self._extended(0, {}):
-            self._steps = 0
+            self._steps = 0.0
             yield config
 
     def draw(self) -> Config | None:
@@ -124,7 +124,7 @@ class Legal:
             return
         clauses = self._ending[hyperparameter.name]
         for value in self._candidates(hyperparameter, values, clauses, CANDIDATES):
-            self._steps += 1
+            self._steps += 1 + len(clauses) / 10  # which take their time
             if self._steps > self._most:
                 break
             values[hyperparameter.name] = value

@@ -14,7 +14,7 @@ from ConfigSpace.util import deactivate_inactive_hyperparameters
 
 from mfbo.errors import BadSpace
 from mfbo.optimizers.legal import Legal, is_scarce
-from mfbo.short_space import why_not_range
+from mfbo.short_space import why_not_choice, why_not_range
 from mfbo.trial import Config, Value, config_key
 
 BATCH = 64
@@ -52,6 +52,8 @@ def check_space(space: ConfigurationSpace) -> None:
             plain_value = value.item() if hasattr(value, "item") else value  # np.arange has numbers of its own
             if not isinstance(plain_value, bool | int | float | str | None):
                 raise BadSpace(f"choice {value!r} of {name!r}: give a number, a word, True, False or None")
+            if reason := why_not_choice(plain_value):
+                raise BadSpace(f"{name!r}: {reason}")
         if hasattr(hyperparameter, "lower") and (
             reason := why_not_range(hyperparameter.lower, hyperparameter.upper, log=False)
         ):

@@ -12,6 +12,7 @@ from made_runs import FULL, RUNGS, made_run
 from matplotlib.colors import same_color
 
 from mfbo.analysis import style
+from mfbo.analysis.chart import round_numbers
 from mfbo.analysis.kinds import KINDS, prepared
 from mfbo.analysis.matplotlib_renderer import figure_of
 from mfbo.analysis.report.material import gather
@@ -213,3 +214,10 @@ def test_several_tasks_have_ranks_but_no_learning_curves_in_one_figure(study, tm
         made_run((0.5, FULL, 3), optimizer=folder.name, task="other", folder=folder)
     assert call(*study, *others, "--kind", "ranks", "-o", tmp_path / "a.png").exit_code == 0
     assert "runs of 2 tasks" in call(*study, *others, "--kind", "learning", "-o", tmp_path / "b.png").output
+
+
+@pytest.mark.parametrize(("low", "high"), [(1e-300, 1e308), (5e-324, 1.0), (1e307, 1.7e308), (0.5, 3.0)])
+def test_marks_of_any_range_are_numbers(low, high):
+    found = round_numbers(low, high)
+    assert found == sorted(found)
+    assert all(0 < number < float("inf") for number in found)

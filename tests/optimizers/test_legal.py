@@ -205,3 +205,18 @@ def test_a_range_that_is_not_finite_is_refused(low):
     hyperparameter = type("H", (), {"lower": low, "upper": 1e308})()
     with pytest.raises(BadSpace, match="'x': "):
         check_space(Range(x=hyperparameter))
+
+
+@pytest.mark.parametrize(
+    ("choice", "said"),
+    [
+        (float("inf"), "'a': choice inf is not finite; give finite numbers"),
+        (10**30, "is beyond 2\\*\\*53; quote it"),
+        ("\udc80", "is no text"),
+    ],
+)
+def test_a_choice_that_no_ledger_holds_is_refused(choice, said):
+    space = ConfigurationSpace()
+    space.add(Categorical("a", [choice, 1]))
+    with pytest.raises(BadSpace, match=said):
+        check_space(space)
