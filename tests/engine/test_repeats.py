@@ -63,7 +63,7 @@ def test_an_error_that_a_choice_may_explain_is_given_the_usual_patience(kinds, c
     for number, kind in enumerate(kinds):
         trial = Trial(number, {"lr": number / 10, "kind": kind, "always": "same"}, Rung())
         outcome = Outcome("failed", None, Rung(), 0.1, error=f"Traceback\n  at {number}\nKeyError: 'lrr'")
-        repeats.add(Result(trial, outcome, thinking=0.0, spent=0.1, at=0.1))
+        repeats.add(Result(trial, outcome, overhead=0.0, spent=0.1, at=0.1))
     assert repeats.certain == certain
 
 
