@@ -38,7 +38,7 @@ def _check_entry(number: int, entry: Any) -> str:
     """The name of a hyperparameter that may be one."""
     if not isinstance(entry, Mapping) or not isinstance(entry.get("name"), str):
         raise BadSpace(f"hyperparameter {number} is {entry!r:.60}; give a mapping with name, type and more")
-    name, kind = entry["name"], str(entry.get("type"))
+    name, kind = str(entry["name"]), str(entry.get("type"))
     if entry.get("q") is not None:
         raise BadSpace(f"{name!r}: ConfigSpace knows no steps (q) any more; give the values as a categorical's choices")
     for key in LISTS:
