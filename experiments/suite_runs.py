@@ -13,7 +13,7 @@ from suite_families import task_of
 
 from mfbo.cost.meter import Meter
 from mfbo.engine.loop import Loop
-from mfbo.evidence.curves import anytime, improvements
+from mfbo.evidence.curves import anytime, changes, improvements
 from mfbo.executors.evaluate import TrialSetup
 from mfbo.executors.inline import InlineExecutor
 from mfbo.ledger.observer import Observer
@@ -94,7 +94,7 @@ def trajectory(name: str, task: Task, seed: int, cost: float) -> dict[str, Any]:
 def _more(ledger: Run, task: Task, factor: float) -> dict[str, Any]:
     """Of each incumbent the trial that found it, and its macro F1 where that is known."""
     places = {id(result): place for place, result in enumerate(ledger.results, start=1)}
-    numbers = iter([places[id(result)] for result in improvements(ledger)])  # `anytime` asks once for each, in order
+    numbers = iter([places[id(came)] for came, _ in changes(ledger)])  # `anytime` asks once for each, in order
     more = {"iterations": [round(at / factor) for at in anytime(ledger, lambda _: next(numbers)).losses.tolist()]}
     if isinstance(task.train, Training):
         full = task.train.full

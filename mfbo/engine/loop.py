@@ -322,7 +322,7 @@ class Loop:
         if self._hindered >= MAX_UNSTARTED:
             raise RunPaused(no_worker(run, outcome.error))
         if self._retention:
-            self._retention.after(result, self._incumbent.best, self._optimizer.pending())
+            self._retention.after(result, self._incumbent.best, self._optimizer.pending(), self._incumbent.highest)
         self._replan()
 
     def _replan(self) -> None:

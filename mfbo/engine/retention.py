@@ -19,7 +19,7 @@ DEFAULT_BYTES = 2e9  # of checkpoints
 
 
 class Retention:
-    """Deletes the checkpoints that no rung can need any more; the incumbent's is kept.
+    """Deletes the checkpoints that no rung can need any more; the incumbent's and that of the best at the top are kept.
 
     Args:
         checkpoints: those of the run.
@@ -50,23 +50,30 @@ class Retention:
         found = self._checkpoints.find(trial.key, below=trial.rung.epochs)
         return found[0] if found else 0
 
-    def after(self, result: Result, best: Result | None, pending: Collection[str] | None = None) -> None:
+    def after(
+        self,
+        result: Result,
+        best: Result | None,
+        pending: Collection[str] | None = None,
+        highest: Result | None = None,
+    ) -> None:
         """Delete what `result` has made useless.
 
         Args:
             result: that has come in.
             best: the incumbent now.
             pending: keys of the configurations that may still go on, beside those in flight; None for all.
+            highest: the best at the highest rung, which may become the incumbent again.
         """
         self._note(result)
         self._changed.add(result.trial.key)
         if result.outcome.final:  # else it continues, perhaps from where it began
             self._flying.discard(result.trial.key)
             self._checkpoints.trim(result.trial.key)
-        keep = best.trial.key if best else ""
+        keep = {kept.trial.key for kept in (best, highest) if kept}
         if pending is not None:
             self._done.update(self._losses.keys() - self._flying - set(pending))
-        for key in [key for key in self._done if key != keep]:
+        for key in [key for key in self._done if key not in keep]:
             self._checkpoints.drop(key)
             self._done.discard(key)
             self._losses.pop(key, None)
@@ -79,10 +86,10 @@ class Retention:
         if outcome.loss is not None:
             self._losses[key] = (outcome.rung.work, -outcome.loss)
 
-    def _shrink(self, keep: str, most: float) -> None:
+    def _shrink(self, keep: set[str], most: float) -> None:
         """Drop from the lowest rung and the worst loss upwards."""
         sizes = self._measured()
-        spared = {keep, *self._flying}
+        spared = keep | self._flying
         if self._spares:
             next_up = self._next_up() - spared
             most += sum(sizes.get(key, 0) for key in next_up)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -30,35 +30,75 @@ ENDS_AT_LIMIT = ("budget", "exhausted")  # statuses of runs that have nothing le
 
 
 class Incumbent:
-    """The best configuration at the highest fidelity seen so far, kept up as results come in.
+    """The configuration that is recommended, kept up as results come in: what is believed best at full fidelity.
 
-    A result counts for the highest rung of the ladder whose work it has done: a trial that was stopped after 13 epochs
-    counts for the rung of 9. One that reached no rung counts for its own fidelity, below all rungs. A higher rung wins
-    over any loss; at one rung the lower loss wins, and of equals the earlier. So the incumbent's loss at one rung
-    never rises; from one rung to the next it may, as losses of different fidelity do not compare.
+    It is the best at the highest rung seen so far, unless one of a lower rung is clearly better. A result counts for
+    the highest rung of the ladder whose work it has done: a trial that was stopped after 13 epochs counts for the rung
+    of 9. One that reached no rung counts for its own fidelity, below all rungs. At one rung the lower loss wins, and of
+    equals the earlier.
+
+    A configuration of a lower rung takes over while its loss, raised by the most that any configuration's loss has
+    risen from there to the highest rung, is below the best one there. So it never takes over against a clear
+    observation, nor where no configuration was seen at both rungs; and it gives way where it fails, or is seen higher
+    up. Where losses fall as fidelity rises, this is a lower loss at a lower rung. "The recommendation" in
+    experiments/suite.md has what it is worth. From one incumbent to the next the loss may rise, as losses of different
+    fidelity do not compare.
 
     Args:
         rungs: the ladder of the run.
-
-    Attributes:
-        best: the incumbent's result; None before the first that has a loss.
     """
 
     def __init__(self, rungs: Sequence[Rung]) -> None:
-        self.best: Result | None = None
+        self.highest: Result | None = None
+        """The best at the highest rung so far; None before the first result that has a loss."""
+        self._lower: Result | None = None
         self._works = sorted(rung.work for rung in rungs)
         self._key = (math.inf, math.inf)
+        self._losses: dict[float, dict[str, float]] = {}  # by the work of the rung, and configuration
+        self._rises: dict[tuple[float, float], float] = {}  # the most from one rung to a higher, 0 or more
+
+    @property
+    def best(self) -> Result | None:
+        """The incumbent's result; None before the first that has a loss."""
+        return self._lower or self.highest
 
     def add(self, result: Result) -> bool:
-        """Record the next result; whether it is the incumbent now. The time it takes does not grow."""
-        outcome = result.outcome
-        if outcome.failed or outcome.loss is None or not math.isfinite(outcome.loss):
-            return False
-        key = _order(self._works, result)
-        if key >= self._key:
-            return False
-        self._key, self.best = key, result
-        return True
+        """Record the next result; whether the incumbent is another one now. The time it takes does not grow."""
+        before, outcome = self.best, result.outcome
+        if outcome.failed and self._lower is not None and self._lower.trial.key == result.trial.key:
+            self._lower = None
+        if not outcome.failed and outcome.loss is not None and math.isfinite(outcome.loss):
+            key = _order(self._works, result)
+            self._compare(-key[0], result.trial.key, outcome.loss)
+            if key < self._key:
+                self._key, self.highest = key, result
+            self._believe(result)
+        return self.best is not before
+
+    def _compare(self, work: float, config: str, loss: float) -> None:
+        """Note how far a configuration's loss has risen from the rungs below."""
+        if work not in self._works:
+            return
+        for lower, losses in self._losses.items():
+            if lower < work and config in losses:
+                rise = max(0.0, loss - losses[config])
+                self._rises[lower, work] = max(rise, self._rises.get((lower, work), 0.0))
+        self._losses.setdefault(work, {})[config] = loss
+
+    def _believe(self, result: Result) -> None:
+        """Whether `result`, or else the one that has taken over, is believed better than the best at the top."""
+        lower = self._lower
+        if lower is not None and lower.trial.key == result.trial.key:
+            lower = None
+        believed = result if self._bound(result) < self._bound(lower) else lower
+        self._lower = believed if self._bound(believed) < self._key[1] else None
+
+    def _bound(self, result: Result | None) -> float:
+        """The loss at the highest rung if it rose as far as any has; infinite where nothing is known of that."""
+        if result is None:
+            return math.inf
+        place, loss = _order(self._works, result)
+        return loss + self._rises.get((-place, -self._key[0]), math.inf)
 
 
 def standing(run: Run, result: Result) -> tuple[float, float]:
@@ -81,10 +121,24 @@ def incumbent(run: Run) -> Result | None:
     return found.best
 
 
+def changes(run: Run) -> list[tuple[Result, Result]]:
+    """(the result that came in, the incumbent since then) wherever the incumbent changed, in order."""
+    found, steps = Incumbent(run.header.rungs), []
+    for result in run.results:
+        if found.add(result) and found.best is not None:
+            steps.append((result, found.best))
+    return steps
+
+
 def improvements(run: Run) -> list[Result]:
-    """The results that became the incumbent, in the order in which they did; the last one still is."""
-    found = Incumbent(run.header.rungs)
-    return [result for result in run.results if found.add(result)]
+    """The results that became the incumbent, in the order in which they did; the last one still is.
+
+    One that becomes it again has the cost and the clock of that moment.
+    """
+    return [
+        best if best is came else replace(best, spent=came.spent, at=came.at, wall=came.wall)
+        for came, best in changes(run)
+    ]
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,8 +293,9 @@ def iterations_to_best(run: Run, tolerance: float = 0.01, worth: Worth | None = 
     found, finished = Incumbent(run.header.rungs), 0
     steps: list[tuple[int, float]] = []
     for result in run.results:
-        if found.add(result) and result.outcome.loss is not None:
-            loss = worth(result.trial.config) if worth else result.outcome.loss
+        best = found.best if found.add(result) else None
+        if best is not None and best.outcome.loss is not None:
+            loss = worth(best.trial.config) if worth else best.outcome.loss
             steps.append((finished + 1, loss))
         finished += result.outcome.final
     reached = None

@@ -70,6 +70,17 @@ def test_the_incumbent_is_kept_until_another_takes_its_place(checkpoints):
     assert kept(checkpoints) == {"b"}
 
 
+def test_the_best_at_the_top_is_kept_while_a_lower_rung_has_the_incumbent(checkpoints):
+    retention = Retention(checkpoints, top_epochs=9)
+    for name, epochs in (("a", 9), ("b", 1), ("c", 9)):
+        save(checkpoints, name, epochs)
+    top = result("a", 2)
+    retention.after(result("c", 2, 0.9), top, highest=top)
+    retention.after(top, top, highest=top)
+    retention.after(result("b", 0, 0.1), result("b", 0, 0.1), highest=top)
+    assert kept(checkpoints) == {"a", "b"}
+
+
 def test_an_incumbent_that_failed_higher_up_is_kept(checkpoints):
     retention = Retention(checkpoints, top_epochs=9)
     save(checkpoints, "a", 3)

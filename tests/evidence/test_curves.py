@@ -89,6 +89,39 @@ def test_the_incumbent_is_the_best_at_the_highest_rung_that_has_a_result(made):
     assert incumbent(run) is best
 
 
+A, B, C = ({"x": name} for name in (100, 101, 102))
+
+
+def test_a_lower_rung_takes_over_where_it_would_be_better_even_if_its_loss_rose_as_far_as_any_has():
+    known = [(0.5, LOW, 1, A), (0.6, FULL, 3, A)]  # rose by 0.1
+    better = made_run(*known, (0.45, LOW, 1, B))
+    assert incumbent(better) is better.results[2]
+    not_clear = made_run(*known, (0.55, LOW, 1, B))
+    assert incumbent(not_clear) is not_clear.results[1]
+    nothing_known = made_run((0.6, FULL, 3, A), (0.1, LOW, 1, B))
+    assert incumbent(nothing_known) is nothing_known.results[0]
+    other_rung = made_run(*known, (0.1, MIDDLE, 1, B))  # nobody was seen there and at the top
+    assert incumbent(other_rung) is other_rung.results[1]
+
+
+def test_it_gives_way_where_it_fails_is_seen_to_be_worse_or_the_rung_turns_out_to_mislead():
+    taken = [(0.5, LOW, 1, A), (0.6, FULL, 3, A), (0.3, LOW, 1, B)]
+    assert incumbent(made_run(*taken)).trial.config == B
+    for after in ((None, FULL, 1, "failed", B), (0.9, FULL, 3, B), (0.35, FULL, 3, C)):
+        run = made_run(*taken, after)
+        assert incumbent(run).trial.config == (C if C in after else A)
+    misled = made_run(*taken, (0.1, LOW, 1, C), (0.8, FULL, 3, C))  # C rose by 0.7
+    assert incumbent(misled).trial.config == A
+
+
+def test_where_the_incumbent_falls_back_its_curve_has_the_cost_of_that_moment():
+    run = made_run((0.5, LOW, 1, A), (0.6, FULL, 3, A), (0.3, LOW, 1, B), (0.9, FULL, 3, B))
+    assert [best.trial.config for best in improvements(run)] == [A, A, B, A]
+    assert [best.spent for best in improvements(run)] == [1, 4, 5, 8]
+    assert anytime(run).at([1, 4, 5, 8]).tolist() == [0.5, 0.6, 0.3, 0.6]
+    assert curves.iterations_to_best(run) == 4
+
+
 # the anytime curve
 
 
