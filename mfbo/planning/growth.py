@@ -64,8 +64,8 @@ class Growth:
     def grown(self) -> list[Rung] | None:
         """The ladder with another rung on top, if the budget pays for a search on it; None where it does not.
 
-        As in the plan of a run that is measured beforehand, that is so many results at the lowest rung and two at the
-        highest, by the rule of the optimizer and by what trials have cost so far; what is spent already counts.
+        As in the plan of a run that is measured beforehand, that is `MIN_LOW_RESULTS` at the lowest rung in use and two
+        at the highest, by the rule of the optimizer and by what trials have cost so far; what is spent already counts.
         """
         done = sum(result.outcome.status == "ok" for result in self._run.results)
         rungs, search, fidelity = list(self._run.header.rungs), self._run.header.search, self._task.fidelity
@@ -79,14 +79,15 @@ class Growth:
         if rest == math.inf:
             return None
         total = rest + sum(result.outcome.cost for result in self._run.results)
-        steps = bought(GUIDE, [*rungs, top], self._meter.predict, total, search.eta)
         last = self._meter.predict(top, rungs[-1].epochs if rungs[-1].epochs < top.epochs else 0)
-        enough = (
-            steps[0].trials >= MIN_LOW_RESULTS
-            and steps[-1].trials >= MIN_TOP_RESULTS
-            and MIN_TOP_RESULTS * last <= rest
-        )
-        return [*rungs, top] if enough else None
+        if MIN_TOP_RESULTS * last > rest:
+            return None
+        # Low rungs that cost nearly as much as the top would use up the budget; the optimizer can leave them alone.
+        for lowest in range(len(rungs)):
+            steps = bought(GUIDE, [*rungs[lowest:], top], self._meter.predict, total, search.eta)
+            if steps[0].trials >= MIN_LOW_RESULTS and steps[-1].trials >= MIN_TOP_RESULTS:
+                return [*rungs, top]
+        return None
 
 
 def left(run: Run, meter: Meter) -> float:

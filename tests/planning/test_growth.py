@@ -213,3 +213,18 @@ def test_a_forecast_that_is_far_too_high_ends_no_run_with_most_of_its_budget_lef
     predict = Meter.predict
     monkeypatch.setattr(Meter, "predict", lambda self, *where: 1000 * predict(self, *where))
     assert mfbo.tune(TASK, "3s", optimizer="asha", max_trials=12, out=tmp_path, settings=HERE).status == "trials"
+
+
+def test_a_run_whose_trials_cost_the_same_at_every_level_grows_to_full_fidelity(tmp_path):
+    """What starts takes nearly all of the time, as with a command: cheap levels are no reason not to train in full."""
+
+    def start(config, rung, context):
+        time.sleep(0.02)
+        for epoch in range(rung.epochs):
+            context.report(config["x"] ** 2 + 1 / (epoch + 1), epoch=epoch + 1)
+        return config["x"] ** 2 + 1 / rung.epochs
+
+    task = mfbo.Task("start", quadratic_space(), start, mfbo.Fidelity(epochs=(1, 20)))
+    found = mfbo.tune(task, 1.2, optimizer="random", settings=replace(HERE, from_scratch=True))
+    result = mfbo.tune(task, 1.2, optimizer="smac", settings=replace(HERE, from_scratch=True))
+    assert found.best.fidelity.epochs == result.best.fidelity.epochs == 20
