@@ -12,6 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from mfbo.errors import BadValue
+from mfbo.plain_files import check_plain
+
 MODEL = "model"  # folder in a checkpoint with the model alone, where there is more
 ALONE = ".model-only"  # marks a checkpoint that training cannot continue from
 _PREFIX = "epoch-"
@@ -46,6 +49,7 @@ class Checkpoints:
 
         Raises:
             OSError: the disk is full or the folder cannot be written; the older checkpoint is still there.
+            BadValue: something else than plain files and folders was written, such as a link: nobody would follow it.
         """
         home = self.root / key
         aside = home / f".{_PREFIX}{epoch:05d}.{os.getpid()}"
@@ -53,6 +57,7 @@ class Checkpoints:
         aside.mkdir(parents=True)
         try:
             yield aside
+            check_plain(aside)
             for path in (*aside.rglob("*"), aside):
                 _sync(path)
         except BaseException:
@@ -65,6 +70,21 @@ class Checkpoints:
         self._drop_below(key, epoch, keep)
         for path in home.glob(f".{_PREFIX}*"):  # of processes that were killed: a configuration has one writer
             shutil.rmtree(path, ignore_errors=True)
+
+    def check(self) -> None:
+        """Make sure that all of them hold plain files and folders only, wherever they come from.
+
+        Raises:
+            BadValue: there is a link, a pipe or a device.
+        """
+        for path in (self.root, *(self.root / key for key in self.keys())):
+            if path.is_symlink():
+                raise BadValue(f"{str(path)!r} is a link, which is not followed; put the folder itself there")
+        for key in self.keys():
+            for path in (self.root / key).glob(f"{_PREFIX}*"):
+                if path.is_symlink() or not path.is_dir():
+                    raise BadValue(f"{str(path)!r} is no folder; delete it")
+                check_plain(path)
 
     def trim(self, key: str) -> None:
         """Delete all checkpoints of configuration `key` but the newest."""
@@ -88,7 +108,9 @@ class Checkpoints:
 
     def _all(self, key: str) -> list[tuple[int, Path]]:
         home = self.root / key
-        found = [(path.name.removeprefix(_PREFIX), path) for path in home.glob(f"{_PREFIX}*")]
+        if self.root.is_symlink() or home.is_symlink():
+            return []
+        found = [(path.name.removeprefix(_PREFIX), path) for path in home.glob(f"{_PREFIX}*") if not path.is_symlink()]
         return [(int(epoch), path) for epoch, path in found if epoch.isdecimal()]
 
 

@@ -14,6 +14,8 @@ from mfbo.errors import TrialStopped
 from mfbo.goal import Goal
 from mfbo.trial import Pace, Report
 
+MAX_REPORTS = 10_000  # of a trial that are kept; of more, every second one goes, but for the last
+
 
 class Context:
     """A trial's link to its run: seed, device, checkpoint, and the report that can end it.
@@ -94,6 +96,8 @@ class Context:
             self.stop_reason = "diverged"
             raise TrialStopped(self.stop_reason)
         spent = self.elapsed if cost is None else float(cost)
+        if len(self.reports) >= MAX_REPORTS:
+            del self.reports[:-1:2]
         self.reports.append(Report(done, float(loss), spent))
         if self._on_report:
             self._on_report(self.reports[-1])

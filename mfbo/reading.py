@@ -10,18 +10,22 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
+import msgspec
 import yaml
 
 from mfbo.errors import BadValue
+from mfbo.plain_files import read_plain
 
-MAX_BYTES = 2**20  # of a file
+MAX_BYTES = 2**20  # of a YAML file
+MAX_JSON_BYTES = 64 * 2**20
 MAX_DEPTH = 50  # levels of lists and names within one another
 MAX_VALUES = 200_000  # values and names, those that an alias repeats included
 _FLOAT = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)[eE][-+]?\d+")
 _ODD = re.compile(r"[-+]?0\d[\d_]*|[-+]?[\d_]+(?::[0-5]?\d)+(?:\.\d*)?|(?i:yes|no|on|off)")
 _ODD_TAG = "!odd"
+T = TypeVar("T")
 
 
 class Document(NamedTuple):
@@ -42,6 +46,8 @@ def read_yaml(path: Path, what: str) -> Document:
         BadValue: it cannot be read, is no YAML, names something twice, or is larger or deeper than the bounds.
     """
     try:
+        if Path(path).is_fifo() and Path(path).parent != Path("/dev/fd"):  # nobody may ever write to it
+            raise BadValue("it is a pipe; give a file")
         with Path(path).open("rb") as file:
             content = file.read(MAX_BYTES + 1)
         if len(content) > MAX_BYTES:
@@ -54,6 +60,31 @@ def read_yaml(path: Path, what: str) -> Document:
         raise BadValue(f"{what} {str(path)!r} cannot be read: it is not UTF-8 text") from error
     except BadValue as error:
         raise BadValue(f"{what} {str(path)!r}: {error}") from error
+
+
+def read_json(path: Path, what: str, form: type[T], max_bytes: int = MAX_JSON_BYTES) -> T:
+    """The content of a JSON file that lies in a folder of ours, which anybody may have written; no link is followed.
+
+    Args:
+        path: of the file.
+        what: it is, for the message, such as ``measurement``.
+        form: what it must hold, as msgspec takes it.
+        max_bytes: that it may have.
+
+    Raises:
+        FileNotFoundError: it is not there.
+        BadValue: it cannot be read, is no JSON, or holds something else; in one line.
+    """
+    try:
+        return msgspec.convert(json.loads(read_plain(path, max_bytes)), form)
+    except FileNotFoundError:
+        raise
+    except RecursionError as error:
+        raise BadValue(f"{what} {str(path)!r} is damaged: it is too many levels deep") from error
+    except OSError as error:
+        raise BadValue(f"{what} {str(path)!r} cannot be read: {error.strerror}") from error
+    except (BadValue, msgspec.ValidationError, ValueError) as error:
+        raise BadValue(f"{what} {str(path)!r} is damaged: {' '.join(str(error).split())[:200]}") from error
 
 
 def parse_yaml(text: str) -> Document:

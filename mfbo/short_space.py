@@ -120,9 +120,11 @@ def _choices(name: str, choices: Any) -> Any:
         raise BadSpace(f"choices are {choices!r:.60}; give a list of one or more")
     if wrong := next(filter(None, map(why_not_choice, choices)), None):
         raise BadSpace(wrong)
-    for i, choice in enumerate(choices):
-        if choice in choices[:i]:  # 1, 1.0 and true are equal in Python
-            raise BadSpace(f"choice {choice!r} equals {choices[choices.index(choice)]!r}; give each once")
+    first: dict[Any, Any] = {}
+    for choice in choices:
+        if choice in first:  # 1, 1.0 and true are equal in Python
+            raise BadSpace(f"choice {choice!r} equals {first[choice]!r}; give each once")
+        first[choice] = choice
     return Categorical(name, choices)
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mfbo.trial import Config
 
 DEFAULT = "default"
+MAX_HYPERPARAMETERS, MAX_CHOICES = 500, 5000  # ConfigSpace takes time that grows with their square
 LINES = "give a line a hyperparameter, such as lr: [0.0001, 0.1, log]"
 
 
@@ -42,6 +43,7 @@ def read_space(path: Path) -> ConfigurationSpace:
     except BadValue as error:
         raise BadSpace(str(error)) from error
     try:
+        _refuse_large(found)
         if isinstance(found, dict) and not isinstance(found.get("hyperparameters"), list):
             space = short_space(found, lines)
         elif isinstance(found, dict):
@@ -56,6 +58,25 @@ def read_space(path: Path) -> ConfigurationSpace:
     if len(space) == 0:
         raise BadSpace(f"{where} has no hyperparameters; there is nothing to tune")
     return space
+
+
+def _refuse_large(found: Any) -> None:
+    """Refuse what ConfigSpace would take minutes or hours for, in either form.
+
+    Raises:
+        BadSpace: it is such a space.
+    """
+    if not isinstance(found, Mapping):
+        return
+    listed = found.get("hyperparameters")
+    values: Sequence[Any] = listed if isinstance(listed, list | tuple) else list(found.values())
+    rules = [rule for name in ("conditions", "forbiddens") for rule in found.get(name) or ()] if listed else []
+    if (count := max(len(values), len(rules))) > MAX_HYPERPARAMETERS:
+        raise BadSpace(f"it has {count} hyperparameters or rules; give {MAX_HYPERPARAMETERS} or less")
+    for value in values:
+        parts = list(value.values()) if isinstance(value, Mapping) else [value]
+        if (most := max((len(part) for part in parts if isinstance(part, list | tuple)), default=0)) > MAX_CHOICES:
+            raise BadSpace(f"a hyperparameter has {most} values; give {MAX_CHOICES} or less, or a range")
 
 
 def _no_names(found: Any) -> str:
@@ -81,6 +102,7 @@ def kept_space(kept: Mapping[str, Any]) -> ConfigurationSpace:
     from ConfigSpace import ConfigurationSpace
 
     try:
+        _refuse_large(kept)
         return ConfigurationSpace.from_serialized_dict(deepcopy(dict(kept)))  # it takes apart what it reads
     except Exception as error:  # whatever a damaged form makes of the reader
         reason = " ".join(str(error).split())[:200]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+import os
+import re
 
 import pytest
+from conftest import ROOTS
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mfbo.errors import BadSpace, BadValue
-from mfbo.reading import MAX_BYTES, parse_yaml, read_yaml, to_yaml
-from mfbo.space import read_config, read_space
+from mfbo.reading import MAX_BYTES, parse_yaml, read_json, read_yaml, to_yaml
+from mfbo.space import kept_space, read_config, read_space
 from mfbo.study.folder import read_study
 
 
@@ -87,6 +90,73 @@ def test_a_bomb_is_refused_wherever_yaml_is_read(tmp_path, bomb, read, kind):
     with pytest.raises(kind, match=r"bomb\.yaml") as caught:
         read(path)
     assert "\n" not in str(caught.value)
+
+
+LARGE = {
+    "choices": "a: [" + ", ".join(f"c{i}" for i in range(20_000)) + "]\n",
+    "hyperparameters": "".join(f"a{i}: [0, 1]\n" for i in range(2000)),
+    "own form": "hyperparameters: [{type: categorical, name: a, choices: [" + "a, " * 20_000 + "a]}]\n",
+    "rules": "hyperparameters: [{type: constant, name: a, value: 1}]\nforbiddens: [" + "1, " * 999 + "1]\n",
+}
+
+
+@pytest.mark.parametrize("kind", LARGE)
+def test_a_space_for_which_the_library_takes_minutes_is_refused_by_its_size(tmp_path, kind):
+    (tmp_path / "large.yaml").write_text(LARGE[kind])
+    with pytest.raises(BadSpace, match=r"or less") as caught:
+        read_space(tmp_path / "large.yaml")
+    assert "\n" not in str(caught.value)
+    with pytest.raises(BadSpace, match=r"or less"):
+        kept_space(parse_yaml(LARGE[kind]).content)
+
+
+JSON = [b"[" * 100_000, b'{"a":' * 100_000, b"\xff", b"{", b'{"a": 1' + b"0" * 9999 + b"}", b'{"a": "x"}', b"[1]", b""]
+
+
+@pytest.mark.parametrize("content", JSON, ids=range(len(JSON)))
+def test_json_is_read_within_bounds_and_refused_in_one_line(tmp_path, content):
+    (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(BadValue, match=r"^facts '.*a\.json' is damaged: ") as caught:
+        read_json(tmp_path / "a.json", "facts", dict[str, int])
+    assert "\n" not in str(caught.value)
+    (tmp_path / "b.json").symlink_to(tmp_path / "a.json")
+    with pytest.raises(BadValue, match="it is a link"):
+        read_json(tmp_path / "b.json", "facts", dict[str, int])
+
+
+def test_json_that_is_too_large_says_its_bound_and_a_missing_one_is_missing(tmp_path):
+    (tmp_path / "a.json").write_text('{"a": 1}')
+    assert read_json(tmp_path / "a.json", "facts", dict[str, int]) == {"a": 1}
+    with pytest.raises(BadValue, match=r"more than 4\.768e-06 MiB"):
+        read_json(tmp_path / "a.json", "facts", dict[str, int], max_bytes=5)
+    with pytest.raises(FileNotFoundError):
+        read_json(tmp_path / "b.json", "facts", dict[str, int])
+
+
+def test_a_pipe_that_nobody_writes_to_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.yaml")
+    with pytest.raises(BadValue, match="it is a pipe"):
+        read_yaml(tmp_path / "a.yaml", "study")
+
+
+ALLOWED = {  # who reads JSON or YAML past these bounds, and why it may
+    "reading.py", "records.py",  # here, and the ledger, whose lines are checked against its types
+    "journal.py",  # the header, the same
+    "metric_file.py",  # bounded by itself, in a trial
+    "sklearn_state.py",  # from an archive that is bounded
+    "mailbox.py", "worker.py", "link.py", "fingerprint.py",  # between our own processes
+    "digits.py", "agnews.py", "imdb.py", "cifar10.py",  # predict scripts, which stand alone beside their own model
+}  # fmt: skip
+
+
+def test_nobody_reads_json_or_yaml_without_bounds():
+    found = {
+        path.name
+        for root in ROOTS.values()
+        for path in root.rglob("*.py")
+        if re.search(r"json\.(loads?|decode)\(|yaml\.(safe_)?load|_DECODER\.decode", path.read_text())
+    }
+    assert found <= ALLOWED
 
 
 def test_aliases_and_merges_of_everyday_use_are_read():

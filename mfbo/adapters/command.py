@@ -33,6 +33,7 @@ from mfbo.adapters.printed import LINE_SHOWN, Printed
 from mfbo.adapters.process import Process
 from mfbo.errors import BadSpace, BadTask, BadValue, TrialFailed
 from mfbo.fidelity import Fidelity
+from mfbo.plain_files import copy_plain
 from mfbo.task import Task
 
 if TYPE_CHECKING:
@@ -253,13 +254,13 @@ def _folder(context: Context, rung: Rung, *, used: bool) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="mfbo-command-") as name:
         folder = Path(name)
         if used and context.checkpoint:
-            shutil.copytree(context.checkpoint, folder, dirs_exist_ok=True)
+            copy_plain(context.checkpoint, folder)
         yield folder
         if used and not any(folder.iterdir()):
             raise TrialFailed("the command left nothing in {checkpoint}: write there what it needs to continue")
         if used and context.keeps_checkpoints:
             with context.save(rung.epochs) as kept:
-                shutil.copytree(folder, kept, dirs_exist_ok=True)
+                copy_plain(folder, kept)
 
 
 def _plain(name: str) -> str:

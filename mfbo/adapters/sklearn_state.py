@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from mfbo.data.bounds import read_npz
 from mfbo.errors import BadData
 
 PLAIN = (bool, int, float, str, type(None))
@@ -31,9 +32,9 @@ def load(model: Any, path: Path) -> None:
         BadData: the file is damaged, or that of another kind of model.
     """
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
-            arrays = [saved[f"arr_{i}"] for i in range(len(saved.files) - 1)]
-            tree = json.loads(str(saved["tree"]))
+        saved = read_npz(path)
+        arrays = [saved[f"arr_{i}"] for i in range(len(saved) - 1)]
+        tree = json.loads(str(saved["tree"]))
         for name, value in tree.items():
             setattr(model, name, _read(value, arrays, getattr(model, name, None)))
     except Exception as error:  # a damaged archive raises nearly anything

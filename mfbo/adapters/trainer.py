@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import shutil
@@ -21,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from mfbo.errors import BadTask, MissingExtra
 from mfbo.goal import UNNAMED, agree
+from mfbo.plain_files import copy_plain
+from mfbo.reading import read_json
 from mfbo.trial import Measurement
 
 for _name in ("torch", "transformers", "accelerate"):  # what a Trainer needs
@@ -75,7 +76,7 @@ class ReportCallback(TrainerCallback):
         if not self.context.keeps_checkpoints or round(state.epoch) < args.num_train_epochs:
             return
         with self.context.save(round(state.epoch)) as folder:
-            shutil.copytree(Path(args.output_dir) / f"checkpoint-{state.global_step}", folder, dirs_exist_ok=True)
+            copy_plain(Path(args.output_dir) / f"checkpoint-{state.global_step}", folder)
             (folder / "training_args.bin").unlink(missing_ok=True)  # a pickle, and read by nobody
 
 
@@ -165,7 +166,8 @@ def _checkpoint(trainer: Any, context: Context) -> str | None:
     """The folder to go on from, if its steps are epochs as they are counted now."""
     if context.checkpoint is None:
         return None
-    then = json.loads((context.checkpoint / "trainer_state.json").read_text(encoding="utf-8"))["global_step"]
+    state = read_json(context.checkpoint / "trainer_state.json", "checkpoint", dict[str, Any])
+    then = state.get("global_step")
     batches = len(trainer.get_train_dataloader())
     steps = max(1, math.ceil(batches / trainer.args.gradient_accumulation_steps))
     if then != steps * context.start_epoch:

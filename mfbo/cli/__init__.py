@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
+from contextlib import suppress
+from typing import NoReturn
 
 import click
 
@@ -52,7 +55,28 @@ SILENT = {"-q", "--quiet", "--json"}
 
 def start() -> None:
     """What the shell starts: `main`, which gives a sign of life whenever it is silent for long."""
-    if SILENT & set(sys.argv) or "_MFBO_COMPLETE" in os.environ:
-        main(prog_name="mfbo")
-    with SignOfLife() as sign:
-        main(prog_name="mfbo", obj=sign)
+    try:
+        if SILENT & set(sys.argv) or "_MFBO_COMPLETE" in os.environ:
+            main(prog_name="mfbo")
+        with SignOfLife() as sign:
+            main(prog_name="mfbo", obj=sign)
+    except SystemExit as ended:
+        _leave(ended)
+
+
+def _leave(ended: SystemExit) -> NoReturn:
+    """End now: a thread that a train function has left would keep this process for as long as it likes.
+
+    Raises:
+        SystemExit: there is none, so that Python ends as usual.
+    """
+    own = threading.current_thread()
+    if not any(thread is not own and not thread.daemon for thread in threading.enumerate()):
+        raise ended
+    from multiprocessing.util import _run_finalizers  # type: ignore[attr-defined]
+
+    _run_finalizers()  # temporary folders; what the train function has registered with `atexit` is left out
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(ended.code if isinstance(ended.code, int) else 1 if ended.code else 0)

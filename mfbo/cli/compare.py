@@ -50,16 +50,14 @@ def compare(*, what: tuple[str, ...], out: str | None, quiet: bool, as_json: boo
     no scheduler); options given on the command line take precedence.
     """
     from mfbo.cli.run import command_line
-    from mfbo.display.text import PATH, clean
     from mfbo.evidence.summary import evidence
     from mfbo.study.folder import folders
-    from mfbo.study.runner import extended, run_study
-    from mfbo.tasks.registry import own_code
+    from mfbo.study.runner import check_codes, extended, run_study
 
     study = _study(what, **given)
-    for said in filter(None, map(own_code, study.tasks)):
-        click.echo(clean(said, PATH), err=True)
     folder = Path(out) if out else _folder(what, study)
+    check_codes(folder / entry.folder for entry in study.entries())
+    options.say_whose(*study.tasks)
     display = _RunLines(quiet=quiet or as_json, total=extended(study, folder).size)
     results = run_study(
         study,

@@ -64,23 +64,22 @@ def best(run: str, form: str, trial: int | None, folder: str | None) -> None:
 )
 @options.out("Folder for the model of the first training; default: RUN/best.")
 @click.option("--device", metavar="NAME", help="Where to train: auto, cpu, cuda or mps; default: as the run.")
+@click.option("--accept-changes", is_flag=True, help="Train although the task has changed since.")
 @options.as_json
-def validate(run: str, seeds: int, out: str | None, device: str | None, as_json: bool) -> None:
+def validate(*, run: str, seeds: int, out: str | None, device: str | None, accept_changes: bool, as_json: bool) -> None:
     """Measure the best configuration of RUN on the test split.
 
     It is trained from scratch at full fidelity on training and validation data, once per seed. Nothing has used the
     test split before.
     """
-    from mfbo.display.text import PATH, clean
     from mfbo.engine.validate import validate as final
     from mfbo.ledger.journal import read
-    from mfbo.tasks.registry import own_code
 
     ledger = read(run)
-    if said := own_code(ledger.header.task):
-        click.echo(clean(said, PATH), err=True)
     on_score = _quiet if as_json else partial(_told, ledger)
-    found = final(ledger, seeds, out=out, device=device, on_score=on_score)
+    found = final(
+        ledger, seeds, out=out, device=device, on_score=on_score, accept_changes=accept_changes, note=options.on_stderr
+    )
     if as_json:
         click.echo(json.dumps(found.to_dict()))
         return
@@ -94,7 +93,8 @@ def validate(run: str, seeds: int, out: str | None, device: str | None, as_json:
 def _command(run: Run, config: Config) -> str:
     """The one line that trains it again, at full fidelity."""
     from mfbo.display.text import PATH, clean
-    from mfbo.exports.model import again, metric_option
+    from mfbo.exports.card import again
+    from mfbo.exports.model import metric_option
 
     settings = run.header.settings
     trained = {"seed": run.header.seed, "work": 1.0}

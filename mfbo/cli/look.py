@@ -89,6 +89,7 @@ def space(task: str, space: str) -> None:
     from mfbo.display.text import clean_lines
     from mfbo.tasks.registry import load
 
+    options.say_whose(task)
     loaded = load(task).with_space(space)
     click.echo(clean_lines(str(loaded.space).strip()))
     click.echo(f"\n  Levels ({loaded.fidelity.default_path}):")

@@ -209,6 +209,21 @@ def sign_of_life() -> list[Observer]:
     return [found] if found else []
 
 
+def on_stderr(text: str) -> None:
+    """Print a line beside the output of the command."""
+    from mfbo.display.text import PATH, clean
+
+    click.echo(clean(text, PATH), err=True)
+
+
+def say_whose(*tasks: str) -> None:
+    """Say, before it is run, which code that comes not from mfbo a command is about to run."""
+    from mfbo.engine.loading import say_whose as said
+
+    for name in tasks:
+        said(name, on_stderr)
+
+
 def observers(logs: tuple[str, ...]) -> list[Observer]:
     """What ``--log`` asks for."""
     from mfbo.exports import LOGGERS, logger

@@ -50,9 +50,12 @@ def tune(
     placeholders that prints a loss, or what --metric names: "python train.py --lr {lr} --epochs {epochs:1-27}", with
     --space FILE.yaml.
     """
+    from mfbo.adapters.command import is_command
     from mfbo.engine.tune import tune as run
     from mfbo.tasks.registry import load
 
+    if not is_command(task):  # of which the run says so itself, once it can be run
+        options.say_whose(task)
     loaded, search = load(task), options.search_of(given)
     folder = Path(out) if out else _free_folder(f"{loaded.name}-{search.optimizer}-s{search.seed}")
     result = _run_with_display(

@@ -60,6 +60,8 @@ def study(
     from mfbo.display.text import clean, number, pairs
     from mfbo.ledger.observer import Observer
     from mfbo.study.phases import study as run
+    from mfbo.study.phases_result import EXPLORE, OPTIMIZE
+    from mfbo.study.runner import check_codes
     from mfbo.study.spec import Study, file_name, names_of
 
     if max_cost is None:
@@ -80,6 +82,8 @@ def study(
     search, seeds, chosen = options.search_of(given), given.pop("seeds"), names_of(optimizers)
     asked = Study((task,), chosen, seeds, max_cost, search=search, settings=options.settings_of(**given))
     folder = Path(out) if out else Path("runs") / f"{file_name(task)}-study"
+    check_codes([folder / EXPLORE, *(folder / OPTIMIZE).glob("*")])
+    options.say_whose(task)
     found = run(asked, folder, observer_of=observer_of, on_score=on_score, command=command_line())
     if found.interrupted:
         click.echo("mfbo: interrupted; the same command continues", err=True)

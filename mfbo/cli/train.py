@@ -39,16 +39,14 @@ def train(
     is missing takes the default of the space. `mfbo best RUN --format command` prints the whole command.
     """
     from mfbo.cost.price import beside, kept
-    from mfbo.display.text import PATH, clean, number, seconds
+    from mfbo.display.text import clean, number, seconds
     from mfbo.engine.train import train as once
     from mfbo.space import of_words, read_config
-    from mfbo.tasks.registry import own_code
 
     files = [word for word in config if not word.startswith("--")]
     values = {name: value for file in files for name, value in read_config(file).items()}
     values |= of_words([word for word in config if word.startswith("--")])
-    if said := own_code(task):
-        click.echo(clean(said, PATH), err=True)
+    options.say_whose(task)
 
     def on_report(report: Report, goal: Goal) -> None:
         spent = seconds(report.cost) + beside(kept(settings.get("price")), report.cost, ", {}")

@@ -22,7 +22,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from mfbo.errors import BadData
+from mfbo.data.bounds import npy_bytes
+from mfbo.errors import BadData, BadValue
+from mfbo.reading import read_json
 
 Arrays: TypeAlias = Mapping[str, NDArray[Any]]
 
@@ -88,8 +90,8 @@ def entries() -> list[tuple[str, str, int]]:
     """(name, source, bytes) of every complete entry."""
     found = []
     for path in sorted((cache_dir() / "prepared").glob("*/meta.json")):
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            meta = json.loads(path.read_text())
+        with contextlib.suppress(OSError, BadValue, ValueError, KeyError, TypeError, AttributeError):
+            meta = read_json(path, "cache", dict[str, Any])
             found.append(
                 (path.parent.name, str(meta["source"]), sum(item["bytes"] for item in meta["arrays"].values()))
             )
@@ -123,7 +125,7 @@ def _write(aside: Path, folder: Path, source: str, arrays: Arrays) -> None:
 def _opened(folder: Path) -> dict[str, NDArray[Any]] | None:
     """The arrays of a complete and undamaged entry, else None."""
     try:
-        meta = json.loads((folder / "meta.json").read_text())
+        meta = read_json(folder / "meta.json", "cache", dict[str, Any])
         found = {}
         for key, item in meta["arrays"].items():
             path = folder / f"{key}.npy"
@@ -131,18 +133,22 @@ def _opened(folder: Path) -> dict[str, NDArray[Any]] | None:
             if stat.st_size != item["bytes"] or _checksum(path, stat.st_size, stat.st_mtime_ns) != item["crc32"]:
                 return None
             found[key] = _mapped(path)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, BadValue, ValueError, KeyError, TypeError, AttributeError):
         return None
     return found
 
 
 def _mapped(path: Path) -> NDArray[Any]:
     """One array, memory-mapped; an empty one cannot be mapped and is read."""
-    try:
-        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except ValueError:
-        array = np.load(path, allow_pickle=False)
-        array.flags.writeable = False
+    with path.open("rb") as file:
+        claimed = npy_bytes(file)
+        if claimed != path.stat().st_size - file.tell():
+            raise ValueError(f"its header claims {claimed} bytes")
+    if claimed:
+        mapped: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        return mapped
+    array: NDArray[Any] = np.load(path, allow_pickle=False)
+    array.flags.writeable = False
     return array
 
 

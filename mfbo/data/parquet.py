@@ -14,10 +14,16 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mfbo.data.bounds import refuse_more
 from mfbo.errors import BadData, MissingExtra
 
 LABEL = "label"
 _ROWS = 1000  # read at a time
+MAX_ROWS = 20_000_000  # of a file; their labels alone take 160 MB
+MAX_COLUMN_BYTES = 64 * 2**30  # of a column, unfolded
+MAX_GROUP_BYTES = 2 * 2**30  # of a column in one row group, which is unfolded as a whole
+MAX_VALUE_BYTES = 16 * 2**20  # of one text or image
+MAX_BATCH_BYTES = 2**29  # of the rows that are read at a time
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,7 @@ def check(path: Path, layout: Layout, extra: str) -> None:
         raise BadData(f"{str(path)!r} is empty (0 bytes); copy or download it again")
     with _opened(path) as file:
         schema, rows = file.schema_arrow, file.metadata.num_rows
+        _check_size(path, file.metadata)
     for column in (layout.column, LABEL):
         if column not in schema.names:
             raise BadData(
@@ -103,10 +110,12 @@ def inputs(path: Path, layout: Layout) -> Iterator[list[Any]]:
     """
     column = layout.column if layout.kind == "text" else f"{layout.column}.bytes"
     row = 0
-    with _opened(path) as file:
+    with _opened(path, column) as file:
         for batch in file.iter_batches(batch_size=_ROWS, columns=[column]):
             array = batch.column(0)
-            values = (array if layout.kind == "text" else array.field("bytes")).to_pylist()
+            array = array if layout.kind == "text" else array.field("bytes")
+            _check_values(path, array, row, layout.kind)
+            values = array.to_pylist()
             if None in values:
                 bad = row + values.index(None)
                 raise BadData(
@@ -134,17 +143,56 @@ def labels(path: Path, layout: Layout) -> NDArray[np.int64]:
     return found.astype(np.int64)
 
 
+def _check_size(path: Path, metadata: Any) -> None:
+    """Refuse a file that unfolds to more than can be read.
+
+    Raises:
+        BadData: it does.
+    """
+    if metadata.num_rows > MAX_ROWS:
+        raise BadData(f"{str(path)!r} claims to have {metadata.num_rows} rows; at most {MAX_ROWS} are read")
+    columns: dict[str, int] = {}
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        for place in range(group.num_columns):
+            column = group.column(place)
+            name, size = column.path_in_schema, column.total_uncompressed_size
+            refuse_more(size, MAX_GROUP_BYTES, path, f"column {name!r} in row group {number}")
+            columns[name] = columns.get(name, 0) + size
+            refuse_more(columns[name], MAX_COLUMN_BYTES, path, f"column {name!r}")
+
+
+def _check_values(path: Path, array: Any, row: int, kind: str) -> None:
+    """Refuse rows that are larger than they may be; each value is in memory once so far, however often it is there.
+
+    Raises:
+        BadData: they are.
+    """
+    compute = importlib.import_module("pyarrow.compute")
+    lengths = compute.binary_length(array.dictionary).take(array.indices).drop_null().to_numpy(zero_copy_only=False)
+    if not lengths.size:
+        return
+    where = f"{kind}s in rows {row} to {row + len(array) - 1}"
+    refuse_more(int(lengths.max()), MAX_VALUE_BYTES, path, f"one of the {where}")
+    refuse_more(int(lengths.sum(dtype=np.int64)), MAX_BATCH_BYTES, path, f"the {where}")
+
+
 def _range(layout: Layout) -> str:
     return f"0 to {len(layout.classes) - 1}"
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    """A parquet file, open; what pyarrow says of a damaged one, in one line."""
+def _opened(path: Path, column: str | None = None) -> Iterator[Any]:
+    """A parquet file, open; what pyarrow says of a damaged one, in one line.
+
+    Args:
+        path: of the file.
+        column: whose values are read as a dictionary, as one may be there very often.
+    """
     arrow, parquet = importlib.import_module("pyarrow"), importlib.import_module("pyarrow.parquet")
     try:
-        with parquet.ParquetFile(path) as file:
+        with parquet.ParquetFile(path, read_dictionary=[column] if column else None) as file:
             yield file
-    except (arrow.ArrowException, OSError) as error:
+    except (arrow.ArrowException, OSError, MemoryError) as error:
         reason = " ".join(str(error).split())[:160]
         raise BadData(f"{str(path)!r} is damaged or cut short: {reason}; copy or download it again") from error

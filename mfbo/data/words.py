@@ -24,7 +24,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from mfbo.data import cache, sources
 from mfbo.data.texts import MAX_TOKENS, Tokens, texts, tokenised
-from mfbo.errors import BadData
+from mfbo.errors import BadData, BadValue
+from mfbo.reading import read_json
 
 PADDING, UNKNOWN = 0, 1  # ids of the first two words of every vocabulary
 _SPECIAL = ("<pad>", "<unk>")
@@ -72,10 +73,11 @@ class Vocabulary:
             BadData: the file is not there or is no vocabulary.
         """
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise BadData(f"vocabulary {str(path)!r} cannot be read: {error}") from error
-        if not isinstance(found, list) or tuple(found[:2]) != _SPECIAL or not all(isinstance(w, str) for w in found):
+            found = read_json(path, "vocabulary", list[str])
+        except (OSError, BadValue) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise BadData(f"vocabulary {str(path)!r} cannot be read: {reason}") from error
+        if tuple(found[:2]) != _SPECIAL:
             raise BadData(
                 f"{str(path)!r} is no vocabulary: it must be a JSON list of words that starts with <pad>, <unk>"
             )

@@ -12,6 +12,7 @@ from mfbo.engine import preflight
 from mfbo.engine.loop import Loop
 from mfbo.engine.retention import Retention
 from mfbo.engine.workplace import Workplace
+from mfbo.errors import BadData
 from mfbo.executors import choice
 from mfbo.executors.evaluate import TrialSetup
 from mfbo.exports.model import keep_best
@@ -82,6 +83,8 @@ def running(
             run.header.seed, settings.device, settings.options, checkpoints, logs, scratch, run.header.goal
         )
         if executor is None:
+            if said := choice.not_held(task, settings):
+                observer.on_note(said)
             executor = choice.make(
                 task,
                 setup,
@@ -119,8 +122,9 @@ def running(
     if checkpoints is not None:
         try:
             keep_best(run)
-        except OSError as error:
-            observer.on_note(f"the best model was not written into {str(run.folder)!r}: {error.strerror}")
+        except (OSError, BadData) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            observer.on_note(f"the best model was not written into {str(run.folder)!r}: {reason}")
 
 
 def _checkpoints(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,8 +12,11 @@ from mfbo.cost.price import facts, kept
 from mfbo.engine import preflight
 from mfbo.engine.direction import settled
 from mfbo.errors import BadTask, BadValue, RunError
-from mfbo.executors.evaluate import TrialSetup, evaluate
-from mfbo.exports.model import FINAL, check_new, metric_option, write_folder
+from mfbo.executors.evaluate import TrialSetup
+from mfbo.executors.inline import run_here
+from mfbo.executors.scratch import clear_up, scratch
+from mfbo.exports.card import FINAL
+from mfbo.exports.model import check_new, metric_option, write_folder
 from mfbo.goal import Goal
 from mfbo.ledger.environment import hardware, versions
 from mfbo.ledger.fingerprint import space_dict
@@ -116,9 +118,10 @@ def train(
     task.ready(settings.options)
     preflight.device(settings, task)
     used = replace(task, train=task.validate) if final and task.validate else task
-    with tempfile.TemporaryDirectory(prefix="mfbo-train-") as scratch:
-        setup = TrialSetup(seed, settings.device, settings.options, Checkpoints(Path(scratch)), goal=goal)
-        outcome = evaluate(used, trial, setup, on_report=on_report and (lambda report: on_report(report, goal)))
+    clear_up()
+    with scratch("train") as place:
+        setup = TrialSetup(seed, settings.device, settings.options, Checkpoints(place / "checkpoints"), goal=goal)
+        outcome = run_here(used, trial, setup, on_report=on_report and (lambda report: on_report(report, goal)))
         if outcome.status != "ok" or outcome.loss is None:
             reason = (outcome.error or outcome.status).strip().splitlines()[-1]
             raise RunError(f"training {task.name!r} {outcome.status}: {reason}")

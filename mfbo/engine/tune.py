@@ -13,6 +13,7 @@ from mfbo.adapters.command import is_command
 from mfbo.cost.price import in_time
 from mfbo.engine import preflight, trusted_commands
 from mfbo.engine.direction import settled
+from mfbo.engine.loading import say_whose, task_of
 from mfbo.engine.replay import begun, build, rebuild
 from mfbo.engine.result import TuneResult, result_of
 from mfbo.engine.running import running
@@ -33,9 +34,9 @@ from mfbo.planning.growth import grows
 from mfbo.planning.probe import CONFIGS
 from mfbo.search import Search, SearchOptions
 from mfbo.settings import Settings, resumed
-from mfbo.space import is_space_file, kept_space, prior_of
+from mfbo.space import prior_of
 from mfbo.task import Task
-from mfbo.tasks.registry import load, own_code
+from mfbo.tasks.registry import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -301,15 +302,7 @@ def resume(
             raise RunError(
                 f"the trials of {str(run)!r} run in your own loop; go on there, with mfbo.Session.resume({str(run)!r})"
             )
-        if task is None:
-            if not accept_changes:
-                trusted_commands.check(header.task)
-                fingerprint.check_file(header)
-            _say_whose(header.task, observer.on_note)
-            task = load(header.task)
-        task = _with_space(task, settings.space, header)
-        if not accept_changes:
-            fingerprint.check_unchanged(header, task)
+        task = task_of(header, observer.on_note, task=task, accept_changes=accept_changes)
         limits = {"max_cost": max_cost, "max_trials": max_trials, "max_wall": max_wall}
         chosen, settings = taken_up(ledger, task, settings, observer, command=command, new=limits)
         with Workplace(known.folder) as place:
@@ -415,10 +408,15 @@ def for_task(search: Search, task: Task, note: Callable[[str], None] = lambda te
 
 
 def _loaded(task: Task | str, settings: Settings, observer: Observer) -> Task:
-    """The task that was named, with the space of `settings`; says whose code it runs."""
+    """The task that was named, with the space of `settings`; says beforehand whose code it runs."""
     observer.on_stage(f"loading {task if isinstance(task, str) else task.name}")
-    found = (load(task) if isinstance(task, str) else task).with_space(settings.space)
-    _say_whose(found.source, observer.on_note)
+    if isinstance(task, str):
+        if not is_command(task):  # a command runs later, in trials
+            say_whose(task, observer.on_note)
+        task = load(task)
+    found = task.with_space(settings.space)
+    if is_command(found.source):
+        say_whose(found.source, observer.on_note)
     return found
 
 
@@ -440,19 +438,6 @@ def _limits(
     preflight.limits(limits)
     preflight.settings(settings)
     return limits, settings
-
-
-def _say_whose(name: str, note: Callable[[str], None]) -> None:
-    """Say which file of the user's it is that the task `name` runs, if it is one."""
-    if said := own_code(name):
-        note(said)
-
-
-def _with_space(task: Task, name: str, header: Header) -> Task:
-    """The task with the space of the run; one that came from a file is in the ledger."""
-    if not (is_space_file(name) or is_command(header.task)):
-        return task.with_space(name)
-    return task.on(kept_space(header.space))
 
 
 def _header(

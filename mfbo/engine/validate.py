@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from mfbo.checkpoint import Checkpoints
 from mfbo.cost.price import Price, facts, of_run
+from mfbo.engine.loading import task_of
 from mfbo.errors import BadTask, BadValue, RunError
-from mfbo.executors.evaluate import TrialSetup, evaluate
-from mfbo.exports.model import BEST, FINAL, best_of, write_model
+from mfbo.executors.evaluate import TrialSetup
+from mfbo.executors.inline import run_here
+from mfbo.executors.scratch import clear_up, scratch
+from mfbo.exports.card import FINAL
+from mfbo.exports.model import BEST, Described, best_of, check_new, read_measurement, write_model
 from mfbo.goal import Goal
-from mfbo.ledger.journal import read
-from mfbo.ledger.records import DAMAGE
+from mfbo.ledger.journal import check_links, read
 from mfbo.ledger.run import Run
+from mfbo.reading import read_json
 from mfbo.task import Task
-from mfbo.tasks.registry import load
-from mfbo.tasks.training.setup import MEASUREMENT
 from mfbo.trial import Config, Rung, Trial
 
 
@@ -143,6 +141,8 @@ def validate(
     seconds: float | None = None,
     have: Sequence[Score] = (),
     on_score: Callable[[Score], None] = lambda score: None,
+    accept_changes: bool = False,
+    note: Callable[[str], None] = lambda text: None,
 ) -> Validation:
     """Train the incumbent from scratch at full fidelity on training and validation part; measure on the test split.
 
@@ -157,8 +157,11 @@ def validate(
         seconds: limit; a training in flight then is ended at its next report, and does not count. None for no limit.
         have: scores of this configuration that are there already; what is missing is trained.
         on_score: is given each score as it comes.
+        accept_changes: train although task or space have changed since the run began.
+        note: is told whose code is run, before it is.
 
     Raises:
+        RunChanged: task or space are not those of the run; nothing was run.
         BadValue: of `seeds`, or `out` has something in it.
         BadTask: the task has no final validation.
         RunError: no such run, it has no result, a training failed, or none came to its end within the limit.
@@ -168,21 +171,20 @@ def validate(
         raise BadValue(f"seeds {seeds!r}: give a whole number, 1 or more")
     run = read(run) if not isinstance(run, Run) else run
     best = best_of(run)
-    task = task or load(run.header.task)
+    target = _target(run, out)
+    task = task_of(run.header, note, task=task, accept_changes=accept_changes)
     if task.validate is None:
         raise BadTask(f"task {task.name!r} has no final validation: give Task(validate=...), see docs of mfbo.Task")
-    target = Path(out) if out is not None else run.folder / BEST if run.folder else None
-    if out is not None and target is not None and target.exists() and any(target.iterdir()):
-        raise BadValue(f"{str(target)!r} is not empty; name a new folder")
     options = dict(run.header.settings.options)
     task.ready(options)
     trial, final = Trial(best.trial.id, best.trial.config, task.fidelity.full), replace(task, train=task.validate)
     setup = TrialSetup(run.header.seed, device or run.header.settings.device, options, goal=run.header.goal)
-    with tempfile.TemporaryDirectory(prefix="mfbo-validate-", dir=run.folder) as scratch:
+    clear_up(run.folder)
+    with scratch("validate", run.folder) as place:
         scores, first = list(have), None
         missing = [seed for seed in range(setup.seed, setup.seed + seeds) if seed not in {s.seed for s in have}]
         try:
-            for score, folder in _trainings(final, trial, setup, missing, seconds=seconds, scratch=Path(scratch)):
+            for score, folder in _trainings(final, trial, setup, missing, seconds=seconds, scratch=place):
                 scores.append(score)
                 on_score(score)
                 first = first or folder
@@ -198,6 +200,21 @@ def validate(
             raise RunError(f"no training of the final validation finished in {seconds:.3g}s; give more time")
     written = target if first is not None else None
     return Validation(task.name, best.trial.config, trial.rung, tuple(scores), written, of_run(run), run.header.goal)
+
+
+def _target(run: Run, out: Path | str | None) -> Path | None:
+    """Where the model goes; None for a run in memory.
+
+    Raises:
+        BadValue: there is something already.
+        RunError: the run's folder holds a link.
+    """
+    if run.folder is not None:
+        check_links(run.folder)
+    if out is None:
+        return run.folder / BEST if run.folder else None
+    check_new(Path(out))
+    return Path(out)
 
 
 def _trainings(
@@ -223,15 +240,14 @@ def kept(run: Run, config: Config) -> Validation | None:
         return None
     folder = run.folder / BEST
     try:
-        found = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        found = read_json(folder / "config.json", "file", Described)
         if found["hyperparameters"] != config:
             return None
-        rows = msgspec.convert(found["all_seeds"], list[dict[str, float]])
-        goal = run.header.goal
+        rows, goal = found["all_seeds"], run.header.goal
         scores = [Score(int(row.pop("seed")), goal.loss(row.pop(goal.name)), row, None, 0.0, 0.0, goal) for row in rows]
-        rung = msgspec.convert(found["trained"], Rung)
-        return Validation(run.header.task, config, rung, tuple(scores), folder, goal=goal) if scores else None
-    except (OSError, *DAMAGE):
+        trained = found["trained"]
+        return Validation(run.header.task, config, trained, tuple(scores), folder, goal=goal) if scores else None
+    except (OSError, BadValue, KeyError, ValueError, OverflowError):
         return None
 
 
@@ -241,7 +257,7 @@ def _one(task: Task, trial: Trial, setup: TrialSetup, seconds: float | None) -> 
     def stop(elapsed: float) -> str | None:
         return "time" if seconds is not None and elapsed > seconds else None
 
-    outcome = evaluate(task, trial, setup, stop)
+    outcome = run_here(task, trial, setup, stop)
     if outcome.status == "stopped":
         return None
     if outcome.status != "ok" or outcome.loss is None:
@@ -250,10 +266,8 @@ def _one(task: Task, trial: Trial, setup: TrialSetup, seconds: float | None) -> 
     assert setup.checkpoints is not None
     found = setup.checkpoints.model(trial.key, trial.rung.epochs)
     folder = found[1] if found else None
-    confusion = None
-    if folder is not None and (folder / MEASUREMENT).is_file():
-        rows = json.loads((folder / MEASUREMENT).read_text(encoding="utf-8")).get("confusion")
-        confusion = tuple(tuple(row) for row in rows) if rows else None
+    rows = read_measurement(folder).get("confusion") if folder is not None else None
+    confusion = tuple(tuple(row) for row in rows) if rows else None
     metrics = dict(outcome.metrics)
     score = Score(setup.seed, outcome.loss, metrics, confusion, outcome.train, outcome.evaluation, goal=setup.goal)
     return score, folder

@@ -7,7 +7,6 @@ run the trials, and what they have trained then is gone on with.
 from __future__ import annotations
 
 import shutil
-import tempfile
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 from mfbo.checkpoint import Checkpoints
 from mfbo.engine.interrupt import Interrupt
 from mfbo.executors import choice
+from mfbo.executors.scratch import scratch
 from mfbo.planning.probe import CHECKPOINTS, Bench
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Workplace:
         """A folder for what is trained before there is a ledger, which goes with the workplace."""
         if self._scratch is None:
             if self._folder is None:
-                self._scratch = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="mfbo-")))
+                self._scratch = self._stack.enter_context(scratch("run"))
             else:
                 self._scratch = self._folder / MEASURED
                 shutil.rmtree(self._scratch, ignore_errors=True)  # of a run that was killed

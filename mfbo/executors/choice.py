@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from mfbo.budget import Budget
 from mfbo.errors import BadValue
+from mfbo.executors.alarm import can_ring
 from mfbo.executors.evaluate import TrialSetup
+from mfbo.executors.scratch import clear_up
 from mfbo.ledger.environment import cores
 
 if TYPE_CHECKING:
@@ -46,6 +48,19 @@ def check(task: Task, settings: Settings) -> None:
         from mfbo.executors.dask import connect
 
         connect(settings.scheduler).close()
+
+
+def not_held(task: Task, settings: Settings) -> str:
+    """Which limits are not sure to be held where trials run in this process, as it cannot be killed; empty if none."""
+    if task.simulated or in_processes(task, settings):
+        return ""
+    if settings.max_trial_memory is not None:
+        return "--max-trial-memory is not held with --workers 0: trials share this process; give --workers 1"
+    if settings.max_trial_time is None:
+        return ""
+    if not can_ring():
+        return "--max-trial-time is looked at in reports only, outside the main thread; give --workers 1"
+    return "--max-trial-time with --workers 0 cannot stop a library's call that does not return; --workers 1 can"
 
 
 def begin_early(
@@ -113,6 +128,7 @@ def make(
         virtual: whether that clock is a virtual one.
         early: from `begin_early`, to be used if there is one.
     """
+    clear_up()
     if early is not None:
         early.settle(setup, grace, wall)
         return early
@@ -122,9 +138,15 @@ def make(
 
         if settings.scheduler is not None:
             note("the cost of this task is virtual: its workers are simulated, and the scheduler is not used")
-        slots = max(1, workers or 1)
         return InlineExecutor(
-            task, setup, slots=slots, interrupted=interrupted, wall=wall, virtual=virtual, grace=grace
+            task,
+            setup,
+            slots=max(1, workers or 1),
+            interrupted=interrupted,
+            wall=wall,
+            virtual=virtual,
+            grace=grace,
+            max_seconds=_max_seconds(settings),
         )
     max_seconds, max_bytes = _max_seconds(settings), _max_bytes(settings)
     if settings.scheduler is None:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 Failure: TypeAlias = tuple[Status, str]
 MAX_ERROR_CHARACTERS = 8000  # of an error's text that is kept
+MAX_METRICS, MAX_METRIC_NAME = 1000, 200  # of a trial, and characters: a ledger keeps them
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT)
 MIN_ROOM = 2**16  # bytes; a disk with less is full
 
@@ -106,7 +107,7 @@ def evaluate(
     obstacle = ""
     home = _directory()
     try:
-        measurement = _measurement(task.train(dict(trial.config), trial.rung, context), setup.goal)
+        measurement = trained(task, trial, context, setup.goal)
     except ForcedStop as problem:
         context.stop_reason = str(problem)
     except TrialStopped as problem:
@@ -133,6 +134,21 @@ def _as_losses(on_report: Callable[[Report], None], goal: Goal) -> Callable[[Rep
 
 def _as_loss(report: Report, goal: Goal) -> Report:
     return report._replace(loss=goal.loss(report.loss))
+
+
+def trained(task: Task, trial: Trial, context: Context, goal: Goal) -> Measurement:
+    """What the train function measures. All of the user's code runs below this call; see `mfbo.executors.alarm`.
+
+    Raises:
+        Unmeasured: that is no measurement.
+        BaseException: whatever it raises.
+    """
+    return _measurement(task.train(dict(trial.config), trial.rung, context), goal)
+
+
+def too_long(seconds: float) -> str:
+    """The error of a trial that was stopped after so many seconds."""
+    return f"the trial took longer than {seconds:g}s (--max-trial-time)"
 
 
 def never_began(trial: Trial, problem: BaseException, seconds: float = 0.0) -> Outcome:
@@ -213,7 +229,7 @@ def _measurement(returned: object, goal: Goal) -> Measurement:
         found = _measured(_picked(returned, goal) if isinstance(returned, Mapping) else returned)
         _check_name(found, goal)
         return found
-    except BadDirection:
+    except (ForcedStop, BadDirection):
         raise
     except BaseException as problem:  # whatever an object of the user's does when it is asked for a number
         raise Unmeasured(f"{type(problem).__name__}: {_words(problem)}") from problem
@@ -258,6 +274,10 @@ def _measured(returned: object) -> Measurement:
 def _finite(metrics: Mapping[str, float]) -> dict[str, float]:
     """Metrics as plain numbers; what is none is left out, for a ledger holds no NaN."""
     numbers = {str(name): float(value) for name, value in dict(metrics).items()}
+    if len(numbers) > MAX_METRICS:
+        raise ValueError(f"train returned {len(numbers)} metrics; return {MAX_METRICS} or less")
+    if long := next((name for name in numbers if len(name) > MAX_METRIC_NAME), None):
+        raise ValueError(f"train returned a metric whose name has {len(long)} characters; give it a short name")
     return {name: value for name, value in numbers.items() if math.isfinite(value)}
 
 

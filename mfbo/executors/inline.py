@@ -4,34 +4,30 @@ from __future__ import annotations
 
 import math
 import os
-import signal
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
-from multiprocessing.util import get_temp_dir
+from dataclasses import dataclass, replace
+from multiprocessing.util import Finalize, get_temp_dir
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from mfbo.executors.evaluate import ForcedStop, TrialSetup, cut, evaluate
-from mfbo.executors.output import hushed
+from mfbo.executors.alarm import alarm
+from mfbo.executors.evaluate import TrialSetup, cut, evaluate, too_long
+from mfbo.executors.output import hushed, on_stderr
+from mfbo.executors.scratch import Scratch, scratch
 from mfbo.executors.system import Heartbeat, adopt_orphans, children, end_children
 from mfbo.tasks.registry import user_file
 from mfbo.tasks.source_file import share
-
-LONGEST_ALARM = 10.0**6  # seconds; with no limit to speak of there is no alarm
-AGAIN = 1.0  # seconds until a trial that went on after its stop is stopped again
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mfbo.executors import Allowance
     from mfbo.task import Task
-    from mfbo.trial import Outcome, Trial
+    from mfbo.trial import Outcome, Report, Trial
 
 
 @dataclass
@@ -62,6 +58,7 @@ class InlineExecutor:
         wall: what the run's clock showed when it was left; 0 for a new run.
         virtual: whether that clock is a virtual one.
         grace: seconds that a trial has to report once a limit is reached, before it is stopped in mid-call.
+        max_seconds: a trial that takes longer is stopped in mid-call, where that can be done.
     """
 
     def __init__(
@@ -74,8 +71,10 @@ class InlineExecutor:
         wall: float = 0.0,
         virtual: bool = False,
         grace: float = 1.0,
+        max_seconds: float | None = None,
     ) -> None:
         self._grace = grace
+        self._max_seconds = math.inf if max_seconds is None else max_seconds
         self._heartbeat = None if task.simulated else Heartbeat()
         self._home = ExitStack()
         self.slots = slots
@@ -143,29 +142,39 @@ class InlineExecutor:
         self._home.close()
 
     def _run(self, flight: _Flight, seconds: float) -> Outcome:
+        late = False
+
         def stop(elapsed: float) -> str | None:
+            nonlocal late
             if self._interrupted():
                 return "interrupted"
-            return "time" if elapsed >= seconds and self._clock is None else None
+            late = late or elapsed >= self._max_seconds
+            return "time" if self._clock is None and (late or elapsed >= seconds) else None
 
         task, setup, trial, start_epoch = self._task, self._setup, flight.trial, flight.start_epoch
         if self._heartbeat is None:
             with hushed(setup.logs, trial.id, whole=False):
                 return evaluate(task, trial, setup, stop, start_epoch, ends=self._interrupted)
-        before = children()
-        with hushed(setup.logs, trial.id, whole=True), _temporary(self._folder), _alarm(seconds + self._grace):
-            outcome = evaluate(
-                task, trial, setup, stop, start_epoch, clock=self._heartbeat.clock, ends=self._interrupted
-            )
+        before, clock = children(), self._heartbeat.clock
+        began, last = clock(), min(seconds + self._grace, self._max_seconds)
+        with (
+            hushed(setup.logs, trial.id, whole=True),
+            _temporary(self._folder),
+            alarm(last, lambda: clock() - began),
+        ):
+            outcome = evaluate(task, trial, setup, stop, start_epoch, clock=clock, ends=self._interrupted)
         end_children(spared=before)
+        if outcome.status == "stopped" and not self._interrupted() and (late or outcome.cost >= self._max_seconds):
+            error = too_long(self._max_seconds)
+            return replace(outcome, status="timeout", loss=None, rung=trial.rung, error=error)
         return outcome
 
     def _share(self) -> None:
         """Let processes that trials start import the task's file, and end with them."""
         if adopt_orphans():
             self._home.callback(adopt_orphans, 0)
-        get_temp_dir()  # that of multiprocessing outlives this executor, so it must not lie in a folder of its own
-        self._folder = Path(self._home.enter_context(TemporaryDirectory(prefix="mfbo-trials-")))
+        keep_temporary()
+        self._folder = self._home.enter_context(scratch("trials"))
         if (file := user_file(self._task.source)) is not None:
             path = list(sys.path)
             share(file, self._folder)
@@ -185,6 +194,39 @@ class InlineExecutor:
         return first.trial, cut(self._task, first.outcome, max(0.0, self._clock - first.began))
 
 
+_process: list[Scratch] = []  # of this process, until its end
+
+
+def keep_temporary() -> None:
+    """Have the temporary folder of `multiprocessing`, which lasts as long as this process, where it is cleared up."""
+    if not _process:
+        _process.append(Scratch("process"))
+        Finalize(None, _process[0].remove, exitpriority=-1000)  # after its own
+        with _temporary(_process[0].path):
+            get_temp_dir()
+
+
+def run_here(
+    task: Task,
+    trial: Trial,
+    setup: TrialSetup,
+    stop: Callable[[float], str | None] | None = None,
+    *,
+    on_report: Callable[[Report], None] | None = None,
+) -> Outcome:
+    """Run one trial in this process, as `evaluate` does; it prints to standard error, and leaves no process behind."""
+    before, heartbeat = children(), Heartbeat()
+    adopted = adopt_orphans()
+    try:
+        with on_stderr():
+            return evaluate(task, trial, setup, stop, on_report=on_report, clock=heartbeat.clock, ends=lambda: True)
+    finally:
+        heartbeat.close()
+        end_children(spared=before)
+        if adopted:
+            adopt_orphans(0)
+
+
 @contextmanager
 def _temporary(folder: Path) -> Iterator[None]:
     """Let temporary files of this process, and of those that it starts, be made in `folder`."""
@@ -198,26 +240,3 @@ def _temporary(folder: Path) -> Iterator[None]:
             os.environ.pop("TMPDIR", None)
         else:
             os.environ["TMPDIR"] = variable
-
-
-@contextmanager
-def _alarm(seconds: float) -> Iterator[None]:
-    """Stop a trial in mid-call after `seconds`, where Python lets that be done: in the main thread."""
-    ours = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGALRM) == signal.SIG_DFL
-    if not ours or not seconds < LONGEST_ALARM:
-        yield
-        return
-    on = True
-
-    def ring(number: int, frame: object) -> None:
-        if on:
-            raise ForcedStop("time")
-
-    signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.01), AGAIN)
-    try:
-        yield
-    finally:
-        on = False
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)

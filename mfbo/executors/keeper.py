@@ -142,7 +142,19 @@ class Keeper:
             number, child.trial = child.trial, None
             self._look(child)  # it may have been stopped until a moment ago
             kill_trees(spared=[each.pid for each in self._children()])
+            if values[1]:
+                self._retire(child)
             self._run.send(("done", number, values[0]))
+
+    def _retire(self, child: Child) -> None:
+        """End a worker that its trial has changed, so that the next trial is not run by it, and have another one."""
+        _kill(child)
+        with suppress(ChildProcessError):
+            os.waitpid(child.pid, 0)
+        child.link.close()
+        if child is self._worker:
+            self._worker = None
+            self._replace()
 
     def _welcome(self, child: Child) -> None:
         """A worker is ready; one that cannot be forked again gets another one beside it."""

@@ -10,6 +10,7 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
+from mfbo.context import MAX_REPORTS
 from mfbo.trial import Report
 
 
@@ -25,9 +26,13 @@ class Mailbox:
         self._file = folder / f"{name}.jsonl"
         self._read = 0
         self._reports: list[Report] = []
+        self._told = 0
 
     def report(self, report: Report) -> None:
-        """In the worker: a report is made. On a full disk it is told with the outcome only."""
+        """In the worker: a report is made. On a full disk, or one of very many, it is told with the outcome only."""
+        self._told += 1
+        if self._told % (1 + self._told // MAX_REPORTS):
+            return
         with suppress(OSError), self._file.open("a", encoding="utf-8") as file:
             file.write(json.dumps([report.epoch, report.loss, report.cost]) + "\n")
 

@@ -89,11 +89,27 @@ def hushed(folder: Path | None, trial: int, *, whole: bool) -> Iterator[None]:
         log.close()
 
 
+@contextmanager
+def on_stderr() -> Iterator[None]:
+    """Send what is printed to standard output to standard error, of this process and of those that it starts."""
+    _flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _flush()
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
 def _opened(folder: Path | None, trial: int) -> int:
     with suppress(OSError):  # a disk that is full will be met by what matters
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
-            return os.open(log_of(folder, trial), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+            if not folder.is_symlink():
+                return os.open(log_of(folder, trial), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o666)
     return os.open(os.devnull, os.O_WRONLY)
 
 
@@ -109,12 +125,12 @@ def last_line(folder: Path | None, trial: int) -> str:
         return ""
     path = log_of(folder, trial)
     try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
+        with os.fdopen(os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+            size = os.fstat(file.fileno()).st_size
             file.seek(max(0, size - TAIL_BYTES))
             text = file.read(TAIL_BYTES).decode("utf-8", "replace")
-        if size > MAX_LOG_BYTES:
-            os.truncate(path, 0)
+            if size > MAX_LOG_BYTES:
+                os.ftruncate(file.fileno(), 0)
     except OSError:
         return ""
     lines = [line.strip() for line in text.replace("\r", "\n").split("\n")]

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import pickle
-import shutil
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -16,11 +14,12 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from mfbo.executors.evaluate import capped, reached
+from mfbo.executors.evaluate import capped, reached, too_long
 from mfbo.executors.forking import LOG, Start
 from mfbo.executors.link import Link
 from mfbo.executors.mailbox import Mailbox
 from mfbo.executors.output import last_line
+from mfbo.executors.scratch import Scratch
 from mfbo.executors.worker import Job
 from mfbo.trial import Outcome, Report, Status
 
@@ -160,11 +159,12 @@ class Slot:
     def close(self) -> None:
         """End the process, and all that it has started."""
         self._link.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._home.remove()
 
     def _open(self) -> None:
         """Start a keeper."""
-        self._folder = Path(tempfile.mkdtemp(prefix="mfbo-slot-"))
+        self._home = Scratch("slot")
+        self._folder = self._home.path
         argv = tuple(sys.argv)
         scratch = self._setup.scratch
         leftovers = () if scratch is None else (scratch,)
@@ -184,7 +184,7 @@ class Slot:
     def _renew(self) -> None:
         """Another keeper in place of one that is gone or has to go."""
         self._link.close(force=True)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._home.remove()
         self._open()
         if self.trial is not None:
             self._dead = self._verdict or ("killed", "the process that keeps the worker was killed")
@@ -221,7 +221,7 @@ class Slot:
             return
         begun = self._pid is not None
         if self._max_seconds is not None and self.seconds > self._max_seconds + (0 if begun else START_PATIENCE):
-            self._condemn("timeout", f"the trial took longer than {self._max_seconds:g}s (--max-trial-time)")
+            self._condemn("timeout", too_long(self._max_seconds))
         elif self._ending is not None and now > self._ending[1]:
             self._condemn("stopped", self._ending[0])
         elif self._max_bytes is not None and begun and now > self._looked + MEMORY_EVERY:

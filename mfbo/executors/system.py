@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import os
+import resource
 import signal
 import sys
 import threading
@@ -22,6 +24,7 @@ PR_SET_CHILD_SUBREAPER = 36  # from linux/prctl.h
 TRACKER = "resource_tracker"  # in the command line of what clears up shared memory once all others are gone
 TRACKER_PATIENCE = 1.0  # seconds that it has for that
 GONE_PATIENCE = 5.0  # seconds for processes to be gone after SIGKILL
+LOOK_AT_THREADS = 0.05  # seconds in which a thread that computes is told from one that waits
 BEAT = 0.2  # seconds between looks at whether this process stood still
 STILL = 0.25  # seconds; a process that came back so much later than it should have, and could have, was stopped
 STILL_ELSEWHERE = 3.0  # the same where the system does not tell how long a process waited for a core
@@ -158,6 +161,71 @@ def _waited(threads: str = "") -> float:
             ran, waited, _ = file.read_text().split()
             total += int(ran) + int(waited)
     return total / 1e9
+
+
+class Condition:
+    """What a trial can change in its process that the next one would meet; as it is now, before the trial."""
+
+    def __init__(self) -> None:
+        self._limits, self._state = _limits(), _state()
+        self._mask = os.umask(0o077)
+        os.umask(self._mask)
+
+    def restored(self) -> bool:
+        """Put back what can be; whether all is as it was, so that the process can run another trial."""
+        os.umask(self._mask)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        lowered = any(now < before for before, now in zip(self._limits, _limits(), strict=True))
+        return not lowered and _state() == self._state
+
+
+def _limits() -> list[float]:
+    """What the process may use, the soft limits; none is infinite."""
+    names = [name for name in dir(resource) if name.startswith("RLIMIT_")]
+    found = [resource.getrlimit(getattr(resource, name))[0] for name in names]
+    return [math.inf if limit == resource.RLIM_INFINITY else limit for limit in found]
+
+
+def _state() -> tuple[object, ...]:
+    """Which signals are ignored, its own files, its priority. A handler, as libraries leave some, does no harm."""
+    numbers = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
+    ignored = [number for number in numbers if signal.getsignal(number) is signal.SIG_IGN]
+    return ignored, [_file_at(number) for number in (0, 1, 2)], os.nice(0)
+
+
+def _file_at(descriptor: int) -> tuple[int, int] | None:
+    try:
+        found = os.fstat(descriptor)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def busy_threads(spared: Collection[int | None] = ()) -> bool:
+    """Whether a thread that a trial has left goes on computing; idle ones, as libraries keep some, do no harm.
+
+    Args:
+        spared: `threading.Thread.native_id` of those that were there before.
+    """
+    own = threading.get_native_id()
+    left = [thread for thread in threading.enumerate() if thread.native_id not in (own, *spared)]
+    if not left:
+        return False
+    if not LINUX:
+        return any(not thread.daemon for thread in left)
+    before = [_computed(thread.native_id) for thread in left]
+    time.sleep(LOOK_AT_THREADS)
+    after = [_computed(thread.native_id) for thread in left]
+    return any(then - now > 0.1 * LOOK_AT_THREADS for now, then in zip(before, after, strict=True))
+
+
+def _computed(thread: int | None) -> float:
+    """Seconds that a thread of this process has computed, or waited for a core to do so."""
+    try:
+        ran, waited, _ = Path(f"/proc/self/task/{thread}/schedstat").read_text().split()
+        return (int(ran) + int(waited)) / 1e9
+    except (OSError, ValueError):
+        return 0.0
 
 
 def end_children(spared: Collection[int] = ()) -> None:

@@ -8,6 +8,7 @@ import os
 import pickle
 import sys
 import tempfile
+import threading
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from mfbo.executors.evaluate import TrialSetup, evaluate, never_began
 from mfbo.executors.mailbox import Mailbox
 from mfbo.executors.output import into
-from mfbo.executors.system import end_children
+from mfbo.executors.system import Condition, busy_threads, end_children
 from mfbo.tasks.registry import user_file
 from mfbo.tasks.source_file import importable, kept_text, share_main
 
@@ -137,10 +138,12 @@ class Worker:
         while True:
             _, content = self._link.recv()
             job: Job = pickle.loads(content)  # noqa: S301 - from the run
+            before, threads = Condition(), [thread.native_id for thread in threading.enumerate()]
             outcome = self._run(job)
             os.chdir(self._home)
             end_children()
-            self._link.send(("done", pickle.dumps(outcome)))
+            worn = not before.restored() or busy_threads(threads)
+            self._link.send(("done", pickle.dumps(outcome), worn))
 
     def _warm_up(self) -> None:
         """Prepare the task before the first trial needs it; what goes wrong here will go wrong there, and be told."""

@@ -12,37 +12,51 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shlex
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from mfbo.adapters import sklearn_model
 from mfbo.adapters.command import is_command
 from mfbo.checkpoint import ALONE, MODEL, Checkpoints
-from mfbo.errors import BadValue, RunError
+from mfbo.errors import BadData, BadValue, RunError
 from mfbo.evidence.curves import incumbent
-from mfbo.ledger.journal import read
-from mfbo.ledger.records import DAMAGE
+from mfbo.exports.card import SPACE, card
+from mfbo.ledger.journal import check_links, read
 from mfbo.ledger.run import Run
-from mfbo.reading import to_yaml
+from mfbo.plain_files import copy_plain
+from mfbo.reading import read_json, to_yaml
 from mfbo.space import is_space_file
 from mfbo.tasks import predict
 from mfbo.tasks.registry import BUILTIN
 from mfbo.tasks.training.setup import MEASUREMENT, write_json
+from mfbo.trial import Config, Rung
 
 if TYPE_CHECKING:
     from mfbo.ledger.run import Result
     from mfbo.search import Search
-    from mfbo.trial import Rung
 
-FINAL = "the test split"
+
+class Measured(TypedDict, total=False):
+    """What a checkpoint keeps beside its weights: how its model did."""
+
+    loss: float
+    metrics: dict[str, float]
+    confusion: list[list[int]] | None
+
+
+class Described(TypedDict, total=False):
+    """What is read of a model's ``config.json``."""
+
+    hyperparameters: Config
+    trained: Rung
+    all_seeds: list[dict[str, float]]
+
+
 BEST = "best"  # folder of the incumbent's model within that of the run
-SPACE = "space.yaml"
 _STATE = ("state.safetensors", "state.json", MEASUREMENT, ALONE)  # of a checkpoint, and no part of a model
 
 
@@ -58,10 +72,13 @@ def export(run: Run | Path | str, out: Path | str, trial: int | None = None) -> 
         `out`.
 
     Raises:
-        RunError: no such run, it has no result, or it keeps no model of its incumbent.
+        RunError: no such run, it has no result, it keeps no model of its incumbent, or a link lies in its folder.
+        BadData: what the checkpoint says of its model is damaged.
         BadValue: `out` has something in it.
     """
     run = read(run) if not isinstance(run, Run) else run
+    if run.folder is not None:
+        check_links(run.folder)
     best = best_of(run) if trial is None else _result_of(run, trial)
     epochs = best.outcome.rung.epochs
     root = run.folder / "checkpoints" if run.folder else None
@@ -69,7 +86,7 @@ def export(run: Run | Path | str, out: Path | str, trial: int | None = None) -> 
     if found is None or not _is_of(best, *found):
         how = no_model(run) or f"it was stopped, or another was better; train it again: {_again(run, best)}"
         raise RunError(f"run {str(run.folder)!r} keeps no model of trial {best.trial.id}: {how}")
-    measured, goal = _read_measurement(found[1]), run.header.goal
+    measured, goal = read_measurement(found[1]), run.header.goal
     facts = {
         "measured_on": "the validation part",
         "metrics": {**measured.get("metrics", best.outcome.metrics), goal.name: goal.value(best.outcome.loss or 0.0)},
@@ -97,7 +114,7 @@ def _is_of(best: Result, epochs: int, checkpoint: Path) -> bool:
 
     One that was stopped within its first epoch counts as a whole epoch on less data; its model says what it came to.
     """
-    measured = _read_measurement(checkpoint).get("loss")
+    measured = read_measurement(checkpoint).get("loss")
     if measured is not None and best.outcome.status == "stopped":
         return bool(measured == best.outcome.loss)
     return epochs == best.outcome.rung.epochs
@@ -132,11 +149,11 @@ def keep_best(run: Run) -> Path | None:
 def _holds(folder: Path, best: Result) -> bool:
     """Whether a model in `folder` is that of `best`, trained no less."""
     try:
-        found = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        same = found["hyperparameters"] == best.trial.config
-        return bool(same and found["trained"]["work"] >= best.outcome.rung.work - 1e-9)
-    except (OSError, *DAMAGE):
+        found = read_json(folder / "config.json", "file", Described)
+    except (OSError, BadValue):
         return False
+    same = found.get("hyperparameters") == best.trial.config and "trained" in found
+    return same and found["trained"].work >= best.outcome.rung.work - 1e-9
 
 
 def _result_of(run: Run, trial: int) -> Result:
@@ -213,7 +230,7 @@ def write_folder(described: Mapping[str, Any], space: Mapping[str, Any], checkpo
 
     def fill(folder: Path) -> None:
         inner = checkpoint / MODEL
-        shutil.copytree(inner if inner.is_dir() else checkpoint, folder / MODEL, ignore=shutil.ignore_patterns(*_STATE))
+        copy_plain(inner if inner.is_dir() else checkpoint, folder / MODEL, without=_STATE)
         write_json(folder / "config.json", dict(described))
         values = to_yaml(described["hyperparameters"])
         (folder / "config.yaml").write_text(values, encoding="utf-8")
@@ -258,63 +275,6 @@ def _how_to_load(folder: Path) -> str:
     return ""
 
 
-def card(described: Mapping[str, Any], script: bool, how_to_load: str = "") -> str:
-    """A model card in Markdown, from what ``config.json`` holds."""
-    rung, run = described["trained"], described.get("run")
-    about = BUILTIN.get(described["task"])
-    lines = [f"# {described['task']}", "", about.description if about else "A task of the user's own.", ""]
-    lines += [f"Measured on {described['measured_on']}:", "", "| metric | value |", "|---|---|"]
-    lines += [f"| {name} | {value:.4g} |" for name, value in described["metrics"].items()]
-    lines += ["", "| hyperparameter | value |", "|---|---|"]
-    lines += [f"| {name} | {value!r} |" for name, value in described["hyperparameters"].items()]
-    share = f"{100 * rung['data']:.3g}% of the training data"
-    lines += [
-        "",
-        f"Trained for {rung['epochs']} epochs on {share}, seed {rung['seed']}" + ("; found by" if run else "."),
-    ]
-    lines += [f"`{run['optimizer']}` (seed {run['seed']}, trial {run['trial']})."] if run else []
-    lines += ["", "Train it again, in this folder:", "", f"    {again(described)}", ""]
-    if options := {key: value for key, value in described["options"].items() if key != "data_dir"}:
-        lines += ["Options of the run: " + ", ".join(f"`{key}={value}`" for key, value in options.items()) + ".", ""]
-    if described.get("confusion"):
-        lines += ["Confusion matrix, true classes in rows and predicted ones in columns:", "", "```"]
-        lines += ["  ".join(f"{count:6d}" for count in row) for row in described["confusion"]] + ["```", ""]
-    if how_to_load:
-        lines += [how_to_load, ""]
-    if script:
-        lines += ["`python predict.py` says how to use it; `mfbo` is not needed for it.", ""]
-    lines += ["Versions: " + ", ".join(f"{name} {number}" for name, number in described["versions"].items()) + ".", ""]
-    return "\n".join(lines)
-
-
-def again(described: Mapping[str, Any], config: str = "config.yaml") -> str:
-    """The command line that trains it again.
-
-    Args:
-        described: as ``config.json`` holds it.
-        config: the file with its hyperparameters, in a folder that others may get: paths of this machine are left out;
-            empty to write them into the line, for this machine.
-    """
-    rung, task = described["trained"], str(described["task"])
-    words = ["mfbo", "train", task, *([config] if config else []), "--seed", str(rung["seed"])]
-    words += ["--final"] if described.get("measured_on") == FINAL else []
-    if rung["work"] < 1:
-        words += ["--epochs", str(rung["epochs"]), "--data", repr(rung["data"])]
-    space = str(described["space"])
-    space = SPACE if config and is_space_file(space) else space
-    metric = described.get("metric")
-    left_out = {"data_dir"} if config else set()
-    left_out |= {"metric"} if metric else set()
-    options = {name: value for name, value in described["options"].items() if name not in left_out}
-    if space != "default":
-        words += ["--space", space]
-    words += ["--metric", str(metric)] if metric else []
-    words += [word for name, value in options.items() for word in ("--option", f"{name}={value}")]
-    if not config:
-        words += ["--", *(f"--{name}={value}" for name, value in described["hyperparameters"].items())]
-    return shlex.join(words)
-
-
 def metric_option(search: Search, options: Mapping[str, str]) -> str:
     """What ``--metric`` was to be, with the direction; empty where the run has the usual one, a loss."""
     goal, pattern = search.goal, options.get("metric")
@@ -323,6 +283,15 @@ def metric_option(search: Search, options: Mapping[str, str]) -> str:
     return f"{'max' if goal.maximize else 'min'}:{pattern or goal.name}"
 
 
-def _read_measurement(checkpoint: Path) -> dict[str, Any]:
-    path = checkpoint / MEASUREMENT
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+def read_measurement(checkpoint: Path) -> Measured:
+    """What a checkpoint says of its model; empty where it says nothing.
+
+    Raises:
+        BadData: that is damaged.
+    """
+    try:
+        return read_json(checkpoint / MEASUREMENT, "measurement", Measured)
+    except FileNotFoundError:
+        return Measured()
+    except BadValue as error:
+        raise BadData(f"{error}; delete the folder {str(checkpoint)!r} to train it again") from error

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,7 @@ def write(run: Run, out: Path) -> None:
     space = ConfigurationSpace.from_serialized_dict(copy.deepcopy(dict(header.space)))
     scenario = Scenario(
         space,
-        name=f"{Path(header.task).name.replace(':', '-')}-{header.optimizer}",
+        name=re.sub(r"[^\w-]+", "-", f"{Path(header.task).name}-{header.optimizer}").strip("-")[:100] or "run",
         output_directory=out,
         deterministic=True,
         objectives=f"-{goal.name}" if goal.maximize else goal.name,

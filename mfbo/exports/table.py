@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mfbo.cost.price import of_run
 from mfbo.exports import needed
+from mfbo.printable import clean_lines
 
 if TYPE_CHECKING:
     from mfbo.cost.price import Price
@@ -19,6 +20,7 @@ _OTHERS = (
     "trial", "status", "epochs", "data", "work", "asked_epochs", "asked_data", "start_epoch", "train", "evaluation",
     "optimizer", "spent", "money", "wall", "virtual", "error",
 )  # fmt: skip
+FORMULA = tuple("=+-@|%\uff1d\uff0b\uff0d\uff20")  # what a spreadsheet may begin a formula or a command with
 
 
 def rows(run: Run) -> list[Row]:
@@ -80,9 +82,9 @@ def write_csv(run: Run, out: Path) -> None:
     """Comma-separated, the names in the first line; None is empty."""
     found = rows(run)
     with out.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(found[0]) if found else ["trial"])
-        writer.writeheader()
-        writer.writerows({name: harmless(value) for name, value in row.items()} for row in found)
+        writer = csv.writer(file)
+        writer.writerow([harmless(name) for name in found[0]] if found else ["trial"])
+        writer.writerows([harmless(value) for value in row.values()] for row in found)
 
 
 def write_parquet(run: Run, out: Path) -> None:
@@ -100,5 +102,12 @@ def write_parquet(run: Run, out: Path) -> None:
 
 
 def harmless(value: Any) -> Any:
-    """Text that a spreadsheet would take for a formula gets a quote in front."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+    """Text without control characters; what a spreadsheet would take for a formula gets a quote in front.
+
+    >>> harmless("=1+1"), harmless("+1"), harmless("adam"), harmless(-1.5)
+    ("'=1+1", "'+1", 'adam', -1.5)
+    """
+    if not isinstance(value, str):
+        return value
+    text = clean_lines(value)
+    return f"'{text}" if text.lstrip().startswith(FORMULA) else text

@@ -8,20 +8,25 @@ and ``end`` lines where a run was extended, resumed, told a result that was meas
 
 from __future__ import annotations
 
+import os
 import shlex
 from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
-from mfbo.errors import BadLedger, DamagedLedger, RunError, RunNotFound
+from mfbo.checkpoint import Checkpoints
+from mfbo.errors import BadLedger, BadValue, DamagedLedger, RunError, RunNotFound
 from mfbo.ledger import records
 from mfbo.ledger.records import DAMAGE, FORMAT, decode
-from mfbo.ledger.run import Result, Run
+from mfbo.ledger.run import Header, Result, Run
+from mfbo.plain_files import check_plain
 from mfbo.trial import Rung, Trial
 
 FILE = "ledger.jsonl"
 COMMAND = "command.txt"
+MAX_LEDGER_BYTES = 2**29  # half a million trials; more would fill the memory
+OWN = (FILE, COMMAND, "ledger.damaged", "checkpoints", "logs", "best", ".best")  # what a run writes in its folder
 
 
 def read(folder: Path | str) -> Run:
@@ -37,10 +42,47 @@ def read(folder: Path | str) -> Run:
     """
     path = path_of(Path(folder))
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            if (size := os.fstat(file.fileno()).st_size) > MAX_LEDGER_BYTES:
+                limit = f"{MAX_LEDGER_BYTES / 2**20:g} MiB"
+                raise BadLedger(f"{str(path)!r} has {size / 2**30:.3g} GiB; a ledger has {limit} at most: is it one?")
+            content = file.read()
     except OSError as error:
         raise RunError(f"cannot read {str(path)!r}: {error.strerror}") from error
     return parse(content, path.parent)
+
+
+def read_header(folder: Path | str) -> Header:
+    """The header of the run in `folder`, without the rest of its ledger.
+
+    Raises:
+        RunNotFound, RunError, BadLedger: as `read`.
+    """
+    path = path_of(Path(folder))
+    try:
+        with path.open("rb") as file:
+            line = file.readline(MAX_LEDGER_BYTES)
+    except OSError as error:
+        raise RunError(f"cannot read {str(path)!r}: {error.strerror}") from error
+    if not line.endswith(b"\n"):
+        raise _nothing_kept(path.parent)
+    return _begin(line[:-1], path.parent).header
+
+
+def check_links(folder: Path) -> None:
+    """Make sure, before anything is run or written there, that nothing of a run's folder leads out of it.
+
+    Raises:
+        RunError: a file or folder that mfbo reads or writes there is a link, or no plain file.
+    """
+    if link := next((path for name in OWN if (path := folder / name).is_symlink()), None):
+        raise RunError(f"{str(link)!r} is a link, which is not followed; put the file or folder itself there")
+    try:
+        Checkpoints(folder / "checkpoints").check()
+        if (folder / "logs").is_dir():
+            check_plain(folder / "logs")
+    except BadValue as error:
+        raise RunError(str(error)) from error
 
 
 def begun(folder: Path | str) -> bool:

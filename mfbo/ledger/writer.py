@@ -17,7 +17,7 @@ from types import TracebackType
 
 from mfbo.errors import DamagedLedger, RunError, RunExists, RunLocked
 from mfbo.ledger import records
-from mfbo.ledger.journal import COMMAND, FILE, begun, path_of, read
+from mfbo.ledger.journal import COMMAND, FILE, begun, check_links, path_of, read
 from mfbo.ledger.records import FORMAT, encode
 from mfbo.ledger.run import Header, Limits, Result, Run
 from mfbo.trial import Known, Outcome, Rung, Trial
@@ -32,6 +32,7 @@ def repair(folder: Path | str) -> str:
         RunNotFound, RunError: as `read`.
     """
     path = path_of(Path(folder))
+    check_links(path.parent)
     try:
         read(folder)
     except DamagedLedger as damage:
@@ -62,6 +63,7 @@ def announced(folder: Path | None, command: str) -> Iterator[None]:
         return
     if begun(folder):
         raise _other(folder)
+    check_links(folder)
     made = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -88,6 +90,7 @@ class Ledger:
     def __init__(self, run: Run, fd: int | None) -> None:
         self.run = run
         self._fd = fd
+        self._size = 0 if fd is None else os.fstat(fd).st_size
 
     @staticmethod
     def create(header: Header, folder: Path | None) -> Ledger:
@@ -102,10 +105,11 @@ class Ledger:
             return Ledger(run, None)
         if begun(folder):
             raise _other(folder)
+        check_links(folder)
         aside = folder / f".{FILE}.{os.getpid()}"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            fd = os.open(aside, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_TRUNC, 0o644)
+            fd = os.open(aside, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o644)
         except OSError as error:
             raise RunExists(f"cannot write to {str(folder)!r}: {error.strerror}; give another --out") from error
         ledger = Ledger(run, fd)
@@ -131,8 +135,9 @@ class Ledger:
         """
         read(folder)
         folder = path_of(folder).parent
+        check_links(folder)
         try:
-            fd = os.open(folder / FILE, os.O_RDWR | os.O_APPEND)
+            fd = os.open(folder / FILE, os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW)
         except OSError as error:
             raise RunError(f"cannot write to {str(folder / FILE)!r}: {error.strerror}") from error
         try:
@@ -207,12 +212,31 @@ class Ledger:
     def _write(self, record: records.Line, sync: bool = False) -> None:
         if self._fd is None:
             return
+        self._check_alone()
         line, check = encode(record, self.run.check)
         while line:  # a line longer than the system takes at once
-            line = line[os.write(self._fd, line) :]
+            written = os.write(self._fd, line)
+            line, self._size = line[written:], self._size + written
         self.run.check = check
         if sync:
             os.fsync(self._fd)
+
+    def _check_alone(self) -> None:
+        """Notice that somebody else, such as a trial, has deleted the ledger or written to it: it would be lost.
+
+        Raises:
+            RunError: that is so.
+        """
+        assert self._fd is not None
+        try:
+            found = os.fstat(self._fd)
+        except OSError as error:
+            raise RunError(f"a trial has closed the ledger ({error.strerror}): give --workers 1") from error
+        if found.st_nlink == 0:
+            raise RunError(f"the ledger of {str(self.run.folder)!r} was deleted while the run went on; nothing is kept")
+        if found.st_size != self._size:
+            fix = f"mfbo resume {self.run.folder} --repair"
+            raise RunError(f"something else has written to the ledger of {str(self.run.folder)!r}; go on with: {fix}")
 
 
 def _put(aside: Path, folder: Path) -> None:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-import tempfile
 from contextlib import ExitStack
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from pathlib import Path
 from statistics import median_low
 from typing import TYPE_CHECKING
 
@@ -15,6 +13,7 @@ from mfbo.checkpoint import Checkpoints
 from mfbo.errors import BadDirection
 from mfbo.executors import Allowance, choice
 from mfbo.executors.evaluate import TrialSetup
+from mfbo.executors.scratch import scratch
 from mfbo.goal import Goal
 from mfbo.ledger.plan import Probe
 from mfbo.optimizers.sampling import plain, sample
@@ -22,6 +21,7 @@ from mfbo.trial import Pace, Rung, Trial, config_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from mfbo.executors import Executor
     from mfbo.executors.local import LocalExecutor
@@ -108,7 +108,7 @@ def probe(
     grace = min(GRACE, (1 - FIRST / 2) * seconds)
     with ExitStack() as stack:
         if bench is None:
-            bench = Bench(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mfbo-probe-"))))
+            bench = Bench(stack.enter_context(scratch("probe")))
         checkpoints = None if settings.from_scratch else Checkpoints(bench.folder / CHECKPOINTS)
         setup = TrialSetup(seed, settings.device, settings.options, checkpoints, scratch=bench.folder, goal=goal)
         executor = choice.make(

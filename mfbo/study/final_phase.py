@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from mfbo.engine.validate import Score, Validation, validate
-from mfbo.errors import RunError
+from mfbo.errors import BadValue, RunError
 from mfbo.evidence.curves import incumbent, iterations_to_best, standing
-from mfbo.ledger.records import DAMAGE
+from mfbo.plain_files import replace_text
+from mfbo.reading import read_json
 from mfbo.study.phases_result import Line
+from mfbo.trial import Amount, Config
 
 if TYPE_CHECKING:
     from mfbo.budget import Budget
@@ -22,6 +24,15 @@ if TYPE_CHECKING:
     from mfbo.task import Task
 
 KEPT = "validation.json"
+
+
+class _Row(TypedDict):
+    """A training: `score` is None where it came to no end, which costs all the same."""
+
+    optimizer: str
+    config: Config
+    score: Score | None
+    seconds: Amount
 
 
 class Trainings:
@@ -33,13 +44,13 @@ class Trainings:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / KEPT
-        self._rows: list[dict[str, Any]] = []
+        self._rows: list[_Row] = []
         try:
-            self._rows = [dict(row, seconds=float(row["seconds"])) for row in json.loads(self._path.read_text("utf-8"))]
+            self._rows = read_json(self._path, "file", list[_Row])
         except FileNotFoundError:
             pass
-        except (OSError, *DAMAGE) as error:
-            raise RunError(f"{str(self._path)!r} is damaged: {error}; move it away to train again") from error
+        except BadValue as error:
+            raise RunError(f"{error}; move it away to train again") from error
 
     def charged(self, unit: str) -> float:
         """What all of them cost, those of configurations that are no longer the best included."""
@@ -50,17 +61,19 @@ class Trainings:
     def scores(self, optimizer: str, config: Mapping[str, Any], goal: Goal) -> list[Score]:
         """Of that configuration, lowest seed first."""
         rows = [row for row in self._rows if row["optimizer"] == optimizer and row["config"] == dict(config)]
-        found = [Score(**row["score"], goal=goal) for row in rows if row["score"] is not None]
+        found = [replace(row["score"], goal=goal) for row in rows if row["score"] is not None]
         return sorted(found, key=lambda score: score.seed)
 
     def keep(self, optimizer: str, config: Mapping[str, Any], score: Score | None, seconds: float) -> None:
         """Write down a training; None for one that did not end, which costs all the same."""
-        kept = {name: value for name, value in asdict(score).items() if name != "goal"} if score else None
-        row = {"optimizer": optimizer, "config": dict(config), "score": kept}
-        self._rows.append({**row, "seconds": seconds})
-        aside = self._path.with_suffix(".new")
-        aside.write_text(json.dumps(self._rows, indent=1) + "\n", encoding="utf-8")
-        aside.replace(self._path)
+        self._rows.append(_Row(optimizer=optimizer, config=dict(config), score=score, seconds=seconds))
+        rows = [{**row, "score": _kept(row["score"])} for row in self._rows]
+        replace_text(self._path, json.dumps(rows, indent=1) + "\n")
+
+
+def _kept(score: Score | None) -> dict[str, Any] | None:
+    """A score as it is written down: what its metric is, the run says."""
+    return {name: value for name, value in asdict(score).items() if name != "goal"} if score else None
 
 
 def validated(

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 from mfbo.errors import BadValue, RunExists, UnknownName
 from mfbo.executors.share import automatic
 from mfbo.ledger.journal import begun
+from mfbo.plain_files import replace_text
 from mfbo.reading import read_yaml, to_yaml
 from mfbo.search import Search, keyword
 from mfbo.settings import Settings, possible
@@ -139,8 +139,6 @@ def _write(path: Path, content: Mapping[str, object]) -> None:
     """A file of the study, whole or not at all."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        aside = path.with_name(f".{path.name}.{os.getpid()}")
-        aside.write_text(to_yaml(dict(content)), encoding="utf-8")
-        aside.replace(path)
+        replace_text(path, to_yaml(dict(content)))
     except OSError as error:
         raise RunExists(f"cannot write to {str(path.parent)!r}: {error.strerror}; give another --out") from error

@@ -25,11 +25,12 @@ from mfbo.engine import preflight
 from mfbo.errors import BadCost, BadValue, RunError, RunExists
 from mfbo.ledger.journal import begun, read
 from mfbo.ledger.observer import Observer
+from mfbo.plain_files import replace_text
 from mfbo.planning import planner
 from mfbo.space import prior_of
 from mfbo.study.final_phase import Trainings, validated
 from mfbo.study.phases_result import EXPLORE, NARROWED, OPTIMIZE, PHASES, Phases
-from mfbo.study.runner import run
+from mfbo.study.runner import check_codes, run
 from mfbo.tasks.registry import load
 
 if TYPE_CHECKING:
@@ -74,8 +75,10 @@ def study(
         RunExists: the folder holds another study.
         MfboError: as `mfbo.tune`.
     """
+    folder = Path(out)
+    check_codes([folder / EXPLORE, *(folder / OPTIMIZE).glob("*")])
     asked.check()
-    asked, folder = asked.in_time(), Path(out)
+    asked = asked.in_time()
     task = load(asked.tasks[0]).with_space(asked.settings.space)
     budget, high = Budget.parse(asked.max_cost, "max cost"), _below(task, asked)
     _check_cost(task, asked, budget, high)
@@ -111,7 +114,7 @@ def study(
     except KeyboardInterrupt:
         return replace(_phases(asked, budget, found, narrowed), interrupted=True)
     phases = _phases(asked, budget, found, narrowed, lines, kept.charged(budget.unit))
-    (folder / PHASES).write_text(json.dumps(phases.to_dict(), indent=1) + "\n", encoding="utf-8")
+    replace_text(folder / PHASES, json.dumps(phases.to_dict(), indent=1) + "\n")
     return phases
 
 
@@ -224,7 +227,7 @@ def _narrow(explored: TuneResult, folder: Path, settings: Settings) -> tuple[tup
         return (f"nothing was narrowed: {error}",), settings
     path = folder / NARROWED
     if not _optimized(folder):
-        path.write_text(found.to_yaml(), encoding="utf-8")
+        replace_text(path, found.to_yaml())
     return tuple(bound.words for bound in found.bounds), replace(settings, space=str(path))
 
 

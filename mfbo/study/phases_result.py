@@ -11,8 +11,9 @@ from msgspec import Meta
 
 from mfbo.cost.price import Price, facts
 from mfbo.cost.price import kept as price_of
+from mfbo.errors import BadValue
 from mfbo.goal import Goal
-from mfbo.ledger.records import DAMAGE
+from mfbo.reading import read_json
 from mfbo.search import Search
 from mfbo.settings import Settings
 from mfbo.trial import Amount, Config, Count
@@ -101,10 +102,10 @@ class Phases:
 def kept(folder: Path | str) -> Phases | None:
     """The result of the study in `folder`, as it keeps it; None where there is none that is whole."""
     try:
-        found = msgspec.json.decode((Path(folder) / PHASES).read_bytes())
+        found = read_json(Path(folder) / PHASES, "file", dict[str, Any])
         for line in found["lines"]:
             if "loss" in line:  # as it was called before metrics had names
                 line["value"] = line.pop("loss")
         return msgspec.convert(found, Phases)
-    except (OSError, *DAMAGE):
+    except (OSError, BadValue, msgspec.ValidationError, LookupError, TypeError, AttributeError):
         return None

@@ -6,7 +6,7 @@ again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from mfbo.engine.result import TuneResult, result_of
 from mfbo.engine.tune import for_task, resume, tune
 from mfbo.errors import BadCost, RunExists
 from mfbo.ledger import fingerprint
-from mfbo.ledger.journal import begun, read
+from mfbo.ledger.journal import begun, read, read_header
 from mfbo.ledger.observer import Observer
 from mfbo.ledger.plan import Plan
 from mfbo.optimizers.registry import spec_of
@@ -148,6 +148,7 @@ def extended(study: Study, out: Path | str) -> Study:
         RunExists: the folder holds a study of other tasks or settings.
         MfboError: as `Study.check`.
     """
+    check_codes(Path(out) / entry.folder for entry in study.entries())
     study.check()
     study = study.in_time()
     path = described_in(out)
@@ -160,6 +161,17 @@ def extended(study: Study, out: Path | str) -> Study:
     _refuse_other(out, what, {**differing(one, other), **differences})
     optimizers = tuple(dict.fromkeys((*there.optimizers, *study.optimizers)))
     return replace(study, optimizers=optimizers, seeds=max(there.seeds, study.seeds))
+
+
+def check_codes(folders: Iterable[Path]) -> None:
+    """Make sure, before any of it is run, that the task files of runs that are there are what these began with.
+
+    Raises:
+        RunChanged: one is not.
+    """
+    for folder in folders:
+        if begun(folder):
+            fingerprint.check_file(read_header(folder))
 
 
 def run(

@@ -28,6 +28,7 @@ from sklearn.neural_network import MLPClassifier
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped, unused-ignore]
 
 from mfbo.context import Context
+from mfbo.data.bounds import read_npz
 from mfbo.data.splits import Indices, nested_subset, stratified_split
 from mfbo.errors import BadData
 from mfbo.fidelity import Fidelity
@@ -42,6 +43,7 @@ TEST, VALIDATION = 0.2, 0.3  # of all images; of what the test leaves
 TEST_SEED = 0
 MIN_DATA = 0.2  # where each class has 20 images
 FILE = "mlp.npz"
+MAX_STATE_BYTES = 64 * 2**20  # of a checkpoint: many times the largest network of the space
 _ORDER, _WEIGHTS = 2, 3  # streams of the run's seed, beside those of the splits
 
 
@@ -214,8 +216,8 @@ def load_state(model: Any, path: Path) -> None:
     """
     own, mend = _arrays(model), "delete its folder to start over"
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
-            step, found = int(saved["step"]), {name: saved[name] for name in own}
+        saved = read_npz(path, MAX_STATE_BYTES)
+        step, found = int(saved["step"]), {name: saved[name] for name in own}
     except Exception as error:  # a damaged archive raises nearly anything
         raise BadData(f"checkpoint {str(path)!r} cannot be read: {error!r}; {mend}") from error
     for name, array in own.items():

@@ -156,11 +156,15 @@ def own_file(name: str) -> Path | None:
 
 
 def own_code(name: str) -> str | None:
-    """What is to be said before the user's own code is run for that name; None where none is."""
+    """What is to be said before code that comes not from mfbo is run for that name; None where none is."""
     if is_command(name):
         return f"running your own command: {name}"
-    file = user_file(name)
-    return None if file is None else f"running your own code: {file}"
+    if (file := user_file(name)) is not None:
+        return f"running your own code: {file}" if file.is_file() else None
+    entry = (
+        None if name in BUILTIN else next((entry for entry in entry_points(group=GROUP) if entry.name == name), None)
+    )
+    return None if entry is None else f"running the code of an installed package: {entry.value}"
 
 
 def load(name: str) -> Task:

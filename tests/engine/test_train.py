@@ -13,7 +13,7 @@ import mfbo
 from mfbo.cli import main
 from mfbo.engine.train import train
 from mfbo.errors import BadTask, BadValue, RunError, UnknownName
-from mfbo.exports.model import again, card
+from mfbo.exports.card import again, card
 from mfbo.ledger.fingerprint import space_dict
 from mfbo.space import read_config
 

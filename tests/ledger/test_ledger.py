@@ -349,7 +349,7 @@ def test_a_ledger_that_may_not_be_read_or_written_is_refused_in_one_line(written
         patch.setattr(os, "open", refuse)
         with pytest.raises(RunError, match=r"cannot write to .*Permission denied"):
             Ledger.reopen(written)
-    monkeypatch.setattr("pathlib.Path.read_bytes", refuse)
+    monkeypatch.setattr("pathlib.Path.open", refuse)
     with pytest.raises(RunError, match=r"cannot read .*Permission denied"):
         read(written)
 

@@ -7,7 +7,6 @@ Each scenario is a folder of github.com/slds-lmu/yahpo_data with ``model.onnx`` 
 from __future__ import annotations
 
 import importlib
-import json
 import os
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mfbo.errors import BadData, MissingExtra
+from mfbo.reading import read_json
 
 FILES = ("model.onnx", "encoding.json")
 Ints: TypeAlias = NDArray[np.int32]
@@ -49,7 +49,9 @@ class Network:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1  # a curve takes less than a millisecond
         try:
-            self.encoding: dict[str, dict[str, int]] = json.loads((folder / "encoding.json").read_text())
+            self.encoding: dict[str, dict[str, int]] = read_json(
+                folder / "encoding.json", "encoding", dict[str, dict[str, int]]
+            )
             self._session: Any = onnxruntime.InferenceSession(str(folder / "model.onnx"), options)
         except Exception as error:  # whatever damaged files make of their readers
             reason = " ".join(str(error).split())[:200]

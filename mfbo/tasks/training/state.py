@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -21,7 +20,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from mfbo.errors import BadData, RunError
+from mfbo.errors import BadData, BadValue, RunError
+from mfbo.reading import read_json
 from mfbo.tasks.training.setup import write_json
 
 TENSORS, PROGRESS = "state.safetensors", "state.json"
@@ -82,7 +82,7 @@ def restore(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) ->
     """
     try:
         tensors = load_file(folder / TENSORS)
-        progress = Progress(**json.loads((folder / PROGRESS).read_text()))
+        progress = read_json(folder / PROGRESS, "progress", Progress)
         moments: dict[int, dict[str, torch.Tensor]] = {}
         for name in [name for name in tensors if name.startswith(_MOMENT)]:
             _, place, kind = name.split(".", 2)
@@ -95,7 +95,7 @@ def restore(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) ->
             place: {kind: _like(laid[place], value) for kind, value in kinds.items()}
             for place, kinds in moments.items()
         }
-    except (OSError, ValueError, TypeError, IndexError, SafetensorError) as error:
+    except (OSError, BadValue, ValueError, TypeError, IndexError, SafetensorError) as error:
         raise BadData(f"checkpoint {str(folder)!r} cannot be read: {_line(error)}; {_MEND}") from error
     except RuntimeError as error:  # what load_state_dict raises
         raise BadData(f"checkpoint {str(folder)!r} is of another network: {_line(error)}; {_MEND}") from error
