@@ -119,7 +119,7 @@ BUILTIN: dict[str, Builtin] = {
 }
 
 COMMON = (
-    "digits", "cifar10", "agnews", "imdb", "table-digits",
+    "digits", "cifar10", "agnews", "imdb", "table-imdb", "table-digits",
     "branin", "forrester", "counting-ones", "mixed", "hartmann3", "hartmann6",
 )  # fmt: skip
 """The built-in tasks that people use most."""

@@ -121,9 +121,13 @@ class Nearby:
 
 
 def _curves_of(found: Recording, row: int) -> Floats:
-    """(4, fractions, epochs) of a row; NaN from where it diverged."""
-    costs = [found.costs(row, fraction) for fraction in range(len(found.data))]
-    return np.array([found.during[row], found.ended[row], found.macro_f1[row], costs])
+    """(4, fractions, epochs) of a row; NaN from where it diverged.
+
+    Seconds are those of a machine with other work, so that one fraction may have been measured as dearer than a larger.
+    """
+    costs = np.array([found.costs(row, fraction) for fraction in range(len(found.data))])
+    dearest = np.maximum.accumulate(costs, axis=0)
+    return np.array([found.during[row], found.ended[row], found.macro_f1[row], dearest])
 
 
 def _filled(curves: Floats, worst: float | None = None) -> Floats:
