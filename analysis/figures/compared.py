@@ -124,7 +124,7 @@ def _caption(comparison: Comparison) -> str:
         what = f"{name[:1].upper()}{name[1:]}: the true one at full fidelity."
     else:
         change = "fall" if up else "rise"
-        what = f"Dotted: measured below full fidelity; the line may {change} where a higher rung takes over."
+        what = f"Dotted: measured below full fidelity; the line may {change} where a higher level takes over."
     if len(comparison.runs) == 1:
         return f"What the best configuration so far was worth by the time that cost was spent. {what}"
     return (

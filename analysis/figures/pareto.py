@@ -42,7 +42,7 @@ def pareto(material: Material) -> Chart:
         f"{plain(part.name, 24)}: Pareto front ({found[0][1].rung})",
         "Pareto front",
         f"{_better(others, part.goal)} Large: the front, of which no other configuration is as good in every "
-        "objective and better in one; faint: what it dominates. Only results at the highest rung are compared.",
+        "objective and better in one; faint: what it dominates. Only results at the highest level are compared.",
         tuple(_panel(name, [(group, one) for group, one in found if name in one.names], part.goal) for name in others),
     )
 

@@ -38,13 +38,15 @@ def correlation(material: Material) -> Chart:
             series.append(Series(group, works, values, label=group, low=low, high=high, texts=texts))
     if not series:
         raise NothingToShow(
-            "too few configurations were seen at two rungs to tell whether cheap trials predict full ones"
+            "too few configurations were seen at two levels to tell whether cheap trials predict full ones"
         )
-    x = axis_of("Work of the lower rung (% of a full evaluation)", [work for one in series for work in one.x], log=True)
-    y = Axis("Rank correlation\nwith the highest rung", low=-1, high=1, limits=(-1.05, 1.05))
+    x = axis_of(
+        "Work of the lower level (% of a full evaluation)", [work for one in series for work in one.x], log=True
+    )
+    y = Axis("Rank correlation\nwith the highest level", low=-1, high=1, limits=(-1.05, 1.05))
     return Chart(
         f"{plain(part.name, 24)}: do cheap trials predict full ones?",
-        "Rank correlation with the highest rung",
+        "Rank correlation with the highest level",
         "Near 1 a cheap trial orders configurations as a full one does, near 0 it says nothing. For all configurations "
         "that were tried, estimated from those that were promoted: these are alike, so their own correlation would say "
         "too little. Whiskers: 95% interval.",

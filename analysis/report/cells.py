@@ -135,7 +135,7 @@ def phase_costs(found: Phases) -> str:
 def rung_rows(found: Sequence[tables.RungRow], price: Price | None, goal: Goal) -> tuple[list[str], list[list[str]]]:
     """Head and rows of a table of rungs."""
     best = f"best {clean(goal.name, 40)}"
-    head = ["rung", "work", "done", "stopped", "failed", best, "cost", "rank correlation with the highest"]
+    head = ["level", "work", "done", "stopped", "failed", best, "cost", "rank correlation with the highest"]
     rows = [
         [
             row.name,
@@ -175,7 +175,7 @@ def told(part: Part) -> tuple[list[str], list[list[str]]]:
 def forecast(run: Run) -> tuple[str, list[str], list[list[str]]]:
     """Of a run whose cost was measured before it began: the plan in words; head and rows of forecast and outcome."""
     plan, found = run.header.plan, compared(run)
-    head = ["rung", "trials planned", "done", "cost of a trial, forecast", "mean cost", "forecast off by"]
+    head = ["level", "trials planned", "done", "cost of a trial, forecast", "mean cost", "forecast off by"]
     if plan is None or plan.unit != "s" or not found:
         return "", head, []
     price = of_run(run)

@@ -75,7 +75,7 @@ def _part(part: Part, *, titled: bool) -> list[str]:
         ]
     lines += ["### Do cheap trials predict full ones?", "", plain(words.predicts(part), 500), ""]
     for name, head, rungs in cells.rung_tables(part):
-        lines += [f"Rungs of {plain(name)}:", "", *table(head, rungs)]
+        lines += [f"Levels of {plain(name)}:", "", *table(head, rungs)]
     for run, said, head, planned in cells.forecasts(part):
         title = f" ({plain(words.run_words(run))})" if not part.single else ""
         lines += [f"### Forecast and outcome{title}", "", plain(said, 500), "", *table(head, planned)]

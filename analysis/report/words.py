@@ -313,7 +313,7 @@ def predicts(part: Part) -> str:
     if len({result.outcome.rung for _, result in part.results if not result.outcome.failed}) < 2:
         return "It cannot be told: every trial was at one fidelity."
     if not known:
-        return "It cannot be told: too few configurations were promoted and seen at a higher rung."
+        return "It cannot be told: too few configurations were promoted and seen at a higher level."
     best = min(known, key=lambda one: (one.low.work, one.upper - one.lower))
     judged = (
         "Yes"
@@ -342,7 +342,7 @@ def importance_trust(found: Importances) -> str:
     )
     return (
         f"Functional ANOVA (Hutter et al. 2014) of a random forest over {found.trials} complete trials, at the highest "
-        f"fidelity. R² of the forest within rungs, for configurations that it has not seen: {100 * share:.0f}%, "
+        f"fidelity. R² of the forest within levels, for configurations that it has not seen: {100 * share:.0f}%, "
         f"{judged}. Whiskers: one standard deviation over resampled trials."
     )
 

@@ -193,7 +193,7 @@ def test_names_out_of_a_ledger_are_drawn_as_they_are(tmp_path):
         ("ranks", "two optimizers or more"),
         ("critical", "two optimizers or more"),
         ("regret", "two optimizers or more"),
-        ("correlation", "too few configurations were seen at two rungs"),
+        ("correlation", "too few configurations were seen at two levels"),
         ("learning", "no learning curves"),
         ("importance", "20 complete trials"),
         ("pareto", "have one objective, so there is no front"),

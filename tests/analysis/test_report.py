@@ -125,7 +125,7 @@ def test_of_a_study_the_question_and_the_answer_with_its_interval_come_first(stu
     text = parts_of(*study).text
     assert text.index("Does multi-fidelity tuning pay off on made?") < text.index("Did multi-fidelity pay off here?")
     answer = text[text.index("Did multi-fidelity pay off here?") : text.index("Optimizers at equal cost")]
-    assert "It seems so: smac came to what random search had in the end at 8 times less cost" in answer
+    assert "It seems so: smac reached what random search had in the end at 8 times less cost" in answer
     assert "3 seeds cannot prove it" in answer
     assert "Speed-up over random search: 8 (8 to 8)" in answer
     assert "Speed-up over grid search: 4 (4 to 4)" in answer
@@ -295,7 +295,7 @@ def test_a_run_that_goes_on_does_not_cut_the_others_short(study, tmp_path):
     made_run((0.5, FULL, 1), folder=short, optimizer="smac", seed=7, ended=None)
     text = parts_of(*study, short).text
     assert "Left out: smac, seed 7 (it has not ended)" in text
-    assert "It seems so: smac came to" in text
+    assert "It seems so: smac reached" in text
 
 
 def test_a_study_is_repeated_by_one_command(tmp_path):
@@ -482,7 +482,7 @@ def test_markdown_has_the_answer_and_the_tables(study, tmp_path):
     assert said.exit_code == 0
     content = (tmp_path / "report.md").read_text()
     assert content.startswith("# Does multi-fidelity tuning pay off on made?")
-    assert "It seems so: smac came to" in content
+    assert "It seems so: smac reached" in content
     assert re.search(r"^\| smac \| 3 \| 0.11 ± 0.0058 \|", content, re.M)
 
 

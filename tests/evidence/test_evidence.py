@@ -199,7 +199,7 @@ def test_equal_costs_are_said_to_be_equal():
     same = [(0.5, FULL, 5), (0.1, FULL, 5)]
     found = found_in(runs_of("smac", 6, *same), runs_of("random", 6, *same))
     assert answer(part_of(found)) == (
-        "It cannot be told: smac came to what random search had in the end at the same cost, whichever seeds are drawn."
+        "It cannot be told: smac reached what random search had in the end at the same cost, whichever seeds are drawn."
     )
 
 
