@@ -9,11 +9,16 @@ path says which rung stands for which z:
 
 The size of the inputs, such as the words of a text or the pixels of an image, shrinks on the path ``joint`` alone.
 
+What is counted need not be epochs: ``Fidelity(trees=(10, 1000))`` counts trees, and so may anything be that is counted
+and costs, one of it: folds, steps, tokens, repeats. Everything that is said of epochs holds for it, by its name.
+
 >>> fidelity = Fidelity(epochs=(1, 27), data=(0.1, 1.0))
 >>> [str(rung) for rung in fidelity.ladder(path="joint")]
 ['25% of the data, 4 epochs', '43% of the data, 7 epochs', '64% of the data, 14 epochs', 'all data, 27 epochs']
 >>> str(Fidelity(epochs=(1, 27), data=(0.1, 1.0), size=(0.25, 1.0)).rung(0.01))
 '22% of the data, 3 epochs, inputs at 40%'
+>>> [rung.trees for rung in Fidelity(trees=(10, 1000)).ladder()]
+[37, 111, 333, 1000]
 """
 
 from __future__ import annotations
@@ -21,36 +26,69 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from types import UnionType
-from typing import Any
+from typing import Annotated, Any
+
+from msgspec import Meta
 
 from mfbo.errors import BadValue, UnknownName
 from mfbo.trial import Rung
 
 PATHS = ("epochs", "data", "joint")
+TAKEN = ("work", "epoch", "paths")  # names that a rung or a table uses
 ETA = 3
 MAX_RUNGS = 4
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Fidelity:
     """The ranges a task can be evaluated in: (lowest, full), or one number for what never changes.
 
-    Attributes:
+    Args:
         epochs: integers of 1 or more.
         data: fractions of the training data in (0, 1].
         size: fractions of each input in (0, 1], in the measure that its cost grows by.
+        continues: whether a trial can go on from a checkpoint of a lower level; else plans charge each from the start.
+        unit: what `epochs` counts.
+        counted: in place of `epochs`, one range by the name of what is counted: ``trees=(10, 1000)``.
 
     Raises:
-        BadValue: a range is empty, reversed or outside its bounds.
+        BadValue: a range is empty, reversed or outside its bounds, or two things are counted.
     """
 
     epochs: tuple[int, int] | int = 1
     data: tuple[float, float] | float = 1.0
     size: tuple[float, float] | float = 1.0
+    unit: Annotated[str, Meta(max_length=40)] = "epochs"
+    continues: bool = True
+
+    def __init__(
+        self,
+        epochs: tuple[int, int] | int | None = None,
+        data: tuple[float, float] | float = 1.0,
+        size: tuple[float, float] | float = 1.0,
+        unit: str = "epochs",
+        *,
+        continues: bool = True,
+        **counted: tuple[int, int] | int,
+    ) -> None:
+        if len(counted) + (epochs is not None) > 1:
+            names = [*(["epochs"] if epochs is not None else []), *counted]
+            raise BadValue(f"fidelity counts {' and '.join(names)}; give one of them, beside data and size")
+        for name, value in counted.items():
+            if name in TAKEN or not name.isidentifier() or name.startswith("_"):
+                raise BadValue(f"fidelity {name!r}: give what is counted in the plural, such as trees or folds")
+            unit, epochs = name, value
+        object.__setattr__(self, "epochs", 1 if epochs is None else epochs)
+        object.__setattr__(self, "data", data)
+        object.__setattr__(self, "size", size)
+        object.__setattr__(self, "unit", unit)
+        object.__setattr__(self, "continues", continues)
+        self.__post_init__()
 
     def __post_init__(self) -> None:
         if not _is_range(self.epochs, int):
-            raise BadValue(f"fidelity epochs={self.epochs!r}: give (lowest, full) as integers, 1 <= lowest <= full")
+            what = f"fidelity {self.unit}={self.epochs!r}"
+            raise BadValue(f"{what}: give (lowest, full) as integers, 1 <= lowest <= full")
         for name, value in (("data", self.data), ("size", self.size)):
             if not (_is_range(value, float | int) and _pair(value)[1] <= 1):
                 raise BadValue(f"fidelity {name}={value!r}: give (lowest, full) as fractions, 0 < lowest <= full <= 1")
@@ -71,9 +109,19 @@ class Fidelity:
         return _pair(self.size)
 
     @property
+    def ranges(self) -> Fidelity:
+        """The same with each range as a pair, as a ledger keeps it."""
+        return Fidelity(self.epoch_range, self.data_range, self.size_range, self.unit, continues=self.continues)
+
+    @property
     def full(self) -> Rung:
         """The rung of a full evaluation."""
-        return Rung(self.epoch_range[1], self.data_range[1], 1.0, self.size_range[1])
+        return self.at(self.epoch_range[1], self.data_range[1])
+
+    def at(self, epochs: int, data: float, size: float | None = None) -> Rung:
+        """The rung of so many epochs on such a fraction of data and inputs (None: whole)."""
+        whole = self.size_range[1] if size is None else size
+        return Rung(epochs, float(data), self.work(epochs, data, size), whole, self.unit)
 
     @property
     def default_path(self) -> str:
@@ -112,14 +160,14 @@ class Fidelity:
         low_size, high_size = self.size_range
         if path == "epochs":
             epochs = min(high_epochs, max(low_epochs, round(work * high_epochs)))
-            return Rung(epochs, high_data, self.work(epochs, high_data), high_size)
+            return self.at(epochs, high_data)
         log = math.log(lowest) if lowest < 1 else -math.inf
         narrowed = math.log(low_size / high_size) / log if path == "joint" else 0.0
         share = 1.0 if path == "data" else math.log(low_data / high_data) / log
         size = high_size * work**narrowed
         epochs = min(high_epochs, max(low_epochs, round(high_epochs * work ** (1 - share - narrowed))))
         data = min(high_data, max(low_data, high_data * (work * high_epochs / epochs * high_size / size)))
-        return Rung(epochs, data, self.work(epochs, data, size), size)
+        return self.at(epochs, data, size)
 
     def ladder(self, path: str | None = None, eta: int = ETA, most: int = MAX_RUNGS, top: float = 1.0) -> list[Rung]:
         """Rungs from low to `top`, work growing `eta`-fold, each a different one.

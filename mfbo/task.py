@@ -91,6 +91,8 @@ class Task:
 
     def trained(self, rung: Rung, start_epoch: int) -> float:
         """Epochs that going from `start_epoch` to the end of `rung` trains, what is repeated included."""
+        if not self.fidelity.continues:
+            return float(rung.epochs)
         return max(0.0, rung.epochs - start_epoch) + self.repeated * min(start_epoch, rung.epochs)
 
     def ready(self, options: Mapping[str, str]) -> None:

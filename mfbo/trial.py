@@ -24,23 +24,40 @@ class Rung:
     """One point of the fidelity: how much of the data, for how many epochs, and how much of each input.
 
     Attributes:
-        epochs: passes over the subset, at least 1.
+        epochs: passes over the subset, at least 1; or how many of what `unit` names.
         data: fraction of the training data in (0, 1].
         work: z, epochs x data x size as a fraction of a full evaluation, in (0, 1].
         size: fraction of each input that is read, such as the words of a text or the pixels of an image, in (0, 1].
+        unit: what `epochs` counts, in the plural: ``trees``, ``folds``; ``rung.trees`` is the same number then.
     """
 
     epochs: Count = 1
     data: Amount = 1.0
     work: Amount = 1.0
     size: Amount = 1.0
+    unit: Annotated[str, Meta(max_length=40)] = "epochs"
+
+    def __getattr__(self, name: str) -> int:
+        """The number that `unit` names."""
+        if name == self.__dict__.get("unit"):
+            return self.epochs
+        raise AttributeError(f"this fidelity has no {name!r}; it has: data, size, {self.__dict__.get('unit')}")
 
     def __str__(self) -> str:
         """In words: ``19% of the data, 6 epochs``, and ``inputs at 25%`` where they are cut down."""
         percent = f"{100 * self.data:.2g}" if self.data < 0.995 else "over 99"
         share = "all data" if self.data >= 1 else f"{percent}% of the data"
         inputs = "" if self.size >= 1 else f", inputs at {100 * self.size:.2g}%"
-        return f"{share}, {self.epochs} epoch{'' if self.epochs == 1 else 's'}{inputs}"
+        return f"{share}, {counted(self.epochs, self.unit)}{inputs}"
+
+
+def counted(number: int, unit: str) -> str:
+    """A number of what a fidelity counts.
+
+    >>> counted(1, "epochs"), counted(154, "trees")
+    ('1 epoch', '154 trees')
+    """
+    return f"{number} {unit.removesuffix('s') if number == 1 else unit}"
 
 
 @dataclass(frozen=True)

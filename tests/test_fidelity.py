@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -163,3 +164,32 @@ def test_a_path_that_is_unknown_or_has_no_range_is_refused():
         Fidelity(epochs=(1, 9)).ladder("data")
     with pytest.raises(BadValue, match="use 'data'"):
         Fidelity(data=(0.1, 1.0)).rung(0.5, "epochs")
+
+
+def test_what_is_counted_has_its_own_name_and_the_same_ladder():
+    trees, epochs = Fidelity(trees=(10, 1000), data=(0.1, 1.0)), Fidelity(epochs=(10, 1000), data=(0.1, 1.0))
+    for mine, usual in zip(trees.ladder(), epochs.ladder(), strict=True):
+        assert (mine.trees, mine.data, mine.work) == (usual.epochs, usual.data, usual.work)
+        assert str(mine) == str(usual).replace("epoch", "tree")
+    with pytest.raises(AttributeError, match="no 'folds'; it has: data, size, trees"):
+        _ = trees.full.folds
+
+
+@pytest.mark.parametrize(
+    ("counted", "said"),
+    [
+        ({"epochs": (1, 3), "folds": (1, 5)}, "counts epochs and folds; give one"),
+        ({"trees": (9, 3)}, r"fidelity trees=\(9, 3\): give \(lowest, full\)"),
+        ({"work": (1, 3)}, "fidelity 'work': give what is counted"),
+    ],
+)
+def test_what_cannot_be_counted_is_named(counted, said):
+    with pytest.raises(BadValue, match=said):
+        Fidelity(**counted)
+
+
+def test_a_fidelity_is_kept_in_a_ledger_whole():
+    for fidelity in (Fidelity(), Fidelity(trees=(10, 90), data=(0.2, 1.0), continues=False)):
+        kept = fidelity.ranges
+        assert msgspec.convert(msgspec.to_builtins(kept), Fidelity) == kept
+        assert kept.ladder() == fidelity.ladder()

@@ -59,7 +59,9 @@ def trials(part: Part, most: int | None = None) -> Table:
     measured = _free(goal.name, "measured", taken)
     shown_metrics = [_free(name, "metric", taken) for name in metrics]
     shown_names = [_free(name, "config", taken) for name in names]
-    columns = [*shown_names, measured, *shown_metrics, *whose, *FIXED_COLUMNS, *money, *errors]
+    unit = found[0][1].outcome.rung.unit if found else "epochs"
+    fixed = [unit if name == "epochs" else name for name in FIXED_COLUMNS]
+    columns = [*shown_names, measured, *shown_metrics, *whose, *fixed, *money, *errors]
     table = Table(columns, measured=measured, down=goal.maximize)
     for run, result in found:
         outcome, rung, price = result.outcome, result.outcome.rung, prices[id(run)]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mfbo.cost.price import Price, beside, facts
 from mfbo.display.text import amount, clean, rung_words, seconds
+from mfbo.trial import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,7 +86,7 @@ def lines(plan: Plan, price: str | None = None, now: datetime | None = None) -> 
 def headline(plan: Plan, price: Price | None = None) -> str:
     """``30 epochs on all data would take 13h here; 2h buys 19 configurations at 0.5% of that ... and 2 at 4%``."""
     budget, verb = amount(plan.budget, plan.unit) + beside(price, plan.budget), "would take" if plan.lowered else "take"
-    epochs = f"{plan.epochs} epoch{'' if plan.epochs == 1 else 's'} on all data"
+    epochs = f"{counted(plan.epochs, plan.steps[-1].rung.unit)} on all data"
     here = " here" if plan.measured else ""
     full = about(plan.full, plan.unit) + beside(price, plan.full)
     if not any(step.trials for step in plan.steps):

@@ -66,10 +66,10 @@ def _rung(header: Header, epochs: int | None, data: float | None) -> Rung:
     high, most = header.fidelity.epoch_range[1], header.fidelity.data_range[1]
     epochs, data = high if epochs is None else epochs, most if data is None else data
     if not 1 <= epochs <= high:
-        raise BadValue(f"epochs {epochs!r}: a full evaluation has {high}; give 1 to {high}")
+        raise BadValue(f"{header.fidelity.unit} {epochs!r}: a full evaluation has {high}; give 1 to {high}")
     if not 0 < data <= most:
         raise BadValue(f"data {data!r}: give the fraction of the training data, above 0 and up to {most:g}")
-    found = Rung(epochs, float(data), header.fidelity.work(epochs, data))
+    found = header.fidelity.at(epochs, data)
     if found.work < header.rungs[0].work - 1e-9:
         raise BadValue(f"{found} is below the lowest level of the run, {header.rungs[0]}; give one of at least that")
     return found

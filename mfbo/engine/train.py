@@ -149,10 +149,10 @@ def _rung(task: Task, epochs: int | None, data: float | None) -> Rung:
     full = task.fidelity.full
     epochs, data = full.epochs if epochs is None else epochs, full.data if data is None else data
     if epochs < 1:
-        raise BadValue(f"epochs {epochs}: give 1 or more")
+        raise BadValue(f"{task.fidelity.unit} {epochs}: give 1 or more")
     if not 0 < data <= full.data:
         raise BadValue(f"data {data!r}: give the fraction of the training data, above 0 and up to {full.data:g}")
-    return Rung(epochs, data, task.fidelity.work(epochs, data))
+    return task.fidelity.at(epochs, data)
 
 
 def _write(

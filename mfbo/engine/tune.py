@@ -21,7 +21,6 @@ from mfbo.engine.warm_start import known_of
 from mfbo.engine.workplace import Workplace
 from mfbo.errors import BadValue, NoObjective, RunError
 from mfbo.executors import choice
-from mfbo.fidelity import Fidelity
 from mfbo.ledger import fingerprint
 from mfbo.ledger.environment import hardware, versions
 from mfbo.ledger.journal import FILE, read
@@ -458,7 +457,7 @@ def _header(
         task=task.source or task.name,
         search=search,
         limits=limits,
-        fidelity=Fidelity(task.fidelity.epoch_range, task.fidelity.data_range, task.fidelity.size_range),
+        fidelity=task.fidelity.ranges,
         rungs=tuple(rungs),
         space=space,
         space_hash=fingerprint.digest(space),

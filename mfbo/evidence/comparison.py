@@ -18,7 +18,7 @@ from mfbo.optimizers.registry import OPTIMIZERS
 from mfbo.settings import FREE
 from mfbo.space import is_space_file
 from mfbo.tasks.registry import load, names
-from mfbo.trial import config_key
+from mfbo.trial import config_key, counted
 
 if TYPE_CHECKING:
     from mfbo.cost.price import Price
@@ -236,7 +236,7 @@ def _identity(header: Header) -> tuple[str, str]:
 def _full(header: Header) -> str:
     """Full fidelity in words."""
     full = header.fidelity.full
-    return f"{full.epochs} epochs on {100 * full.data:.3g}% of the data"
+    return f"{counted(full.epochs, full.unit)} on {100 * full.data:.3g}% of the data"
 
 
 def _space(header: Header) -> str:

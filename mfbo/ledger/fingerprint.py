@@ -54,7 +54,7 @@ def check_unchanged(header: Header, task: Task) -> None:
     if digest(space) != header.space_hash:
         changes.append(f"the space ({_difference(header.space, space)})")
     was, now = (
-        f"epochs {one.epoch_range}, data {one.data_range}, size {one.size_range}"
+        f"{one.unit} {one.epoch_range}, data {one.data_range}, size {one.size_range}"
         for one in (header.fidelity, task.fidelity)
     )
     if was != now:

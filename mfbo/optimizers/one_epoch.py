@@ -79,7 +79,7 @@ def _first_and_full(ladder: Sequence[Rung], fidelity: Fidelity, least: float) ->
     """
     data = ladder[-1].data
     epochs = max(fidelity.epoch_range[0], math.ceil(least / fidelity.work(1, data) * (1 - 1e-9)))
-    first = Rung(epochs, data, fidelity.work(epochs, data))
+    first = fidelity.at(epochs, data)
     lowest = first if first.work < ladder[-1].work else ladder[0]
     return [lowest, ladder[-1]] if lowest.work < ladder[-1].work else list(ladder)
 

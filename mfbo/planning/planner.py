@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from mfbo.task import Task
     from mfbo.trial import Rung
 
+FLAT = 0.9  # of the cost of a full evaluation: a level that costs more saves nothing
+
 
 def rungs(task: Task, search: Search) -> list[Rung]:
     """The ladder of a search where nothing is known of costs.
@@ -132,9 +134,8 @@ def plan(
             why = f"the test run made no report in {found.cost:.2g}s{_then(search)}"
         known = replace(none, budget=budget.amount, spent=found.cost, wall=found.wall, note=why)
         return known, unknown if found.bound else usual
-    made = _by_probes(task, budget=budget, bounds=bounds, found=found, usual=usual)
-    if made.note:
-        made = replace(made, note=f"{made.note}; {task.remedy(settings.options)}")
+    remedy = task.remedy(settings.options)
+    made = _by_probes(task, budget=budget, bounds=bounds, found=found, usual=usual, remedy=remedy)
     return replace(made, workers=workers), [step.rung for step in made.steps]
 
 
@@ -162,7 +163,8 @@ def _by_work(task: Task, search: Search, budget: Budget, usual: Sequence[Rung]) 
     scale = (task.full_cost or 0.0) if budget.unit == "s" else 1.0
 
     def price(rung: Rung, start: int) -> float:
-        return task.fidelity.work(max(0, rung.epochs - start), rung.data, rung.size) * scale
+        begun = start if task.fidelity.continues else 0
+        return task.fidelity.work(max(0, rung.epochs - begun), rung.data, rung.size) * scale
 
     if not scale or budget.amount == math.inf:
         return Plan((), 0.0, budget.unit, scale, task.fidelity.epoch_range[1], note="the cost of a trial is not known")
@@ -170,7 +172,9 @@ def _by_work(task: Task, search: Search, budget: Budget, usual: Sequence[Rung]) 
     return Plan(steps, budget.amount, budget.unit, scale, task.fidelity.epoch_range[1], twice)
 
 
-def _by_probes(task: Task, *, budget: Budget, bounds: Bounds, found: Probed, usual: Sequence[Rung]) -> Plan:
+def _by_probes(
+    task: Task, *, budget: Budget, bounds: Bounds, found: Probed, usual: Sequence[Rung], remedy: str
+) -> Plan:
     """Where it was measured."""
     model, overhead = CostModel(task), spec_of(bounds.search.optimizer).overhead
     model.probed(found.probes, [usual[0], task.fidelity.full])
@@ -182,7 +186,11 @@ def _by_probes(task: Task, *, budget: Budget, bounds: Bounds, found: Probed, usu
         return prices[rung, start]
 
     left = budget.amount - found.cost
+    flat = _flat(usual, price, task.fidelity.full)
+    if flat:
+        bounds = replace(bounds, search=replace(bounds.search, min_fidelity=bounds.search.max_fidelity))
     steps, note = choose(task.fidelity, bounds, price, left)
+    note = flat or (f"{note}; {remedy}" if note else "")
     twice, _ = choose(task.fidelity, bounds, price, left + budget.amount)
     return Plan(
         steps=steps,
@@ -197,3 +205,12 @@ def _by_probes(task: Task, *, budget: Budget, bounds: Bounds, found: Probed, usu
         note=note,
         bound=found.bound,
     )
+
+
+def _flat(usual: Sequence[Rung], price: Callable[[Rung, int], float], full: Rung) -> str:
+    """What to say where the lowest level costs as much as the full one, so that it saves nothing; empty elsewhere."""
+    low = usual[0]
+    if low.work >= full.work * (1 - 1e-9) or price(low, 0) < FLAT * price(full, 0):
+        return ""
+    both = f"{price(low, 0):.2g}s and {price(full, 0):.2g}s"
+    return f"a trial at {low} costs about as much as one at {full} ({both}), so no level below that is used"

@@ -194,7 +194,7 @@ class _Probing:
         self._again = number == 1 and len(self._found) == 1 and _cut_in_evaluation(self._found[0])
         data = self._data[0 if self._again else min(number, 1)]
         size = self._size
-        return Trial(number, config, Rung(self._epochs, data, self._task.fidelity.work(self._epochs, data, size), size))
+        return Trial(number, config, self._task.fidelity.at(self._epochs, data, size))
 
     def _take(self, trial: Trial, outcome: Outcome) -> None:
         if outcome.virtual:

@@ -128,6 +128,19 @@ def test_a_plan_of_too_small_a_budget_names_the_option_that_is_not_yet_given():
         assert found.note.endswith(f"and 2; {expected}")
 
 
+@pytest.mark.parametrize("optimizer", ["smac", "asha", "random"])
+@pytest.mark.parametrize(("startup", "flat"), [(0.1, False), (1e4, True)])
+def test_levels_that_cost_as_much_as_the_full_one_are_told_and_not_used(optimizer, startup, flat):
+    task = mfbo.Task("slow-start", quadratic_space(), quadratic, mfbo.Fidelity(trees=(1, 27)))
+    full = task.fidelity.full
+    pace = Pace(startup=startup, epochs=2.0, training=4.0, evaluations=2.0, evaluation=0.1)
+    like = Plan((Step(full, 9.0, 1),), 3.0, "s", 9.0, 27, probes=(Probe({"x": 1.0}, Rung(2, 1.0, 2 / 27), pace),))
+    limits, search = Limits.of("2000h"), Search(optimizer)
+    plan, rungs = planner.plan(task, search, limits=limits, settings=HERE, like=like)
+    assert ("about as much as one at all data, 27 trees" in plan.note) == (flat and optimizer != "random")
+    assert (rungs == [full]) == (flat or optimizer == "random")
+
+
 def test_a_budget_that_is_too_small_says_so():
     steps, note = choose(FIDELITY, Bounds(), price, 0.02)
     assert "too small" in note
