@@ -180,6 +180,8 @@ class Fidelity:
         """
         steps = min(most - 1, math.floor(math.log(max(1.0, top / self.lowest_work(path))) / math.log(eta) + 1e-9))
         rungs = [self.rung(top * float(eta) ** -k, path) for k in range(steps, -1, -1)]
+        if self.unit != "epochs" and len(rungs) < most and rungs[0].epochs > self.epoch_range[0]:
+            rungs.insert(0, self.rung(0.0, path))  # few are counted, such as 5 folds: the first alone tells much
         return [rung for i, rung in enumerate(rungs) if i == len(rungs) - 1 or rung.work < rungs[i + 1].work]
 
     def _check(self, path: str | None) -> str:

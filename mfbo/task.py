@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from mfbo.average import REPEATS, Repeated
 from mfbo.context import Context
 from mfbo.errors import BadSpace, BadTask, UnknownName
 from mfbo.fidelity import Fidelity
@@ -28,7 +29,8 @@ class Task:
         name: letters, digits, ``-`` and ``_``; run folders carry it.
         space: the hyperparameters.
         train: trains one configuration at one fidelity and returns its validation loss, or what `metric` names: a
-            number, a `Measurement`, or a dictionary that has it under that name.
+            number, a `Measurement`, or a dictionary that has it under that name. Where the fidelity counts
+            ``repeats`` it measures once, by ``context.seed``, and is called for each of them.
         fidelity: what can be cut down to make an evaluation cheaper.
         description: one line.
         grid: values for grid search by hyperparameter; what is not named gets values spread over its range.
@@ -88,6 +90,8 @@ class Task:
         metric, maximize = said(self.metric, self.maximize)
         object.__setattr__(self, "metric", metric)
         object.__setattr__(self, "maximize", maximize)
+        if self.fidelity.unit == REPEATS and not isinstance(self.train, Repeated):
+            object.__setattr__(self, "train", Repeated(self.train))
 
     def trained(self, rung: Rung, start_epoch: int) -> float:
         """Epochs that going from `start_epoch` to the end of `rung` trains, what is repeated included."""

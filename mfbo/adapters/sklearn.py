@@ -7,13 +7,14 @@ What makes an evaluation cheaper is, beside a part of the training data:
   ``class_weight="balanced"`` the estimators of scikit-learn cannot, and are fitted whole.
 - `size`, where it is given: a parameter such as ``n_estimators`` stands for the epochs. Ensembles grow with
   ``warm_start``, so that partial results are seen.
+- `cv`, where it is given: folds, so that a bad configuration stops after the first of them.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -25,8 +26,10 @@ from sklearn.metrics import get_scorer, get_scorer_names
 
 from mfbo.adapters import sklearn_data, sklearn_model, sklearn_state
 from mfbo.adapters.sklearn_epochs import all_gradual, classes_of, partial_fit, rows_of_table
+from mfbo.adapters.sklearn_folds import folds, test_part
+from mfbo.average import average
 from mfbo.data.splits import MIN_CLASS_SAMPLES, Indices, nested_subset, stratified_split
-from mfbo.errors import BadTask, UnknownName
+from mfbo.errors import BadData, BadTask, UnknownName
 from mfbo.fidelity import Fidelity
 from mfbo.task import Task
 from mfbo.trial import Config, Measurement, Rung
@@ -56,6 +59,8 @@ def sklearn_task(
     scoring: str | Callable[..., float] | None = None,
     validation: float = 0.25,
     test: float = 0.2,
+    cv: Any = None,
+    groups: Any = None,
 ) -> Task:
     """Tune an estimator.
 
@@ -74,7 +79,11 @@ def sklearn_task(
             the metric of the task, in its own sign, and maximised, as all of them are: ``neg_log_loss`` is the negative
             of a loss, and so is what ``greater_is_better=False`` makes.
         validation: of what the test split leaves, the part that measures; stratified, told apart by the run's seed.
-        test: part that ``mfbo validate`` alone measures on; stratified, the same for every seed. 0 for none.
+        test: part that ``mfbo validate`` alone measures on; stratified, the same for every seed. 0 for none. Where
+            `groups` are given it is whole ones, and the last rows with a ``TimeSeriesSplit``.
+        cv: in place of `validation`, a number of folds, or a splitter such as ``GroupKFold(5)``; the loss is their
+            mean, and a trial is cut down to fewer of them.
+        groups: (n,), for a splitter that keeps groups whole.
 
     Raises:
         BadTask: what is given does not fit together.
@@ -102,6 +111,10 @@ def sklearn_task(
         gradual = fidelity.epoch_range[1] > 1  # else an epoch is a whole fit
     training = _Training(estimator, x, y, size, scoring, validation, test, classes, gradual)
     sklearn_data.check_parts(training.labels, test, validation)
+    if cv is not None:
+        return _cross_validated(name, space, training, fidelity, cv=cv, groups=groups)
+    if groups is not None:
+        raise BadTask("groups are for cross-validation; give cv too, such as cv=GroupKFold(5)")
     return Task(
         name=name,
         space=space,
@@ -122,6 +135,33 @@ def _fidelity(prototype: Any, size: str | None, lowest: float, *, gradual: bool)
             raise BadTask(f"size {size!r} is {full!r} by default; give fidelity=mfbo.Fidelity(epochs=(lowest, full))")
         return Fidelity(epochs=(max(1, full // EPOCHS[1]), full), data=data)
     return Fidelity(epochs=EPOCHS, data=data) if gradual else Fidelity(data=data)
+
+
+def _cross_validated(
+    name: str, space: ConfigurationSpace, training: _Training, fidelity: Fidelity | None, *, cv: Any, groups: Any
+) -> Task:
+    """The task whose trials measure folds."""
+    if training.size is not None:
+        raise BadTask(f"cv counts folds and size counts {training.size}; give one of them")
+    kinds = None if groups is None else np.asarray(groups)
+    if kinds is not None and len(kinds) != len(training.y):
+        raise BadData(f"groups has {len(kinds)} entries, y has {len(training.y)}; give one for each row")
+    rest, test = test_part(training.labels, kinds, cv, training.test)
+    parts = folds(cv, training.y, kinds, rest, classes=training.classes)
+    folded = _Folded(training, parts, rest, test)
+    chosen = fidelity or Fidelity(folds=(1, len(parts)))
+    if chosen.unit != "folds" or chosen.epoch_range[1] > len(parts):
+        raise BadTask(
+            f"fidelity counts {chosen.epoch_range[1]} {chosen.unit}, cv makes {len(parts)} folds; leave it out"
+        )
+    return Task(
+        name=name,
+        space=space,
+        train=folded.train,
+        validate=folded.validate if training.test else None,
+        fidelity=chosen,
+        description=f"{len(parts)} folds of {len(rest)} samples",
+    )
 
 
 def _check_epochs(fidelity: Fidelity, name: str, *, gradual: bool) -> None:
@@ -170,12 +210,12 @@ class _Training:
     def train(self, config: Config, rung: Rung, context: Context) -> Measurement:
         """Fit to the training part, measure on the validation part."""
         learn, judge, _ = self._split(context.seed)
-        return self._fit(config, rung, context, learn, judge)
+        return self.fit(config, rung, context, learn, judge)
 
     def validate(self, config: Config, rung: Rung, context: Context) -> Measurement:
         """Fit to training and validation part, measure on the test part."""
         learn, also, judge = self._split(context.seed)
-        return self._fit(config, rung, context, np.sort(np.concatenate([learn, also])), judge)
+        return self.fit(config, rung, context, np.sort(np.concatenate([learn, also])), judge)
 
     @property
     def labels(self) -> Any:
@@ -195,7 +235,8 @@ class _Training:
         kept, held = stratified_split(self.labels[rest], self.validation, seed)
         return rest[kept], rest[held], test
 
-    def _fit(self, config: Config, rung: Rung, context: Context, learn: Indices, judge: Indices) -> Measurement:
+    def fit(self, config: Config, rung: Rung, context: Context, learn: Indices, judge: Indices) -> Measurement:
+        """Fit to `learn`, or the part of it that the rung says, and measure on `judge`."""
         rows = learn[nested_subset(self.labels[learn], rung.data, context.seed)]
         model = _new(self.estimator, config)
         seeds = [name for name in model.get_params() if name.rpartition("__")[2] == "random_state"]
@@ -275,6 +316,32 @@ class _Training:
         function = getattr(self.scoring, "_score_func", self.scoring)
         name = str(getattr(function, "__name__", "score"))
         return f"neg_{name}" if getattr(self.scoring, "_sign", 1) < 0 else name
+
+
+@dataclass(frozen=True)
+class _Folded:
+    """The same, measured by cross-validation."""
+
+    training: _Training
+    folds: tuple[tuple[Indices, Indices], ...]
+    rest: Indices
+    test: Indices
+
+    def train(self, config: Config, rung: Rung, context: Context) -> Measurement:
+        """The mean over the first `rung.folds` folds."""
+
+        def fold(number: int) -> Measurement:
+            return self._fitted(config, rung, context, *self.folds[number])
+
+        return average(rung.epochs, context, fold, keep=rung.data >= 1)
+
+    def validate(self, config: Config, rung: Rung, context: Context) -> Measurement:
+        """Fit to all that is no test, measure on the test split."""
+        return self._fitted(config, rung, context, self.rest, self.test)
+
+    def _fitted(self, config: Config, rung: Rung, context: Context, learn: Indices, judge: Indices) -> Measurement:
+        whole = replace(self.training, gradual=False)
+        return whole.fit(config, rung, context, learn, judge)
 
 
 def _warm_start(model: Any, size: str) -> str | None:

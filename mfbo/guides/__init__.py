@@ -15,6 +15,7 @@ GUIDES = {
     "reports-and-exports": "look at runs: report, figures, tables, other tools, the trained model",
     "python": "everything from Python",
     "fidelities": "what a cheap trial has less of: epochs, data, trees, folds, repeats; LightGBM and XGBoost",
+    "cross-validation": "folds and repeats: several measurements of a configuration, and bad ones stop after the first",
     "own-loop": "ask and tell in a loop of your own, and observers that watch a run or stop it",
     "workers": "several trials at a time: processes, GPUs, a Dask cluster",
     "trust": "which code is executed and which never is, and what a run keeps",

@@ -1,0 +1,115 @@
+"""One loss from several measurements of a configuration: cross-validation's folds, or repeats of a noisy objective.
+
+The mean so far is reported after each, so that a bad configuration stops after the first, and what was measured is kept
+as a checkpoint, so that a higher level measures only what is new.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from statistics import fmean, stdev
+from typing import TYPE_CHECKING, TypeAlias
+
+from mfbo.context import Context
+from mfbo.errors import BadData
+from mfbo.trial import Config, Measurement, Rung
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+REPEATS = "repeats"  # what a fidelity counts whose train function is called so many times
+SPREAD = "spread"  # metric: standard deviation of the loss over what was measured; of the mean it is a root of n less
+FILE = "measured.json"
+
+Train: TypeAlias = "Callable[[Config, Rung, Context], Measurement | float]"
+
+
+def average(count: int, context: Context, measure: Callable[[int], Measurement], *, keep: bool = True) -> Measurement:
+    """The mean of `count` measurements, with their `SPREAD` where there are several.
+
+    Args:
+        count: how many, those of a checkpoint included.
+        context: of the trial; is told the mean after each.
+        measure: number from 0 -> a measurement.
+        keep: whether a higher level may go on from these.
+
+    Raises:
+        TrialStopped: the trial's time is up, or a loss is NaN or infinite.
+        BadData: the checkpoint is damaged.
+    """
+    found, new = _kept(context), []
+    for number in range(len(found), count):
+        new.append(measure(number))
+        found.append(new[-1])
+        costs = [one.cost for one in new if one.cost is not None]
+        context.report(
+            fmean(one.loss for one in found), epoch=number + 1, cost=sum(costs) if len(costs) == len(new) else None
+        )
+    if keep and context.keeps_checkpoints:
+        with context.save(count) as folder:
+            kept = [{"loss": one.loss, "metrics": dict(one.metrics)} for one in found]
+            (folder / FILE).write_text(json.dumps(kept), encoding="utf-8")
+    costs = [one.cost for one in new if one.cost is not None]
+    return replace(mean(found), cost=sum(costs) if new and len(costs) == len(new) else None)
+
+
+def mean(found: Sequence[Measurement]) -> Measurement:
+    """Mean loss and metrics, with the spread of the losses."""
+    names = dict.fromkeys(name for one in found for name in one.metrics)
+    metrics = {name: fmean(one.metrics[name] for one in found if name in one.metrics) for name in names}
+    spread = {SPREAD: stdev(one.loss for one in found)} if len(found) > 1 else {}
+    return Measurement(fmean(one.loss for one in found), {**metrics, **spread})
+
+
+def _kept(context: Context) -> list[Measurement]:
+    if context.checkpoint is None:
+        return []
+    path = context.checkpoint / FILE
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        return [Measurement(float(one["loss"]), one["metrics"]) for one in kept][: context.start_epoch]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadData(f"checkpoint {str(path)!r} cannot be read: {error!r}; delete its folder to start over") from error
+
+
+class OneRepeat(Context):
+    """What a train function is given for one of several repeats: a seed of its own, and no reports of its own.
+
+    Args:
+        whole: the context of the trial.
+        number: of the repeat, from 0.
+    """
+
+    def __init__(self, whole: Context, number: int) -> None:
+        super().__init__(seed=whole.seed + number, device=whole.device, options=whole.options)
+        self._whole = whole
+
+    def report(self, loss: float, *, epoch: float | None = None, cost: float | None = None) -> None:
+        """Only ends the trial where its time is up: what counts is the mean of the repeats."""
+        self._whole.poll()
+
+    def poll(self, epochs: float | None = None, *, evaluated: float | None = None) -> None:
+        """The same."""
+        self._whole.poll()
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """A train function that is called `rung.repeats` times, with the run's seed and those that follow it.
+
+    Attributes:
+        train: measures once.
+    """
+
+    train: Train
+
+    def __call__(self, config: Config, rung: Rung, context: Context) -> Measurement:
+        """The mean of the repeats."""
+
+        def once(number: int) -> Measurement:
+            found = self.train(dict(config), rung, OneRepeat(context, number))
+            return found if isinstance(found, Measurement) else Measurement(float(found))
+
+        return average(rung.epochs, context, once, keep=rung.data >= 1)
