@@ -17,7 +17,7 @@ from mfbo.executors.scratch import scratch
 from mfbo.goal import Goal
 from mfbo.ledger.plan import Probe
 from mfbo.optimizers.sampling import plain, sample
-from mfbo.trial import Pace, Rung, Trial, config_key
+from mfbo.trial import Pace, Trial, config_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
