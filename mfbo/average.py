@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, TypeAlias
 
+from mfbo.checkpoint import MEASURED
 from mfbo.context import Context
 from mfbo.errors import BadData
 from mfbo.trial import Config, Measurement, Rung
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 REPEATS = "repeats"  # what a fidelity counts whose train function is called so many times
 SPREAD = "spread"  # metric: standard deviation of the loss over what was measured; of the mean it is a root of n less
-FILE = "measured.json"
 
 Train: TypeAlias = "Callable[[Config, Rung, Context], Measurement | float]"
 
@@ -50,7 +50,7 @@ def average(count: int, context: Context, measure: Callable[[int], Measurement],
     if keep and context.keeps_checkpoints:
         with context.save(count) as folder:
             kept = [{"loss": one.loss, "metrics": dict(one.metrics)} for one in found]
-            (folder / FILE).write_text(json.dumps(kept), encoding="utf-8")
+            (folder / MEASURED).write_text(json.dumps(kept), encoding="utf-8")
     costs = [one.cost for one in new if one.cost is not None]
     return replace(mean(found), cost=sum(costs) if new and len(costs) == len(new) else None)
 
@@ -66,7 +66,7 @@ def mean(found: Sequence[Measurement]) -> Measurement:
 def _kept(context: Context) -> list[Measurement]:
     if context.checkpoint is None:
         return []
-    path = context.checkpoint / FILE
+    path = context.checkpoint / MEASURED
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
         return [Measurement(float(one["loss"]), one["metrics"]) for one in kept][: context.start_epoch]

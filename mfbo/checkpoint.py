@@ -17,6 +17,7 @@ from mfbo.plain_files import check_plain
 
 MODEL = "model"  # folder in a checkpoint with the model alone, where there is more
 ALONE = ".model-only"  # marks a checkpoint that training cannot continue from
+MEASURED = "measured.json"  # what folds or repeats of a configuration have measured, which is no model
 _PREFIX = "epoch-"
 
 
@@ -34,7 +35,11 @@ class Checkpoints:
     def model(self, key: str, epochs: int) -> tuple[int, Path] | None:
         """The newest one with a model of at most so many epochs: (epochs, folder)."""
         there = [(epoch, path) for epoch, path in self._all(key) if epoch <= epochs]
-        found = [(epoch, path) for epoch, path in there if any(inner.name != ALONE for inner in path.iterdir())]
+        found = [
+            (epoch, path)
+            for epoch, path in there
+            if any(inner.name not in (ALONE, MEASURED) for inner in path.iterdir())
+        ]
         return max(found) if found else None
 
     @contextmanager

@@ -34,6 +34,7 @@ from mfbo.errors import BadValue, UnknownName
 from mfbo.trial import Rung
 
 PATHS = ("epochs", "data", "joint")
+NOT_GIVEN: Any = object()
 TAKEN = ("work", "epoch", "paths")  # names that a rung or a table uses
 ETA = 3
 MAX_RUNGS = 4
@@ -63,7 +64,7 @@ class Fidelity:
 
     def __init__(
         self,
-        epochs: tuple[int, int] | int | None = None,
+        epochs: tuple[int, int] | int = NOT_GIVEN,
         data: tuple[float, float] | float = 1.0,
         size: tuple[float, float] | float = 1.0,
         unit: str = "epochs",
@@ -71,14 +72,14 @@ class Fidelity:
         continues: bool = True,
         **counted: tuple[int, int] | int,
     ) -> None:
-        if len(counted) + (epochs is not None) > 1:
-            names = [*(["epochs"] if epochs is not None else []), *counted]
+        if len(counted) + (epochs is not NOT_GIVEN) > 1:
+            names = [*(["epochs"] if epochs is not NOT_GIVEN else []), *counted]
             raise BadValue(f"fidelity counts {' and '.join(names)}; give one of them, beside data and size")
         for name, value in counted.items():
             if name in TAKEN or not name.isidentifier() or name.startswith("_"):
                 raise BadValue(f"fidelity {name!r}: give what is counted in the plural, such as trees or folds")
             unit, epochs = name, value
-        object.__setattr__(self, "epochs", 1 if epochs is None else epochs)
+        object.__setattr__(self, "epochs", 1 if epochs is NOT_GIVEN else epochs)
         object.__setattr__(self, "data", data)
         object.__setattr__(self, "size", size)
         object.__setattr__(self, "unit", unit)

@@ -10,6 +10,8 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from mfbo import constraints
+from mfbo.constraints import Constraint
 from mfbo.errors import BadValue, UnknownName
 from mfbo.fidelity import ETA, PATHS
 from mfbo.goal import LOSS, SCORE, Goal, said
@@ -34,6 +36,7 @@ class SearchOptions(TypedDict, total=False):
     max_fidelity: float
     prior: Mapping[str, Any] | Path | str | None
     objectives: Sequence[str]
+    subject_to: Sequence[str] | str
     metric: str | None
     maximize: bool | None
 
@@ -56,6 +59,7 @@ class Search:
         metric: what is tuned, by its name, with ``max:`` or ``min:`` before it where that is said here; what the task
             calls it if None. In the ledger of a run it is the name alone.
         maximize: whether higher is better; None is as the task says, else lower.
+        subject_to: constraints on metrics of the task, such as ``latency<=5ms``; see `mfbo.constraints`.
 
     Raises:
         BadValue: a value outside what is allowed.
@@ -72,6 +76,7 @@ class Search:
     objectives: tuple[str, ...] = ()
     metric: str | None = None
     maximize: bool | None = None
+    subject_to: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed < 2**32:
@@ -87,6 +92,9 @@ class Search:
             low, high = f"{self.min_fidelity:.3g}", f"{self.max_fidelity:.3g}"
             raise BadValue(f"min fidelity {low} is above max fidelity {high}; give less")
         object.__setattr__(self, "objectives", checked(self.objectives))
+        object.__setattr__(self, "subject_to", constraints.checked(self.subject_to))
+        if self.objectives and self.subject_to:
+            raise BadValue("several objectives and constraints at once are not supported; give one of the two")
         if self.metric is not None:
             said(self.metric, self.maximize)
 
@@ -111,6 +119,11 @@ class Search:
         if isinstance(prior := values.get("prior"), Path | Mapping):
             values["prior"] = str(prior) if isinstance(prior, Path) else dict(prior)
         return replace(search or Search(), **values)
+
+    @property
+    def constraints(self) -> tuple[Constraint, ...]:
+        """Those of `subject_to`."""
+        return tuple(map(Constraint.parse, self.subject_to))
 
     def options(self) -> dict[str, Any]:
         """What is asked beside optimizer and seed and is not the default, by the keywords of `mfbo.tune`."""

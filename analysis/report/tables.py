@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
+from mfbo.constraints import feasible
 from mfbo.cost.price import of_run
 from mfbo.display.counts import RunCounts
 from mfbo.display.text import clean, clean_lines, headline, rung_words
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from mfbo.analysis.report.material import Part
     from mfbo.evidence.rung_correlation import RungCorrelation
-    from mfbo.ledger.run import Run
+    from mfbo.ledger.run import Result, Run
 
 Cell: TypeAlias = str | float | int | bool | None
 MAX_TRACEBACK_LINES = 60  # the last
@@ -71,13 +72,20 @@ def trials(part: Part, most: int | None = None) -> Table:
                 None if outcome.loss is None else goal.value(outcome.loss),
                 *(outcome.metrics.get(name) for name in metrics),
                 *((run.header.optimizer, run.header.seed) if whose else ()),
-                *(rung.epochs, rung.data, rung.work, outcome.status, result.trial.id),
+                *(rung.epochs, rung.data, rung.work, _status(run, result), result.trial.id),
                 *(outcome.cost, result.overhead, result.spent),
                 *([price.amount(result.at) if price else None] if money else []),
                 *([headline(outcome.error) if outcome.error else None] if errors else []),
             ]
         )
     return table
+
+
+def _status(run: Run, result: Result) -> str:
+    """What became of a trial, or that it breaks a constraint of the run."""
+    outcome = result.outcome
+    kept = feasible(outcome, run.header.search.constraints) or outcome.status != "ok"
+    return outcome.status if kept else "infeasible"
 
 
 def _free(name: str, kind: str, taken: set[str]) -> str:

@@ -106,7 +106,7 @@ def sklearn_task(
     sklearn_data.check(x, y, prototype, classes=classes, made=made)
     sklearn_data.check_scoring(scoring, y, classes=classes)
     gradual = size is None and all_gradual(lambda config: _new(estimator, config), space, x, y)
-    if fidelity is not None and size is None:
+    if fidelity is not None and size is None and cv is None:
         _check_epochs(fidelity, type(prototype).__name__, gradual=gradual)
         gradual = fidelity.epoch_range[1] > 1  # else an epoch is a whole fit
     training = _Training(estimator, x, y, size, scoring, validation, test, classes, gradual)
@@ -235,7 +235,9 @@ class _Training:
         kept, held = stratified_split(self.labels[rest], self.validation, seed)
         return rest[kept], rest[held], test
 
-    def fit(self, config: Config, rung: Rung, context: Context, learn: Indices, judge: Indices) -> Measurement:
+    def fit(
+        self, config: Config, rung: Rung, context: Context, learn: Indices, judge: Indices, *, keep: bool = True
+    ) -> Measurement:
         """Fit to `learn`, or the part of it that the rung says, and measure on `judge`."""
         rows = learn[nested_subset(self.labels[learn], rung.data, context.seed)]
         model = _new(self.estimator, config)
@@ -249,7 +251,7 @@ class _Training:
                 found = self._pass_by_pass(model, rung, context, rows, judge)
             else:
                 found = self._measure(model.fit(rows_of_table(self.x, rows), self.y[rows]), context, judge)
-        if context.keeps_checkpoints:
+        if keep and context.keeps_checkpoints:
             self._keep(model, rung, context, rows, judge)
         return found
 
@@ -331,17 +333,19 @@ class _Folded:
         """The mean over the first `rung.folds` folds."""
 
         def fold(number: int) -> Measurement:
-            return self._fitted(config, rung, context, *self.folds[number])
+            learn, judge = self.folds[number]
+            return self._whole.fit(config, rung, context, learn, judge, keep=False)
 
         return average(rung.epochs, context, fold, keep=rung.data >= 1)
 
     def validate(self, config: Config, rung: Rung, context: Context) -> Measurement:
         """Fit to all that is no test, measure on the test split."""
-        return self._fitted(config, rung, context, self.rest, self.test)
+        return self._whole.fit(config, rung, context, self.rest, self.test)
 
-    def _fitted(self, config: Config, rung: Rung, context: Context, learn: Indices, judge: Indices) -> Measurement:
-        whole = replace(self.training, gradual=False)
-        return whole.fit(config, rung, context, learn, judge)
+    @property
+    def _whole(self) -> _Training:
+        """Each fold is a whole fit: what is counted is folds, not epochs."""
+        return replace(self.training, gradual=False)
 
 
 def _warm_start(model: Any, size: str) -> str | None:

@@ -135,6 +135,12 @@ objectives = click.option(
     metavar="NAMES",
     help="Several metrics at once, such as loss,size or max:val_acc,cost; lower is better but where max: says so.",
 )
+subject_to = click.option(
+    "--subject-to",
+    multiple=True,
+    metavar="CONSTRAINT",
+    help="What the best must keep to, such as 'size<=1e6' or 'latency<=5ms'; repeatable.",
+)
 where = options(
     click.option(
         "--workers",

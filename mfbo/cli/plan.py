@@ -21,6 +21,7 @@ from mfbo.cli import options
 @click.option("--seed", default=0, show_default=True, metavar="N", help="Random seed of the planned run.")
 @options.search
 @options.objectives
+@options.subject_to
 @options.running
 @options.as_json
 def plan(

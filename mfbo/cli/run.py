@@ -26,6 +26,7 @@ FAILED = 1  # exit code where no trial succeeded
 @click.option("--seed", default=0, show_default=True, metavar="N", help="Random seed; same seed, same proposals.")
 @options.search
 @options.objectives
+@options.subject_to
 @click.option("--warm-start", metavar="RUN", help="Start with the results of an earlier run of TASK.")
 @options.out("Run folder; default: runs/TASK-OPTIMIZER-sSEED.")
 @options.running

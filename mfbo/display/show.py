@@ -22,6 +22,7 @@ from mfbo.display.text import (
     rung_words,
     seconds,
 )
+from mfbo.evidence import feasibility
 from mfbo.evidence.curves import improvements, incumbent
 from mfbo.evidence.pareto import front_of
 from mfbo.goal import LOSS
@@ -52,6 +53,8 @@ def summary(run: Run) -> RenderableType:
     parts: list[RenderableType] = [_facts(run, counts)]
     if counts.rungs:
         parts += [Text(), rung_table(counts, best.outcome.rung if best else None)]
+    if said := feasibility.none_feasible(run):
+        parts += [Text(), Text(clean(said))]
     if best:
         parts += [Text(), _incumbent(best, unit, run.header, counts.price)]
     if found := front_of(run):
@@ -73,7 +76,7 @@ def _unit(run: Run) -> str:
 def _facts(run: Run, counts: RunCounts) -> Table:
     """The facts of a run, one per row."""
     header = run.header
-    goal, rows_of_their_own = header.goal, {"prior", "objectives", "metric", "maximize"}
+    goal, rows_of_their_own = header.goal, {"prior", "objectives", "metric", "maximize", "subject_to"}
     if header.search.path in (None, header.fidelity.default_path):  # nobody asked for it
         rows_of_their_own.add("fidelity")
     asked = {name: value for name, value in header.search.options().items() if name not in rows_of_their_own}
@@ -92,6 +95,7 @@ def _facts(run: Run, counts: RunCounts) -> Table:
         "options": pairs({name: v for name, v in header.settings.changed().items() if v != header.search.metric}),
         "prior": pairs(header.prior or {}),
         "objectives": clean(", ".join(goal.name if name == LOSS else name for name in header.search.objectives)),
+        "subject to": clean(feasibility.words(run)),
         "begun": clean(header.created),
         "command": clean(header.command, PATH),
         "machine": _values(header.hardware),

@@ -80,7 +80,7 @@ class Loop:
         self._entered = executor.now, ledger.run.seconds
         self._edits = Edits(task.source)
         self._gone = ""  # the limit at which a trial was stopped
-        self._incumbent = Incumbent(ledger.run.header.rungs)
+        self._incumbent = Incumbent(ledger.run.header.rungs, ledger.run.header.search.constraints)
         self._levels = _levels(task, ledger.run)
         self._done: dict[str, int] = defaultdict(int)
         self._losses: dict[int, int] = defaultdict(int)
@@ -347,7 +347,7 @@ class Loop:
     def _use_ladder(self, optimizer: GrowsLadder, rungs: list[Rung]) -> None:
         self._ledger.ladder(rungs)
         optimizer.grow(rungs)
-        self._incumbent, self._levels = Incumbent(rungs), rungs
+        self._incumbent, self._levels = Incumbent(rungs, self._ledger.run.header.search.constraints), rungs
         for result in self._ledger.run.results:
             self._incumbent.add(result)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mfbo.cost.price import facts, of_run
 from mfbo.engine.repeats import last_line, place_of
 from mfbo.evidence.curves import incumbent
+from mfbo.evidence.feasibility import none_feasible
 from mfbo.goal import Goal
 
 if TYPE_CHECKING:
@@ -88,7 +89,9 @@ class TuneResult:
 
     @property
     def failure(self) -> str:
-        """What to say where no trial succeeded: in the first line the error and the user's line of it."""
+        """What to say where there is no best: none is feasible, or in the first line the error and the user's line of it."""
+        if said := none_feasible(self.ledger):
+            return said
         error = self.first_error
         if "\n" not in error.strip():
             return f"no trial of {self.trials} succeeded; the first error: {error.strip()}"

@@ -388,7 +388,7 @@ def _known(
         others = ", ".join(names_with("takes_earlier_results"))
         observer.on_note(f"{search.optimizer} does not use an earlier run; these do: {others}")
         return ()
-    found, words = known_of(run, task.space, rungs)
+    found, words = known_of(run, task.space, rungs, search.constraints)
     observer.on_note(words)
     return found
 

@@ -6,19 +6,23 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from mfbo.constraints import feasible
 from mfbo.errors import RunError
 from mfbo.trial import Known, Rung
 
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
 
+    from mfbo.constraints import Constraint
     from mfbo.ledger.run import Run
     from mfbo.trial import Config
 
 MAX_RESULTS = 2000  # results that are taken over, the last ones
 
 
-def known_of(run: Run, space: ConfigurationSpace, rungs: Sequence[Rung]) -> tuple[tuple[Known, ...], str]:
+def known_of(
+    run: Run, space: ConfigurationSpace, rungs: Sequence[Rung], constraints: Sequence[Constraint] = ()
+) -> tuple[tuple[Known, ...], str]:
     """What a new run in `space` can use of `run`, and in words what was left out.
 
     Losses must mean the same: the run must be of the same task, which the caller sees to. A result is left out where
@@ -28,6 +32,7 @@ def known_of(run: Run, space: ConfigurationSpace, rungs: Sequence[Rung]) -> tupl
         run: the earlier one.
         space: of the new run.
         rungs: its ladder.
+        constraints: of the new run.
 
     Raises:
         RunError: nothing of it fits.
@@ -39,6 +44,8 @@ def known_of(run: Run, space: ConfigurationSpace, rungs: Sequence[Rung]) -> tupl
             left["without a loss"] += 1
         elif outcome.rung.work < rungs[0].work - 1e-9:
             left["below the lowest level"] += 1
+        elif not feasible(outcome, constraints):
+            left["not known to keep to the constraints"] += 1
         elif reason := _misfit(config, space):
             left[reason] += 1
         else:

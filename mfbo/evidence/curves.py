@@ -18,7 +18,10 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mfbo.constraints import feasible
+
 if TYPE_CHECKING:
+    from mfbo.constraints import Constraint
     from mfbo.ledger.run import Result, Run
     from mfbo.trial import Config, Rung
 
@@ -46,11 +49,13 @@ class Incumbent:
 
     Args:
         rungs: the ladder of the run.
+        constraints: of the run; what is not known to keep to them is never the incumbent.
     """
 
-    def __init__(self, rungs: Sequence[Rung]) -> None:
+    def __init__(self, rungs: Sequence[Rung], constraints: Sequence[Constraint] = ()) -> None:
+        self._constraints = constraints
         self.highest: Result | None = None
-        """The best at the highest rung so far; None before the first result that has a loss."""
+        """The best at the highest rung so far; None before the first that has a loss and is feasible."""
         self._lower: Result | None = None
         self._works = sorted(rung.work for rung in rungs)
         self._key = (math.inf, math.inf)
@@ -65,9 +70,11 @@ class Incumbent:
     def add(self, result: Result) -> bool:
         """Record the next result; whether the incumbent is another one now. The time it takes does not grow."""
         before, outcome = self.best, result.outcome
-        if outcome.failed and self._lower is not None and self._lower.trial.key == result.trial.key:
+        kept = feasible(outcome, self._constraints)
+        out = outcome.failed or (outcome.status == "ok" and not kept)
+        if out and self._lower is not None and self._lower.trial.key == result.trial.key:
             self._lower = None
-        if not outcome.failed and outcome.loss is not None and math.isfinite(outcome.loss):
+        if kept and not outcome.failed and outcome.loss is not None and math.isfinite(outcome.loss):
             key = _order(self._works, result)
             self._compare(-key[0], result.trial.key, outcome.loss)
             if key < self._key:
@@ -115,7 +122,7 @@ def _order(works: Sequence[float], result: Result) -> tuple[float, float]:
 
 def incumbent(run: Run) -> Result | None:
     """The incumbent of `run` as it stands; None where no trial has a loss."""
-    found = Incumbent(run.header.rungs)
+    found = Incumbent(run.header.rungs, run.header.search.constraints)
     for result in run.results:
         found.add(result)
     return found.best
@@ -123,7 +130,7 @@ def incumbent(run: Run) -> Result | None:
 
 def changes(run: Run) -> list[tuple[Result, Result]]:
     """(the result that came in, the incumbent since then) wherever the incumbent changed, in order."""
-    found, steps = Incumbent(run.header.rungs), []
+    found, steps = Incumbent(run.header.rungs, run.header.search.constraints), []
     for result in run.results:
         if found.add(result) and found.best is not None:
             steps.append((result, found.best))
@@ -290,7 +297,7 @@ def iterations_to_best(run: Run, tolerance: float = 0.01, worth: Worth | None = 
         tolerance: as a fraction of the final loss's magnitude.
         worth: as for `anytime`.
     """
-    found, finished = Incumbent(run.header.rungs), 0
+    found, finished = Incumbent(run.header.rungs, run.header.search.constraints), 0
     steps: list[tuple[int, float]] = []
     for result in run.results:
         best = found.best if found.add(result) else None

@@ -114,7 +114,7 @@ def _writer(form: str) -> Callable[[Run, Path], None]:
 
 def _replayed(run: Run, observer: Observer) -> None:
     """Tell `observer` of a run as if it happened now."""
-    found = Incumbent(run.header.rungs)
+    found = Incumbent(run.header.rungs, run.header.search.constraints)
     observer.on_start(run)
     for result in run.results:
         found.add(result)

@@ -13,6 +13,7 @@ from typing import Any
 from mfbo.printable import PATH, clean
 from mfbo.space import is_space_file
 from mfbo.tasks.registry import BUILTIN
+from mfbo.trial import counted
 
 FINAL = "the test split"
 SPACE = "space.yaml"
@@ -38,9 +39,10 @@ def card(described: Mapping[str, Any], script: bool, how_to_load: str = "") -> s
     lines += ["", "| hyperparameter | value |", "|---|---|"]
     lines += [f"| {words(name)} | {words(repr(value))} |" for name, value in described["hyperparameters"].items()]
     share = f"{100 * rung['data']:.3g}% of the training data"
+    done = counted(rung["epochs"], rung.get("unit", "epochs"))
     lines += [
         "",
-        f"Trained for {rung['epochs']} epochs on {share}, seed {rung['seed']}" + ("; found by" if run else "."),
+        f"Trained for {done} on {share}, seed {rung['seed']}" + ("; found by" if run else "."),
     ]
     lines += [f"{words(run['optimizer'])} (seed {run['seed']}, trial {run['trial']})."] if run else []
     lines += ["", "Train it again, in this folder:", "", f"    {clean(again(described), PATH)}", ""]

@@ -6,6 +6,7 @@ import csv
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mfbo.constraints import feasible
 from mfbo.cost.price import of_run
 from mfbo.exports import needed
 from mfbo.printable import clean_lines
@@ -31,7 +32,11 @@ def rows(run: Run) -> list[Row]:
     of the budget, and `money` the same in money, where there is a price.
     """
     price = of_run(run)
-    found = [_row(result, price, run.header.goal) for result in run.results]
+    kept = run.header.search.constraints
+    found = [
+        _row(result, price, run.header.goal) | ({"feasible": feasible(result.outcome, kept)} if kept else {})
+        for result in run.results
+    ]
     names = dict.fromkeys(name for row in found for name in row)
     for entry in run.header.space.get("hyperparameters", []):
         names.setdefault(f"config.{entry['name']}")

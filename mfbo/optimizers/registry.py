@@ -75,6 +75,10 @@ def make(search: Search, task: Task, rungs: Sequence[Rung], earlier: Sequence[Kn
     known = tuple(earlier) if spec.takes_earlier_results else ()
     used = search if spec.takes_prior else replace(search, prior=None)
     optimizer = spec.build(BuildInputs(task, list(rungs), used, known))
+    if search.subject_to:
+        from mfbo.optimizers.constrained import constrained
+
+        return constrained(optimizer, search.constraints)
     if not search.objectives:
         return optimizer
     from mfbo.optimizers.parego import Scalarised
