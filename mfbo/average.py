@@ -7,7 +7,7 @@ as a checkpoint, so that a higher level measures only what is new.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, TypeAlias
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 REPEATS = "repeats"  # what a fidelity counts whose train function is called so many times
 SPREAD = "spread"  # metric: standard deviation of the loss over what was measured; of the mean it is a root of n less
 
-Train: TypeAlias = "Callable[[Config, Rung, Context], Measurement | float]"
+Train: TypeAlias = "Callable[[Config, Rung, Context], Measurement | Mapping[str, float] | float]"
 
 
 def average(count: int, context: Context, measure: Callable[[int], Measurement], *, keep: bool = True) -> Measurement:
@@ -83,7 +83,7 @@ class OneRepeat(Context):
     """
 
     def __init__(self, whole: Context, number: int) -> None:
-        super().__init__(seed=whole.seed + number, device=whole.device, options=whole.options)
+        super().__init__(seed=whole.seed + number, device=whole.device, options=whole.options, goal=whole.goal)
         self._whole = whole
 
     def report(self, loss: float, *, epoch: float | None = None, cost: float | None = None) -> None:
@@ -110,6 +110,8 @@ class Repeated:
 
         def once(number: int) -> Measurement:
             found = self.train(dict(config), rung, OneRepeat(context, number))
-            return found if isinstance(found, Measurement) else Measurement(float(found))
+            if isinstance(found, Mapping) and context.goal.name in found:
+                return Measurement(float(found[context.goal.name]), context.goal.others(found))
+            return found if isinstance(found, Measurement) else Measurement(float(found))  # type: ignore[arg-type]
 
         return average(rung.epochs, context, once, keep=rung.data >= 1)

@@ -161,6 +161,8 @@ def _cross_validated(
         validate=folded.validate if training.test else None,
         fidelity=chosen,
         description=f"{len(parts)} folds of {len(rest)} samples",
+        metric=training.metric,
+        maximize=True,
     )
 
 
