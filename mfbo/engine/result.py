@@ -89,7 +89,7 @@ class TuneResult:
 
     @property
     def failure(self) -> str:
-        """What to say where there is no best: none is feasible, or in the first line the error and the user's line of it."""
+        """What to say where there is no best: none is feasible, or the error and the user's line of it, then all."""
         if said := none_feasible(self.ledger):
             return said
         error = self.first_error
