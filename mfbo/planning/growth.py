@@ -82,12 +82,19 @@ class Growth:
         last = self._meter.predict(top, rungs[-1].epochs if rungs[-1].epochs < top.epochs else 0)
         if MIN_TOP_RESULTS * last > rest:
             return None
-        # Low rungs that cost nearly as much as the top would use up the budget; the optimizer can leave them alone.
-        for lowest in range(len(rungs)):
-            steps = bought(GUIDE, [*rungs[lowest:], top], self._meter.predict, total, search.eta)
-            if steps[0].trials >= MIN_LOW_RESULTS and steps[-1].trials >= MIN_TOP_RESULTS:
-                return [*rungs, top]
-        return None
+        return [*rungs, top] if pays([*rungs, top], self._meter, total, search.eta) else None
+
+
+def pays(rungs: list[Rung], meter: Meter, total: float, eta: int) -> bool:
+    """Whether `total` seconds pay for a search on a ladder of two rungs or more, by what trials have cost so far.
+
+    Low rungs that cost nearly as much as the top would use up the budget; the optimizer can leave them alone.
+    """
+    for lowest in range(len(rungs) - 1):
+        steps = bought(GUIDE, rungs[lowest:], meter.predict, total, eta)
+        if steps[0].trials >= MIN_LOW_RESULTS and steps[-1].trials >= MIN_TOP_RESULTS:
+            return True
+    return False
 
 
 def left(run: Run, meter: Meter) -> float:

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 from mfbo.ledger.plan import Step
 from mfbo.optimizers.registry import spec_of
-from mfbo.planning.growth import left
-from mfbo.planning.ladder import MIN_TOP_RESULTS
+from mfbo.planning.growth import left, pays
 from mfbo.planning.simulation import bought
 
 if TYPE_CHECKING:
@@ -59,19 +58,28 @@ class Replanning:
         return steps
 
     def lowered(self) -> list[Rung] | None:
-        """The ladder without rungs on top that what is left does not pay for; None where it stays."""
-        rungs = list(self._run.header.rungs)
+        """The ladder without rungs on top that the budget does not pay for a search with; None where it stays."""
+        rungs, eta = list(self._run.header.rungs), self._run.header.search.eta
         asked = {trial.rung for trial in self._run.asks.values()}
-        while len(rungs) > MIN_RUNGS and rungs[-1] not in asked and self._bought(rungs)[-1].trials < MIN_TOP_RESULTS:
+        while len(rungs) > MIN_RUNGS and rungs[-1] not in asked and not pays(rungs, self._meter, self._total, eta):
             rungs.pop()
         return None if len(rungs) == len(self._run.header.rungs) else rungs
 
+    @property
+    def _total(self) -> float:
+        """Seconds that trials have cost and may still cost."""
+        spent = sum(result.outcome.cost + result.overhead for result in self._run.results)
+        return left(self._run, self._meter) + spent
+
     def _bought(self, rungs: list[Rung]) -> tuple[Step, ...]:
-        search, results = self._run.header.search, self._run.results
+        search = self._run.header.search
         overhead = spec_of(search.optimizer).overhead
-        total = left(self._run, self._meter) + sum(result.outcome.cost + result.overhead for result in results)
         return bought(
-            search.optimizer, rungs, lambda rung, start: self._meter.predict(rung, start) + overhead, total, search.eta
+            search.optimizer,
+            rungs,
+            lambda rung, start: self._meter.predict(rung, start) + overhead,
+            self._total,
+            search.eta,
         )
 
 
