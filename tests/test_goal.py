@@ -392,3 +392,64 @@ def test_a_session_is_told_in_its_own_sign():
     assert [-r.outcome.loss for r in result.ledger.results] == list(values.values())
     assert [-r.outcome.reports[-1].loss for r in result.ledger.results] == list(values.values())
     assert result.best.value == max(values[r.trial.id] for r in result.ledger.results if r.outcome.rung.work == 1)
+
+
+TASK_FILE = """
+import mfbo
+from ConfigSpace import ConfigurationSpace
+
+def train(config, fidelity, context):
+    found = 0.9 - (config["x"] - 0.3) ** 2 - 0.1 / fidelity.epochs
+    return mfbo.Measurement(found, {"size": config["x"]}, cost=fidelity.epochs / 9)
+
+space = ConfigurationSpace({"x": (0.0, 1.0)})
+task = mfbo.Task("mine", space, train, mfbo.Fidelity(epochs=(1, 9)), stateless=True, full_cost=1.0,
+                 metric="max:val_acc", validate=train)
+"""
+
+
+def test_a_study_finds_the_highest_and_says_so(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("mine.py").write_text(TASK_FILE)
+    words = ["study", "mine.py:task", "--max-cost", "24x", "--optimizers", "random,hyperband", "--seeds", "1", "-q"]
+    said = CliRunner().invoke(main, [*words, "--out", "study"])
+    assert said.exit_code == 0, said.output
+    assert "test val_acc" in said.output
+    found = json.loads(Path("study/phases.json").read_text())
+    assert found["goal"] == {"name": "val_acc", "maximize": True}
+    tested = [line["test"]["val_acc"] for line in found["lines"]]
+    assert tested == sorted(tested, reverse=True)
+    assert all(0.7 < line["value"] < 0.9 for line in found["lines"])
+    page = write([tmp_path / "study"], tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "val_acc on unseen data" in page
+    again = CliRunner().invoke(main, [*words, "--out", "study"])
+    assert again.exit_code == 0, again.output
+
+
+def test_a_validation_is_of_the_metric(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("mine.py").write_text(TASK_FILE)
+    assert CliRunner().invoke(main, ["tune", "mine.py:task", "--max-cost", "3x", "--out", "run", "-q"]).exit_code == 0
+    found = json.loads(CliRunner().invoke(main, ["validate", "run", "--seeds", "2", "--json"]).stdout)
+    assert 0.7 < found["mean"]["val_acc"] < 0.9
+    assert [one["value"] for one in found["scores"]] == [found["mean"]["val_acc"]] * 2
+    assert "loss" not in found["mean"]
+    assert "loss" not in found["scores"][0]
+
+
+def test_a_comparison_by_the_command_line_and_its_folder_goes_on(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("mine.py").write_text(TASK_FILE)
+    words = ["compare", "mine.py:task", "--max-cost", "3x", "--optimizers", "random,asha", "--seeds", "2", "--out", "c"]
+    said = CliRunner().invoke(main, words)
+    assert said.exit_code == 0, said.output
+    assert "best val_acc 0." in said.output
+    assert "val_acc: higher is better" in said.stdout
+    found = json.loads(CliRunner().invoke(main, [*words, "--json"]).stdout)["tasks"][0]
+    assert (found["metric"], found["maximize"]) == ("val_acc", True)
+    values = [row["value"] for row in found["optimizers"]]
+    assert values == sorted(values, reverse=True)
+    assert all(0.7 < value < 0.9 for value in values)
+    refused = CliRunner().invoke(main, [*words[:-1], "other", "--minimize"])
+    assert refused.exit_code == 2
+    assert "is to be maximized; leave out minimize" in refused.output

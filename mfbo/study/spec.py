@@ -10,6 +10,7 @@ from mfbo.adapters.command import is_command
 from mfbo.budget import Budget
 from mfbo.cost.price import in_time
 from mfbo.engine import preflight
+from mfbo.engine.direction import settled
 from mfbo.errors import BadValue
 from mfbo.optimizers.registry import spec_of
 from mfbo.planning import planner
@@ -59,6 +60,7 @@ class Study:
         preflight.settings(self.settings)
         for name in self.tasks:
             task = load(name).with_space(self.settings.space)
+            settled(task, self.search, self.settings)
             for optimizer in self.optimizers:
                 planner.rungs(task, replace(self.search, optimizer=optimizer))
             if self.search.prior is not None:
