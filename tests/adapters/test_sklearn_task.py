@@ -13,6 +13,7 @@ from sklearn.ensemble import (
     RandomForestClassifier,
 )
 from sklearn.linear_model import LogisticRegression, Perceptron, SGDClassifier, SGDRegressor
+from sklearn.metrics import explained_variance_score, make_scorer, mean_squared_error
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier, MLPRegressor
@@ -114,7 +115,7 @@ def test_an_ensemble_grows_in_steps_that_are_reported(estimator, size, name):
     now = context()
     grown = task.train({name: 1e-6}, Rung(27), now)
     assert [report.epoch for report in now.reports] == [1, 3, 9, 27]
-    assert now.reports[0].loss > now.reports[-1].loss == grown.loss
+    assert now.reports[0].loss < now.reports[-1].loss == grown.loss
 
 
 def test_iterations_of_a_solver_are_set_and_not_added_up():
@@ -128,7 +129,7 @@ def test_any_other_estimator_sees_less_data():
     task = made(SVC(), "C", (1e-3, 1e3))
     assert task.fidelity == mfbo.Fidelity(data=(200 / 360, 1.0))
     small, large = (task.train({"C": 1.0}, Rung(1, data), context()).loss for data in (0.1, 1.0))
-    assert small > large
+    assert small < large
 
 
 def test_a_function_may_make_the_estimator():
@@ -146,15 +147,28 @@ def test_a_function_may_make_the_estimator():
     assert task.fidelity.epoch_range == (1, 27)
 
 
-def test_losses_follow_the_scorer():
+def test_the_score_is_the_metric_in_its_own_sign_and_name():
     forest = make_pipeline(StandardScaler(), GradientBoostingRegressor(n_estimators=5))
     name, x, y = "gradientboostingregressor__learning_rate", *NUMBERS
-    plain = made(forest, name, (0.01, 1.0), x, y).train({name: 0.1}, Rung(), context())
-    error = made(forest, name, (0.01, 1.0), x, y, scoring="neg_mean_squared_error").train(
-        {name: 0.1}, Rung(), context()
-    )
-    assert plain.loss == pytest.approx(1 - plain.metrics["r2"])
-    assert error.loss == -error.metrics["neg_mean_squared_error"] > 0
+    for scoring, called in (
+        (None, "r2"),
+        ("neg_mean_squared_error", "neg_mean_squared_error"),
+        (make_scorer(mean_squared_error, greater_is_better=False), "neg_mean_squared_error"),
+        (make_scorer(explained_variance_score), "explained_variance_score"),
+    ):
+        task = made(forest, name, (0.01, 1.0), x, y, scoring=scoring)
+        assert (task.metric, task.maximize) == (called, True)
+        found = task.train({name: 0.1}, Rung(), context())
+        assert found.loss == found.metrics[called]
+        assert (found.loss < 0) == called.startswith("neg_")
+
+
+def test_the_best_of_a_run_has_the_highest_score():
+    task = made(SVC(), "gamma", (1e-5, 1.0))
+    result = mfbo.tune(task, max_trials=6, optimizer="random", workers=0, progress=False)
+    scores = [found.outcome.metrics["accuracy"] for found in result.ledger.results if found.outcome.rung.work == 1]
+    assert result.best.value == max(scores) > min(scores)
+    assert f"best accuracy={result.best.value:.4g}" in repr(result)
 
 
 def test_splits_are_disjoint_stratified_and_the_test_part_is_the_same_for_every_seed():
@@ -209,7 +223,7 @@ def test_it_is_tuned_and_validated_as_any_other_task(tmp_path):
     task = made(SGDClassifier())
     settings = mfbo.Settings(workers=0)
     result = mfbo.tune(task, "2x", optimizer="hyperband", out=tmp_path / "run", settings=settings)
-    assert result.best.loss < 0.3
+    assert result.best.value > 0.7
     assert validate(tmp_path / "run", 1, task=task).mean("accuracy") > 0.8
 
 
