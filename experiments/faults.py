@@ -8,8 +8,8 @@ the right status for each fault, and what it prints can be read. Faults that end
 
 Lost are trials that came to their end, by their own account, and are not in the ledger as such. A watch in a process of
 its own tells by how many seconds a run passed its limit of cost by its own account, by how many the clock from its
-first trial to the end of its process passed the limit, and how many seconds by that clock it was not charged. Left are
-processes, and files in the temporary folder, that are there 5 s after the last run of a kind.
+first trial to the last line of its ledger passed the limit, and how many seconds by that clock it was not charged.
+Left are processes, and files in the temporary folder, that are there 5 s after the last run of a kind.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from loopback import Loopback
 from table import Table, footer, judged
 
 from mfbo.errors import MfboError
-from mfbo.ledger.journal import read
+from mfbo.ledger.journal import FILE, read
 
 LIMIT = 5.0  # seconds of a run, of cost or by the clock
 TRIAL = "1s"  # that a trial may take
@@ -56,7 +56,7 @@ class Cell:
         survived: those that went to their end as they should.
         lost: trials that were finished and are not in the ledger as such.
         over_cost: seconds beyond the limit of cost by the run's own account, at most.
-        over_clock: seconds beyond the limit from the first trial to the end by the clock of the watch, at most.
+        over_clock: seconds beyond the limit from the first trial to the ledger's last line by the watch, at most.
         uncharged: seconds by that clock that were not charged, at most.
     """
 
@@ -82,7 +82,7 @@ class Watched:
     Attributes:
         code: exit code; None where it had to be killed.
         said: on standard output and standard error.
-        seconds: from the first trial to the end of its process.
+        seconds: from the first trial to the last line of its ledger.
         folder: of the run.
         log: what its trials wrote down.
     """
@@ -120,7 +120,7 @@ def watched(home: Path, kind: str, limit: str, seed: int, where: tuple[str, ...]
     memory = [] if "0" in where else ["--max-trial-memory", str(MEMORY)]
     run = _started([*words, *memory, *where, "--json", "--out", str(home / "run")], home)
     began, code = _followed(run, kind, home)
-    seconds = time.monotonic() - began - 3.0 * _stops(kind, home)
+    seconds = _ended(home) - began - 3.0 * _stops(kind, home)
     out, err = (home / "out").read_text(errors="replace"), (home / "err").read_text(errors="replace")
     if kind == "run is killed":
         time.sleep(1)
@@ -129,6 +129,14 @@ def watched(home: Path, kind: str, limit: str, seed: int, where: tuple[str, ...]
         out, err = (home / "out").read_text(errors="replace"), (home / "err").read_text(errors="replace")
         seconds = 0.0  # of two processes, with a pause between
     return Watched(code, (out, err), seconds, home / "run", _log(home))
+
+
+def _ended(home: Path) -> float:
+    """When the last line of its ledger was written, by the monotonic clock; now where there is none."""
+    try:
+        return (home / "run" / FILE).stat().st_mtime - time.time() + time.monotonic()
+    except OSError:
+        return time.monotonic()
 
 
 def _stops(kind: str, home: Path) -> int:

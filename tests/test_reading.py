@@ -143,7 +143,7 @@ ALLOWED = {  # who reads JSON or YAML past these bounds, and why it may
     "reading.py", "records.py",  # here, and the ledger, whose lines are checked against its types
     "journal.py",  # the header, the same
     "metric_file.py",  # bounded by itself, in a trial
-    "sklearn_state.py",  # from an archive that is bounded
+    "sklearn_state.py", "recording.py",  # from an archive that is bounded
     "mailbox.py", "worker.py", "link.py", "fingerprint.py",  # between our own processes
     "digits.py", "agnews.py", "imdb.py", "cifar10.py",  # predict scripts, which stand alone beside their own model
 }  # fmt: skip

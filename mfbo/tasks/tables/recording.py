@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mfbo.data.bounds import read_npz
 from mfbo.errors import BadData
 from mfbo.trial import Config
 
@@ -85,16 +86,16 @@ def read(path: Path) -> Recording:
     """A file that `record.py --pack` wrote.
 
     Raises:
-        BadData: it is not there.
+        BadData: it is not there, or is damaged.
     """
     if not path.is_file():
         raise BadData(f"no recording {str(path)!r}; make it with experiments/record.py")
-    with np.load(path) as packed:
-        about = json.loads(str(packed["about"]))
-        columns = {name: packed["measured"][:, i].astype(float) for i, name in enumerate(packed["columns"].tolist())}
-        configs = [json.loads(config) for config in packed["configs"].tolist()]
-        kinds, seeds, test = packed["kinds"], packed["seeds"], packed["test_accuracy"].astype(float)
-        passes = packed["passes"]
+    packed = read_npz(path)
+    about = json.loads(str(packed["about"]))
+    columns = {name: packed["measured"][:, i].astype(float) for i, name in enumerate(packed["columns"].tolist())}
+    configs = [json.loads(config) for config in packed["configs"].tolist()]
+    kinds, seeds, test = packed["kinds"], packed["seeds"], packed["test_accuracy"].astype(float)
+    passes = packed["passes"]
     plan = about["plan"]
     shape = (len(configs), len(plan["data"]))
     during, ended, macro_f1 = np.full((3, *shape, plan["ends"][-1]), DIVERGED)
