@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from mfbo.executors.evaluate import capped, reached, too_long
+from mfbo.executors.evaluate import MAX_ERROR_CHARACTERS, reached, too_long
 from mfbo.executors.forking import LOG, Start
 from mfbo.executors.link import Link
 from mfbo.executors.mailbox import Mailbox
@@ -259,10 +259,12 @@ class Slot:
 
     def _start_log(self) -> str:
         try:
-            lines = (self._folder / LOG).read_text(errors="replace").strip().splitlines()
+            with (self._folder / LOG).open("rb") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - MAX_ERROR_CHARACTERS))
+                lines = file.read().decode("utf-8", "replace").strip().splitlines()
         except OSError:
             return ""
-        return capped(lines[-1]) if lines else ""
+        return lines[-1] if lines else ""
 
 
 def _memory(pid: int) -> float:

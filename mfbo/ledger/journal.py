@@ -20,11 +20,12 @@ from mfbo.errors import BadLedger, BadValue, DamagedLedger, RunError, RunNotFoun
 from mfbo.ledger import records
 from mfbo.ledger.records import DAMAGE, FORMAT, decode
 from mfbo.ledger.run import Header, Result, Run
-from mfbo.plain_files import check_plain
+from mfbo.plain_files import check_plain, read_plain
 from mfbo.trial import Rung, Trial
 
 FILE = "ledger.jsonl"
 COMMAND = "command.txt"
+MAX_COMMAND_BYTES = 2**16
 MAX_LEDGER_BYTES = 2**29  # half a million trials; more would fill the memory
 OWN = (FILE, COMMAND, "ledger.damaged", "checkpoints", "logs", "best", ".best")  # what a run writes in its folder
 
@@ -108,8 +109,8 @@ def _nothing_kept(folder: Path | None) -> RunNotFound:
     """What to say of a run that was killed before its ledger was there."""
     where, command = str(folder) if folder else "ledger", ""
     if folder is not None:
-        with suppress(OSError, ValueError):
-            command = " ".join((folder / COMMAND).read_text(encoding="utf-8").split())
+        with suppress(OSError, ValueError, BadValue):
+            command = " ".join(read_plain(folder / COMMAND, MAX_COMMAND_BYTES).decode("utf-8").split())
     fix = f"start it again with: {command}" if command else "start it again with the same `mfbo tune` command"
     return RunNotFound(f"{where}: the run ended before its ledger was written, and nothing was kept; {fix}")
 
