@@ -27,7 +27,16 @@ FILE = "ledger.jsonl"
 COMMAND = "command.txt"
 MAX_COMMAND_BYTES = 2**16
 MAX_LEDGER_BYTES = 2**29  # half a million trials; more would fill the memory
-OWN = (FILE, COMMAND, "ledger.damaged", "checkpoints", "logs", "best", ".best")  # what a run writes in its folder
+OWN = (
+    FILE,
+    COMMAND,
+    "ledger.damaged",
+    "checkpoints",
+    "logs",
+    "best",
+    ".best",
+    ".measured",
+)  # what a run writes in its folder
 
 
 def read(folder: Path | str) -> Run:
