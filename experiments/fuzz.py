@@ -8,7 +8,8 @@ needs a network, serves until Ctrl-C or starts a logger of another tool. Ledgers
 byte by byte, line by line and value by value, with checksums that are right where a stranger could have written them;
 then shown, replayed and resumed. Damage is any change to a ledger that was not asked for, or to what a resumed one held
 before. Numbers are what a command may print or write as its metric, spaces are YAML files: misread is what is taken for
-something else than stands there (see `fuzz_inputs.py`).
+something else than stands there (see `fuzz_inputs.py`). Start methods are ways to start processes in a train function,
+which must come to the same in trials as alone (see `fuzz_starts.py`); all of them are tried.
 
 | input         | tried | tracebacks | hangs | damage | minutes |
 |---------------|-------|------------|-------|--------|---------|
@@ -38,6 +39,7 @@ from types import FrameType
 
 import click
 import fuzz_inputs
+import fuzz_starts
 from click.testing import CliRunner
 from table import Table, footer, judged
 
@@ -48,8 +50,9 @@ from mfbo.errors import MfboError
 from mfbo.ledger.journal import FILE, read
 from mfbo.ledger.records import checksum
 
-TIMES = 5000  # of each kind
-KINDS = ("command lines", "ledgers", "numbers", "spaces")
+TIMES = 5000  # of each kind, but for these
+FEWER = {"start methods": len(fuzz_starts.WAYS)}
+KINDS = ("command lines", "ledgers", "numbers", "spaces", "start methods")
 SECONDS = 60  # that one may take
 TASK_FILE = """
 import mfbo
@@ -367,7 +370,7 @@ def tried(what: str, times: int, seed: int = 0) -> Counter[str]:
         ledgers = originals(home / "originals")
         for number in range(times):
             draw = random.Random(f"{what} {seed} {number}")
-            found = _one(what, draw, home, ledgers)
+            found = _one(what, number, draw, home, ledgers)
             if found:
                 kind = found.partition(":")[0].split()[0]
                 wrong[kind] += 1
@@ -375,12 +378,14 @@ def tried(what: str, times: int, seed: int = 0) -> Counter[str]:
     return wrong
 
 
-def _one(what: str, draw: random.Random, home: Path, ledgers: list[bytes]) -> str | None:
+def _one(what: str, number: int, draw: random.Random, home: Path, ledgers: list[bytes]) -> str | None:
     """What was wrong with one input of that kind, if anything was."""
     if what == "command lines":
         return typed(draw, home)
     if what == "ledgers":
         return damaged(draw, home, ledgers)
+    if what == "start methods":
+        return fuzz_starts.started(number, home / "starts")
     try:
         with limited():
             return fuzz_inputs.number(draw, home) if what == "numbers" else fuzz_inputs.space(draw, home)
@@ -397,11 +402,12 @@ def main() -> None:
     good = True
     for what in KINDS:
         began = time.monotonic()
-        wrong = tried(what, TIMES)
+        times = FEWER.get(what, TIMES)
+        wrong = tried(what, times)
         good &= not wrong
         minutes = f"{(time.monotonic() - began) / 60:.0f}"
         counts = (wrong[kind] for kind in ("traceback", "hang", "damage", "misread"))
-        table.row(what, TIMES, *counts, minutes)
+        table.row(what, times, *counts, minutes)
     footer()
     judged(good)
 

@@ -8,7 +8,6 @@ compared with what the same comes to without mfbo.
 from __future__ import annotations
 
 import json
-import random
 import subprocess
 import sys
 from functools import cache
@@ -109,12 +108,10 @@ def write(home: Path, names: tuple[str, ...] = NAMES) -> None:
     (home / "starts.py").write_text(CODE.replace("for name in NAMES", f"for name in {names!r}"), encoding="utf-8")
 
 
-def started(draw: random.Random, home: Path) -> str | None:
-    """What was wrong with one way of running trials that start processes, if anything was; each is tried once."""
-    home = home / "starts"
-    if not home.exists():
-        write(home)
-    return compared(home, *draw.choice(WAYS))
+def started(number: int, home: Path) -> str | None:
+    """What was wrong with one of `WAYS`, if anything was; `home` is a folder for the script."""
+    write(home)
+    return compared(home, *WAYS[number % len(WAYS)])
 
 
 def compared(home: Path, kind: str, workers: int) -> str | None:
@@ -127,4 +124,4 @@ def compared(home: Path, kind: str, workers: int) -> str | None:
     except RuntimeError as error:
         return f"traceback: {error}"
     wrong = {how: there.get(how) for how, value in alone.items() if there.get(how) != value}
-    return f"other: {kind}, workers={workers}: {wrong!r:.1500}" if wrong else None
+    return f"misread: {kind}, workers={workers}: {wrong!r:.1500}" if wrong else None

@@ -51,31 +51,34 @@ def tune(
     placeholders that prints a loss, or what --metric names: "python train.py --lr {lr} --epochs {epochs:1-27}", with
     --space FILE.yaml.
     """
-    from mfbo.adapters.command import is_command
-    from mfbo.engine.tune import tune as run
-    from mfbo.tasks.registry import load
+    from mfbo.ledger.writer import announced
 
-    if not is_command(task):  # of which the run says so itself, once it can be run
-        options.say_whose(task)
-    loaded, search = load(task), options.search_of(given)
-    folder = Path(out) if out else _free_folder(f"{loaded.name}-{search.optimizer}-s{search.seed}")
-    result = _run_with_display(
-        lambda observer: run(
-            loaded,
-            max_cost,
-            search=search,
-            max_trials=max_trials,
-            max_wall=max_wall,
-            out=folder,
-            warm_start=warm_start,
-            settings=options.settings_of(**given),
-            observer=observer,
-            command=command_line(),
-        ),
-        folder,
-        logs,
-        quiet=quiet or as_json,
-    )
+    with announced(Path(out) if out else None, command_line()):  # first of all: what follows may take long to load
+        from mfbo.adapters.command import is_command
+        from mfbo.engine.tune import tune as run
+        from mfbo.tasks.registry import load
+
+        if not is_command(task):  # of which the run says so itself, once it can be run
+            options.say_whose(task)
+        loaded, search = load(task), options.search_of(given)
+        folder = Path(out) if out else _free_folder(f"{loaded.name}-{search.optimizer}-s{search.seed}")
+        result = _run_with_display(
+            lambda observer: run(
+                loaded,
+                max_cost,
+                search=search,
+                max_trials=max_trials,
+                max_wall=max_wall,
+                out=folder,
+                warm_start=warm_start,
+                settings=options.settings_of(**given),
+                observer=observer,
+                command=command_line(),
+            ),
+            folder,
+            logs,
+            quiet=quiet or as_json,
+        )
     _finish(result, as_json=as_json)
 
 

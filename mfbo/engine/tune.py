@@ -26,7 +26,7 @@ from mfbo.ledger.environment import hardware, versions
 from mfbo.ledger.journal import FILE, read
 from mfbo.ledger.observer import Observer
 from mfbo.ledger.run import Header, Limits, Run
-from mfbo.ledger.writer import Ledger, announced, repair
+from mfbo.ledger.writer import Ledger, announced, is_free, repair
 from mfbo.optimizers.registry import names_with, spec_of
 from mfbo.planning import planner
 from mfbo.planning.growth import grows
@@ -92,7 +92,7 @@ def tune(
         MfboError: a mistake that a person can mend; nothing was written.
     """
     observer, folder = observer or Observer(), Path(out) if out is not None else None
-    new = folder is not None and not folder.exists()
+    new = folder is not None and is_free(folder)
     with Workplace(folder) as place:
         begun = new_run(
             task,

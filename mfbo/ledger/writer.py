@@ -49,6 +49,11 @@ def repair(folder: Path | str) -> str:
     return "nothing of the ledger is damaged"
 
 
+def is_free(folder: Path) -> bool:
+    """Whether nothing lies in `folder`, or it is not there; the command of a run that is prepared counts as nothing."""
+    return not folder.exists() or (folder.is_dir() and all(path.name == COMMAND for path in folder.iterdir()))
+
+
 @contextmanager
 def announced(folder: Path | None, command: str) -> Iterator[None]:
     """While a run is prepared, which may take a while: keep its command, in case it is killed before its ledger.

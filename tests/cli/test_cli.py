@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -317,6 +318,27 @@ def test_a_ledger_of_a_newer_version_and_a_damaged_one_are_named():
         Path("run", FILE).write_text(text)
         for command in ("show", "resume", "best", "plot"):
             assert said in refused(command, "run")
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_while_its_task_is_imported_says_how_to_start_it_again(tmp_path):
+    Path("mine.py").write_text("import pathlib, time\npathlib.Path('imported').touch()\ntime.sleep(600)\n")
+    typed = [sys.executable, "-m", "mfbo", "tune", "mine.py:task", "--max-cost", "3x", "--out", "runs/mine"]
+    process = subprocess.Popen(typed, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not Path("imported").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    said = refused("resume", "runs/mine")
+    assert "nothing was kept; start it again with: mfbo tune mine.py:task --max-cost 3x --out runs/mine" in said
+    succeed("tune", "branin", "--max-cost", "2x", "--optimizer", "random", "--out", "runs/mine", "--quiet")
+
+
+def test_a_task_that_does_not_load_leaves_no_folder():
+    Path("mine.py").write_text("1 / 0\n")
+    refused("tune", "mine.py:task", "--max-cost", "3x", "--out", "runs/mine")
+    assert not Path("runs").exists()
 
 
 def test_a_task_file_that_fails_is_named_with_its_line():
