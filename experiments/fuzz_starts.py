@@ -13,7 +13,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
-SECONDS = 600  # for all of a way together
+SECONDS = 1800  # for all that one of them runs; minutes, as each child imports the task
 WAYS = [(kind, workers) for kind in ("file", "script") for workers in (0, 1)]
 CODE = """
 import json, multiprocessing, sys
@@ -36,7 +36,7 @@ class Numbers:
         return float(times(i))
 
 def by_pool(context):
-    with context.Pool(2) as pool:
+    with context.Pool(1) as pool:
         return sum(pool.map(times, [1, 2, 3]))
 
 def by_process(context):
@@ -48,14 +48,14 @@ def by_process(context):
     return found
 
 def by_executor(context):
-    with ProcessPoolExecutor(2, mp_context=context) as pool:
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
         return sum(pool.map(times, [1, 2]))
 
-def by_joblib(context):
+def by_joblib():
     from joblib import Parallel, delayed
     return sum(Parallel(n_jobs=2)(delayed(times)(i) for i in range(4)))
 
-def by_cross_validation(context):
+def by_cross_validation():
     from sklearn.datasets import load_iris
     from sklearn.model_selection import cross_val_score
     from sklearn.naive_bayes import GaussianNB
@@ -66,28 +66,29 @@ def by_loader(context):
     loader = DataLoader(Numbers(), batch_size=2, num_workers=1, multiprocessing_context=context)
     return float(sum(batch.sum() for batch in loader))
 
-HOW = {"pool": by_pool, "process": by_process, "executor": by_executor, "joblib": by_joblib,
-       "cross validation": by_cross_validation, "loader": by_loader}
-HOW = {name: HOW[name] for name in NAMES}
+HOW = {"pool": by_pool, "process": by_process, "executor": by_executor, "loader": by_loader}
+OWN = {"joblib": by_joblib, "cross validation": by_cross_validation}  # have a start method of their own
 STARTS = ["fork", "spawn", "forkserver"] if sys.platform == "linux" else ["spawn", "forkserver"]
+USES = [f"{how} {start}" for how in HOW for start in STARTS] + list(OWN)
 
 def train(config, fidelity, context):
-    return float(HOW[config["how"]](multiprocessing.get_context(config["start"])))
+    how, _, start = config["use"].partition(" ")
+    if config["use"] in OWN:
+        return float(OWN[config["use"]]())
+    return float(HOW[how](multiprocessing.get_context(start)))
 
-task = mfbo.Task("starts", ConfigurationSpace({"how": list(HOW), "start": STARTS}), train)
+task = mfbo.Task("starts", ConfigurationSpace({"use": USES}), train)
 
 if __name__ == "__main__":
     kind, workers = sys.argv[1], int(sys.argv[2])
     if kind == "alone":
-        found = {f"{how} {start}": train({"how": how, "start": start}, None, None) for how in HOW for start in STARTS}
+        found = {use: train({"use": use}, None, None) for use in USES}
     else:
-        result = mfbo.tune("starts.py:task" if kind == "file" else task, max_trials=len(HOW) * len(STARTS),
-                           optimizer="grid", settings=mfbo.Settings(workers=workers), progress=False)
-        found = {f"{r.trial.config['how']} {r.trial.config['start']}": r.outcome.loss or r.outcome.error
-                 for r in result.ledger.results}
+        result = mfbo.tune("starts.py:task" if kind == "file" else task, max_trials=len(USES), optimizer="grid",
+                           out=f"{kind}-{workers}", settings=mfbo.Settings(workers=workers), progress=False)
+        found = {r.trial.config["use"]: r.outcome.loss or r.outcome.error for r in result.ledger.results}
     print("\\nFOUND" + json.dumps(found))
 """
-NAMES = ("pool", "process", "executor", "joblib", "cross validation", "loader")
 
 
 @cache
@@ -102,10 +103,10 @@ def found(home: Path, kind: str, workers: int) -> dict[str, object]:
     return told
 
 
-def write(home: Path, names: tuple[str, ...] = NAMES) -> None:
-    """The script that starts processes in the ways that are named, in a folder of its own."""
+def write(home: Path) -> None:
+    """The script that starts processes, in a folder of its own."""
     home.mkdir(exist_ok=True)
-    (home / "starts.py").write_text(CODE.replace("for name in NAMES", f"for name in {names!r}"), encoding="utf-8")
+    (home / "starts.py").write_text(CODE, encoding="utf-8")
 
 
 def started(number: int, home: Path) -> str | None:
