@@ -1,7 +1,7 @@
 """What is each ingredient of `smac` worth? The suite with one switched off at a time.
 
     MFBO_DATA=... python experiments/suite.py --families small --seeds 6 --optimizers \
-        smac,ablation:without_cost,ablation:without_foresight,ablation:every_rung,ablation:fixed_random,ablation:without_logarithm,ablation:one_rung
+        smac,ablation:without_cost,ablation:without_foresight,ablation:every_rung,ablation:fixed_random,ablation:without_logarithm,ablation:one_rung,ablation:without_own,ablation:affording_all
 
 Each function is an optimizer for `suite.py`; the last result is in suite.md.
 """
@@ -40,6 +40,21 @@ def without_foresight(task: Task, rungs: Sequence[Rung], seed: int) -> CurveOpti
     found = CurveOptimizer(task.space, rungs, seed)
     selector = found._facade.selector
     switch(selector, "first_level", lambda config, eta: selector.levels()[0])
+    return found
+
+
+def affording_all(task: Task, rungs: Sequence[Rung], seed: int) -> CurveOptimizer:
+    """Trials may be forecast to cost more than all before them."""
+    found = CurveOptimizer(task.space, rungs, seed)
+    switch(found._facade.selector, "affords", lambda row, level: True)
+    return found
+
+
+def without_own(task: Task, rungs: Sequence[Rung], seed: int) -> CurveOptimizer:
+    """The surrogate knows nothing that a configuration has of its own."""
+    found = CurveOptimizer(task.space, rungs, seed)
+    centre, width = found._facade._model.prior
+    centre[-1], width[-1] = np.log(1e-9), 1e-3
     return found
 
 

@@ -11,10 +11,12 @@ from mfbo.tasks.registry import load
 CASES = {
     "without_cost": "hartmann3-cost",
     "without_foresight": "branin",
-    "every_rung": "hartmann3-terrible",
+    "every_rung": "hartmann6-terrible",
     "fixed_random": "branin",
     "without_logarithm": "hartmann3-cost",
     "one_rung": "branin",
+    "affording_all": "hartmann3-cost",
+    "without_own": "branin",
 }
 
 

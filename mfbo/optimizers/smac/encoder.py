@@ -221,6 +221,7 @@ class CurveEncoder(AbstractRunHistoryEncoder):
         """Predicted cost of a configuration at a level, from scratch, in the unit of `spent`; 0 where none is known."""
         if not self._results.log_rates:
             return 0.0
+        self._fit_costs()
         return math.exp(self.log_cost(row[None])[0] + self._level_rates[level]) * self._works[level]
 
     def _fit_costs(self) -> None:
