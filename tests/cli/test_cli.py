@@ -337,7 +337,7 @@ def test_a_run_that_is_killed_while_its_task_is_imported_says_how_to_start_it_ag
 
 def test_a_task_that_does_not_load_leaves_no_folder():
     Path("mine.py").write_text("1 / 0\n")
-    refused("tune", "mine.py:task", "--max-cost", "3x", "--out", "runs/mine")
+    assert mfbo_cli("tune", "mine.py:task", "--max-cost", "3x", "--out", "runs/mine").exit_code == 2
     assert not Path("runs").exists()
 
 
