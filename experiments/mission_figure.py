@@ -41,5 +41,5 @@ def draw(study: Study, output: Path) -> None:
             axis.set(title=task, xscale="log", xlabel="cost (full evaluations)")
             log_ticks(axis.xaxis, costs[0], costs[-1])
         axes[0].set_ylabel("validation accuracy")
-        figure.legend(handles=handles, loc="outside lower center", ncols=5)
+        figure.legend(handles=handles, loc="outside lower center", ncols=min(5, 2 + len(study.tasks)))
         save(figure, output)

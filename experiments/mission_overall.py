@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from mission_phases import section as phases
+from mission_tasks import accuracies, default
 from suite_scores import CHECKPOINTS, geometric, regrets, speed_up, table
 
 from mfbo.evidence.statistics import average_ranks, holm, pairwise_wilcoxon, wilcoxon
@@ -50,7 +51,7 @@ def head(study: Study) -> str:
         f"evaluations a run, on recorded learning curves ({cpu}; {versions()['smac']} of smac). Costs are in full "
         "evaluations of a table's own size: small trainings, recorded once. What holds for them need not hold for "
         "trainings of the whole data sets.\n\n"
-        "![Accuracy against cost on the three tasks](mission.png)"
+        "![Accuracy against cost by task](mission.png)"
     )
 
 
@@ -58,7 +59,7 @@ def section(study: Study) -> str:
     """Markdown."""
     parts = [
         "## All tasks",
-        table(study.folder, study.names, {"recorded": study.listed}, study.seeds, against="smac", cost=study.cost),
+        _scores(study),
     ]
     if "smac" in study.names:
         present = [name for name in BASELINES if name in study.names]
@@ -68,12 +69,21 @@ def section(study: Study) -> str:
                 for name in present
                 for at in _points(study)[-2:]
             ),
+            "`smac` begins with the task's default configuration, the others do not: a factor above the number of full "
+            "evaluations of that comparison says that the default alone is as good as what the baseline ends with, and "
+            "nothing of the search.",
             against_random(study),
         ]
     parts.append("\n".join(f"- At {at:g}: {alike(study, at)}" for at in DECIDED_AT if at <= study.cost))
     if "smac" in study.names and study.cost >= 4:
         parts.append(phases(study))
     return "\n\n".join([*parts, answer(study)])
+
+
+def _scores(study: Study) -> str:
+    """Regret and ranks; of one family the worst is no news."""
+    found = table(study.folder, study.names, {"recorded": study.listed}, study.seeds, against="smac", cost=study.cost)
+    return found.split("\n\n### Worst")[0]
 
 
 def blocks(study: Study, at: float) -> np.ndarray:
@@ -95,8 +105,11 @@ def alike(study: Study, at: float) -> str:
         if end - start > 1 and not any(start >= first and end <= last for first, last in groups):
             groups.append((start, end))
     ranked = ", ".join(f"{study.names[i]} {ranks[i]:.2f}" for i in order)
+    pairs = len(order) * (len(order) - 1) // 2
+    needed = int(np.ceil(1 + np.log2(pairs / LEVEL)))
     joined = "; ".join("{" + ", ".join(study.names[i] for i in order[a:b]) + "}" for a, b in groups)
-    return f"average ranks {ranked}; not told apart: {joined or 'none'}"
+    few = f"; of {len(values)} runs each no pair can be, it takes {needed}" if len(values) < needed else ""
+    return f"average ranks {ranked}; not told apart: {joined or 'none'}{few}"
 
 
 def against_random(study: Study) -> str:
@@ -132,11 +145,23 @@ def answer(study: Study) -> str:
         since = next((at for k, at in enumerate(points) if all(sure[k:])), None)
         where = f"from {since:g} full evaluations on" if since else f"at no budget for sure up to {points[-1]:g}"
         said.append(f"{name} {where}")
+    said.append(f"the default, not tuned, {_beyond_default(study, points)}")
     leaders = ", ".join(f"{min(found, key=lambda name: found[name][k])} at {at:g}" for k, at in enumerate(points))
     return (
-        f"**Answer**: over {len(study.tasks)} tasks and {study.seeds} seeds `smac` is ahead of {'; of '.join(said)}. "
+        f"**Answer**: over {len(study.tasks)} task(s) and {study.seeds} seeds `smac` is ahead of {'; of '.join(said)}. "
         f"The least regret has {leaders}."
     )
+
+
+def _beyond_default(study: Study, points: list[float]) -> str:
+    """From which budget on `smac` is better than the configuration that it begins with."""
+    sure = []
+    for at in points:
+        gains = [accuracies(study, task, "smac", [at])[:, 0] - default(task)[0] for task in study.tasks]
+        flat = np.concatenate(gains)
+        sure.append(wilcoxon(flat, np.zeros(len(flat))) < LEVEL and flat.mean() > 0)
+    since = next((at for k, at in enumerate(points) if all(sure[k:])), None)
+    return f"from {since:g} full evaluations on" if since else "at no budget for sure"
 
 
 def blocks_of(study: Study, one: str, other: str, at: float) -> tuple[np.ndarray, np.ndarray]:

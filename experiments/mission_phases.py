@@ -62,9 +62,15 @@ def section(about: Study) -> str:
             if budget > about.cost:
                 cells.append("")
                 continue
-            one = accuracies(about, task, "smac", [budget])[:, 0]
-            three = [json.loads(path_of(about.folder, task, seed, budget).read_text()) for seed in range(about.seeds)]
-            cells.append(f"{np.mean(three):.3f} against {one.mean():.3f} (p {wilcoxon(three, one):.2f})")
+            paths = {seed: path_of(about.folder, task, seed, budget) for seed in range(about.seeds)}
+            run = [seed for seed, path in paths.items() if path.exists()]
+            if not run:
+                cells.append("not run")
+                continue
+            one = accuracies(about, task, "smac", [budget])[run, 0]
+            three = [json.loads(paths[seed].read_text()) for seed in run]
+            p = wilcoxon(three, one)
+            cells.append(f"{np.mean(three):.3f} against {one.mean():.3f} ({len(run)} seeds, p {p:.2f})")
         lines.append(f"| {task} | " + " | ".join(cells) + " |")
     return (
         "### Three phases against one\n\nMean accuracy at full fidelity of what `smac` found after an exploration and "

@@ -42,7 +42,9 @@ def about(task: str) -> str:
         f"{found.about['date']}. It takes {task_of(f'table-{task}').full_cost:.1f} s of processor time on average. Two "
         f"training seeds differ by {found.noise[-1]:.3f} in the error of a full evaluation (standard deviation); at "
         f"{points} random points, which the table does not use, the interpolated error is off by {error:.3f} (root "
-        f"mean square, the noise of their own training in it). The best recorded accuracy is {best(task):.3f}."
+        f"mean square, the noise of their own training in it). The best recorded accuracy is {best(task):.3f}. "
+        "Between the recorded fractions and ends a loss is interpolated, so that a rung in between tells a part of "
+        "what a full evaluation does by construction: that flatters whoever uses low fidelities."
     )
 
 
@@ -68,6 +70,10 @@ def qualities(study: Study, task: str) -> str:
     head = [f"{at:g}" for at in points] + [f"F1 at {at:g}" for at in f1_at]
     head += ["evaluations", "seconds", "trials", f"by {EARLY:g}"]
     lines = ["| optimizer | " + " | ".join(head) + " |", "|---|" + "---|" * len(head)]
+    untuned = default(task)
+    rest = ["", "", "", ""]
+    cells = [f"{untuned[0]:.3f}"] * len(points) + [f"{untuned[1]:.3f}"] * len(f1_at) + rest
+    lines.append("| the default, not tuned | " + " | ".join(cells) + " |")
     for name in study.names:
         cells = [f"{value:.3f}" for value in accuracies(study, task, name, points).mean(axis=0)]
         cells += [f"{value:.3f}" for value in _stepwise(study, task, name, "macro_f1", f1_at).mean(axis=0)]
@@ -109,6 +115,12 @@ def _stepwise(study: Study, task: str, name: str, what: str, costs: Sequence[flo
     return np.array(rows, dtype=float)
 
 
+def default(task: str) -> tuple[float, float]:
+    """(accuracy, macro F1) of the default configuration, with which `smac` begins, and no other optimizer."""
+    found = tables.training(task).full(dict(task_of(f"table-{task}").space.get_default_configuration()))
+    return 1 - float(found[tables.ENDED]), float(found[tables.MACRO_F1])
+
+
 def best(task: str) -> float:
     """The best recorded accuracy."""
     return 1 - float(task_of(f"table-{task}").optimum)
@@ -119,7 +131,9 @@ def paths(task: str) -> str:
     found = tables.recording(task)
     first = np.flatnonzero(found.seeds == 0)
     last = _ranked(found.ended[first, -1, -1])
-    epochs = sorted({max(1, round(found.epochs * 3.0**-k)) for k in range(4)})
+    epochs = found.about["plan"]["ends"]  # what lies between is interpolated from these
+    if len(epochs) == 1:
+        epochs = sorted({max(1, round(found.epochs * 3.0**-k)) for k in range(4)})
     full = np.mean([found.costs(row, -1)[-1] for row in first])
     lines = [
         "Rank correlation with a full evaluation, and the cost as a part of one:",

@@ -173,7 +173,7 @@ def test_the_study_prints_what_runs_came_to_and_what_each_fidelity_tells(recorde
     assert "smac comes to what random has at 4" in found.output
     assert "smac comes to what grid has at 4" in found.output
     assert "### Three phases against one" in found.output
-    assert "**Answer**: over 1 tasks and 2 seeds `smac` is ahead of random" in found.output
+    assert "**Answer**: over 1 task(s) and 2 seeds `smac` is ahead of random" in found.output
 
 
 def test_the_study_writes_what_it_prints_with_a_figure(recorded, tmp_path, monkeypatch):
