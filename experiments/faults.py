@@ -193,8 +193,6 @@ def _take(found: Cell, kind: str, limit: str, run: Watched) -> None:
     """Judge a run."""
     found.tried += 1
     status = FAULTS[kind].status if kind in FAULTS else "ok timeout"
-    if kind == "run is killed":
-        status = "failed"
     try:
         ledger = read(run.folder)
     except MfboError as error:
