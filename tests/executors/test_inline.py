@@ -39,7 +39,9 @@ def test_an_alarm_that_rings_again_while_a_stop_is_handled_stops_nothing_of_ours
         signal.raise_signal(signal.SIGALRM)
 
     monkeypatch.setattr(evaluate.os, "chdir", ring_again)
-    monkeypatch.setattr(evaluate, "_outcome", lambda *given, kept=evaluate._outcome: (ring_again(), kept(*given))[1])
+    monkeypatch.setattr(
+        evaluate, "outcome_of", lambda *given, kept=evaluate.outcome_of: (ring_again(), kept(*given))[1]
+    )
 
     def train(config, fidelity, context):
         signal.raise_signal(signal.SIGALRM)
