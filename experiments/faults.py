@@ -208,7 +208,7 @@ def _take(found: Cell, kind: str, limit: str, run: Watched) -> None:
         in_order = run.code == 2 and any(said in run.said[1] for said in PAUSED) and "Traceback" not in run.said[1]
     else:
         in_order = run.code in (0, 1) and _readable(run.said[0]) and (statuses <= set(status.split()))
-    found.survived += in_order and bool(faulty or kind in RUN_KINDS)
+    found.survived += in_order and bool(faulty or pauses or kind in RUN_KINDS)
     if not in_order:
         print(f"  {kind}: {run.code}, {statuses}, {run.said[1][-300:]!r}", file=sys.stderr)
     found.lost += len((finished & asked) - kept)
