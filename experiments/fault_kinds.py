@@ -212,7 +212,7 @@ FAULTS = {
     "SIGKILL": Fault(lambda context: os.kill(os.getpid(), signal.SIGKILL), "killed", True),
     "exit code 0": Fault(lambda context: os._exit(0), "exited", True),
     "exit(0) of a library": Fault(lambda context: ctypes.CDLL(None).exit(0), "exited", True),
-    "exec": Fault(becomes, "exited killed", True),
+    "exec": Fault(becomes, "exited killed timeout", True),
     "prints": Fault(prints, "ok"),
     "chdir": Fault(wanders, "ok"),
     "leaves children": Fault(leaves_children, "ok"),

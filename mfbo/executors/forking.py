@@ -78,6 +78,7 @@ def become(link: Connection[Any, Any], control: socket.socket | None, start: Sta
         if born == 0:
             control.close()
             link.close()
+            os.set_inheritable(descriptors[0], False)  # no program that a trial becomes or starts holds it open
             Worker(Connection(descriptors[0]), start, shared).serve()
         os.close(descriptors[0])
         control.sendall(NUMBER.pack(born))
