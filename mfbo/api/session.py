@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from mfbo.api.progress import shown
 from mfbo.api.run import split_settings
+from mfbo.engine.opening import new_run, taken_up
 from mfbo.engine.replay import Replay, replay
 from mfbo.engine.result import TuneResult, result_of
 from mfbo.engine.running import running
-from mfbo.engine.tune import new_run, taken_up
 from mfbo.errors import BadValue, RunError, TrialStopped
 from mfbo.executors.evaluate import Failure, capped, failure_of, outcome_of
 from mfbo.executors.own_loop import OwnLoopExecutor

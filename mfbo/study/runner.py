@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 from mfbo.budget import Budget
 from mfbo.engine.direction import settled
+from mfbo.engine.opening import for_task
 from mfbo.engine.result import TuneResult, result_of
-from mfbo.engine.tune import for_task, resume, tune
+from mfbo.engine.tune import resume, tune
 from mfbo.errors import BadCost, RunExists
 from mfbo.ledger import fingerprint
 from mfbo.ledger.journal import begun, read, read_header
