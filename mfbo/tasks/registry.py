@@ -48,8 +48,6 @@ BUILTIN: dict[str, Builtin] = {
     "agnews": Builtin("mfbo.tasks.agnews:task", "AG News, DistilBERT or another transformer (real data; extra: text)"),
     "imdb": Builtin("mfbo.tasks.imdb:task", "IMDb reviews, LSTM (real data; extra: text)"),
     "table-imdb": Builtin(f"{RECORDED}:imdb", "imdb as recorded learning curves: a trial takes milliseconds"),
-    "table-agnews": Builtin(f"{RECORDED}:agnews", "agnews as recorded learning curves, the lowest layer of MiniLM"),
-    "table-cifar10": Builtin(f"{RECORDED}:cifar10", "cifar10 as recorded learning curves, images of 8x8 pixels"),
     "table-digits": Builtin(f"{RECORDED}:digits", "digits as recorded learning curves"),
     "branin": Builtin(f"{SYNTHETIC}:branin", "Branin in 2-D, its coefficients off at low fidelity (synthetic)"),
     "branin-joint": Builtin(
@@ -119,8 +117,8 @@ BUILTIN: dict[str, Builtin] = {
 }
 
 COMMON = (
-    "digits", "cifar10", "agnews", "imdb", "table-imdb", "table-digits",
-    "branin", "forrester", "counting-ones", "mixed", "hartmann3", "hartmann6",
+    "digits", "cifar10", "agnews", "imdb", "table-imdb",
+    "table-digits", "branin", "counting-ones", "mixed", "hartmann6",
 )  # fmt: skip
 """The built-in tasks that people use most."""
 
