@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mfbo.errors import BadValue
-from mfbo.plain_files import check_plain
+from mfbo.files.plain import check_plain
 
 MODEL = "model"  # folder in a checkpoint with the model alone, where there is more
 ALONE = ".model-only"  # marks a checkpoint that training cannot continue from

@@ -1,7 +1,7 @@
 """Spaces and configurations as people write them: read from YAML and from words, and checked.
 
-A space has the short form (see `mfbo.short_space`), or ConfigSpace's own, which `ConfigurationSpace.to_yaml` writes,
-for conditions, forbidden parts and defaults. Nothing in a file is executed.
+A space has the short form (see `mfbo.files.short_space`), or ConfigSpace's own, which `ConfigurationSpace.to_yaml`
+writes, for conditions, forbidden parts and defaults. Nothing in a file is executed.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mfbo.errors import BadSpace, BadValue, UnknownName
-from mfbo.reading import read_yaml
-from mfbo.serialized_space import check_serialized
-from mfbo.short_space import short_space
+from mfbo.files.reading import read_yaml
+from mfbo.files.serialized_space import check_serialized
+from mfbo.files.short_space import short_space
 
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace

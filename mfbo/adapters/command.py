@@ -33,7 +33,7 @@ from mfbo.adapters.printed import LINE_SHOWN, Printed
 from mfbo.adapters.process import Process
 from mfbo.errors import BadSpace, BadTask, BadValue, TrialFailed
 from mfbo.fidelity import Fidelity
-from mfbo.plain_files import copy_plain
+from mfbo.files.plain import copy_plain
 from mfbo.task import Task
 
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mfbo.errors import BadTask, MissingExtra
+from mfbo.files.plain import copy_plain
+from mfbo.files.reading import read_json
 from mfbo.goal import UNNAMED, agree
-from mfbo.plain_files import copy_plain
-from mfbo.reading import read_json
 from mfbo.trial import Measurement
 
 for _name in ("torch", "transformers", "accelerate"):  # what a Trainer needs

@@ -111,7 +111,7 @@ def _written(config: Config, form: str) -> str:
         from mfbo.display.text import PATH, clean
 
         return shlex.join(clean(f"--{name}={value}", PATH) for name, value in config.items())
-    from mfbo.reading import to_yaml
+    from mfbo.files.reading import to_yaml
 
     return to_yaml(config).rstrip("\n")
 

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from mfbo.data.bounds import npy_bytes
 from mfbo.errors import BadData, BadValue
-from mfbo.reading import read_json
+from mfbo.files.reading import read_json
 
 Arrays: TypeAlias = Mapping[str, NDArray[Any]]
 

@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 from mfbo.data import cache, sources
 from mfbo.data.texts import MAX_TOKENS, Tokens, texts, tokenised
 from mfbo.errors import BadData, BadValue
-from mfbo.reading import read_json
+from mfbo.files.reading import read_json
 
 PADDING, UNKNOWN = 0, 1  # ids of the first two words of every vocabulary
 _SPECIAL = ("<pad>", "<unk>")

@@ -13,7 +13,7 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from mfbo.budget import Budget, duration
-from mfbo.printable import PATH, clean, clean_lines
+from mfbo.files.printable import PATH, clean, clean_lines
 from mfbo.trial import Rung
 
 if TYPE_CHECKING:

@@ -19,10 +19,10 @@ from mfbo.executors.inline import run_here
 from mfbo.executors.scratch import clear_up, scratch
 from mfbo.exports.card import FINAL
 from mfbo.exports.model import BEST, Described, best_of, check_new, read_measurement, write_model
+from mfbo.files.reading import read_json
 from mfbo.goal import Goal
 from mfbo.ledger.journal import check_links, read
 from mfbo.ledger.run import Run
-from mfbo.reading import read_json
 from mfbo.task import Task
 from mfbo.trial import Config, Rung, Trial
 

@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from mfbo.printable import PATH, clean
+from mfbo.files.printable import PATH, clean
 from mfbo.space import is_space_file
 from mfbo.tasks.registry import BUILTIN
 from mfbo.trial import counted

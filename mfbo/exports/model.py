@@ -25,10 +25,10 @@ from mfbo.checkpoint import ALONE, MODEL, Checkpoints
 from mfbo.errors import BadData, BadValue, RunError
 from mfbo.evidence.curves import incumbent
 from mfbo.exports.card import SPACE, card
+from mfbo.files.plain import copy_plain
+from mfbo.files.reading import read_json, to_yaml
 from mfbo.ledger.journal import check_links, read
 from mfbo.ledger.run import Run
-from mfbo.plain_files import copy_plain
-from mfbo.reading import read_json, to_yaml
 from mfbo.space import is_space_file
 from mfbo.tasks import predict
 from mfbo.tasks.registry import BUILTIN

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mfbo.constraints import feasible
 from mfbo.cost.price import of_run
 from mfbo.exports import needed
-from mfbo.printable import clean_lines
+from mfbo.files.printable import clean_lines
 
 if TYPE_CHECKING:
     from mfbo.cost.price import Price

@@ -17,10 +17,10 @@ import msgspec
 
 from mfbo.checkpoint import Checkpoints
 from mfbo.errors import BadLedger, BadValue, DamagedLedger, RunError, RunNotFound
+from mfbo.files.plain import check_plain, read_plain
 from mfbo.ledger import records
 from mfbo.ledger.records import DAMAGE, FORMAT, decode
 from mfbo.ledger.run import Header, Result, Run
-from mfbo.plain_files import check_plain, read_plain
 from mfbo.trial import Rung, Trial
 
 FILE = "ledger.jsonl"

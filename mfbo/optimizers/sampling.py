@@ -13,8 +13,8 @@ from ConfigSpace.hyperparameters import CategoricalHyperparameter, Constant, Hyp
 from ConfigSpace.util import deactivate_inactive_hyperparameters
 
 from mfbo.errors import BadSpace
+from mfbo.files.short_space import why_not_choice, why_not_range
 from mfbo.optimizers.legal import Legal, is_scarce
-from mfbo.short_space import why_not_choice, why_not_range
 from mfbo.trial import Config, Value, config_key
 
 BATCH = 64

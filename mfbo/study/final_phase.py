@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from mfbo.engine.validate import Score, Validation, validate
 from mfbo.errors import BadValue, RunError
 from mfbo.evidence.curves import incumbent, iterations_to_best, standing
-from mfbo.plain_files import replace_text
-from mfbo.reading import read_json
+from mfbo.files.plain import replace_text
+from mfbo.files.reading import read_json
 from mfbo.study.phases_result import Line
 from mfbo.trial import Amount, Config
 

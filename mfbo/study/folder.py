@@ -12,9 +12,9 @@ from typing import Any
 
 from mfbo.errors import BadValue, RunExists, UnknownName
 from mfbo.executors.share import automatic
+from mfbo.files.plain import replace_text
+from mfbo.files.reading import read_yaml, to_yaml
 from mfbo.ledger.journal import begun
-from mfbo.plain_files import replace_text
-from mfbo.reading import read_yaml, to_yaml
 from mfbo.search import Search, keyword
 from mfbo.settings import Settings, possible
 from mfbo.study.spec import RUN_FIELDS, Entry, Study, names_of

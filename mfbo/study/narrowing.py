@@ -22,7 +22,7 @@ from scipy import stats
 
 from mfbo.errors import RunError
 from mfbo.evidence.statistics import holm
-from mfbo.reading import to_yaml
+from mfbo.files.reading import to_yaml
 from mfbo.trial import config_key
 
 if TYPE_CHECKING:

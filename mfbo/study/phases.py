@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, Any
 from mfbo.budget import Budget, rounded_up
 from mfbo.engine import preflight
 from mfbo.errors import BadCost, BadValue, RunError, RunExists
+from mfbo.files.plain import replace_text
 from mfbo.ledger.journal import begun, read
 from mfbo.ledger.observer import Observer
-from mfbo.plain_files import replace_text
 from mfbo.planning import planner
 from mfbo.space import prior_of
 from mfbo.study.final_phase import Trainings, validated

@@ -12,8 +12,8 @@ from msgspec import Meta
 from mfbo.cost.price import Price, facts
 from mfbo.cost.price import kept as price_of
 from mfbo.errors import BadValue
+from mfbo.files.reading import read_json
 from mfbo.goal import Goal
-from mfbo.reading import read_json
 from mfbo.search import Search
 from mfbo.settings import Settings
 from mfbo.trial import Amount, Config, Count

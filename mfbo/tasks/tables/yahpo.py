@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mfbo.errors import BadData, MissingExtra
-from mfbo.reading import read_json
+from mfbo.files.reading import read_json
 
 FILES = ("model.onnx", "encoding.json")
 Ints: TypeAlias = NDArray[np.int32]

@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from mfbo.errors import BadData, BadValue, RunError
-from mfbo.reading import read_json
+from mfbo.files.reading import read_json
 from mfbo.tasks.training.setup import write_json
 
 TENSORS, PROGRESS = "state.safetensors", "state.json"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mfbo.errors import BadValue
-from mfbo.plain_files import check_plain, copy_plain, read_plain, replace_text
+from mfbo.files.plain import check_plain, copy_plain, read_plain, replace_text
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mfbo.errors import BadSpace, BadValue
-from mfbo.reading import MAX_BYTES, parse_yaml, read_json, read_yaml, to_yaml
+from mfbo.files.reading import MAX_BYTES, parse_yaml, read_json, read_yaml, to_yaml
 from mfbo.space import kept_space, read_config, read_space
 from mfbo.study.folder import read_study
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mfbo.errors import BadSpace
-from mfbo.short_space import why_not_choice, why_not_range
+from mfbo.files.short_space import why_not_choice, why_not_range
 
 NUMBERS = ("lower", "upper", "mu", "sigma", "alpha", "beta", "default_value")  # of a numeric hyperparameter
 LISTS = ("choices", "sequence")

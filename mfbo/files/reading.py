@@ -16,7 +16,7 @@ import msgspec
 import yaml
 
 from mfbo.errors import BadValue
-from mfbo.plain_files import read_plain
+from mfbo.files.plain import read_plain
 
 MAX_BYTES = 2**20  # of a YAML file
 MAX_JSON_BYTES = 64 * 2**20
