@@ -7,14 +7,15 @@ as a checkpoint, so that a higher level measures only what is new.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from statistics import fmean, stdev
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mfbo.checkpoint import MEASURED
 from mfbo.context import Context
-from mfbo.errors import BadData
+from mfbo.errors import BadData, BadValue
+from mfbo.files.reading import read_json
 from mfbo.trial import Config, Measurement, Rung
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def average(count: int, context: Context, measure: Callable[[int], Measurement],
         found.append(new[-1])
         costs = [one.cost for one in new if one.cost is not None]
         context.report(
-            fmean(one.loss for one in found), epoch=number + 1, cost=sum(costs) if len(costs) == len(new) else None
+            _mean([one.loss for one in found]), epoch=number + 1, cost=sum(costs) if len(costs) == len(new) else None
         )
     if keep and context.keeps_checkpoints:
         with context.save(count) as folder:
@@ -58,9 +59,15 @@ def average(count: int, context: Context, measure: Callable[[int], Measurement],
 def mean(found: Sequence[Measurement]) -> Measurement:
     """Mean loss and metrics, with the spread of the losses."""
     names = dict.fromkeys(name for one in found for name in one.metrics)
-    metrics = {name: fmean(one.metrics[name] for one in found if name in one.metrics) for name in names}
-    spread = {SPREAD: stdev(one.loss for one in found)} if len(found) > 1 else {}
-    return Measurement(fmean(one.loss for one in found), {**metrics, **spread})
+    metrics = {name: _mean([one.metrics[name] for one in found if name in one.metrics]) for name in names}
+    loss = _mean([one.loss for one in found])
+    deviations = sum((one.loss - loss) ** 2 for one in found)
+    spread = {SPREAD: math.sqrt(deviations / (len(found) - 1))} if len(found) > 1 else {}
+    return Measurement(loss, {**metrics, **spread})
+
+
+def _mean(values: list[float]) -> float:
+    return math.fsum(values) / len(values)
 
 
 def _kept(context: Context) -> list[Measurement]:
@@ -68,9 +75,9 @@ def _kept(context: Context) -> list[Measurement]:
         return []
     path = context.checkpoint / MEASURED
     try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
+        kept = read_json(path, "measurements", list[dict[str, Any]])
         return [Measurement(float(one["loss"]), one["metrics"]) for one in kept][: context.start_epoch]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, BadValue, ValueError, KeyError, TypeError) as error:
         raise BadData(f"checkpoint {str(path)!r} cannot be read: {error!r}; delete its folder to start over") from error
 
 

@@ -36,9 +36,9 @@ class SearchOptions(TypedDict, total=False):
     max_fidelity: float
     prior: Mapping[str, Any] | Path | str | None
     objectives: Sequence[str]
-    subject_to: Sequence[str] | str
     metric: str | None
     maximize: bool | None
+    subject_to: Sequence[str] | str
 
 
 @dataclass(frozen=True)

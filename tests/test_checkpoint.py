@@ -159,6 +159,7 @@ for name, change in CHANGES.items():
 """
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_step_leaves_whole_checkpoints(tmp_path):
     done = subprocess.run([sys.executable, "-c", KILLS, str(tmp_path)], capture_output=True, text=True, check=True)
     seen = [line.split(maxsplit=3) for line in done.stdout.splitlines()]

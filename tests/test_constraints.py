@@ -56,6 +56,7 @@ def test_objectives_and_constraints_exclude_each_other():
         mfbo.Search(objectives=("loss", "size"), subject_to=("size<=5",))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["smac", "asha"])  # fifteen random configurations may miss a tenth
 def test_the_best_is_feasible_and_the_search_goes_where_it_can_be(optimizer, tmp_path):
     out = tmp_path / "run"

@@ -116,6 +116,7 @@ def test_every_optimizer_asks_as_it_does_for_the_loss_turned_by_hand(optimizer):
     assert high.best.value == pytest.approx(0.9 - (high.best.config["x"] - 0.3) ** 2 - 0.1 / 9)
 
 
+@pytest.mark.slow
 def test_a_command_finds_the_best_corner_and_not_the_worst(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("script.py").write_text(SCRIPT)
@@ -171,6 +172,7 @@ def test_what_contradicts_itself_is_refused_in_one_line(words, text, tmp_path, m
     assert len([line for line in said.output.splitlines() if line.startswith("mfbo: ")]) == 1
 
 
+@pytest.mark.slow
 def test_what_train_returns_names_it_or_the_run_is_refused(tmp_path):
     def both(config, fidelity, context):
         return {"val_acc": 1 - config["x"], "val_loss": config["x"]}
@@ -283,6 +285,7 @@ def test_smac_has_the_cost_and_beside_it_the_metric(tmp_path):
     assert found == [-r.outcome.loss for r in result.ledger.results]
 
 
+@pytest.mark.slow
 def test_a_report_shows_it_and_draws_it_upwards(tmp_path):
     folders = [run_of(tmp_path / f"{name}{seed}", optimizer=name, seed=seed).run
                for name in ("smac", "random") for seed in (0, 1)]  # fmt: skip
@@ -349,6 +352,7 @@ def test_the_optimum_of_a_maximised_metric_is_in_its_sign(tmp_path):
     assert "below the optimum of 0.9" in text_of(summary(result.ledger))
 
 
+@pytest.mark.slow
 def test_a_ledger_that_contradicts_itself_is_damaged(tmp_path):
     run_of(tmp_path, "1x")
     records = records_of(tmp_path)
@@ -408,6 +412,7 @@ task = mfbo.Task("mine", space, train, mfbo.Fidelity(epochs=(1, 9)), stateless=T
 """
 
 
+@pytest.mark.slow
 def test_a_study_finds_the_highest_and_says_so(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("mine.py").write_text(TASK_FILE)

@@ -30,12 +30,14 @@ def test_what_only_lists_imports_nothing_heavy(words, tmp_path):
     assert not loaded(command(*words), tmp_path) & {*HEAVY, "ConfigSpace", "numpy"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["random", "grid", "asha", "hyperband"])
 def test_an_optimizer_that_is_not_smac_imports_no_part_of_it(optimizer, tmp_path):
     words = ("tune", "branin", "--optimizer", optimizer, "--max-trials", "2", "-q", "--out", "run")
     assert not loaded(command(*words), tmp_path) & set(HEAVY)
 
 
+@pytest.mark.slow
 def test_showing_and_resuming_import_nothing_that_they_do_not_need(tmp_path):
     loaded(command("tune", "branin", "--optimizer", "random", "--max-trials", "2", "-q", "--out", "run"), tmp_path)
     assert not loaded(command("show", "run"), tmp_path) & set(HEAVY)
@@ -52,12 +54,14 @@ def test_a_task_of_pytorch_imports_it_in_its_worker_alone(words, tmp_path, monke
     assert not found & {"torch", "torchvision", "scipy.stats", "sklearn"}
 
 
+@pytest.mark.slow
 def test_smac_comes_without_what_its_facade_does_not_use(tmp_path):
     found = loaded("import mfbo.optimizers.smac.optimizer", tmp_path)
     assert "smac" in found
     assert not found & {"pandas", "dask", "distributed", "emcee", "torch", "scipy.stats", "sklearn.ensemble"}
 
 
+@pytest.mark.slow
 def test_configspace_without_scipy_stats_samples_the_same(tmp_path):
     code = """
 import json, sys

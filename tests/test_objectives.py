@@ -118,6 +118,7 @@ def test_each_objective_has_its_own_direction_and_the_metric_of_the_run_is_one()
     assert [title(name, high) for name in ("loss", "max:recall", "size")] == ["val_acc", "recall", "size"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", names_with("takes_objectives"))
 def test_a_run_is_replayed_and_resumed_exactly(optimizer, tmp_path):
     names = ("loss", "size")

@@ -33,6 +33,7 @@ def test_it_is_short_and_names_every_guide():
     assert all(f"mfbo/guides/{name}.md" in README.text for name in GUIDES)
 
 
+@pytest.mark.slow
 def test_the_own_task_runs_and_is_about_twenty_lines(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code = README.block("file: mine.py")
@@ -42,6 +43,7 @@ def test_the_own_task_runs_and_is_about_twenty_lines(tmp_path, monkeypatch):
     assert result.best.loss < 0.2
 
 
+@pytest.mark.slow
 def test_the_python_example_prints_a_result():
     (code,) = [code for name, language, code in README.blocks if language == "python" and not name]
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
@@ -147,6 +149,7 @@ def test_the_help_of_a_command_says_what_it_does_and_what_each_option_is(words, 
             assert shown in command.help, f"{words}: {shown}"
 
 
+@pytest.mark.slow
 def test_completion_offers_commands_options_and_names_in_bash(tmp_path):
     script = CliRunner().invoke(main, ["completion", "bash"]).output
     program = Path(sys.executable).parent / "mfbo"

@@ -25,14 +25,14 @@ ASKED = {
     "prior": PRIOR,
     "objectives": ("loss", "cost"),
 }
-GOAL = {"metric", "maximize"}  # fields that a task with a loss of its own refuses; see test_goal
+APART = {"metric", "maximize", "subject_to"}  # not with several objectives; see test_goal and test_constraints
 
 
 def test_every_field_is_a_keyword_and_is_among_those_asked_here():
     names = [keyword(item.name) for item in fields(Search)]
     assert names == list(SearchOptions.__annotations__)
-    assert set(ASKED) == set(names) - GOAL
-    assert all(item.default != ASKED[keyword(item.name)] for item in fields(Search) if item.name not in GOAL)
+    assert set(ASKED) == set(names) - APART
+    assert all(item.default != ASKED[keyword(item.name)] for item in fields(Search) if item.name not in APART)
 
 
 def test_what_is_asked_by_keywords_is_in_the_ledger_whole(tmp_path):

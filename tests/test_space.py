@@ -212,6 +212,7 @@ LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
 VALUES = st.recursive(LEAVES, lambda parts: st.lists(parts, max_size=3) | st.dictionaries(st.text(), parts, max_size=2))
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.text(min_size=1), VALUES))
 def test_whatever_is_there_is_a_space_or_is_refused(tmp_path_factory, values):
     import yaml

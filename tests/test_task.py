@@ -203,6 +203,7 @@ def test_what_a_task_says_is_missing_reaches_the_user_as_it_is(monkeypatch, tmp_
 # spaces
 
 
+@pytest.mark.slow
 @given(spaces())
 @settings(max_examples=40)
 def test_a_space_in_a_file_is_the_space_that_was_written(tmp_path_factory, space):

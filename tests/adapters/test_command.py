@@ -109,6 +109,7 @@ def test_a_command_that_is_none_is_refused_in_one_line():
         load("python train.py")
 
 
+@pytest.mark.slow
 @given(st.text().filter(lambda text: "\0" not in text))
 def test_a_value_is_one_argument_whatever_it_is(value):
     assert fill(["run", "--name={x}", "{x}"], {"x": value}) == ["run", f"--name={value}", value]
@@ -163,6 +164,7 @@ def test_a_command_without_a_space_is_told_how_to_give_one():
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_program_or_a_metric_that_is_none_is_refused_before_anything_is_written():
     for words, said in (
         (["absent-program {lr}"], "there is no program 'absent-program' to run"),
@@ -269,6 +271,7 @@ def test_a_trial_that_must_stop_takes_all_with_it_that_it_has_started(place):
     assert alive(str(place / "mark")) == []
 
 
+@pytest.mark.slow
 def test_one_that_ends_leaves_nothing_behind_either(place):
     assert trained(command(CHILDREN, str(place / "mark"), "{x}"))[0] == 1.0
     assert alive(str(place / "mark")) == []
@@ -289,6 +292,7 @@ def test_a_trial_that_says_nothing_is_stopped_as_well(place):
         command_task(text).train({"x": 1}, Rung(), mfbo.Context(stop=lambda elapsed: "time"))
 
 
+@pytest.mark.slow
 def test_output_ends_with_the_command_though_what_it_left_behind_holds_it_open(place):
     code = "import subprocess, sys; subprocess.Popen(['sleep', '600'], start_new_session=True); print('loss 1')"
     with Process([sys.executable, "-c", code]) as process:
@@ -346,6 +350,7 @@ def test_one_that_leaves_nothing_there_is_told_so(place):
 # as a run
 
 
+@pytest.mark.slow
 def test_a_run_of_a_command_is_resumed_replayed_and_shown_as_any_other():
     result = mfbo.tune(TUNED, "2x", optimizer="hyperband", out="run", settings=HERE)
     assert result.best.loss < 0.4
@@ -361,6 +366,7 @@ def test_a_run_of_a_command_is_resumed_replayed_and_shown_as_any_other():
     assert (done.exit_code, "train.py {lr}" in Path("report.md").read_text()) == (0, True)
 
 
+@pytest.mark.slow
 def test_workers_run_commands_at_the_same_time():
     settings = mfbo.Settings(workers=2, space="space.yaml")
     result = mfbo.tune(TUNED, max_trials=4, optimizer="random", settings=settings)

@@ -30,6 +30,7 @@ def rung(count, unit="folds", most=5):
     return Fidelity(**{unit: (1, most)}).at(count, 1.0)
 
 
+@pytest.mark.slow
 def test_the_loss_is_the_mean_over_the_folds_and_the_spread_stands_beside_it():
     found = made(cv=StratifiedKFold(5), test=0).train(CONFIG, rung(5), mfbo.Context())
     scores = cross_val_score(LogisticRegression(max_iter=300, **CONFIG), X, Y, cv=StratifiedKFold(5))
@@ -38,6 +39,7 @@ def test_the_loss_is_the_mean_over_the_folds_and_the_spread_stands_beside_it():
     assert found.metrics["spread"] == pytest.approx(scores.std(ddof=1))
 
 
+@pytest.mark.slow
 def test_a_promoted_configuration_measures_only_the_folds_that_it_has_not(tmp_path):
     task, kept = made(cv=5), Checkpoints(tmp_path)
     whole = task.train(CONFIG, rung(5), mfbo.Context())
@@ -49,6 +51,7 @@ def test_a_promoted_configuration_measures_only_the_folds_that_it_has_not(tmp_pa
     assert [report.epoch for report in context.reports] == [3, 4, 5]
 
 
+@pytest.mark.slow
 def test_a_bad_configuration_stops_after_one_fold():
     result = mfbo.tune(made(cv=5), "6x", optimizer="asha", workers=0, progress=False)
     assert [rung.folds for rung in result.ledger.header.rungs] == [1, 2, 5]

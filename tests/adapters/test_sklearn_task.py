@@ -38,6 +38,7 @@ def context(root=None, epochs=1, seed=3):
     return mfbo.Context(seed=seed, key="k", epochs=epochs, checkpoints=root and Checkpoints(root))
 
 
+@pytest.mark.slow
 def test_few_samples_are_cut_down_by_epochs_alone():
     task = made(SGDClassifier(), x=X[:300], y=Y[:300])
     assert task.fidelity == mfbo.Fidelity(epochs=(1, 27), data=(1.0, 1.0))
@@ -227,6 +228,7 @@ def test_it_is_tuned_and_validated_as_any_other_task(tmp_path):
     assert validate(tmp_path / "run", 1, task=task).mean("accuracy") > 0.8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("estimator", "name", "size"),
     [

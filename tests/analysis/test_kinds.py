@@ -99,6 +99,7 @@ def test_the_help_names_every_kind():
     assert f"{', '.join(list(KINDS)[:-1])} or {list(KINDS)[-1]}" in said
 
 
+@pytest.mark.slow
 def test_cost_to_quality_shows_each_seed_where_it_got_there_and_never_else(material):
     (axes,) = drawn("quality", material).axes
     # random ends at 0.1 after 48; smac comes to 0.01 + 0.0 at its last trial, and to 0.11 at the one before
@@ -159,6 +160,7 @@ def test_learning_curves_go_from_rung_to_rung_and_the_best_is_thick(material):
     assert {tuple(map(round, line.get_xdata())) for line in two} == {(33, 100)}
 
 
+@pytest.mark.slow
 def test_scatter_has_a_panel_a_hyperparameter_on_its_own_scale(material):
     figure = drawn("scatter", material)
     shown = {axes.get_xlabel(): axes for axes in figure.axes if axes.get_xlabel()}
@@ -208,6 +210,7 @@ def test_a_figure_that_would_show_nothing_is_refused_in_one_line(tmp_path, kind,
     assert not (tmp_path / "a.png").exists()
 
 
+@pytest.mark.slow
 def test_several_tasks_have_ranks_but_no_learning_curves_in_one_figure(study, tmp_path):
     others = [tmp_path / name for name in ("smac", "random", "grid")]
     for folder in others:

@@ -159,6 +159,7 @@ def test_a_run_without_a_success_is_a_report_about_its_failures(tmp_path):
     assert "File 'train.py', line 3, in train" in text
 
 
+@pytest.mark.slow
 def test_what_is_left_out_of_a_comparison_is_said(study, tmp_path):
     failed = run_at(tmp_path / "failed", (None, FULL, 1, "failed"), optimizer="smac", seed=3)
     assert "Left out: smac, seed 3 (none of its 1 trials had a loss" in parts_of(*study, failed).text
@@ -222,6 +223,7 @@ def test_one_seed_has_no_ranks(tmp_path):
     assert "Average ranks" not in texts.markdown(gather(folders))
 
 
+@pytest.mark.slow
 def test_the_figures_show_the_numbers_of_the_runs(study):
     figures = json.loads(parts_of(*study).data)["figures"]
     lines = {trace["meta"]: trace for trace in figures["t0-anytime"]["data"] if "hovertemplate" in trace}
@@ -358,6 +360,7 @@ def test_the_three_phases_are_named_with_what_each_cost_and_what_became_of_the_r
     assert texts.markdown(gather([folder])).count("the task has no unseen data") == 2
 
 
+@pytest.mark.slow
 def test_phases_that_are_damaged_are_left_out_and_their_runs_shown(phases, tmp_path):
     folder = tmp_path / "copy"
     shutil.copytree(phases[0], folder)
@@ -460,6 +463,7 @@ def test_hostile_text_in_a_figure_is_plain_to_plotly_which_reads_some_html(tmp_p
     assert {tag for one in strings(figures) for tag in re.findall(r"<[^>]*>?", one)} <= allowed
 
 
+@pytest.mark.slow
 @given(st.text())
 def test_no_text_ends_the_element_that_holds_the_data(text):
     written = as_json({"text": text})

@@ -80,6 +80,7 @@ def test_every_optimizer_finishes_on_every_synthetic_task(task, optimizer):
     assert found["best"]["loss"] is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["counting-ones", "mixed", "forrester", "hartmann3-terrible"])
 def test_smac_finishes_on_each_kind_of_space(task):
     found = json.loads(succeed("tune", task, "--max-cost", "3x", "--json"))
@@ -116,6 +117,7 @@ def test_a_torn_last_line_is_told_and_repaired_and_the_run_resumed():
     assert read("run").results == whole.results
 
 
+@pytest.mark.slow
 def test_the_digits_task_is_tuned_validated_and_exported():
     succeed("tune", "digits", "--max-trials", "1", "--optimizer", "random", "--workers", "0", "--out", "run", "--quiet")
     said = mfbo_cli("validate", "run", "--seeds", "2")
@@ -377,6 +379,7 @@ def test_quick_commands_import_nothing_heavy(command):
     assert said.splitlines()[-1] == "[]"
 
 
+@pytest.mark.slow
 def test_listing_runs_imports_no_optimizer_and_no_framework():
     succeed("tune", "branin", "--max-cost", "2x", "--optimizer", "random", "--quiet")
     script = (

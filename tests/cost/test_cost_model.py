@@ -155,6 +155,7 @@ def test_trials_outweigh_probes_that_were_wrong():
     assert model.seconds(RUNGS[0]) == pytest.approx(sum(parts(RUNGS[0])), rel=0.15)
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.tuples(st.sampled_from(RUNGS), st.floats(0, 1e6), st.floats(0, 1e6), st.integers(0, 19)), max_size=30)
 )

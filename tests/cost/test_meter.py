@@ -124,6 +124,7 @@ def test_what_is_in_flight_is_put_aside_until_it_is_back():
 asked = st.lists(st.tuples(st.sampled_from(RUNGS), st.booleans()), max_size=40)
 
 
+@pytest.mark.slow
 @given(asked, st.floats(0.04, 5))
 def test_what_is_started_is_always_paid_for(asks, amount):
     meter, flying, spent = Meter(task(), Limits.of(f"{amount}x")), [], 0.0

@@ -222,6 +222,7 @@ def _json(*words):
     return json.loads(said.stdout)
 
 
+@pytest.mark.slow
 def test_a_comparison_has_a_limit_in_money_and_says_what_all_of_it_cost(tmp_path):
     words = [
         "compare",

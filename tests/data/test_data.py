@@ -182,6 +182,7 @@ def test_no_data_and_no_network_names_where_it_looked_and_both_ways_to_get_it(tm
     assert "MFBO_DATA" in text
 
 
+@pytest.mark.slow
 @pytest.mark.needs("datasets")
 def test_get_says_in_one_line_that_the_hub_cannot_be_reached(monkeypatch):
     def no_route(*args, **kwargs):

@@ -230,6 +230,7 @@ def test_any_size_of_terminal_will_do(width, height, clock):
     session.end()
 
 
+@pytest.mark.slow
 @given(st.lists(st.dictionaries(st.text(max_size=12), st.floats(0, 1) | st.text(max_size=12)), max_size=5))
 def test_aligned_configurations_have_a_line_each_and_values_are_whole_or_left_out(configs):
     for room in (1, 30, 10_000):

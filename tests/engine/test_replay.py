@@ -21,6 +21,7 @@ from mfbo.tasks.registry import BUILTIN
 MODELS = {"smac", "smac-stock", "tpe"}  # they take longer to ask
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("optimizer", "task"),
     [(name, task) for task in ("branin-joint", "hartmann3", "mixed") for name in sorted(set(OPTIMIZERS) - MODELS)]
@@ -48,6 +49,7 @@ def test_the_space_that_a_ledger_keeps_draws_the_same(name):
         assert ours == theirs
 
 
+@pytest.mark.slow
 def test_a_run_of_several_workers_on_the_real_clock_is_replayed(tmp_path):
     def train(config, fidelity, context):
         for _ in range(context.start_epoch, fidelity.epochs):
@@ -90,6 +92,7 @@ def test_the_command_says_how_many_asks_match(tmp_path):
     assert missing.exit_code == 2
 
 
+@pytest.mark.slow
 def test_a_rebuilt_optimizer_goes_on_as_the_one_that_never_stopped(tmp_path):
     from mfbo.optimizers.registry import make
     from mfbo.tasks.registry import load

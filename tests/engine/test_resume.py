@@ -29,6 +29,7 @@ def cut(source: Path, target: Path, size: int) -> None:
     (target / FILE).write_bytes((source / FILE).read_bytes()[:size])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("optimizer", "workers"), [("smac", 1), ("hyperband", 1), ("hyperband", 4), ("random", 3)])
 def test_a_run_cut_anywhere_ends_as_if_it_had_not_been(task, tmp_path, monkeypatch, optimizer, workers):
     monkeypatch.setattr("mfbo.optimizers.smac_stock.parts.CHALLENGERS", 100)  # the same search over fewer points
@@ -51,6 +52,7 @@ def whole(tmp_path_factory):
     return task, mfbo.tune(task, "4x", optimizer="hyperband", out=tmp_path_factory.mktemp("runs") / "whole")
 
 
+@pytest.mark.slow
 @given(size=st.floats(0, 1), second=st.floats(0, 1))
 @settings(max_examples=20)
 def test_two_kills_are_no_worse_than_one(whole, tmp_path_factory, size, second):
@@ -188,6 +190,7 @@ def wait_for_results(folder: Path, number: int) -> None:
     raise AssertionError("the run does not get on")
 
 
+@pytest.mark.slow
 def test_a_killed_run_on_the_real_clock_loses_no_finished_trial(tmp_path):
     (tmp_path / "mine.py").write_text(TASK_FILE)
     process = started(tmp_path, f"{tmp_path}/mine.py:task", "--max-cost", "60s", "--optimizer", "asha")
@@ -202,6 +205,7 @@ def test_a_killed_run_on_the_real_clock_loses_no_finished_trial(tmp_path):
     assert set(before.asks) <= set(after.ledger.asks)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "workers"), [(signal.SIGINT, "1"), (signal.SIGTERM, "0")])
 def test_ctrl_c_stops_in_order_and_says_how_to_go_on(tmp_path, number, workers):
     (tmp_path / "mine.py").write_text(TASK_FILE)

@@ -143,6 +143,7 @@ def test_what_is_neither_pending_nor_in_flight_nor_the_incumbent_is_deleted(chec
     assert kept(checkpoints) == {"b", "e"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in OPTIMIZERS if name != "random-2x"])
 def test_no_optimizer_goes_on_with_a_configuration_that_it_has_given_up(name, task):
     optimizer = make(Search(name), task, ladder_of(name, task.fidelity, None))

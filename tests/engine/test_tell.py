@@ -35,6 +35,7 @@ def run(request, tmp_path):
     return folder
 
 
+@pytest.mark.slow
 def test_it_costs_nothing_and_is_not_the_incumbent(run):
     before = read(run)
     told = tell(run, BEST, 0.001)
@@ -45,6 +46,7 @@ def test_it_costs_nothing_and_is_not_the_incumbent(run):
     assert after.ended == before.ended
 
 
+@pytest.mark.slow
 def test_the_run_goes_on_and_replays_exactly_as_if_it_had_not_been_cut(run, tmp_path):
     tell(run, BEST, 0.001)
     tell(run, BAD, 0.7, epochs=read(run).header.rungs[0].epochs)
@@ -58,6 +60,7 @@ def test_the_run_goes_on_and_replays_exactly_as_if_it_had_not_been_cut(run, tmp_
     assert mfbo.resume(tmp_path / "cut", task=bowl()).ledger.results == whole.results
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["smac", "smac-stock"])
 def test_what_beats_all_is_asked_next_and_what_does_not_is_not(optimizer, tmp_path):
     asked = []
@@ -70,6 +73,7 @@ def test_what_beats_all_is_asked_next_and_what_does_not_is_not(optimizer, tmp_pa
     assert asked == [True, False]
 
 
+@pytest.mark.slow
 def test_the_surrogate_learns_from_it(tmp_path):
     """The valley of the losses is told, far from where the short run has looked; draws after that are in it."""
     folders = [tmp_path / "told", tmp_path / "not"]
@@ -84,6 +88,7 @@ def test_the_surrogate_learns_from_it(tmp_path):
     assert off[0] < 0.003 < off[1]
 
 
+@pytest.mark.slow
 def test_the_command_reads_what_best_prints_and_says_what_becomes_of_it(run, tmp_path):
     optimizer = read(run).header.optimizer
     printed = CliRunner().invoke(main, ["best", str(run)]).stdout

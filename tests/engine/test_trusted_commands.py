@@ -54,6 +54,7 @@ def doubtful(path):
                 yield path.name, f"{name} without allow_pickle=False"
 
 
+@pytest.mark.slow
 def test_nothing_in_the_package_can_execute_what_it_reads():
     files = [path for root in ROOTS.values() for path in root.rglob("*.py")]
     assert len(files) > 60
@@ -141,6 +142,7 @@ class Marks:
         return Path.touch, (Path("mark"),)
 
 
+@pytest.mark.slow
 def test_a_pickle_in_a_checkpoint_is_not_opened(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     mfbo.tune("digits", "1.6x", optimizer="hyperband", seed=1, out="run", settings=HERE, fidelity="epochs")

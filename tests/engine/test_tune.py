@@ -34,6 +34,7 @@ def clocked(epoch_seconds=0.01):
     return mfbo.Task("clocked", quadratic_space(), train, mfbo.Fidelity(epochs=(1, 9)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", sorted(OPTIMIZERS))
 def test_every_optimizer_finishes_within_the_cost(task, optimizer):
     result = mfbo.tune(task, "6x", optimizer=optimizer, seed=1)
@@ -45,6 +46,7 @@ def test_every_optimizer_finishes_within_the_cost(task, optimizer):
     assert result.trials == len([r for r in result.ledger.results if r.outcome.status != "stopped"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["smac", "hyperband", "random", "grid"])
 def test_the_same_seed_gives_the_same_run(task, optimizer):
     first, second = (mfbo.tune(task, "6x", optimizer=optimizer, seed=3) for _ in range(2))
@@ -53,6 +55,7 @@ def test_the_same_seed_gives_the_same_run(task, optimizer):
     assert mfbo.tune(task, "6x", optimizer=optimizer, seed=4).ledger.asks != first.ledger.asks
 
 
+@pytest.mark.slow
 @given(cost=st.floats(0.05, 12), optimizer=st.sampled_from(["hyperband", "random"]), workers=st.integers(1, 5))
 @settings(max_examples=40)
 def test_no_run_is_charged_more_than_its_limit(cost, optimizer, workers):
@@ -86,6 +89,7 @@ def test_full_evaluations_of_a_real_task_are_counted_by_work():
     assert (result.cost, result.trials, result.unit) == (pytest.approx(3), 3, "x")
 
 
+@pytest.mark.slow
 def test_a_trial_is_stopped_at_its_report_and_kept_as_a_partial_result():
     result = mfbo.tune(clocked(0.2), 0.9, optimizer="random", settings=HERE)
     last = result.ledger.results[-1].outcome
@@ -185,6 +189,7 @@ def test_what_cannot_work_is_refused_in_one_line_and_nothing_is_written(task, tm
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_cost_that_ends_before_the_first_report_is_told_of_and_can_be_gone_on_with(tmp_path):
     class Notes(mfbo.Observer):
         texts: ClassVar = []

@@ -31,6 +31,7 @@ def predicted(folder, x, tmp_path):
     return [int(line.split("\t")[0]) for line in lines]
 
 
+@pytest.mark.slow
 def test_the_best_model_is_written_with_a_script_that_predicts_what_was_measured(run, tmp_path):
     heard = []
     found = validate(run, 2, on_score=heard.append)
@@ -55,6 +56,7 @@ def test_the_best_model_is_written_with_a_script_that_predicts_what_was_measured
     assert not list(run.glob("mfbo-validate-*"))
 
 
+@pytest.mark.slow
 def test_validation_can_be_repeated_and_replaces_its_folder(run):
     first = validate(run, 1)
     assert validate(run, 1).scores[0].metrics == first.scores[0].metrics
@@ -78,6 +80,7 @@ def test_export_leaves_what_is_there_alone(run, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
+@pytest.mark.slow
 def test_a_run_ends_with_its_best_model_in_a_folder_that_follows_the_incumbent(tmp_path, monkeypatch):
     how = mfbo.Settings(workers=0)
     mfbo.tune("digits", max_trials=2, optimizer="random", seed=1, out=tmp_path / "run", settings=how)

@@ -74,6 +74,7 @@ def test_what_has_no_loss_is_no_incumbent(loss):
     assert incumbent(made_run()) is None
 
 
+@pytest.mark.slow
 @given(results)
 def test_an_incumbents_loss_at_one_rung_never_rises_nor_does_its_rung_fall(made):
     found = [(reached(r.outcome.rung.work), r.outcome.loss) for r in improvements(made_run(*made))]

@@ -211,6 +211,7 @@ def test_worse_is_what_a_signed_rank_test_says_is_worse():
         assert not significantly_worse(*found.comparison.groups[::-1], found.end)
 
 
+@pytest.mark.slow
 def test_all_pairs_that_are_not_told_apart_are_named():
     final = [[0.1, 0.2, 0.05 if block % 2 else 0.9] for block in range(10)]
     place = average_ranks([[[loss] for loss in block] for block in final])

@@ -28,6 +28,7 @@ def named(found):
     return {row.name: row for row in found.rows}
 
 
+@pytest.mark.slow
 def test_ishigamis_function_has_the_indices_that_are_known_in_closed_form():
     # Ishigami & Homma 1990, a = 7, b = 0.1; indices as in Sobol & Levitan 1999
     space = ConfigurationSpace(seed=0)
@@ -54,6 +55,7 @@ def mixed_space():
     return space
 
 
+@pytest.mark.slow
 def test_an_inactive_hyperparameter_counts_only_where_it_is_active():
     def loss(config, rung):
         return config.get("only", 0.5)
@@ -65,6 +67,7 @@ def test_an_inactive_hyperparameter_counts_only_where_it_is_active():
     assert all(rows[name].total < 0.1 for name in ("idle", "size", "depth"))
 
 
+@pytest.mark.slow
 def test_a_logarithmic_one_counts_on_its_logarithm_and_low_rungs_help():
     def loss(config, rung):
         return math.log(config["size"]) + 30 / rung.epochs
@@ -73,6 +76,7 @@ def test_a_logarithmic_one_counts_on_its_logarithm_and_low_rungs_help():
     assert rows["size"].alone > 0.85
 
 
+@pytest.mark.slow
 def test_a_few_diverged_trials_do_not_decide_alone():
     def loss(config, rung):
         return 1e9 if config["depth"] == 3 and config["idle"] > 0.95 else math.log(config["size"])
@@ -80,6 +84,7 @@ def test_a_few_diverged_trials_do_not_decide_alone():
     assert importances([run_of(mixed_space(), loss, 300)]).rows[0].name == "size"
 
 
+@pytest.mark.slow
 def test_it_is_the_same_every_time_and_noise_explains_nothing():
     rng = np.random.default_rng(1)
     run = run_of(mixed_space(), lambda config, rung: rng.normal(), 100)

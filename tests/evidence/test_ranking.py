@@ -50,6 +50,7 @@ def test_ranks_are_by_worth_at_full_fidelity_where_it_is_known():
     assert (second.true, second.ranks[:, -1].tolist()) == (True, [2, 1])
 
 
+@pytest.mark.slow
 def test_an_interval_is_as_wide_as_tasks_and_seeds_differ():
     clear = [summarize(compared(f"t{n}", {"smac": 0.1, "random": 0.9})) for n in range(5)]
     mixed = [

@@ -88,6 +88,7 @@ def test_each_fault_is_data_and_the_workers_go_on(cluster):
     assert all(r.outcome.cost > 0 and r.outcome.reports for r in result.ledger.results)
 
 
+@pytest.mark.slow
 def test_the_trial_of_a_worker_that_dies_is_asked_again_of_one_that_comes_late(cluster, tmp_path, monkeypatch):
     poll = DaskWorker.poll
 
@@ -151,10 +152,12 @@ def test_a_worker_that_joins_is_used_at_once(cluster, tmp_path):
 
 def first(task, seed):
     from mfbo.optimizers.registry import make
+    from mfbo.search import Search
 
-    return make("grid", task, task.fidelity.ladder(), seed).ask().config["what"]
+    return make(Search("grid", seed), task, task.fidelity.ladder()).ask().config["what"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reports", [True, False])
 def test_the_limit_holds_by_a_report_or_by_force(cluster, tmp_path, reports):
     def train(config, rung, context):
@@ -167,9 +170,9 @@ def test_the_limit_holds_by_a_report_or_by_force(cluster, tmp_path, reports):
     workers(cluster, 2)
     task = mfbo.Task("long", ConfigurationSpace({"x": (0.0, 1.0)}), train)
     if not reports:
-        with pytest.raises(mfbo.MfboError, match="gave no report"):
-            mfbo.tune(task, 0.6, optimizer="random", settings=on(cluster), out=tmp_path / "run")
-        assert not (tmp_path / "run").exists()
+        result = mfbo.tune(task, 0.6, optimizer="random", settings=on(cluster), out=tmp_path / "run")
+        assert (result.best, result.status) == (None, "budget")
+        assert {r.outcome.status for r in result.ledger.results} == {"stopped"}
         return
     began = time.monotonic()
     result = mfbo.tune(task, 0.6, optimizer="random", settings=on(cluster))
@@ -178,6 +181,7 @@ def test_the_limit_holds_by_a_report_or_by_force(cluster, tmp_path, reports):
     assert result.best is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shared", [True, False])
 def test_checkpoints_are_used_where_the_folder_is_shared_and_the_ledger_says_so(cluster, tmp_path, monkeypatch, shared):
     def train(config, rung, context):
@@ -205,6 +209,7 @@ def test_checkpoints_are_used_where_the_folder_is_shared_and_the_ledger_says_so(
     assert [path.name for path in Path("run").iterdir() if path.name.startswith(".")] == []
 
 
+@pytest.mark.slow
 def test_a_users_file_goes_along_to_workers_that_do_not_have_it(cluster, tmp_path):
     file = tmp_path / "mine.py"
     file.write_text(TASK_FILE)
@@ -235,6 +240,7 @@ task = mfbo.Task("mine", ConfigurationSpace({"x": (-5.0, 5.0)}), train)
 """
 
 
+@pytest.mark.slow
 def test_a_killed_run_leaves_nothing_running_and_goes_on_where_it_is_told(cluster, tmp_path, monkeypatch):
     (tmp_path / "mine.py").write_text(TASK_FILE.replace("PID = False", "PID = True"))
     (tmp_path / "hang").touch()
@@ -289,6 +295,7 @@ def mfbo_allowance():
     return Allowance(LONG, LONG)
 
 
+@pytest.mark.slow
 def test_a_worker_that_cannot_be_used_is_named_with_the_reason(cluster, tmp_path, monkeypatch):
     monkeypatch.setattr("mfbo.executors.dask_worker.versions", lambda: {"mfbo": "another"})
     workers(cluster, 1)

@@ -165,6 +165,7 @@ def test_a_trial_that_deletes_the_run_ends_it_in_one_line(tmp_path, workers):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_trial_that_writes_to_the_ledger_ends_the_run_and_what_was_before_is_kept(tmp_path, workers):
     run = tmp_path / "run"
@@ -183,6 +184,7 @@ def test_a_trial_that_writes_to_the_ledger_ends_the_run_and_what_was_before_is_k
     assert len(mfbo.resume(run, task=kept, repair_ledger=True).ledger.results) == 9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_million_reports_are_thinned_and_the_last_ones_stay(workers):
     def train(config, fidelity, context):
@@ -216,6 +218,7 @@ RETURNS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", RETURNS)
 @pytest.mark.parametrize("workers", [0, 1])
 def test_what_is_no_measurement_is_invalid_and_said_in_short(kind, workers):

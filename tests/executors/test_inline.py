@@ -127,6 +127,7 @@ def catches(config, fidelity, context):
         return spins(config, fidelity, context)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("train", [spins, reports, catches])
 def test_a_trial_that_takes_longer_than_it_may_is_stopped_in_this_process_too(train):
     notes = []
@@ -236,6 +237,7 @@ task = mfbo.Task("own", ConfigurationSpace({"x": (0.0, 1.0)}), train, validate=t
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["train own.py:task --json", "validate run --seeds 1 --json"])
 def test_a_single_training_has_no_part_in_the_output_and_leaves_nothing_behind(tmp_path, command):
     (tmp_path / "own.py").write_text(TASK)

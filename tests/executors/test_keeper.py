@@ -64,6 +64,7 @@ def gone(pid):
         return True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("leave", [lambda: os._exit(0), lambda: ctypes.CDLL(None).exit(0)], ids=["Python", "C"])
 def test_a_process_that_ends_well_in_mid_trial_is_a_failure_and_is_replaced(leave):
     slot = slot_of(lambda config, rung, context: leave())
@@ -77,6 +78,7 @@ def test_a_process_that_ends_well_in_mid_trial_is_a_failure_and_is_replaced(leav
         slot.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [KeyboardInterrupt, GeneratorExit, SystemExit, mfbo.TrialStopped, BaseException])
 @pytest.mark.parametrize("workers", [0, 1])
 def test_whatever_a_trial_raises_is_its_own_failure(error, workers):
@@ -105,6 +107,7 @@ def test_texts_of_errors_have_a_cap():
         slot.close()
 
 
+@pytest.mark.slow
 @LINUX
 @pytest.mark.parametrize("how", ["plain", "of a session of its own", "daemon"])
 @pytest.mark.parametrize("end", ["well", "killed", "run over"])
@@ -162,6 +165,7 @@ task = mfbo.Task("mine", ConfigurationSpace({"x": (0.0, 1.0)}), train)
 """
 
 
+@pytest.mark.slow
 @LINUX
 def test_a_worker_that_holds_the_gil_ends_with_a_run_that_is_killed_and_so_do_its_files(tmp_path):
     (tmp_path / "run.py").write_text(RUN)
@@ -177,6 +181,7 @@ def test_a_worker_that_holds_the_gil_ends_with_a_run_that_is_killed_and_so_do_it
     until(lambda: not Path(folder).exists())
 
 
+@pytest.mark.slow
 @LINUX
 def test_time_in_which_a_trial_was_stopped_is_not_charged_and_counts_for_no_limit(pids):
     file, read = pids
@@ -220,6 +225,7 @@ task = mfbo.Task("mine", ConfigurationSpace({"x": (0.0, 1.0)}), train)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("edit", ["VALUE = 2.0", "raise SystemExit"])
 def test_a_replaced_worker_runs_the_code_of_the_run_and_an_edit_is_told(tmp_path, monkeypatch, edit):
     class Edits(Observer):
@@ -242,6 +248,7 @@ def test_a_replaced_worker_runs_the_code_of_the_run_and_an_edit_is_told(tmp_path
     assert sum("was edited" in note for note in heard.notes) == 1
 
 
+@pytest.mark.slow
 def test_a_run_whose_trials_cannot_begin_stops_and_says_why(tmp_path, monkeypatch):
     file = tmp_path / "mine.py"
     file.write_text("import os\nif 'DIES' in os.environ:\n    os._exit(3)\n" + MINE)
@@ -257,6 +264,7 @@ def test_a_run_whose_trials_cannot_begin_stops_and_says_why(tmp_path, monkeypatc
     assert all(r.outcome.cost > 0 for r in found.ledger.results)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_full_disk_pauses_the_run_and_is_no_failure_of_a_configuration(tmp_path, workers):
     def train(config, rung, context):

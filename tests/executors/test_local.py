@@ -88,6 +88,7 @@ FATAL = [leaves_at_once, segfaults, is_killed, hoards]  # to the process; a time
 GENTLE = [fault for fault in FAULTS if fault not in FATAL and fault is not hangs]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("faults", "limit"), [(GENTLE, "60s"), (FATAL, "60s"), ([hangs], "1s")], ids=["gentle", "fatal", "hangs"]
 )
@@ -128,6 +129,7 @@ def sleeper(seconds, every=None):
     return mfbo.Task("sleeper", SPACE, train)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_the_limit_holds_for_trials_that_report(workers):
     began = time.monotonic()
@@ -139,12 +141,14 @@ def test_the_limit_holds_for_trials_that_report(workers):
     assert result.best is not None
 
 
+@pytest.mark.slow
 def test_a_trial_that_never_reports_is_ended_by_force(tmp_path):
     result = mfbo.tune(sleeper(60), 0.5, optimizer="random", out=tmp_path / "run")
     assert (result.best, result.trials) == (None, 0)
     assert [entry.outcome.status for entry in result.ledger.results] == ["stopped"]
 
 
+@pytest.mark.slow
 def test_workers_are_used_together_and_costs_add_up():
     result = mfbo.tune(sleeper(0.4, 0.1), max_trials=6, optimizer="random", settings=mfbo.Settings(workers=3))
     assert result.trials == 6
@@ -154,6 +158,7 @@ def test_workers_are_used_together_and_costs_add_up():
     assert result.cost == pytest.approx(sum(r.outcome.cost + r.overhead for r in results), rel=0.05)
 
 
+@pytest.mark.slow
 def test_what_a_worker_prints_or_imports_does_not_reach_the_main_script(tmp_path):
     import subprocess
 

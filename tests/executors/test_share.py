@@ -80,6 +80,7 @@ def test_what_is_no_number_of_workers_is_refused(text):
         workers_of(text, None)
 
 
+@pytest.mark.slow
 def test_a_worker_has_its_share_from_its_first_import_on(monkeypatch, plain):
     from ConfigSpace import ConfigurationSpace
 

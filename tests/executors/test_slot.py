@@ -42,6 +42,7 @@ def test_a_slot_that_is_closed_while_its_process_starts_ends_nothing_but_that():
     assert os.getpid() == current_process().pid
 
 
+@pytest.mark.slow
 def test_slots_that_start_at_once_leave_the_main_module_as_it_was():
     main = sys.modules["__main__"]
     slots = [slot_of(lambda config, rung, context: 0.5) for _ in range(3)]
@@ -64,17 +65,19 @@ def test_a_daemon_may_have_slots_too(monkeypatch):
     slot.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reason", ["stop", "timeout"])
-def test_a_trial_that_is_ended_by_force_pays_until_then_and_keeps_its_curve(reason):
+def test_a_trial_that_is_ended_by_force_pays_until_then_and_keeps_its_curve(tmp_path, reason):
     def train(config, rung, context):
         context.report(0.25)
+        (tmp_path / "reported").touch()  # a stop that came before would end it in order
         time.sleep(600)
 
     slot = slot_of(train, max_seconds=0.2 if reason == "timeout" else None)
     slot.submit(TRIAL, 0)
     began = time.monotonic()
     if reason == "stop":
-        while not slot.reports:
+        while not (tmp_path / "reported").exists():
             time.sleep(0.005)
         slot.stop("time", 0.1)
     outcome = ended(slot)

@@ -24,6 +24,7 @@ def asked(run):
     return [(trial.config, trial.rung) for trial in run.asks.values()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "task"), list(CASES.items()))
 def test_an_ablation_asks_something_else(name, task):
     whole, without = (suite_runs.run(each, load(task), 3, 9) for each in ("smac", f"ablation:{name}"))

@@ -157,6 +157,7 @@ def test_a_row_that_diverges_keeps_what_was_before_and_one_that_fails_is_no_row(
         assert [m.loss for m in found[:1]] == [0.5]
 
 
+@pytest.mark.slow
 def test_a_recording_goes_on_where_it_was_left_and_packs_what_is_there(tmp_path, monkeypatch):
     monkeypatch.setitem(PLANS, "digits", short())
 

@@ -126,6 +126,7 @@ def whole_judging():
     return measurements / ENDS[-1]
 
 
+@pytest.mark.slow
 def test_a_row_that_diverged_fails_only_beyond_where_it_did(recorded):
     task = recorded("digits", diverged=(0,))
     config = dict(task.space.get_default_configuration())
@@ -134,6 +135,7 @@ def test_a_row_that_diverged_fails_only_beyond_where_it_did(recorded):
     assert task.true_loss(config) == np.inf
 
 
+@pytest.mark.slow
 def test_a_recording_without_a_grid_is_exact_at_its_rows_too(recorded):
     task = recorded("digits")
     rows = [row for row in design(load("digits"), PLANS["digits"]) if row.seed == 0]
@@ -142,6 +144,7 @@ def test_a_recording_without_a_grid_is_exact_at_its_rows_too(recorded):
     assert task.optimum == min(worths)
 
 
+@pytest.mark.slow
 def test_too_few_rows_are_no_table_and_only_complete_recordings_are_a_family(recorded, monkeypatch):
     with pytest.raises(BadData, match=r"'digits' has 60 of 481 rows.*record more"):
         recorded("digits", count=60)
@@ -159,6 +162,7 @@ def test_a_recording_that_is_not_there_is_one_line(tmp_path):
         recording.read(tmp_path / "imdb.npz")
 
 
+@pytest.mark.slow
 def test_the_study_prints_what_runs_came_to_and_what_each_fidelity_tells(recorded, tmp_path, monkeypatch):
     recorded("imdb")
     arguments = ["--tasks", "imdb", "--optimizers", "random,grid,smac", "--seeds", "2", "--max-cost", "4"]
@@ -176,6 +180,7 @@ def test_the_study_prints_what_runs_came_to_and_what_each_fidelity_tells(recorde
     assert "**Answer**: over 1 task(s) and 2 seeds `smac` is ahead of random" in found.output
 
 
+@pytest.mark.slow
 def test_the_study_writes_what_it_prints_with_a_figure(recorded, tmp_path, monkeypatch):
     recorded("imdb")
     monkeypatch.setattr(mission, "ProcessPoolExecutor", InThisProcess)

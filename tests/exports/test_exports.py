@@ -79,6 +79,7 @@ def test_a_spreadsheet_is_given_no_formula(tmp_path):
     assert ",=cmd()" not in text
 
 
+@pytest.mark.slow
 def test_optuna_and_its_dashboard_open_the_study(run, tmp_path):
     import optuna
     from optuna_dashboard import wsgi
@@ -163,6 +164,7 @@ def test_deepcave_opens_the_folder_in_an_environment_of_its_own(run, tmp_path):
     assert "CRASHED" in found["trials"]
 
 
+@pytest.mark.slow
 @pytest.mark.needs("tensorboard")
 def test_tensorboard_reads_curves_and_final_values(run, tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator

@@ -100,6 +100,7 @@ LARGE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", LARGE)
 def test_a_space_for_which_the_library_takes_minutes_is_refused_by_its_size(tmp_path, kind):
     (tmp_path / "large.yaml").write_text(LARGE[kind])
@@ -181,6 +182,7 @@ LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) 
 VALUES = st.recursive(LEAVES, lambda parts: st.lists(parts, max_size=3) | st.dictionaries(WORDS, parts, max_size=2))
 
 
+@pytest.mark.slow
 @given(st.dictionaries(WORDS, VALUES, max_size=4))
 def test_what_is_written_is_read_as_the_same(values):
     found = parse_yaml(to_yaml(values)).content

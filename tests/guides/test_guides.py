@@ -55,6 +55,7 @@ def test_in_a_pipe_a_guide_is_its_markdown_without_the_markers_of_the_tests(name
     assert re.sub(r"<!--.*?-->\n", "", GUIDE_DOCUMENTS[name].text).rstrip() == said.rstrip()
 
 
+@pytest.mark.slow
 def test_in_a_terminal_a_guide_is_formatted():
     script = (
         "import io, sys\nfrom rich import console\n"

@@ -91,6 +91,7 @@ def test_cost_and_time_add_up_over_an_interruption(written):
 parts = st.lists(st.tuples(outcomes, SECONDS, SECONDS, SECONDS), min_size=1, max_size=4)
 
 
+@pytest.mark.slow
 @given(parts.flatmap(lambda some: st.tuples(st.just(some), st.tuples(*(trials(i) for i in range(len(some)))))))
 @settings(max_examples=60)
 def test_every_trial_and_outcome_comes_back_as_it_was(tmp_path_factory, given_parts):

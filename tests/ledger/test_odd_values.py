@@ -43,6 +43,7 @@ def paths(value, path=()):
         yield from paths(part, (*path, key))
 
 
+@pytest.mark.slow
 @given(st.data())
 @settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_no_odd_value_ends_a_command_in_a_traceback(run, monkeypatch, data):

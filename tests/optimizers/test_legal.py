@@ -96,6 +96,7 @@ def test_points_and_samples_are_legal_too():
     assert len(sample(space, 5)) == 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [Integer, Float])
 def test_a_draw_of_points_follows_from_its_random_numbers_alone(kind):
     space = rising(kind=kind)
@@ -121,6 +122,7 @@ def test_the_surrogate_chooses_where_few_are_legal(optimizer):
     assert trials_to_best(optimizer) <= 60  # at random, one in 120
 
 
+@pytest.mark.slow
 def test_work_for_one_draw_is_bounded_where_none_is_legal(monkeypatch):
     """All but the defaults are forbidden, which no search by values finds soon."""
     space = ConfigurationSpace()

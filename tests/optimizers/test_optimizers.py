@@ -82,6 +82,7 @@ class Driver:
         return asked
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 @given(space=spaces(most=4), seed=st.integers(0, 2**32 - 1), workers=st.integers(1, 4), fails=st.sampled_from([0, 0.3]))
 @settings(max_examples=6)
@@ -98,6 +99,7 @@ def test_it_stays_inside_its_space_and_on_its_ladder_and_asks_nothing_twice(name
     assert space.random.get_state()[1].tolist() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 @given(seed=st.integers(0, 1000), workers=st.integers(1, 4), told=st.integers(0, 30), fails=st.sampled_from([0, 0.3]))
 @settings(max_examples=5)
@@ -132,6 +134,7 @@ def small():
     return space
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("workers", [1, 3])
 def test_a_finite_space_is_used_up_and_ends(name, workers):
@@ -148,6 +151,7 @@ def test_it_goes_on_when_everything_fails(name):
     assert len({trial.key for trial in driver.asks}) == len(driver.asks) == 41
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in NAMES if len(ladder_of(name, FIDELITY, None)) > 1])
 @pytest.mark.parametrize("workers", [1, 4])
 def test_a_configuration_climbs_only_with_a_result_and_one_rung_after_the_other(name, workers):
@@ -205,6 +209,7 @@ def test_the_best_of_a_stage_go_on(workers):
     assert first.keys() & third.keys() == {min(first.keys() & second.keys(), key=second.get)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["smac", "smac-stock"])
 def test_the_surrogate_draws_where_losses_are_low(name):
     optimizer, drawn = make_for(name, quadratic_space()), {}

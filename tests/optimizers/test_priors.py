@@ -33,6 +33,7 @@ def wide():
     return space
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", names_with("takes_prior"))
 def test_it_is_asked_first_and_the_run_resumes_and_replays_exactly(optimizer, tmp_path):
     prior = {"x": 0.25, "y": 0.75}
@@ -93,6 +94,7 @@ def test_trust_is_whole_at_first_and_gone_where_the_best_lie_elsewhere():
     assert higher.trust > 0.3  # what a higher rung says counts
 
 
+@pytest.mark.slow
 def test_draws_lie_near_the_centre_inside_the_space_and_follow_from_seed_and_number():
     space = wide()
     config = fitted({"rate": 0.9, "units": 10}, space, "here", partial=True)

@@ -70,6 +70,7 @@ def task():
     return mfbo.Task("q", quadratic_space(), lambda config, rung, context: config["x"] ** 2, FIDELITY)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("toy")
 def test_a_new_optimizer_is_planned_run_and_drawn_by_its_spec_alone(tmp_path):
     rungs = planner.rungs(task(), Search("toy"))
@@ -129,6 +130,7 @@ print([name for name in sys.modules if name.split(".")[0] in {heavy!r}])
 """
 
 
+@pytest.mark.slow
 def test_neither_the_registry_nor_planning_nor_the_baselines_import_smac():
     command = [sys.executable, "-c", SCRIPT.format(heavy=HEAVY)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

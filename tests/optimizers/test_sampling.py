@@ -57,6 +57,7 @@ def inside(space, config):
 SOURCES = {"random": random_configs, "grid": lambda space, seed: grid_configs(space, {}, seed)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", SOURCES)
 @given(space=spaces(), seed=st.integers(0, 2**32 - 1))
 @settings(max_examples=40)

@@ -50,6 +50,7 @@ def process(space, n, seed=0, loss=lambda x: (x**2).sum(axis=1)):
 # configurations as points
 
 
+@pytest.mark.slow
 @given(space=spaces(), seed=st.integers(0, 99), width=st.floats(0.001, 1))
 @settings(max_examples=60)
 def test_every_row_drawn_or_varied_is_a_configuration(space, seed, width):
@@ -457,6 +458,7 @@ def test_with_less_effort_the_search_looks_at_fewer_points():
     assert seen[1] < seen[0] / 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("good_rungs", [1, 2])
 def test_rungs_that_mislead_are_left_alone(good_rungs):
     """The lower rungs sort configurations the other way round: from trial 60 on hardly anything is spent on them."""

@@ -89,6 +89,7 @@ def test_the_forest_that_ships_reserves_memory_and_takes_all_cores():
     assert options["n_jobs"] == -1
 
 
+@pytest.mark.slow
 def test_the_quick_forest_predicts_what_the_one_that_ships_predicts(monkeypatch):
     x, losses, asked = points(), np.log(1 + points()[:, :1] ** 2), points(200)
     theirs = MultiFidelityFacade.get_model(scenario()).train(x, losses).predict_marginalized(asked)
@@ -236,6 +237,7 @@ def test_the_surrogate_that_ships_sees_the_highest_rung_alone():
     assert len(facade._config_selector._collect_data()[1]) == 1
 
 
+@pytest.mark.slow
 def test_a_remembered_group_is_passed_over_without_being_computed(monkeypatch):
     drawn = list(islice(filled(ours())._config_selector, 32))
     second = filled(ours())

@@ -29,6 +29,7 @@ def kinds(run):
     return Counter(result.trial.config["kind"] for result in run.results)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["random", "hyperband", "asha", "smac"])
 def test_values_that_only_fail_get_few_trials_and_a_replay_asks_the_same(optimizer, tmp_path):
     trials = 40 if optimizer == "smac" else 100

@@ -56,6 +56,7 @@ def test_the_cheapest_ladder_has_the_lowest_two_levels_that_tell_anything(low):
     assert rungs[0].work <= 1.2 * max(low, FIDELITY.lowest_work())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["smac", "asha"])
 def test_a_run_that_begins_low_grows_as_trials_prove_cheap_and_its_ledger_replays(tmp_path, optimizer):
     notes = Notes()
@@ -88,6 +89,7 @@ def test_a_ladder_in_a_ledger_must_grow_out_of_the_one_before(tmp_path):
         read(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["smac", "asha"])
 def test_a_plan_is_made_again_where_trials_cost_more_than_twice_as_much_and_loses_a_top_that_is_out_of_reach(
     tmp_path, optimizer
@@ -109,6 +111,7 @@ def test_a_plan_is_made_again_where_trials_cost_more_than_twice_as_much_and_lose
     assert replay(run).mismatch is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["smac", "asha"])
 def test_a_ladder_that_loses_a_rung_which_was_never_asked_for_replays_and_grows_again(tmp_path, optimizer):
     mfbo.tune(TASK, "6s", optimizer=optimizer, max_trials=2, out=tmp_path, settings=HERE)
@@ -193,6 +196,7 @@ def test_a_budget_that_pays_for_no_search_higher_up_leaves_the_ladder(tmp_path):
     assert Growth(TASK, run, meter).grown() is None
 
 
+@pytest.mark.slow
 def test_a_first_trial_is_begun_whatever_the_forecast_and_what_it_reports_is_the_result(tmp_path):
     def slow(config, rung, context):
         for step in range(1, 1000):
@@ -215,6 +219,7 @@ def test_a_forecast_that_is_far_too_high_ends_no_run_with_most_of_its_budget_lef
     assert mfbo.tune(TASK, "3s", optimizer="asha", max_trials=12, out=tmp_path, settings=HERE).status == "trials"
 
 
+@pytest.mark.slow
 def test_a_run_whose_trials_cost_the_same_at_every_level_grows_to_full_fidelity(tmp_path):
     """What starts takes nearly all of the time, as with a command: cheap levels are no reason not to train in full."""
 

@@ -71,6 +71,7 @@ def test_a_large_budget_leaves_the_ladder_as_it_is():
     assert note == ""
 
 
+@pytest.mark.slow
 @given(
     budget=st.floats(0.1, 30),
     optimizer=st.sampled_from(sorted(OPTIMIZERS)),
@@ -263,6 +264,7 @@ def silent(config, rung, context):
     time.sleep(3600)
 
 
+@pytest.mark.slow
 def test_what_a_probe_that_was_cut_before_its_first_report_took_is_no_forecast():
     task = replace(clocked(), train=silent)
     plan, rungs = planner.plan(task, Search(), limits=Limits.of("20s"), settings=mfbo.Settings(), note=pytest.fail)
@@ -273,6 +275,7 @@ def test_what_a_probe_that_was_cut_before_its_first_report_took_is_no_forecast()
     assert len(rungs) == 2
 
 
+@pytest.mark.slow
 def test_a_search_whose_ladder_cannot_grow_is_planned_from_a_guess_and_says_so():
     task = replace(clocked(), train=silent)
     plan, rungs = planner.plan(task, Search("random"), limits=Limits.of("20s"), settings=mfbo.Settings())
@@ -316,6 +319,7 @@ def test_a_small_budget_is_not_spent_on_a_probe():
     assert others == clocked().fidelity.ladder()
 
 
+@pytest.mark.slow
 def test_a_run_keeps_its_plan_charges_the_probe_and_can_be_replayed_and_resumed(tmp_path):
     task = clocked(0.001)
     result = mfbo.tune(task, "20s", max_trials=10, optimizer="asha", out=tmp_path / "run", settings=HERE)
@@ -407,6 +411,7 @@ def plan_for(rungs):
     return Plan(steps, 600.0, "s", 700.0, 27, probes=(Probe({"x": 1.0}, rungs[0], Pace(0.1, 1.0, 25.0, 1.0, 0.5)),))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("most", [1.0, 0.5])
 def test_a_lowered_ladder_stays_so_where_the_limit_rises_and_that_is_said(most, tmp_path):
     task, said, out = clocked(0.6), [], tmp_path / "run"
@@ -467,6 +472,6 @@ def test_what_a_run_will_ask_for_is_measured_and_its_training_is_left_for_it(tmp
     task = replace(clocked(), train=train)
     first = [dict(config) for config in task.space.sample_configuration(2)]
     bench = Bench(tmp_path, configs=lambda: first)
-    probe(task, HERE, 0, seconds=2.0, data=(1.0, 1.0), bench=bench)
+    probe(task, HERE, 0, seconds=2.0, data=(1.0, 1.0), goal=Goal(), bench=bench)
     assert trained[:2] == first
     assert len(list(tmp_path.rglob("state.txt"))) == len({config_key(config) for config in trained})

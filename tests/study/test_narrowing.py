@@ -70,6 +70,7 @@ def test_what_matters_is_narrowed_around_the_best_and_what_does_not_is_left(run)
     assert "promising values from" in bounds["rate"].why
 
 
+@pytest.mark.slow
 def test_among_many_hyperparameters_without_influence_hardly_any_is_narrowed():
     """At 5% each, uncorrected, one of twelve would be in almost every second run."""
     wide = ConfigurationSpace()

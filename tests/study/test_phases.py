@@ -233,6 +233,7 @@ def test_a_training_that_is_stopped_costs_what_it_took(tmp_path):
     assert again.scores("random", {"x": 1}, Goal()) == []
 
 
+@pytest.mark.slow
 def test_a_prior_is_explored_first_and_goes_on_as_far_as_the_ranges_hold_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     best, worst = {"x1": 0.11, "x2": 0.56, "x3": 0.85}, {"x1": 0.9, "x2": 0.05, "x3": 0.1}

@@ -290,6 +290,7 @@ def test_a_run_cut_short_or_without_success_is_left_out_and_cuts_no_other(tmp_pa
     assert alone.left_out == ()
 
 
+@pytest.mark.slow
 def test_standings_are_those_of_the_curves(tmp_path):
     study = Study(("hartmann3",), ("random", "asha", "grid"), 6, "9x")
     run_study(study, tmp_path)

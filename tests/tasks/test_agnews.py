@@ -50,6 +50,7 @@ def test_the_default_space_has_the_ranges_of_the_study():
     assert agnews.MODEL == "distilbert-base-uncased"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["distilbert", "bert"])
 def test_dropout_reaches_every_layer_that_drops(models, kind):
     tokenizer = tokenizer_of(models[kind])
@@ -85,6 +86,7 @@ def test_it_learns_to_sort_news(options):
     assert 0 < outcome.metrics["macro_f1"] <= 1
 
 
+@pytest.mark.slow
 def test_a_promoted_transformer_ends_with_the_weights_of_one_that_was_never_stopped(tmp_path, options):
     for name, rungs in (("promoted", (1, 2, 4)), ("straight", (4,))):
         for epochs in rungs:
@@ -175,6 +177,7 @@ def test_progress_within_an_epoch_counts_tokens_with_their_padding(models):
     assert [epoch.done(i) for i in range(4)] == pytest.approx(cells.cumsum() / cells.sum())
 
 
+@pytest.mark.slow
 def test_empty_and_very_long_texts_train(tmp_path, options):
     texts = ["", "goal " * 100_000, " \n ", "shares \U0001f680 日本"] * 20
     for split in ("train", "test"):

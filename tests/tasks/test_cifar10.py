@@ -73,6 +73,7 @@ def test_a_promoted_resnet_ends_with_the_weights_of_one_that_was_never_stopped(t
     assert paid.metrics["samples"] < outcome.metrics["samples"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
 def test_the_wide_space_trains(optimizer):
     space = TASK.with_space("wide").space
@@ -140,6 +141,7 @@ def test_a_smaller_image_is_a_mean_over_its_pixels_and_the_whole_one_is_as_it_wa
     assert small.std() < images.std()
 
 
+@pytest.mark.slow
 def test_a_model_that_learnt_from_small_images_says_so_and_predicts_at_that_size(tmp_path):
     outcome = run(TASK, default(TASK.space), Rung(1, 1.0, 1 / 120, 0.25), {}, Checkpoints(tmp_path))
     assert outcome.status == "ok", outcome.error

@@ -128,6 +128,7 @@ def test_metrics_are_those_of_the_predictions(tmp_path):
     assert 0 < context.evaluation < context.elapsed
 
 
+@pytest.mark.slow
 def test_tuning_matters_and_a_good_network_learns_the_digits():
     task = digits.task()
     task.space.seed(0)

@@ -48,6 +48,7 @@ def test_the_default_space_has_the_ranges_of_the_study():
     assert imdb.spaces.EPOCHS == (5, 10, 15)
 
 
+@pytest.mark.slow
 def test_it_learns_which_words_are_kind_although_the_data_is_sorted_by_label():
     assert math.isinf(loop.FIRST_INTERIM), "no report comes by the clock"
     outcome = run(TASK, CONFIG, Rung(6), {})
@@ -56,6 +57,7 @@ def test_it_learns_which_words_are_kind_although_the_data_is_sorted_by_label():
     assert [report.epoch for report in outcome.reports] == [1, 2, 3, 4, 5, 6]
 
 
+@pytest.mark.slow
 def test_a_promoted_lstm_ends_with_the_weights_of_one_that_was_never_stopped(tmp_path):
     for name, rungs in (("promoted", (1, 2, 5)), ("straight", (5,))):
         for epochs in rungs:
@@ -96,6 +98,7 @@ def test_a_text_is_encoded_alone_as_in_training():
         assert predict_imdb.encode(text, vocabulary.ids, 256) == vocabulary.encode(text, 256)
 
 
+@pytest.mark.slow
 @given(
     lengths=st.lists(st.integers(1, 12), min_size=1, max_size=6).map(lambda found: sorted(found, reverse=True)),
     layers=st.integers(1, 3),

@@ -121,6 +121,7 @@ def test_every_switch_and_coin_on_is_the_most_ones():
     assert loss("counting-ones", ones, task("counting-ones").fidelity.full) == -16
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_no_random_configuration_is_below_the_optimum(name):
     losses = [task(name).true_loss(config) for config in sample(name, 2000)]
@@ -172,6 +173,7 @@ def test_what_is_best_of_all_is_forbidden_in_mixed():
 # fidelity
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dims", [3, 6])
 def test_low_fidelity_tells_less_from_good_to_terrible(dims):
     names = [f"hartmann{dims}", *(f"hartmann{dims}-{preset}" for preset in PRESETS)]
@@ -329,6 +331,7 @@ for name, config in json.loads(sys.stdin.read()):
 """
 
 
+@pytest.mark.slow
 def test_noise_is_the_same_in_another_process():
     questions = [(name, config) for name in NOISY for config in sample(name, 3)]
     # another order of the hyperparameters is the same configuration

@@ -100,6 +100,7 @@ def test_a_schedule_rises_stays_and_falls_and_only_its_end_depends_on_the_rung(t
         assert factors[-1] < 0.5
 
 
+@pytest.mark.slow
 @given(
     rungs=st.lists(st.integers(1, FULL), min_size=2, max_size=4, unique=True).map(sorted),
     n=st.integers(3, 24),

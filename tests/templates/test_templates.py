@@ -51,6 +51,7 @@ def written(template, name="own.py"):
     return load(f"{name}:task")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("template", TASKS)
 def test_a_template_runs_as_it_stands_by_the_command_that_it_says(template, place):
     done = init(f"my {template}.py", "--template", template)
@@ -132,7 +133,12 @@ def test_a_trainer_begins_anew_where_steps_are_no_longer_the_same_epochs(place):
     ("template", "before", "after", "said"),
     [
         ("lightning", 'self.log("val_loss"', 'self.log("other"', "logs no 'val_loss' in its validation step; it logs"),
-        ("transformers", "context)\n\n\n# 5", 'context, "eval_f1")\n\n\n# 5', "has no 'eval_f1'; it has eval_loss"),
+        (
+            "transformers",
+            "context)\n\n\n# 5",
+            'context, "eval_other")\n\n\n# 5',
+            "has no 'eval_other'; it has eval_loss",
+        ),
     ],
 )
 def test_a_loss_that_is_not_measured_is_named_with_those_that_are(template, before, after, said):
