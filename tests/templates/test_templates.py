@@ -45,9 +45,10 @@ def typed(done):
     return shlex.split(done.output.splitlines()[-1])[1:]
 
 
-def written(template, name="own.py"):
+def written(template, name="from_template.py"):
     """The task that a template makes."""
-    assert init(name, "--template", template).exit_code == 0
+    made = init(name, "--template", template)
+    assert made.exit_code == 0, made.output
     return load(f"{name}:task")
 
 
@@ -142,11 +143,11 @@ def test_a_trainer_begins_anew_where_steps_are_no_longer_the_same_epochs(place):
     ],
 )
 def test_a_loss_that_is_not_measured_is_named_with_those_that_are(template, before, after, said):
-    init("own.py", "--template", template)
-    text = Path("own.py").read_text()
+    init("from_template.py", "--template", template)
+    text = Path("from_template.py").read_text()
     assert before in text
-    Path("own.py").write_text(text.replace(before, after))
-    task = load("own.py:task")
+    Path("from_template.py").write_text(text.replace(before, after))
+    task = load("from_template.py:task")
     with pytest.raises(BadTask, match=said):
         task.train(dict(task.space.get_default_configuration()), Rung(1), mfbo.Context())
 
@@ -190,7 +191,7 @@ def test_what_is_not_installed_is_named(monkeypatch):
     monkeypatch.setattr(module, "find_spec", lambda name: None)
     assert (
         "lightning is not installed; get it with: pip install 'mfbo-tune[lightning]', or '.[lightning]' in a clone"
-        in init("own.py", "--template", "lightning").output
+        in init("from_template.py", "--template", "lightning").output
     )
 
 

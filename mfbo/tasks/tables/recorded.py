@@ -118,12 +118,12 @@ def task(name: str) -> Task:
     found, own, train = recording(name), _own(name), training(name)
     own.space.seed(0)
     costs = [train.full(dict(config))[SECONDS] for config in own.space.sample_configuration(DRAWS)]
-    grid = "grid" in found.kinds
+    grid, listed = "grid" in found.kinds, BUILTIN.get(f"table-{name}")
     rows = (found.seeds == 0) & ((found.kinds == "grid") | (not grid))
     return replace(
         own,
         name=f"table-{name}",
-        description=BUILTIN[f"table-{name}"].description,
+        description=listed.description if listed else f"{name} as recorded learning curves",
         space=_own(name).space,
         spaces={},
         train=train,
