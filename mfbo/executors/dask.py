@@ -233,5 +233,6 @@ def _shared(setup: TrialSetup, token: str) -> tuple[TrialSetup, Path | None]:
         return setup, None
     root = setup.checkpoints.root.resolve()
     file = root.parent / TOKEN
+    file.parent.mkdir(parents=True, exist_ok=True)  # the folder of a measurement is made with its first checkpoint
     file.write_text(token, encoding="utf-8")
     return replace(setup, checkpoints=Checkpoints(root)), file

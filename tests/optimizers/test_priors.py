@@ -72,7 +72,7 @@ def test_a_good_one_helps_early(optimizer, task, prior):
 def test_a_bad_one_is_shaken_off(optimizer):
     task = load("hartmann3")
     ranked = sorted(islice(random_configs(task.space, 12345), 400), key=task.true_loss)
-    believed, none = regrets(task, optimizer, ranked[-20], 3, 12), regrets(task, optimizer, None, 3, 12)
+    believed, none = regrets(task, optimizer, ranked[-20], 3, 30), regrets(task, optimizer, None, 3, 30)
     assert believed[-1] <= max(1.5 * none[-1], 0.05)
 
 

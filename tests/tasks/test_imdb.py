@@ -194,6 +194,7 @@ from mfbo.tasks.registry import load
 from mfbo.trial import Rung
 task = load("imdb")
 task.prepare({})
+task.warm_up()
 before = set(sys.modules)
 print(run(task, default(task.space), Rung(1), {}).status, len(set(sys.modules) - before))
 """
