@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mfbo.errors import BadValue
-from mfbo.files.plain import check_plain
+from mfbo.files.plain import check_plain, sync
 
 MODEL = "model"  # folder in a checkpoint with the model alone, where there is more
 ALONE = ".model-only"  # marks a checkpoint that training cannot continue from
@@ -64,14 +64,14 @@ class Checkpoints:
             yield aside
             check_plain(aside)
             for path in (*aside.rglob("*"), aside):
-                _sync(path)
+                sync(path)
         except BaseException:
             shutil.rmtree(aside, ignore_errors=True)
             raise
         target = home / f"{_PREFIX}{epoch:05d}"
         _remove(target)
         aside.rename(target)
-        _sync(home)
+        sync(home)
         self._drop_below(key, epoch, keep)
         for path in home.glob(f".{_PREFIX}*"):  # of processes that were killed: a configuration has one writer
             shutil.rmtree(path, ignore_errors=True)
@@ -126,12 +126,3 @@ def _remove(path: Path) -> None:
         shutil.rmtree(gone, ignore_errors=True)
         path.rename(gone)
         shutil.rmtree(gone, ignore_errors=True)
-
-
-def _sync(path: Path) -> None:
-    """Have the system write `path` to the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -104,7 +104,7 @@ def test_the_previous_one_survives_a_disk_that_is_full_at_the_last_moment(checkp
 
 def test_all_of_it_is_on_the_disk_before_it_has_its_name(checkpoints, monkeypatch):
     synced = []
-    monkeypatch.setattr(mfbo.checkpoint, "_sync", lambda path: synced.append((path.name, found(checkpoints, "a"))))
+    monkeypatch.setattr(mfbo.checkpoint, "sync", lambda path: synced.append((path.name, found(checkpoints, "a"))))
     save(checkpoints, "a", 3)
     names, seen = zip(*synced, strict=True)
     assert {"sub", "weights"} < set(names)

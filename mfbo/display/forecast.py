@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mfbo.cost.price import Price, beside, facts
 from mfbo.display.text import amount, clean, rung_words, seconds
+from mfbo.ledger.plan import percent
 from mfbo.trial import counted
 
 if TYPE_CHECKING:
@@ -100,11 +101,6 @@ def about(value: float, unit: str) -> str:
         return amount(float(f"{value:.2g}"), unit)
     hours = value / 3600
     return f"{hours:.2g}h" if value >= 5400 else f"{value / 60:.2g}m"
-
-
-def percent(work: float) -> str:
-    """Work as a fraction of a full evaluation."""
-    return f"{100 * work:.2g}%" if work < 0.995 else "100%"
 
 
 def to_dict(plan: Plan, price: str | None = None) -> dict[str, Any]:

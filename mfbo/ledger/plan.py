@@ -87,3 +87,8 @@ class Plan:
     def step(self, rung: Rung) -> Step | None:
         """Of that rung; None where it has none."""
         return next((step for step in self.steps if step.rung == rung), None)
+
+
+def percent(work: float) -> str:
+    """Work as a fraction of a full evaluation, two digits: 100 would come out as ``1e+02``."""
+    return f"{100 * work:.2g}%" if work < 0.995 else "100%"

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 
 from mfbo.errors import DamagedLedger, RunError, RunExists, RunLocked
+from mfbo.files.plain import sync
 from mfbo.ledger import records
 from mfbo.ledger.journal import COMMAND, FILE, begun, check_links, path_of, read
 from mfbo.ledger.records import FORMAT, encode
@@ -258,20 +259,11 @@ def _put(aside: Path, folder: Path) -> None:
         if begun(folder):
             raise _other(folder) from None
         aside.replace(path)
-    _sync_folder(folder)
+    sync(folder)
 
 
 def _other(folder: Path) -> RunExists:
     return RunExists(f"{str(folder)!r} holds another run; give another --out, or `mfbo resume` that one")
-
-
-def _sync_folder(folder: Path) -> None:
-    """Have the system write down that there is a new file in `folder`."""
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def in_use(folder: Path | str) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from mfbo.ledger.plan import Step
+from mfbo.ledger.plan import Step, percent
 from mfbo.optimizers.registry import spec_of
 from mfbo.planning.growth import left, pays
 from mfbo.planning.simulation import bought
@@ -86,10 +86,5 @@ class Replanning:
 def words(factor: float, steps: tuple[Step, ...]) -> str:
     """Say what the new plan is."""
     many = f"{factor:.2g} times" if factor > 1 else f"{100 * factor:.2g}% of"
-    levels = ", ".join(f"{step.trials} at {_percent(step.rung.work)}" for step in steps if step.trials)
+    levels = ", ".join(f"{step.trials} at {percent(step.rung.work)}" for step in steps if step.trials)
     return f"trials cost {many} what was planned; planned again: {levels or 'one trial'}, those so far included"
-
-
-def _percent(work: float) -> str:
-    """Two digits: 100 would come out as ``1e+02``."""
-    return f"{100 * work:.2g}%" if work < 0.995 else "100%"
