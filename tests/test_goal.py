@@ -264,6 +264,7 @@ def test_exports_have_it_too(tmp_path):
         assert [float(row["val_acc"]) for row in csv.DictReader(file)] == values
 
 
+@pytest.mark.slow
 def test_optuna_has_the_direction_and_the_name(tmp_path):
     optuna = pytest.importorskip("optuna")
     result = run_of(tmp_path / "run")

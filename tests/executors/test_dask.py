@@ -127,6 +127,7 @@ def test_the_trial_of_a_worker_that_dies_is_asked_again_of_one_that_comes_late(c
     assert mfbo.resume(tmp_path, task=task, scheduler="local").ledger.results == result.ledger.results
 
 
+@pytest.mark.slow
 def test_a_worker_that_joins_is_used_at_once(cluster, tmp_path):
     def train(what, rung, context):
         if what == "frees":

@@ -68,6 +68,7 @@ def test_a_template_runs_as_it_stands_by_the_command_that_it_says(template, plac
     assert f"my-{template}" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("template", ["torch", "lightning", "transformers"])
 def test_a_trial_goes_on_where_an_earlier_rung_stopped(template, place):
     task = written(template)
@@ -112,6 +113,7 @@ def test_a_trial_ends_within_an_epoch_too_and_tells_how_far_it_came(template):
     assert context.pace.training > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("template", ["lightning", "transformers"])
 def test_evaluation_is_told_apart_from_training(template):
     task, context = written(template), mfbo.Context()
@@ -121,6 +123,7 @@ def test_evaluation_is_told_apart_from_training(template):
     assert context.pace.epochs == 2
 
 
+@pytest.mark.slow
 def test_a_trainer_begins_anew_where_steps_are_no_longer_the_same_epochs(place):
     task = written("transformers")
     for epochs, batch in ((1, 32), (2, 64)):  # as a data fraction would, another batch makes other steps
