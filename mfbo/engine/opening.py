@@ -8,16 +8,13 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mfbo.adapters.command import is_command
 from mfbo.cost.price import in_time
 from mfbo.engine import preflight, trusted_commands
-from mfbo.engine.direction import settled
-from mfbo.engine.loading import say_whose
 from mfbo.engine.replay import begun, build, rebuild
+from mfbo.engine.request import Request, prepare, requested
 from mfbo.engine.warm_start import known_of
 from mfbo.engine.workplace import Workplace
 from mfbo.errors import BadValue
-from mfbo.executors import choice
 from mfbo.ledger import fingerprint
 from mfbo.ledger.environment import hardware, versions
 from mfbo.ledger.journal import read
@@ -30,12 +27,10 @@ from mfbo.planning.growth import grows
 from mfbo.planning.probe import CONFIGS
 from mfbo.search import Search, SearchOptions
 from mfbo.settings import Settings
-from mfbo.space import prior_of
 from mfbo.task import Task
-from mfbo.tasks.registry import load
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from typing_extensions import Unpack
 
@@ -85,44 +80,21 @@ def new_run(
     Raises:
         MfboError: as `tune`.
     """
-    settings = settings or Settings()
-    task, search = loaded(task, settings, observer), Search.of(search, **asked)
-    limits, settings = limits_of(max_cost, max_trials, max_wall, settings)
-    search, settings = settled(task, search, settings)
-    usual = planner.rungs(task, search)
-    search = for_task(search, task, observer.on_note)
-    if search.objectives and warm_start is not None:
-        raise BadValue("a warm start has losses only, and there are several objectives; leave out one of the two")
-    preflight.affordable(limits, task, usual, search.optimizer)
+    search, limits = Search.of(search, **asked), (max_cost, max_trials, max_wall)
     with announced(folder, command), ExitStack() as stack:
         here = stack.enter_context(place.undone_by_errors() if place else Workplace(None))
-        if not own_loop:
-            here.begin(task, settings, search.seed)
-        as_planned = build(search, task, usual)
-        prepare(task, settings, observer)
-        here.listen()
-        planned, rungs = planner.plan(
-            task,
-            search,
-            limits=limits,
-            settings=settings,
-            interrupted=here.interrupt,
-            note=observer.on_note,
-            stage=observer.on_stage,
-            like=like,
-            measure=not own_loop,
-            bench=here.bench(lambda: _first_configs(as_planned)),
-        )
-        observer.on_plan(planned, settings.price)
+        request = requested(task, search, limits, settings, observer, place=None if own_loop else here)
+        task, search = request.task, request.search
+        if search.objectives and warm_start is not None:
+            raise BadValue("a warm start has losses only, and there are several objectives; leave out one of the two")
+        planned, rungs = measured_plan(request, here, observer, like=like, own_loop=own_loop)
+        observer.on_plan(planned, request.settings.price)
         known = _known(warm_start, task, rungs, search, observer)
         chosen = build(search, task, rungs, known)
         trusted_commands.remember(task.source)
         header = _header(
-            task=task,
-            search=search,
-            limits=limits,
+            request,
             rungs=rungs,
-            settings=settings,
             known=known,
             command=command,
             plan=planned,
@@ -130,6 +102,28 @@ def new_run(
             grows=grow and like is None and grows(search) and not task.simulated,
         )
     return NewRun(task, chosen, header)
+
+
+def measured_plan(
+    request: Request, place: Workplace, observer: Observer, *, like: Plan | None = None, own_loop: bool = False
+) -> tuple[Plan, list[Rung]]:
+    """Prepare the task, measure what a trial costs where its run trains it, and plan the run; with its rungs."""
+    task = request.task
+    as_planned = build(request.search, task, request.rungs)
+    prepare(task, request.settings, observer)
+    place.listen()
+    return planner.plan(
+        task,
+        request.search,
+        limits=request.limits,
+        settings=request.settings,
+        interrupted=place.interrupt,
+        note=observer.on_note,
+        stage=observer.on_stage,
+        like=like,
+        measure=not own_loop,
+        bench=place.bench(lambda: _first_configs(as_planned)),
+    )
 
 
 def taken_up(
@@ -201,70 +195,22 @@ def _known(
     return found
 
 
-def for_task(search: Search, task: Task, note: Callable[[str], None] = lambda text: None) -> Search:
-    """The search of `task`, with its own path and the whole configuration that is believed in.
-
-    Raises:
-        BadValue, UnknownName: its path or its prior are none of this task.
-    """
-    prior = None if search.prior is None else prior_of(search.prior, task.space)
-    if prior is not None and not spec_of(search.optimizer).takes_prior:
-        note(f"{search.optimizer} does not use a prior; these do: {', '.join(names_with('takes_prior'))}")
-        prior = None
-    return replace(search, path=search.path or task.fidelity.default_path, prior=prior)
-
-
-def loaded(task: Task | str, settings: Settings, observer: Observer) -> Task:
-    """The task that was named, with the space of `settings`; says beforehand whose code it runs."""
-    observer.on_stage(f"loading {task if isinstance(task, str) else task.name}")
-    if isinstance(task, str):
-        if not is_command(task):  # a command runs later, in trials
-            say_whose(task, observer.on_note)
-        task = load(task)
-    found = task.with_space(settings.space)
-    if is_command(found.source):
-        say_whose(found.source, observer.on_note)
-    return found
-
-
-def prepare(task: Task, settings: Settings, observer: Observer) -> None:
-    """Make sure that trials can be run."""
-    observer.on_stage(f"preparing the data of {task.name}")
-    if task.prepare:
-        task.prepare(settings.options)
-    preflight.device(settings, task)
-    choice.check(task, settings)
-
-
-def limits_of(
-    max_cost: str | float | None, max_trials: int | None, max_wall: str | None, settings: Settings
-) -> tuple[Limits, Settings]:
-    """The limits of a new run, money as time, and its settings; both as they are allowed."""
-    max_cost, settings = in_time(max_cost, settings)
-    limits = Limits.of(max_cost, max_trials, max_wall)
-    preflight.limits(limits)
-    preflight.settings(settings)
-    return limits, settings
-
-
 def _header(
+    request: Request,
     *,
-    task: Task,
-    search: Search,
-    limits: Limits,
     rungs: list[Rung],
-    settings: Settings,
     known: tuple[Known, ...],
     command: str,
     plan: Plan,
     grows: bool,
     own_loop: bool,
 ) -> Header:
+    task, search = request.task, request.search
     space = fingerprint.space_dict(task.space)
     return Header(
         task=task.source or task.name,
         search=search,
-        limits=limits,
+        limits=request.limits,
         fidelity=task.fidelity.ranges,
         rungs=tuple(rungs),
         space=space,
@@ -273,7 +219,7 @@ def _header(
         grid={name: list(values) for name, values in (task.grid or {}).items()} if search.optimizer == "grid" else None,
         full_cost=task.full_cost,
         optimum=None if task.optimum is None else search.goal.loss(task.optimum),
-        settings=settings,
+        settings=request.settings,
         known=known,
         versions=versions(),
         hardware=hardware(),

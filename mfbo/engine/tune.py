@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mfbo.engine import preflight
-from mfbo.engine.direction import settled
 from mfbo.engine.loading import task_of
-from mfbo.engine.opening import for_task, limits_of, loaded, new_run, prepare, taken_up
+from mfbo.engine.opening import measured_plan, new_run, taken_up
+from mfbo.engine.request import requested
 from mfbo.engine.result import TuneResult, result_of
 from mfbo.engine.running import running
 from mfbo.engine.workplace import Workplace
@@ -18,7 +18,6 @@ from mfbo.ledger.journal import FILE
 from mfbo.ledger.observer import Observer
 from mfbo.ledger.run import Run
 from mfbo.ledger.writer import Ledger, is_free, repair
-from mfbo.planning import planner
 from mfbo.search import Search, SearchOptions
 from mfbo.settings import Settings, resumed
 from mfbo.task import Task
@@ -128,25 +127,10 @@ def plan(
     Raises:
         MfboError: as `tune`.
     """
-    settings, observer = settings or Settings(), observer or Observer()
-    task, search = loaded(task, settings, observer), Search.of(search, **asked)
-    limits, settings = limits_of(max_cost, None, max_wall, settings)
-    search, settings = settled(task, search, settings)
-    usual = planner.rungs(task, search)
-    search = for_task(search, task, observer.on_note)
-    preflight.affordable(limits, task, usual, search.optimizer)
-    prepare(task, settings, observer)
+    observer, search = observer or Observer(), Search.of(search, **asked)
     with Workplace(None) as place:
-        place.listen()
-        found, _ = planner.plan(
-            task,
-            search,
-            limits=limits,
-            settings=settings,
-            interrupted=place.interrupt,
-            note=observer.on_note,
-            stage=observer.on_stage,
-        )
+        request = requested(task, search, (max_cost, None, max_wall), settings, observer, place=place)
+        found, _ = measured_plan(request, place, observer)
         return None if place.interrupt() else found
 
 

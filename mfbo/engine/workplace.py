@@ -80,15 +80,24 @@ class Workplace:
         """From now on Ctrl-C asks the run to end in order."""
         self._stack.enter_context(self.interrupt)
 
-    def begin(self, task: Task, settings: Settings, seed: int) -> None:
-        """Have workers of this machine import the task.
+    def begin(self, task: Task | str, settings: Settings) -> None:
+        """Have workers of this machine import the task, if they do not yet; a user's file while it is imported here.
 
         Raises:
             BadValue, BadTask: trials cannot be sent to them.
         """
-        self.workers = choice.begin_early(task, settings, seed, self.scratch, self.interrupt)
         if self.workers is not None:
-            self._stack.callback(self.workers.close)
+            if not isinstance(task, str) and not task.simulated and self.workers.runs(task):
+                return
+            self._dismiss()
+        self.workers = choice.begin_early(task, settings, self.scratch, self.interrupt)
+        if self.workers is not None:
+            self._stack.callback(self._dismiss)
+
+    def _dismiss(self) -> None:
+        if self.workers is not None:
+            self.workers.close()
+        self.workers = None
 
     def bench(self, configs: Callable[[], Sequence[Config]]) -> Bench:
         """For the measurement before the run, which is to train these configurations."""

@@ -10,6 +10,7 @@ from mfbo.executors.alarm import can_ring
 from mfbo.executors.evaluate import TrialSetup
 from mfbo.executors.scratch import clear_up
 from mfbo.ledger.environment import cores
+from mfbo.tasks.registry import user_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,14 +41,18 @@ def check(task: Task, settings: Settings) -> None:
         return
     from mfbo.executors.worker import packed
 
-    most = MAX_WORKERS_PER_CORE * cores()
-    if settings.scheduler is None and (settings.workers or 1) > most:
-        raise BadValue(f"workers {settings.workers}: this machine has {cores()} cores; give {most} or less")
+    _check_number(settings)
     packed(task)
     if settings.scheduler is not None:
         from mfbo.executors.dask import connect
 
         connect(settings.scheduler).close()
+
+
+def _check_number(settings: Settings) -> None:
+    most = MAX_WORKERS_PER_CORE * cores()
+    if settings.scheduler is None and (settings.workers or 1) > most:
+        raise BadValue(f"workers {settings.workers}: this machine has {cores()} cores; give {most} or less")
 
 
 def not_held(task: Task, settings: Settings) -> str:
@@ -64,26 +69,32 @@ def not_held(task: Task, settings: Settings) -> str:
 
 
 def begin_early(
-    task: Task, settings: Settings, seed: int, scratch: Path, interrupted: Callable[[], bool]
+    task: Task | str, settings: Settings, scratch: Path, interrupted: Callable[[], bool]
 ) -> LocalExecutor | None:
     """Workers of this machine that import the task while its run is planned; None where it has none.
 
     Args:
-        task: what to run.
+        task: what to run; the name of one in a user's file, which they import while it is imported here.
         settings: how trials are run.
-        seed: of the run.
         scratch: a folder that is to go with the run if it dies before its first trial.
         interrupted: whether the user asked to stop.
 
     Raises:
         BadValue, BadTask: as `check`.
     """
-    if not in_processes(task, settings) or settings.scheduler is not None:
+    if settings.workers == 0 or settings.scheduler is not None:
         return None
+    if isinstance(task, str):
+        if (file := user_file(task)) is None or not file.is_file():
+            return None
+        _check_number(settings)
+    elif task.simulated:
+        return None
+    else:
+        check(task, settings)
     from mfbo.executors.local import LocalExecutor
 
-    check(task, settings)
-    setup = TrialSetup(seed, settings.device, settings.options, scratch=scratch)
+    setup = TrialSetup(0, settings.device, settings.options, scratch=scratch)
     return LocalExecutor(
         task,
         setup,
@@ -130,7 +141,7 @@ def make(
     """
     clear_up()
     if early is not None:
-        early.settle(setup, grace, wall)
+        early.settle(task, setup, grace, wall)
         return early
     workers = settings.workers
     if not in_processes(task, settings):

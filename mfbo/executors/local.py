@@ -10,7 +10,8 @@ from mfbo.executors.evaluate import TrialSetup, cut
 from mfbo.executors.share import shares
 from mfbo.executors.slot import Slot
 from mfbo.executors.system import StandStill
-from mfbo.executors.worker import packed
+from mfbo.executors.worker import packed, packed_name
+from mfbo.fidelity import Fidelity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +31,7 @@ class LocalExecutor:
     """Runs trials on `slots` processes of this machine.
 
     Args:
-        task: what to run.
+        task: what to run; its name, where it is not loaded here yet: `settle` has to bring it before the first trial.
         setup: of the run.
         slots: processes; each gets its share of the cores, or a GPU.
         grace: seconds that the trials in flight have to report once the limit is reached, before they are killed; of a
@@ -43,7 +44,7 @@ class LocalExecutor:
 
     def __init__(
         self,
-        task: Task,
+        task: Task | str,
         setup: TrialSetup,
         *,
         slots: int,
@@ -54,17 +55,17 @@ class LocalExecutor:
         max_bytes: float | None = None,
     ) -> None:
         self.slots = slots
-        self._task = task
+        self._task = None if isinstance(task, str) else task
         self._grace = grace
         self._interrupted = interrupted
         self._began = time.monotonic() - wall
         self._ready = False
         self._still, self._awake = StandStill(), 0.0
-        content = packed(task)
+        self._packed = packed_name(task) if isinstance(task, str) else packed(task)
         self._all = [
             Slot(
-                content,
-                task.fidelity,
+                self._packed,
+                Fidelity() if self._task is None else self._task.fidelity,
                 setup,
                 environment=share,
                 prepare=True,
@@ -74,11 +75,15 @@ class LocalExecutor:
             for share in shares(slots)
         ]
 
-    def settle(self, setup: TrialSetup, grace: float, wall: float = 0.0) -> None:
-        """From now on trials are those of a run with another setup and grace, and its clock shows `wall` seconds."""
-        self._grace, self._began = grace, time.monotonic() - wall
+    def runs(self, task: Task) -> bool:
+        """Whether that is what the processes import."""
+        return self._packed == packed(task)
+
+    def settle(self, task: Task, setup: TrialSetup, grace: float, wall: float = 0.0) -> None:
+        """From now on trials are those of a run of `task` with that setup and grace; its clock shows `wall` seconds."""
+        self._task, self._grace, self._began = task, grace, time.monotonic() - wall
         for slot in self._all:
-            slot.settle(setup)
+            slot.settle(setup, task.fidelity)
 
     def ready(self) -> None:
         """Wait until the processes have imported the task, so that no trial is charged for it."""
@@ -157,6 +162,7 @@ class LocalExecutor:
 
     def _ended(self, slot: Slot, outcome: Outcome, allowance: Allowance) -> tuple[Trial, Outcome]:
         assert slot.last is not None
+        assert self._task is not None
         if outcome.virtual:
             outcome = cut(self._task, outcome, allowance.cost)
         return slot.last, outcome

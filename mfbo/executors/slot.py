@@ -103,9 +103,9 @@ class Slot:
         """What the trial has printed last."""
         return last_line(self._setup.logs, self.trial.id) if self.trial is not None else ""
 
-    def settle(self, setup: TrialSetup) -> None:
-        """Run further trials with another setup."""
-        self._setup = setup
+    def settle(self, setup: TrialSetup, fidelity: Fidelity) -> None:
+        """Run further trials with another setup; `fidelity` of the task, which may not have been known before."""
+        self._setup, self._fidelity = setup, fidelity
 
     def ready(self, timeout: float) -> None:
         """Wait until the process has imported the task, so that no trial is charged for it; or has died of it."""

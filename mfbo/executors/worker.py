@@ -61,18 +61,11 @@ class Elsewhere:
 def packed(task: Task) -> bytes:
     """`task` for another process: the name that it was loaded by, or the task itself, functions included.
 
-    A user's file goes along as the text that was imported here: what a run trains does not change when somebody edits
-    the file, and a worker on another machine may not have it.
-
     Raises:
         BadTask: it cannot be sent to another process.
     """
-    file = user_file(task.source)
-    if file is not None:
-        source = f"{file.resolve()}:{task.source.rpartition(':')[2]}"
-        return b"f" + json.dumps([source, kept_text(file).decode("utf-8", "surrogateescape")]).encode()
     if task.source:
-        return b"n" + task.source.encode()
+        return packed_name(task.source)
     import cloudpickle
 
     from mfbo.errors import BadTask
@@ -83,6 +76,22 @@ def packed(task: Task) -> bytes:
     except Exception as error:  # a lock, an open file ...: whatever the task's function holds on to
         text = f"task {task.name!r} cannot be sent to a worker process: {type(error).__name__}: {error}"
         raise BadTask(f"{text}; make it loadable as path/to/file.py:name, or use workers=0") from error
+
+
+def packed_name(name: str) -> bytes:
+    """The task of that name for another process, whether it was loaded here yet or not.
+
+    A user's file goes along as the text that was imported here: what a run trains does not change when somebody edits
+    the file, and a worker on another machine may not have it.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    file = user_file(name)
+    if file is None:
+        return b"n" + name.encode()
+    source = f"{file.resolve()}:{name.rpartition(':')[2]}"
+    return b"f" + json.dumps([source, kept_text(file).decode("utf-8", "surrogateescape")]).encode()
 
 
 def unpacked(content: bytes, folder: Path) -> Task:

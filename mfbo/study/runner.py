@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from mfbo.budget import Budget
 from mfbo.engine.direction import settled
-from mfbo.engine.opening import for_task
+from mfbo.engine.request import for_task
 from mfbo.engine.result import TuneResult, result_of
 from mfbo.engine.tune import resume, tune
 from mfbo.errors import BadCost, RunExists
