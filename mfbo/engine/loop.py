@@ -336,8 +336,8 @@ class Loop:
                 self._use_ladder(self._optimizer, lower)
                 self._observer.on_note(f"trials cost too much for a higher level than {lower[-1]}")
         while higher := self._growth.grown():
-            self._use_ladder(self._optimizer, higher)
-            self._observer.on_note(f"trials cost little enough for a higher level: {higher[-1]}")
+            self._use_ladder(self._optimizer, higher.rungs)
+            self._observer.on_note(f"{higher.reason}: {higher.rungs[-1]}")
             if factor is None:
                 break
             self._growth.look_now()

@@ -15,6 +15,7 @@ from mfbo.engine.replay import replay
 from mfbo.errors import BadLedger
 from mfbo.ledger.journal import read
 from mfbo.ledger.observer import Observer
+from mfbo.ledger.run import Result
 from mfbo.ledger.writer import Ledger
 from mfbo.optimizers.registry import OPTIMIZERS, make
 from mfbo.optimizers.spec import GrowsLadder
@@ -167,6 +168,46 @@ def test_after_growing_the_best_are_promoted_to_the_new_rung(name):
         optimizer.tell(trial, Outcome("ok", trial.config["x"] ** 2, trial.rung, 1.0))
     assert not any(trial.rung == rungs[2] for trial in asked[:30])
     assert any(trial.rung == rungs[2] for trial in asked[30:])
+
+
+@pytest.mark.parametrize("optimizer", ["smac", "asha"])
+def test_what_is_left_of_a_small_budget_pays_for_one_long_training_of_the_best(tmp_path, optimizer):
+    """On a made-up clock: short trials cost nearly as much as long ones, so that no search higher up is paid for."""
+    fidelity = mfbo.Fidelity(epochs=(1, 81))
+
+    def train(config, rung, context):
+        for epoch in range(context.start_epoch, rung.epochs):
+            context.report(1 + config["x"] ** 2 - epoch / 81, epoch=epoch + 1)
+        return 1 + config["x"] ** 2 - rung.epochs / 81
+
+    task = mfbo.Task("dear", quadratic_space(), train, fidelity)
+    ladder = [fidelity.rung(work) for work in (1 / 81, 1 / 27)]
+    mfbo.tune(task, "100s", optimizer=optimizer, max_trials=1, out=tmp_path, settings=HERE, max_fidelity=1 / 27)
+    run = read(tmp_path)
+    run.header = replace(run.header, rungs=tuple(ladder), search=replace(run.header.search, max_fidelity=1.0))
+    run.results.clear()
+    run.asks.clear()
+    meter, at = Meter(task, run.limits), 0.0
+    growth = Growth(task, run, meter)
+    made = make(run.header.search, task, ladder)
+    while (grown := growth.grown()) is None:
+        trial = made.ask()
+        run.asks[trial.id] = trial
+        cost = 7 + 0.1 * trial.rung.epochs
+        at += cost
+        outcome = Outcome("ok", 1 + trial.config["x"] ** 2, trial.rung, cost)
+        made.tell(trial, outcome)
+        run.results.append(Result(trial, outcome, 0.0, at, at, at))
+        meter.take(run.results[-1])
+        assert at < 100, "the rest is spent on short trials"
+    assert grown.rungs[:-1] == ladder
+    assert at + 7 + 0.1 * grown.rungs[-1].epochs <= 100
+    assert grown.rungs[-1].work > 3 * ladder[-1].work
+    made.grow(grown.rungs)
+    best = min((r for r in run.results if r.trial.rung == ladder[-1]), key=lambda r: r.outcome.loss)
+    found = made.ask()
+    assert (found.rung, found.config) == (grown.rungs[-1], best.trial.config)
+    assert growth.grown() is None, "once"
 
 
 def test_the_end_says_what_was_not_reached_and_what_would_reach_it(tmp_path):

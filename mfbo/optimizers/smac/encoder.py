@@ -236,9 +236,7 @@ class CurveEncoder(AbstractRunHistoryEncoder):
         penalty = np.repeat([RIDGE, LEVEL_RIDGE], [terms.shape[1], levels])
         weights = np.linalg.solve(both.T @ both + np.diag(penalty), both.T @ (rates - rates.mean()))
         self._cost_weights, offsets = weights[: terms.shape[1]], weights[terms.shape[1] :] + rates.mean()
-        seen = np.flatnonzero(at.any(axis=0))  # a rung without results has the rate of the nearest below, or above
-        nearest = np.maximum(np.searchsorted(seen, np.arange(levels), "right") - 1, 0)
-        self._level_rates, self._cost_results = offsets[seen[nearest]], due
+        self._level_rates, self._cost_results = _rates(offsets, np.flatnonzero(at.any(axis=0)), self._works), due
 
     def _terms(self, rows: Floats) -> Floats:
         features, categorical = self.points.features(rows), self.points.categorical
@@ -260,3 +258,26 @@ def last_fit(results: int, first: int) -> int:
     while (later := max(due + 1, math.ceil(due * REFIT_GROWTH))) <= results:
         due = later
     return due
+
+
+def _rates(offsets: Floats, seen: NDArray[np.intp], works: Sequence[float]) -> Floats:
+    """Logarithm of each rung's cost per work, as far as it follows from the rung: (rungs,).
+
+    A rung without results has the rate of the nearest below, or above where there is none. Above two rungs with
+    results, the part of the cost that does not grow with the work stays: a rung with nine times the work of one whose
+    trials mostly start up and evaluate does not cost nine times as much.
+
+    Args:
+        offsets: those of the rungs with results hold: (rungs,).
+        seen: the rungs with results, ascending.
+        works: of the rungs.
+    """
+    work, levels = np.asarray(works), np.arange(len(works))
+    rates = offsets[seen[np.maximum(np.searchsorted(seen, levels, "right") - 1, 0)]]
+    if len(seen) > 1:
+        low, high = seen[-2:]
+        costs = np.exp(rates) * work
+        slope = max(0.0, (costs[high] - costs[low]) / (work[high] - work[low]))
+        above = np.log((costs[high] + slope * (work - work[high]).clip(0)) / work)
+        rates = np.where(levels > high, np.minimum(rates, above), rates)
+    return np.asarray(rates)
