@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mfbo.evidence.curves import Floats
     from mfbo.evidence.summary import Evidence
 
-SECONDS = {"h": 3600, "min": 60, "s": 1}
+AXIS_UNITS = {"h": 3600, "min": 60, "s": 1}
 NEVER_FACTOR = 1.6  # times the last cost: where runs are drawn that did not get there
 
 
@@ -137,7 +137,7 @@ def cost_axis(comparison: Comparison, end: float) -> tuple[str, float]:
     """The label of the cost axis, and how many of the budget's units one of its own is."""
     if comparison.unit == "x":
         return "Cost (full evaluations)", 1.0
-    name, scale = next(((name, scale) for name, scale in SECONDS.items() if end >= 3 * scale), ("s", 1))
+    name, scale = next(((name, scale) for name, scale in AXIS_UNITS.items() if end >= 3 * scale), ("s", 1))
     paid = f" at {comparison.paid}" if comparison.paid else ""
     return f"Cost ({name}{paid}, {'virtual' if comparison.virtual else 'optimizer included'})", scale
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mfbo.cost.price import Price
     from mfbo.evidence.ranking import Ranking
     from mfbo.ledger.run import Run
-    from mfbo.study.phases_result import Line, Phases
+    from mfbo.study.phases_result import Phases, StudyLine
     from mfbo.trial import Config
 
 NO_VALUE = "-"
@@ -121,7 +121,7 @@ def phase_lines(found: Phases) -> tuple[list[str], list[list[str]]]:
     return [*head, "trials", "trials to within 1%", "cost", "note"], rows
 
 
-def _deviation(line: Line, name: str) -> float:
+def _deviation(line: StudyLine, name: str) -> float:
     return line.deviation.get(name, math.nan) if line.seeds > 1 else math.nan
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mfbo.study.spec import Entry
 
 FULL_NAMES = {"random": "random search", "grid": "grid search", "random-2x": "random search at twice the cost"}
-PATH = 4096
+MAX_PATH = 4096
 MAX_NAMED_RUNS = 6
 
 
@@ -64,7 +64,9 @@ def question(material: Material) -> str:
 def progress(material: Material) -> list[str]:
     """What is not there of a comparison: runs that have not come to their end, and those that bought nothing."""
     several = len({entry.task for entry, _ in material.missing}) > 1 or len(material.parts) > 1
-    lost = [f"No run of {entry_words(entry, several)}: {clean(why, PATH)}." for entry, why in material.missing if why]
+    lost = [
+        f"No run of {entry_words(entry, several)}: {clean(why, MAX_PATH)}." for entry, why in material.missing if why
+    ]
     runs = [run for part in material.parts for run in part.runs]
     open_, awaited = [run_words(run) for run in runs if not run.finished], material.awaited
     if material.single or not (open_ or awaited):
@@ -303,7 +305,7 @@ def compare_command(part: Part) -> str:
     metric = metric_option(run.header.search, run.header.settings.options)
     command += ["--metric", metric] if metric else []
     command += ["--space", run.header.settings.space] if run.header.settings.space != "default" else []
-    return str(clean(shlex.join(command), PATH))
+    return str(clean(shlex.join(command), MAX_PATH))
 
 
 def predicts(part: Part) -> str:

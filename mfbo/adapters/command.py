@@ -44,10 +44,16 @@ if TYPE_CHECKING:
 
 PLACEHOLDER = re.compile(r"\{([^{}\s\"']+)\}")  # {lr}, {epochs:1-27}
 RANGES = {"epochs": "1-27", "data": "0.1-1"}
-OWN = (*RANGES, "seed", "output", "checkpoint", "start_epoch")  # what is filled in beside the hyperparameters
+FILLED_IN = (
+    *RANGES,
+    "seed",
+    "output",
+    "checkpoint",
+    "start_epoch",
+)  # what is filled in beside the hyperparameters
 METRIC = "loss"
 _PARTS = re.compile(rf"\{{\{{|\}}\}}|{PLACEHOLDER.pattern}")  # what stands for something else in a word
-MEND = "give their ranges with --space FILE.yaml, such as 'lr: [0.0001, 0.1, log]'"
+SPACE_HINT = "give their ranges with --space FILE.yaml, such as 'lr: [0.0001, 0.1, log]'"
 
 
 def is_command(name: str) -> bool:
@@ -61,7 +67,7 @@ class CommandTask(Task):
     def with_space(self, name: str) -> Task:
         """As that of `Task`; the command has no space of its own, but what `on` gave it."""
         if name == "default" and len(self.space) == 0:
-            raise BadSpace(f"the command has the placeholders {_listed(hyperparameters(self.source))}; {MEND}")
+            raise BadSpace(f"the command has the placeholders {_listed(hyperparameters(self.source))}; {SPACE_HINT}")
         return super().with_space(name)
 
     def on(self, space: ConfigurationSpace) -> Task:
@@ -71,7 +77,7 @@ class CommandTask(Task):
             BadSpace: the space and the command do not have the same names.
         """
         names = hyperparameters(self.source)
-        if taken := [name for name in space if name in OWN]:
+        if taken := [name for name in space if name in FILLED_IN]:
             raise BadSpace(f"the space has {_listed(taken)}, which mfbo itself fills in; give it another name")
         if absent := [name for name in names if name not in space]:
             raise BadSpace(f"the command has {_listed(absent)}, which the space lacks: {', '.join(space)}")
@@ -163,7 +169,7 @@ def names(words: Sequence[str]) -> list[str]:
 
 def hyperparameters(text: str) -> list[str]:
     """Those of a command line, in its order."""
-    return [name for name in names([text]) if name not in OWN]
+    return [name for name in names([text]) if name not in FILLED_IN]
 
 
 def name_of(words: Sequence[str]) -> str:

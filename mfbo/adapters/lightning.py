@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mfbo.trial import Rung
 
 MONITOR = "val_loss"
-FILE = "lightning.ckpt"
+CHECKPOINT_FILE = "lightning.ckpt"
 
 
 class ReportCallback(lightning.Callback):
@@ -116,12 +116,12 @@ def fit(
     said = next((DIRECTIONS[one] for one in modes if one in DIRECTIONS), None)
     agree(context.goal, monitor, said)
     trainer.callbacks.append(ReportCallback(context, monitor))
-    found = str(context.checkpoint / FILE) if context.checkpoint else None
+    found = str(context.checkpoint / CHECKPOINT_FILE) if context.checkpoint else None
     trainer.fit(module, ckpt_path=found, weights_only=True, **data)
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
     if monitor not in metrics:
         raise BadTask(f"the module logs no {monitor!r} in its validation step; it logs {', '.join(metrics)}")
     if context.keeps_checkpoints:
         with context.save(trainer.current_epoch) as folder:
-            trainer.save_checkpoint(folder / FILE)
+            trainer.save_checkpoint(folder / CHECKPOINT_FILE)
     return Measurement(metrics.pop(monitor), metrics)

@@ -16,8 +16,8 @@ from typing import Any
 from mfbo.adapters.printed import LINE_SHOWN, number
 from mfbo.errors import TrialFailed
 
-MAX_BYTES = 64 * 2**20  # of a metric file; more is data, not metrics
-FORMS = "a .csv or .tsv with a header, JSON, or a JSON object a line"
+MAX_METRIC_BYTES = 64 * 2**20  # of a metric file; more is data, not metrics
+FILE_FORMS = "a .csv or .tsv with a header, JSON, or a JSON object a line"
 
 
 @contextmanager
@@ -46,14 +46,14 @@ def read_metric(path: Path, metric: str) -> float:
         TrialFailed: the file cannot be read, has no such metric, or what it has is not one whole number.
     """
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise TrialFailed(f"{str(path)!r} has more than {MAX_BYTES // 2**20} MiB; write the metrics alone")
+        if path.stat().st_size > MAX_METRIC_BYTES:
+            raise TrialFailed(f"{str(path)!r} has more than {MAX_METRIC_BYTES // 2**20} MiB; write the metrics alone")
         text = path.read_text(encoding="utf-8-sig")
         in_columns = path.suffix.lower() in (".csv", ".tsv")
         found = _in_columns(text, metric, path.suffix.lower()) if in_columns else _in_json(text, metric)
     except (OSError, ValueError, RecursionError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:LINE_SHOWN] or type(error).__name__
-        raise TrialFailed(f"{str(path)!r} cannot be read as {FORMS}: {reason}") from error
+        raise TrialFailed(f"{str(path)!r} cannot be read as {FILE_FORMS}: {reason}") from error
     if not found:
         raise TrialFailed(f"{str(path)!r} has no {metric!r}; name what it has with --metric")
     if (value := number(found[-1])) is None:

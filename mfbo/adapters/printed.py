@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from mfbo.errors import BadValue, TrialFailed
 
-NUMBER = re.compile(r"[-+]?(?:(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?|nan|inf(?:inity)?)", re.IGNORECASE | re.ASCII)
+NUMERAL = re.compile(r"[-+]?(?:(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?|nan|inf(?:inity)?)", re.IGNORECASE | re.ASCII)
 LINE_SHOWN = 200  # characters of a line that an error quotes
 _STYLES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07]*\x07|\x08")  # colours, links, backspaces of a bar
 _BAR = "|│┃║"  # of tables
@@ -95,7 +95,7 @@ class Printed:
             token += more[0]
         if found["symbol"]:
             token = found["symbol"] + token
-        return self._checked(token if NUMBER.fullmatch(token) else token.rstrip(".:!?"), line)
+        return self._checked(token if NUMERAL.fullmatch(token) else token.rstrip(".:!?"), line)
 
     def _under_header(self, line: str) -> Said | None:
         """What stands under the metric's name in a table: columns parted by bars, tabs, commas or wide gaps."""
@@ -106,7 +106,7 @@ class Printed:
             return None
         separator, place, count = self._column
         cells = _cells(line, separator)
-        if len(cells) != count or any(re.match(r"[^\W\d_]", cell) for cell in cells if not NUMBER.fullmatch(cell)):
+        if len(cells) != count or any(re.match(r"[^\W\d_]", cell) for cell in cells if not NUMERAL.fullmatch(cell)):
             return None  # a line of words
         return Said(self._checked(cells[place], line), None) if re.match(_STARTS, cells[place], re.I) else None
 
@@ -114,14 +114,14 @@ class Printed:
         for separator in (rf"[{_BAR}]", r"\t", ",", r" {2,}"):
             cells = _cells(line, separator)
             names = [cell.lower() for cell in cells]
-            if len(cells) < 2 or self._metric.lower() not in names or any(NUMBER.fullmatch(cell) for cell in cells):
+            if len(cells) < 2 or self._metric.lower() not in names or any(NUMERAL.fullmatch(cell) for cell in cells):
                 continue
             if len(set(names)) == len(names):
                 return separator, names.index(self._metric.lower()), len(cells)
         return None
 
     def _checked(self, text: str, line: str) -> float:
-        if not NUMBER.fullmatch(text):
+        if not NUMERAL.fullmatch(text):
             raise self._refused(text, line)
         return float(text)
 
@@ -143,7 +143,7 @@ def number(value: object) -> float | None:
         except OverflowError:
             return math.copysign(math.inf, value)
     text = value.strip() if isinstance(value, str) else ""
-    return float(text) if NUMBER.fullmatch(text) else None
+    return float(text) if NUMERAL.fullmatch(text) else None
 
 
 def _named(metric: str) -> re.Pattern[str]:

@@ -20,7 +20,7 @@ from typing import IO
 from mfbo.errors import TrialFailed
 
 POLL = 0.05  # seconds between looks at whether it must end
-PATIENCE = 0.2  # seconds between asking it to end and killing it
+TERM_PATIENCE = 0.2  # seconds between asking it to end and killing it
 LEFT = 1.0  # seconds that its output may stay open after its end, which a process that it has left behind would do
 TAIL = 8  # lines of its output that are kept for an error
 MAX_LINE = 2**16  # characters; a longer line is taken in parts, so that none fills the memory
@@ -88,7 +88,7 @@ class Process:
         if self._process.poll() is None:
             self._signal(signal.SIGTERM)
             with suppress(subprocess.TimeoutExpired):
-                self._process.wait(PATIENCE)
+                self._process.wait(TERM_PATIENCE)
         self._signal(signal.SIGKILL)  # what it has left behind, too
         self._process.wait()
 

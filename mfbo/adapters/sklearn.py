@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 LOWEST = 0.1  # part of the training data
 EPOCHS = (1, 27)
 STEP = 3  # an ensemble is looked at whenever it has so many times as many members
-FILE = "estimator.npz"
+ESTIMATOR_FILE = "estimator.npz"
 _TEST_SEED = 0  # the test split is the same for every run
 _ORDER = 4  # stream of the run's seed, beside those of the splits
 
@@ -263,7 +263,7 @@ class _Training:
         with context.save(rung.epochs) if gradual else context.keep_model() as folder:
             sklearn_model.write(model, folder)
             if gradual:
-                sklearn_state.save(model, folder / FILE)
+                sklearn_state.save(model, folder / ESTIMATOR_FILE)
 
     def _grow(self, model: Any, rung: Rung, context: Context, rows: Indices, judge: Indices) -> Measurement:
         """Fit with `size` as the epochs are, in steps where the estimator keeps what it has."""
@@ -285,7 +285,7 @@ class _Training:
         if context.checkpoint:
             start = context.start_epoch
             self._pass(model, rows, context.seed, 0)  # builds what is filled now
-            sklearn_state.load(model, context.checkpoint / FILE)
+            sklearn_state.load(model, context.checkpoint / ESTIMATOR_FILE)
         for epoch in range(start, rung.epochs):
             self._pass(model, rows, context.seed, epoch)
             found = self._measure(model, context, judge)
@@ -301,8 +301,8 @@ class _Training:
         again = clone(model)
         self._pass(again, rows[:: max(1, len(rows) // 200)], 0, 0)
         with TemporaryDirectory(prefix="mfbo-sklearn-") as folder:
-            sklearn_state.save(model, Path(folder) / FILE)
-            sklearn_state.load(again, Path(folder) / FILE)
+            sklearn_state.save(model, Path(folder) / ESTIMATOR_FILE)
+            sklearn_state.load(again, Path(folder) / ESTIMATOR_FILE)
         there, here = (one.predict(rows_of_table(self.x, judge)) for one in (model, again))
         return bool(np.array_equal(there, here))
 

@@ -12,7 +12,7 @@ from mfbo.data.splits import Indices, stratified_split
 from mfbo.errors import BadData, BadValue
 
 SEED = 0  # of the folds and of the test split, which are the same for every run
-MEND = "give fewer folds, a splitter that keeps classes together such as StratifiedKFold(3), or leave the class out"
+FIX = "give fewer folds, a splitter that keeps classes together such as StratifiedKFold(3), or leave the class out"
 
 
 def test_part(labels: Any, groups: Any, cv: Any, part: float) -> tuple[Indices, Indices]:
@@ -83,5 +83,5 @@ def _check_classes(y: Any, rows: Indices, found: tuple[tuple[Indices, Indices], 
         if len(lacking := np.setdiff1d(there, np.unique(y[learn]))):
             raise BadData(
                 f"fold {number} of {len(found)} trains on no row of class {lacking[0].item()!r}, of which there are "
-                f"{int((y[rows] == lacking[0]).sum())}; {MEND}"
+                f"{int((y[rows] == lacking[0]).sum())}; {FIX}"
             )

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from mfbo.errors import BadValue, MissingExtra
-from mfbo.templates import COMMAND, NAME, TEMPLATES
+from mfbo.templates import NAME, SCRIPT, TEMPLATES
 
 
 @click.command()
@@ -54,7 +54,7 @@ def _command(file: Path, *, script: bool) -> str:
     if not script:
         return f"mfbo tune {shlex.quote(f'{file}:task')} --max-cost 20s"
     space = shlex.quote(str(file.with_suffix(".yaml")))
-    return f"mfbo tune {COMMAND.format(file=shlex.quote(str(file)))} --space {space} --max-cost 20s"
+    return f"mfbo tune {SCRIPT.format(file=shlex.quote(str(file)))} --space {space} --max-cost 20s"
 
 
 def _own(text: str, file: Path, command: str) -> str:

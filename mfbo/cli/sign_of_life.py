@@ -19,7 +19,7 @@ from mfbo.ledger.observer import Observer
 if TYPE_CHECKING:
     from mfbo.ledger.run import Run
 
-FIRST = 0.3  # seconds to the first sign, where a command has written nothing by then
+FIRST_AFTER = 0.3  # seconds to the first sign, where a command has written nothing by then
 SILENCE = 1.8  # seconds without output, to the next sign
 LINE = 30.0  # seconds, in a pipe, from one line to the next
 REDRAW = 0.2  # seconds between updates of the line on a terminal
@@ -58,7 +58,7 @@ class SignOfLife(Observer):
         self._end = threading.Event()
         self._what, self._at_most = "loading", 0.0
         self._began = self._last = clock()
-        self._gap, self._drawn = FIRST, False
+        self._gap, self._drawn = FIRST_AFTER, False
         self._line, self._line_began = "", 0.0  # what the line in a pipe is about, and since when
         self._thread: threading.Thread | None = None
 

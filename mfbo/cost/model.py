@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mfbo.trial import Config, Outcome
 
 Floats: TypeAlias = NDArray[np.float64]
-Place: TypeAlias = "tuple[int, float, int]"
+FidelityPoint: TypeAlias = "tuple[int, float, int]"
 
 MAX_OBSERVATIONS = 400  # observations in a fit, the newest
 REFIT_GROWTH = 1.1  # a fit is done anew when there are so many times as many
@@ -57,7 +57,7 @@ class Seen(NamedTuple):
     training: float
     evaluation: float
     features: Floats
-    place: Place | None
+    place: FidelityPoint | None
 
     @property
     def seconds(self) -> float:
@@ -81,7 +81,7 @@ class CostModel:
         self._fitted = -1.0
         self._start = self._evaluation = self._training = 0.0
         self._weights: Floats = np.zeros(self._encoder.size)
-        self._rungs: dict[Place, float] = {}
+        self._rungs: dict[FidelityPoint, float] = {}
         self._level = 1.0
 
     @property
@@ -180,7 +180,7 @@ class CostModel:
         return factors
 
 
-def _place(rung: Rung, start: int) -> Place:
+def _place(rung: Rung, start: int) -> FidelityPoint:
     return rung.epochs, round(rung.data, 6), start
 
 

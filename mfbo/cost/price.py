@@ -24,7 +24,7 @@ _SIGNS = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY"}
 _SUM = r"(?P<sign>[$€£¥])?\s*(?P<amount>\d+(?:\.\d+)?)\s*(?P<name>[A-Za-z]{3}|[$€£¥])?"
 _MONEY = re.compile(_SUM)
 _PRICE = re.compile(rf"{_SUM}\s*/\s*(?P<unit>h|hour|d|day|m|min|minute|s|second)")
-ALLOWED = "give an amount an hour such as 0.90/h, 0.90USD/h or $0.90/h"
+PRICE_FORMS = "give an amount an hour such as 0.90/h, 0.90USD/h or $0.90/h"
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Price:
         match = _PRICE.fullmatch(text.strip())
         hour = float(match["amount"]) * SECONDS["h"] / SECONDS[match["unit"][0]] if match else 0.0
         if match is None or not 0 < hour < math.inf:
-            raise BadValue(f"price {text!r} is not a price; {ALLOWED}")
+            raise BadValue(f"price {text!r} is not a price; {PRICE_FORMS}")
         return Price(hour, _currency(match, text))
 
     def __str__(self) -> str:
@@ -147,7 +147,7 @@ def kept(price: str | None) -> Price | None:
 def _currency(match: re.Match[str], text: str) -> str:
     sign, name = match["sign"], match["name"]
     if sign and name:
-        raise BadValue(f"{text!r} names a currency twice; {ALLOWED}")
+        raise BadValue(f"{text!r} names a currency twice; {PRICE_FORMS}")
     found = sign or name or ""
     return _SIGNS.get(found, found.upper())
 

@@ -17,14 +17,14 @@ from __future__ import annotations
 
 from mfbo.data.cache import cache_dir
 from mfbo.data.images import Images, images
-from mfbo.data.sources import Splits, Status, get, status
+from mfbo.data.sources import SourceStatus, Splits, get, status
 from mfbo.data.texts import Texts, Tokens, texts, tokens
 from mfbo.data.words import Vocabulary, Words, build_vocabulary, word_tokens, words
 
 __all__ = [
     "Images",
+    "SourceStatus",
     "Splits",
-    "Status",
     "Texts",
     "Tokens",
     "Vocabulary",

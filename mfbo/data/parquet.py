@@ -19,7 +19,7 @@ from mfbo.errors import BadData, MissingExtra
 
 LABEL = "label"
 _ROWS = 1000  # read at a time
-MAX_ROWS = 20_000_000  # of a file; their labels alone take 160 MB
+MAX_PARQUET_ROWS = 20_000_000  # of a file; their labels alone take 160 MB
 MAX_COLUMN_BYTES = 64 * 2**30  # of a column, unfolded
 MAX_GROUP_BYTES = 2 * 2**30  # of a column in one row group, which is unfolded as a whole
 MAX_VALUE_BYTES = 16 * 2**20  # of one text or image
@@ -149,8 +149,8 @@ def _check_size(path: Path, metadata: Any) -> None:
     Raises:
         BadData: it does.
     """
-    if metadata.num_rows > MAX_ROWS:
-        raise BadData(f"{str(path)!r} claims to have {metadata.num_rows} rows; at most {MAX_ROWS} are read")
+    if metadata.num_rows > MAX_PARQUET_ROWS:
+        raise BadData(f"{str(path)!r} claims to have {metadata.num_rows} rows; at most {MAX_PARQUET_ROWS} are read")
     columns: dict[str, int] = {}
     for number in range(metadata.num_row_groups):
         group = metadata.row_group(number)

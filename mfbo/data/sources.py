@@ -69,7 +69,7 @@ class Splits(Mapping[str, T], Generic[T]):
 
 
 @dataclass(frozen=True)
-class Status:
+class SourceStatus:
     """What is known of one data set.
 
     Attributes:
@@ -164,12 +164,12 @@ def get(name: str) -> Path:
     return checked(found, folder.parent)
 
 
-def status(data_dir: str | Path | None = None) -> list[Status]:
+def status(data_dir: str | Path | None = None) -> list[SourceStatus]:
     """One row a data set; never raises over data that is missing or bad, but says so in the row."""
     return [_status(found, data_dir) for found in DATASETS.values()]
 
 
-def _status(found: Dataset, data_dir: str | Path | None) -> Status:
+def _status(found: Dataset, data_dir: str | Path | None) -> SourceStatus:
     where, rows, size, problem = None, {}, 0, ""
     marks: dict[str, str] = {}
     try:
@@ -188,7 +188,7 @@ def _status(found: Dataset, data_dir: str | Path | None) -> Status:
         for name, source, size_of in cache.entries()
         if source == mark and name.startswith(f"{found.name}-{split}-")
     ]
-    return Status(
+    return SourceStatus(
         name=found.name,
         where=where,
         rows=rows,

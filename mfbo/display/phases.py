@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
-    from mfbo.study.phases_result import Line, Phases
+    from mfbo.study.phases_result import Phases, StudyLine
 
 TEST_METRICS = ("accuracy", "macro_f1")
 
@@ -60,7 +60,7 @@ def _table(found: Phases) -> Table:
     return table
 
 
-def _score(line: Line, name: str) -> str:
+def _score(line: StudyLine, name: str) -> str:
     if name not in line.test:
         return ""
     spread = f" ± {number(line.deviation[name], 2)}" if line.seeds > 1 else ""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from mfbo.data import Status
+    from mfbo.data import SourceStatus
     from mfbo.engine.validate import Validation
 
 
@@ -47,7 +47,7 @@ def _matrix(confusion: Sequence[Sequence[int]]) -> RenderableType:
     return table
 
 
-def data_sets(found: Sequence[Status]) -> RenderableType:
+def data_sets(found: Sequence[SourceStatus]) -> RenderableType:
     """A paragraph a data set."""
     parts: list[RenderableType] = []
     for status in found:

@@ -95,7 +95,7 @@ def _facts(run: Run, counts: RunCounts) -> Table:
         "options": pairs({name: v for name, v in header.settings.changed().items() if v != header.search.metric}),
         "prior": pairs(header.prior or {}),
         "objectives": clean(", ".join(goal.name if name == LOSS else name for name in header.search.objectives)),
-        "subject to": clean(feasibility.words(run)),
+        "subject to": clean(feasibility.feasible_words(run)),
         "begun": clean(header.created),
         "command": clean(header.command, PATH),
         "machine": _values(header.hardware),

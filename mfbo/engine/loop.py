@@ -16,7 +16,7 @@ from mfbo.evidence.curves import Incumbent
 from mfbo.executors import Allowance
 from mfbo.executors.evaluate import DISK_ERRORS
 from mfbo.optimizers.spec import GrowsLadder
-from mfbo.planning.replan import Replanning, words
+from mfbo.planning.replan import Replanning, replanned
 
 if TYPE_CHECKING:
     from mfbo.cost.meter import Meter
@@ -342,7 +342,7 @@ class Loop:
                 break
             self._growth.look_now()
         if factor is not None:
-            self._observer.on_note(words(factor, self._replanning.plan()))
+            self._observer.on_note(replanned(factor, self._replanning.plan()))
 
     def _use_ladder(self, optimizer: GrowsLadder, rungs: list[Rung]) -> None:
         self._ledger.ladder(rungs)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from mfbo.task import Task
     from mfbo.trial import Config
 
-MEASURED = ".measured"  # folder in that of a run, for what is trained before there is a ledger
+MEASURED_FOLDER = ".measured"  # folder in that of a run, for what is trained before there is a ledger
 
 
 class Workplace:
@@ -62,7 +62,7 @@ class Workplace:
             if self._folder is None:
                 self._scratch = self._stack.enter_context(scratch("run"))
             else:
-                self._scratch = self._folder / MEASURED
+                self._scratch = self._folder / MEASURED_FOLDER
                 shutil.rmtree(self._scratch, ignore_errors=True)  # of a run that was killed
                 self._stack.callback(_remove, self._scratch, whole=not self._folder.exists())
         return self._scratch

@@ -23,7 +23,7 @@ def out_of_memory(run: Run) -> int:
     return sum(result.outcome.status == "memory" for result in run.results)
 
 
-def words(run: Run) -> str:
+def feasible_words(run: Run) -> str:
     """The constraints, and how many results break them; empty where there are none."""
     kept = run.header.search.constraints
     if not kept:

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from mfbo.ledger.run import Result, Run
     from mfbo.trial import Rung
 
-Point = Sequence[float]
+Losses = Sequence[float]
 
 
-def front(points: Sequence[Point]) -> list[int]:
+def front(points: Sequence[Losses]) -> list[int]:
     """Places of the points that none dominates, by their first value and then the next; of equals the first.
 
     >>> front([(1, 9), (2, 4), (3, 5), (2, 4), (7, 1)])
@@ -30,7 +30,7 @@ def front(points: Sequence[Point]) -> list[int]:
     return kept
 
 
-def hypervolume(points: Sequence[Point], reference: Point) -> float:
+def hypervolume(points: Sequence[Losses], reference: Losses) -> float:
     """Volume between the points and `reference`: what is dominated and better than it. More is better.
 
     >>> hypervolume([(1, 3), (2, 1)], reference=(4, 4))

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 from mfbo.evidence.comparison import Group
 from mfbo.evidence.statistics import SpeedUp
 from mfbo.evidence.summary import BASELINES, Evidence, Standing, significantly_worse, speed_up_by
-from mfbo.optimizers.registry import DEFAULT
+from mfbo.optimizers.registry import DEFAULT_OPTIMIZER
 
 Answer: TypeAlias = Literal["yes", "likely", "no", "unlikely", "open", "unknown"]
 MIN_SEEDS = 6
@@ -65,7 +65,7 @@ def payoff(found: Evidence) -> Payoff:
 
 def _judged(found: Evidence, groups: dict[str, Group]) -> Standing | None:
     multi = [row for row in found.standings if groups[row.name].optimizer not in BASELINES]
-    default = [row for row in multi if groups[row.name].optimizer == DEFAULT]
+    default = [row for row in multi if groups[row.name].optimizer == DEFAULT_OPTIMIZER]
     return next(iter(default or multi), None)
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
 
 _PARTS = re.compile(r"[\s;:]+")
-FORMS = "give [low, high], [low, high, log], words, or {choices: [...]}"
+RANGE_FORMS = "give [low, high], [low, high, log], words, or {choices: [...]}"
 MAX_WHOLE = 2**53  # beyond it, not every whole number is a float
 MAX_END = 1e290  # of a range of floats: ConfigSpace computes with 10**13 times as much
 DECIMALS = 13  # that ConfigSpace keeps of a float
@@ -103,9 +103,9 @@ def _hyperparameter(name: str, value: Any) -> Any:
     if isinstance(value, Mapping) and list(value) == ["choices"]:
         return _choices(name, value["choices"])
     if isinstance(value, Mapping):
-        raise BadSpace(f"a mapping with {', '.join(map(str, value)) or 'nothing'} is no range; {FORMS}")
+        raise BadSpace(f"a mapping with {', '.join(map(str, value)) or 'nothing'} is no range; {RANGE_FORMS}")
     if not isinstance(value, list) or not value:
-        raise BadSpace(f"{value!r:.100} is no range; {FORMS}")
+        raise BadSpace(f"{value!r:.100} is no range; {RANGE_FORMS}")
     if len(value) == 1 and (parts := _numbers_in(value[0])):
         raise BadSpace(f"{value[0]!r} is one word; put commas between: [{', '.join(parts)}]")
     if all(isinstance(word, str) for word in value) and not (value[-1] == "log" and all(map(_spells, value[:-1]))):
@@ -139,10 +139,10 @@ def _range(name: str, value: list[Any]) -> Any:
     if all(isinstance(end, bool) for end in value):
         raise BadSpace("true and false are no range; give {choices: [true, false]}")
     if any(isinstance(end, bool) or not isinstance(end, int | float) for end in ends) or len(ends) < 2:
-        raise BadSpace(f"no range; {FORMS}")
+        raise BadSpace(f"no range; {RANGE_FORMS}")
     if rest not in ([], ["log"]):
         numbers = all(isinstance(part, int | float) for part in rest)
-        raise BadSpace(f"no range; {'for these values alone give {choices: [...]}' if numbers else FORMS}")
+        raise BadSpace(f"no range; {'for these values alone give {choices: [...]}' if numbers else RANGE_FORMS}")
     if reason := why_not_range(*ends, log=bool(rest)):
         raise BadSpace(reason)
     kind = Integer if all(isinstance(end, int) for end in ends) else Float

@@ -27,7 +27,7 @@ FILE = "ledger.jsonl"
 COMMAND = "command.txt"
 MAX_COMMAND_BYTES = 2**16
 MAX_LEDGER_BYTES = 2**29  # half a million trials; more would fill the memory
-OWN = (
+OWN_FILES = (
     FILE,
     COMMAND,
     "ledger.damaged",
@@ -85,7 +85,7 @@ def check_links(folder: Path) -> None:
     Raises:
         RunError: a file or folder that mfbo reads or writes there is a link, or no plain file.
     """
-    if link := next((path for name in OWN if (path := folder / name).is_symlink()), None):
+    if link := next((path for name in OWN_FILES if (path := folder / name).is_symlink()), None):
         raise RunError(f"{str(link)!r} is a link, which is not followed; put the file or folder itself there")
     try:
         Checkpoints(folder / "checkpoints").check()
@@ -181,7 +181,7 @@ def _begin(line: bytes, folder: Path | None) -> Run:
     return run
 
 
-def _apply(run: Run, record: records.Line) -> None:
+def _apply(run: Run, record: records.Record) -> None:
     if isinstance(record, records.Ask):
         run.ended = None
         run.add_ask(Trial(record.trial, record.config, record.rung))

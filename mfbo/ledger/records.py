@@ -88,7 +88,7 @@ class End(_Line, frozen=True, tag="end"):
     charge: Amount
 
 
-Line: TypeAlias = Begin | Ask | Ended | Told | Ladder | NewLimits | Resumed | End
+Record: TypeAlias = Begin | Ask | Ended | Told | Ladder | NewLimits | Resumed | End
 
 
 class _Hyperparameter(TypedDict, total=False):
@@ -109,10 +109,10 @@ class _Space(TypedDict, total=False):
     forbiddens: list[dict[str, Any]]
 
 
-_DECODER = msgspec.json.Decoder(Line)
+_DECODER = msgspec.json.Decoder(Record)
 
 
-def encode(line: Line, before: str) -> tuple[bytes, str]:
+def encode(line: Record, before: str) -> tuple[bytes, str]:
     """The line as it is written, and its checksum.
 
     Args:
@@ -131,7 +131,7 @@ def encode(line: Line, before: str) -> tuple[bytes, str]:
     return body[:-1] + f',"check":"{check}"}}\n'.encode(), check
 
 
-def decode(line: bytes, before: str) -> tuple[Line, str]:
+def decode(line: bytes, before: str) -> tuple[Record, str]:
     """What `encode` has written, without the end of the line, and its checksum.
 
     Raises:

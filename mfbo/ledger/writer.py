@@ -215,7 +215,7 @@ class Ledger:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    def _write(self, record: records.Line, sync: bool = False) -> None:
+    def _write(self, record: records.Record, sync: bool = False) -> None:
         if self._fd is None:
             return
         self._check_alone()

@@ -24,7 +24,7 @@ PROBED = 1000  # random configurations that show how many are legal
 SCARCE = 0.05  # share of legal ones below which drawing and rejecting gives way
 MAX_STEPS = 20_000  # values that are tried for one configuration
 MAX_LISTED = 5000  # configurations that are listed at once
-MAX_WHOLE = 1000  # values of a whole number that are tried one by one; of more, and of floats, some are drawn
+MAX_WHOLE_VALUES = 1000  # values of a whole number that are tried one by one; of more, and of floats, some are drawn
 CANDIDATES = 12  # drawn values of a number that are tried at one place
 SWEEPS = 12  # new values for each hyperparameter, on average, after a configuration was built
 
@@ -146,7 +146,7 @@ class Legal:
                 return list(getattr(hyperparameter, name))
         if hasattr(hyperparameter, "value"):
             return [hyperparameter.value]
-        whole = isinstance(hyperparameter.default_value, int) and hyperparameter.size <= MAX_WHOLE
+        whole = isinstance(hyperparameter.default_value, int) and hyperparameter.size <= MAX_WHOLE_VALUES
         return list(range(int(hyperparameter.lower), int(hyperparameter.upper) + 1)) if whole else None
 
     def _candidates(

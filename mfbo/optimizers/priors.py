@@ -26,7 +26,7 @@ from mfbo.trial import Config, config_key
 WIDTH = 0.25  # standard deviation of a number around the centre, as a part of its range (on its own scale)
 FAVOUR = 4.0  # how much likelier the centre's category is than any other
 MUTATED = 0.5  # chance that a part of the incumbent changes
-CHOICES = 8  # points that are drawn for one that is new and not forbidden
+NEAR_CHOICES = 8  # points that are drawn for one that is new and not forbidden
 
 
 class Prior:
@@ -125,12 +125,12 @@ class Prior:
         return total
 
     def _around(self, centre: Floats, rng: np.random.RandomState, changed: float) -> Floats:
-        """Up to `CHOICES` rows around `centre`, of which each part differs with a chance of `changed`."""
-        rows = np.repeat(centre[None], CHOICES, axis=0)
+        """Up to `NEAR_CHOICES` rows around `centre`, of which each part differs with a chance of `changed`."""
+        rows = np.repeat(centre[None], NEAR_CHOICES, axis=0)
         chosen, u = rng.rand(*rows.shape) < changed, rng.rand(*rows.shape)
         for i, hyperparameter in enumerate(self._points.hyperparameters):
             if math.isnan(centre[i]):  # inactive in the centre; another part may wake it
-                rows[:, i] = hyperparameter.sample_vector(CHOICES, seed=rng)
+                rows[:, i] = hyperparameter.sample_vector(NEAR_CHOICES, seed=rng)
             elif not isinstance(hyperparameter, Constant):
                 rows[:, i] = np.where(chosen[:, i], self._moved(i, centre[i], u[:, i]), centre[i])
         return self._points.legal(rows)

@@ -32,7 +32,7 @@ MODULES = (
 OPTIMIZERS: dict[str, OptimizerSpec] = {
     spec.name: spec for spec in (import_module(f"mfbo.optimizers.{module}").SPEC for module in MODULES)
 }
-DEFAULT = "smac"
+DEFAULT_OPTIMIZER = "smac"
 
 
 def spec_of(name: str) -> OptimizerSpec:

@@ -17,7 +17,7 @@ from mfbo.files.short_space import why_not_choice, why_not_range
 from mfbo.optimizers.legal import Legal, is_scarce
 from mfbo.trial import Config, Value, config_key
 
-BATCH = 64
+DRAWN_AT_ONCE = 64
 TRIES = 200  # draws without a new configuration, before a space counts as used up
 MORE_TRIES = 20 * TRIES  # the same where there are too many configurations to list those that are left
 MAX_GRID_POINTS = 1_000_000  # points of a grid that are visited at most
@@ -85,7 +85,7 @@ def random_configs(space: ConfigurationSpace, seed: int) -> Iterator[Config]:
     seen: set[str] = set()
     misses, tries = 0, 0 if scarce else TRIES
     while misses < tries:
-        for config in map(plain, space.sample_configuration(BATCH)):
+        for config in map(plain, space.sample_configuration(DRAWN_AT_ONCE)):
             misses += 1
             if (key := config_key(config)) not in seen:
                 seen.add(key)
@@ -113,7 +113,7 @@ def _drawn(space: ConfigurationSpace) -> Iterator[Config]:
     seen: set[str] = set()
     misses = 0
     while misses < MORE_TRIES:
-        for config in map(plain, space.sample_configuration(BATCH)):
+        for config in map(plain, space.sample_configuration(DRAWN_AT_ONCE)):
             misses = misses + 1 if config_key(config) in seen else 0
             seen.add(config_key(config))
             yield config

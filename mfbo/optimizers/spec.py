@@ -92,7 +92,7 @@ class BuildInputs:
         return self.search.prior if isinstance(self.search.prior, dict) else None
 
 
-RungChoice: TypeAlias = Callable[["Sequence[Rung]", "Fidelity", float], "list[Rung]"]
+LadderRule: TypeAlias = Callable[["Sequence[Rung]", "Fidelity", float], "list[Rung]"]
 """(ladder from low to full, fidelity of the task, least work of a rung outside the ladder) -> rungs used."""
 
 
@@ -133,7 +133,7 @@ class OptimizerSpec:
     schedule: Callable[[Sequence[Rung], int], Scheduler]
     colour: str
     marker: str
-    rungs: RungChoice = every_rung
+    rungs: LadderRule = every_rung
     takes_prior: bool = False
     takes_earlier_results: bool = False
     takes_objectives: bool = False

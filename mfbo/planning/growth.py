@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mfbo.task import Task
     from mfbo.trial import Rung
 
-MAX_RUNGS = 8  # of a ladder that has grown
+MAX_GROWN_RUNGS = 8  # of a ladder that has grown
 MIN_TOP_FACTOR = 1.3  # least factor from the old top to the new one
 GRID_FACTOR = 1.1  # between the tops that are tried for the lowest ladder, and the budgets for a search
 RECHECK_FACTOR = 1.2  # times as many results, and it is looked at again
@@ -38,7 +38,7 @@ def grows(search: Search) -> bool:
     return spec_of(search.optimizer).grows and not search.objectives
 
 
-def cheapest(fidelity: Fidelity, bounds: Bounds) -> list[Rung]:
+def cheapest_ladder(fidelity: Fidelity, bounds: Bounds) -> list[Rung]:
     """The lowest two rungs that tell anything, or the one that there is."""
     search = bounds.search
     top = max(bounds.least, fidelity.lowest_work(search.path)) * search.eta
@@ -99,7 +99,7 @@ class Growth:
         """
         done = sum(result.outcome.status == "ok" for result in self._run.results)
         rungs, search, fidelity = list(self._run.header.rungs), self._run.header.search, self._task.fidelity
-        if done < self._next or len(rungs) >= MAX_RUNGS:
+        if done < self._next or len(rungs) >= MAX_GROWN_RUNGS:
             return None
         self._next = done * RECHECK_FACTOR + 1
         top = fidelity.rung(min(search.max_fidelity, rungs[-1].work * search.eta), search.path)
@@ -127,7 +127,7 @@ class Growth:
             or rest == math.inf
             or ended < search.eta
             or rest > LAST_SHARE * (rest + spent)
-            or len(rungs) >= MAX_RUNGS
+            or len(rungs) >= MAX_GROWN_RUNGS
         ):
             return None
         work, found = search.max_fidelity, None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from mfbo.errors import BadValue
 from mfbo.fidelity import MAX_RUNGS
 from mfbo.optimizers.registry import spec_of
-from mfbo.planning.simulation import Price, bought
+from mfbo.planning.simulation import RungCost, bought
 from mfbo.search import Search
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def ladder(fidelity: Fidelity, bounds: Bounds, top: float, most: int = MAX_RUNGS
     return [rung for rung in rungs if rung.work >= low * (1 - 1e-9) and rung.data >= bounds.data * (1 - 1e-9)]
 
 
-def choose(fidelity: Fidelity, bounds: Bounds, price: Price, budget: float) -> tuple[tuple[Step, ...], str]:
+def choose(fidelity: Fidelity, bounds: Bounds, price: RungCost, budget: float) -> tuple[tuple[Step, ...], str]:
     """What to run within `budget`, and what there is to say against it.
 
     Args:

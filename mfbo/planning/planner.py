@@ -11,7 +11,7 @@ from mfbo.cost.model import CostModel
 from mfbo.errors import BadValue
 from mfbo.ledger.plan import Plan
 from mfbo.optimizers.registry import spec_of
-from mfbo.planning.growth import cheapest, grows
+from mfbo.planning.growth import cheapest_ladder, grows
 from mfbo.planning.ladder import Bounds, choose, ladder
 from mfbo.planning.probe import BUDGET_SHARE, MAX_SECONDS, MIN_SECONDS, Bench, Probed, probe
 from mfbo.planning.simulation import bought
@@ -105,7 +105,7 @@ def plan(
     seconds = min(MAX_SECONDS, BUDGET_SHARE * budget.amount)
     if like is not None and not like.measured:
         like = None
-    unknown = _own(cheapest(task.fidelity, bounds), task, bounds) if grows(search) else usual
+    unknown = _own(cheapest_ladder(task.fidelity, bounds), task, bounds) if grows(search) else usual
     if like is None and (seconds < MIN_SECONDS or not measure):
         why = f"{budget} is too short for a test run" if measure else "nothing can be measured before your own loop"
         return replace(none, budget=budget.amount, note=f"{why}{_then(search)}"), unknown

@@ -35,7 +35,7 @@ MIN_SECONDS = 1.0  # seconds; with less, nothing can be measured
 CONFIGS = 6  # that are trained
 FAILURES = 2  # of trainings, and there are no more
 CHECKPOINTS = "checkpoints"  # folder of theirs
-FIRST = 0.7  # of the time, for the first probe, which is to come to an evaluation
+FIRST_SHARE = 0.7  # of the time, for the first probe, which is to come to an evaluation
 GRACE = 10.0  # seconds to stop, or what the first probe leaves of the time if that is less
 SHORT, SOON = 2, 1.0  # epochs of the first probe; if they take less than so many seconds, the others are longer
 
@@ -105,7 +105,7 @@ def probe(
         stage: is told what is done, and how many seconds of training it may take.
         bench: where, and on which configurations; None for the default one and random ones, of which nothing stays.
     """
-    grace = min(GRACE, (1 - FIRST / 2) * seconds)
+    grace = min(GRACE, (1 - FIRST_SHARE / 2) * seconds)
     with ExitStack() as stack:
         if bench is None:
             bench = Bench(stack.enter_context(scratch("probe")))
@@ -183,9 +183,9 @@ class _Probing:
     def _allowance(self) -> float:
         """Seconds for those in flight together."""
         if not self._cost:
-            return FIRST * self._seconds
+            return FIRST_SHARE * self._seconds
         if self._again:
-            return FIRST * (self._seconds - self._cost)
+            return FIRST_SHARE * (self._seconds - self._cost)
         busy = max(1, self._executor.busy)
         return max(0.0, self._seconds - self._cost) * busy / (busy + len(self._waiting))
 

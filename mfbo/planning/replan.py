@@ -83,7 +83,7 @@ class Replanning:
         )
 
 
-def words(factor: float, steps: tuple[Step, ...]) -> str:
+def replanned(factor: float, steps: tuple[Step, ...]) -> str:
     """Say what the new plan is."""
     many = f"{factor:.2g} times" if factor > 1 else f"{100 * factor:.2g}% of"
     levels = ", ".join(f"{step.trials} at {percent(step.rung.work)}" for step in steps if step.trials)

@@ -16,14 +16,14 @@ from mfbo.trial import Outcome
 if TYPE_CHECKING:
     from mfbo.trial import Rung
 
-Price: TypeAlias = Callable[["Rung", int], float]
+RungCost: TypeAlias = Callable[["Rung", int], float]
 """(rung, first epoch) -> cost of a trial, in the unit of the budget."""
 
 MAX_SIMULATED_TRIALS = 1000  # a larger budget buys the same in proportion
 GOLDEN = 0.6180339887498949  # its multiples modulo 1 are evenly spread in any order: losses without a trend
 
 
-def bought(optimizer: str, rungs: Sequence[Rung], price: Price, budget: float, eta: int) -> tuple[Step, ...]:
+def bought(optimizer: str, rungs: Sequence[Rung], price: RungCost, budget: float, eta: int) -> tuple[Step, ...]:
     """What `budget` buys.
 
     Args:

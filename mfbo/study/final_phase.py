@@ -14,7 +14,7 @@ from mfbo.errors import BadValue, RunError
 from mfbo.evidence.curves import incumbent, iterations_to_best, standing
 from mfbo.files.plain import replace_text
 from mfbo.files.reading import read_json
-from mfbo.study.phases_result import Line
+from mfbo.study.phases_result import StudyLine
 from mfbo.trial import Amount, Config
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def validated(
     seeds: int,
     kept: Trainings,
     on_score: Callable[[str, Score], None],
-) -> list[Line]:
+) -> list[StudyLine]:
     """Each optimizer's line with its final validation, within what is left; the most promising first.
 
     What an optimizer does not need of its share goes on to the next.
@@ -185,10 +185,10 @@ def _needs(result: TuneResult) -> float:
     return sum(outcome.cost for outcome in own) / work
 
 
-def _line(result: TuneResult, validation: Validation | None, note: str) -> Line:
+def _line(result: TuneResult, validation: Validation | None, note: str) -> StudyLine:
     best = result.best
     names = validation.names if validation else []
-    return Line(
+    return StudyLine(
         optimizer=result.optimizer,
         value=best.value if best else None,
         fidelity=str(best.fidelity) if best else "",

@@ -38,10 +38,10 @@ KEPT_SHARE = 0.2  # of each rung
 TRIMMED_SHARE = 0.05  # of the promising values, at either end
 MIN_CONFIGS = 15  # configurations, below which nothing is narrowed
 MIN_PROMISING = 5  # promising values, below which a hyperparameter is not narrowed
-ALPHA = 0.05
+LEVEL = 0.05
 MARGIN_GAPS = 2.0  # mean distances between promising values, to either side
 NUMERIC = ("uniform_int", "uniform_float")
-CHOICES = {"categorical": "choices", "ordinal": "sequence"}
+CHOICE_KINDS = {"categorical": "choices", "ordinal": "sequence"}
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def _corrected(found: Sequence[_Found]) -> list[_Found]:
     tested = [place for place, (_, _, bound) in enumerate(found) if bound.pvalue is not None]
     adjusted = dict(zip(tested, holm([found[place][2].pvalue or 0.0 for place in tested]), strict=True))
     return [
-        (entry, dict(entry), _left(bound, len(tested))) if adjusted.get(place, 0.0) > ALPHA else (entry, changed, bound)
+        (entry, dict(entry), _left(bound, len(tested))) if adjusted.get(place, 0.0) > LEVEL else (entry, changed, bound)
         for place, (entry, changed, bound) in enumerate(found)
     ]
 
@@ -184,7 +184,7 @@ def _narrowed(
     """One hyperparameter, in ConfigSpace's form, and what was done to it."""
     name, kind = str(entry["name"]), str(entry["type"])
     here, there = ([config[name] for config in configs if name in config] for configs in (good, others))
-    if kind not in NUMERIC and kind not in CHOICES:
+    if kind not in NUMERIC and kind not in CHOICE_KINDS:
         return dict(entry), Bound(name, _words(entry), _words(entry), f"left as it is: {kind}")
     if len(here) < MIN_PROMISING or len(there) < MIN_PROMISING:
         return dict(entry), Bound(name, _words(entry), _words(entry), f"left as it is: {len(here)} promising values")
@@ -200,7 +200,7 @@ def _range(
     inside, outside = (np.array([float(hyperparameter.to_vector(v)) for v in values]) for values in (here, there))
     pvalue = float(stats.ks_2samp(inside, outside).pvalue)
     before, name = _words(entry), str(entry["name"])
-    if pvalue > ALPHA:
+    if pvalue > LEVEL:
         why = f"left as it is: promising and other values are alike (p = {pvalue:.2g})"
         return dict(entry), Bound(name, before, before, why, pvalue)
     k, ranked = len(inside), np.sort(inside)
@@ -246,11 +246,11 @@ def _choices(
     The least likely is judged by Holm beside the other hyperparameters, of which there are so `many`; any other by
     Bonferroni, and that it may lie there all the same by the chance that the next of n + 1 is the only one of its kind.
     """
-    key = CHOICES[str(entry["type"])]
+    key = CHOICE_KINDS[str(entry["type"])]
     before, name = _words(entry), str(entry["name"])
     missing = _missing(entry[key], here, there, failed)
     least = min(missing.values(), default=1.0)
-    dropped = [choice for choice, p in missing.items() if p < ALPHA / (many if choice != next(iter(missing)) else 1)]
+    dropped = [choice for choice, p in missing.items() if p < LEVEL / (many if choice != next(iter(missing)) else 1)]
     if not dropped:
         return dict(entry), Bound(
             name, before, before, "left as it is: no choice does worse by more than chance", least
@@ -289,8 +289,8 @@ def _kept(
 
 def _words(entry: Mapping[str, Any]) -> str:
     """``[0.001, 0.1]``, or the choices."""
-    if entry["type"] in CHOICES:
-        return "{" + ", ".join(map(str, entry[CHOICES[str(entry["type"])]])) + "}"
+    if entry["type"] in CHOICE_KINDS:
+        return "{" + ", ".join(map(str, entry[CHOICE_KINDS[str(entry["type"])]])) + "}"
     if "lower" in entry:
         return f"[{_short(entry['lower'])}, {_short(entry['upper'])}]"
     return str(entry.get("value", entry["type"]))

@@ -23,7 +23,7 @@ SEEDS = 3  # trainings of a final validation
 
 
 @dataclass(frozen=True)
-class Line:
+class StudyLine:
     """The result of one optimizer.
 
     Attributes:
@@ -77,7 +77,7 @@ class Phases:
     unit: Literal["s", "x"]
     costs: dict[str, Amount]
     narrowed: tuple[str, ...]
-    lines: tuple[Line, ...]
+    lines: tuple[StudyLine, ...]
     interrupted: bool = False
     seeds: Annotated[int, Meta(ge=1)] = SEEDS
     settings: Settings = field(default_factory=Settings)

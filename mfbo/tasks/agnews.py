@@ -46,7 +46,7 @@ PROBE = 0.5  # size up to which a linear probe is trained
 PASSES = 10  # of a probe's epoch: over features that cost more than they
 HEAD_RATE = 20  # step size of a probe's head for that of the whole model: a head that is new learns faster
 MAX_LENGTH = 128
-LONGEST = 512  # tokens of a text that are cached; what the models of this kind can read
+MAX_MODEL_TOKENS = 512  # tokens of a text that are cached; what the models of this kind can read
 _OPTIONS = ("model", "data_dir", "patience", "samples")
 _WEIGHTS = 3  # stream of the run's seed
 
@@ -135,11 +135,11 @@ def _tokenizer(options: Options) -> Any:
 
 
 def _tokens(options: Options, tokenizer: Any) -> Splits[Tokens]:
-    """Token ids with the special ones, at most `LONGEST` of a text."""
+    """Token ids with the special ones, at most `MAX_MODEL_TOKENS` of a text."""
     from mfbo.data import tokens
     from mfbo.tasks.training.transformer import tokenizer_key
 
-    longest = min(LONGEST, tokenizer.model_max_length)
+    longest = min(MAX_MODEL_TOKENS, tokenizer.model_max_length)
 
     def encode(batch: list[str]) -> Any:
         return tokenizer(batch, truncation=True, max_length=longest)["input_ids"]

@@ -42,7 +42,7 @@ Floats: TypeAlias = NDArray[np.float64]
 TEST, VALIDATION = 0.2, 0.3  # of all images; of what the test leaves
 TEST_SEED = 0
 MIN_DATA = 0.2  # where each class has 20 images
-FILE = "mlp.npz"
+WEIGHTS_FILE = "mlp.npz"
 MAX_STATE_BYTES = 64 * 2**20  # of a checkpoint: many times the largest network of the space
 _ORDER, _WEIGHTS = 2, 3  # streams of the run's seed, beside those of the splits
 
@@ -132,7 +132,7 @@ def _run(config: Config, rung: Rung, context: Context, learn: Images, judge: Ima
         if continued and context.checkpoint:
             start = context.start_epoch
             _epoch(model, learn.at(np.arange(model.batch_size)), 0, 0)  # a step builds the arrays that are filled now
-            load_state(model, context.checkpoint / FILE)
+            load_state(model, context.checkpoint / WEIGHTS_FILE)
         for epoch in range(start, rung.epochs):
             _epoch(model, learn, context.seed, epoch)
             with context.evaluating():
@@ -145,7 +145,7 @@ def _run(config: Config, rung: Rung, context: Context, learn: Images, judge: Ima
     metrics = {"accuracy": 1 - error, "macro_f1": float(macro_f1), "size": float(size)}
     if context.keeps_checkpoints:
         with context.save(rung.epochs) as folder:
-            save_state(model, folder / FILE)
+            save_state(model, folder / WEIGHTS_FILE)
             write_measurement(folder, error, metrics, confusion_matrix(judge.y, predicted, labels=range(10)))
     return Measurement(error, metrics)
 

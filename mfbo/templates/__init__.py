@@ -22,7 +22,7 @@ class Template(NamedTuple):
 
 
 NAME = "mytask"  # in their texts, for the name of the user's file
-COMMAND = '"python {file} --lr {{lr}} --l2 {{l2}} --epochs {{epochs}} --data {{data}} --checkpoint {{checkpoint}}"'
+SCRIPT = '"python {file} --lr {{lr}} --l2 {{l2}} --epochs {{epochs}} --data {{data}} --checkpoint {{checkpoint}}"'
 TEMPLATES = {
     "torch": Template("pytorch.py", "torch", "vision"),
     "sklearn": Template("estimator.py"),

@@ -151,7 +151,7 @@ def test_one_huge_text_is_refused_with_its_limit(tmp_path):
 
 
 def test_the_rows_that_a_file_may_claim_are_bounded(tmp_path, monkeypatch):
-    monkeypatch.setattr(parquet, "MAX_ROWS", 9)
+    monkeypatch.setattr(parquet, "MAX_PARQUET_ROWS", 9)
     write_rows(tmp_path, "imdb", pa.array(["good"] * 10), "text", 10)
     with pytest.raises(BadData, match="claims to have 10 rows; at most 9"):
         texts("imdb", tmp_path)["train"]

@@ -19,7 +19,7 @@ from mfbo.ledger.run import Result
 from mfbo.ledger.writer import Ledger
 from mfbo.optimizers.registry import OPTIMIZERS, make
 from mfbo.optimizers.spec import GrowsLadder
-from mfbo.planning.growth import Growth, cheapest, closing, grows
+from mfbo.planning.growth import Growth, cheapest_ladder, closing, grows
 from mfbo.planning.ladder import Bounds
 from mfbo.planning.probe import CONFIGS
 from mfbo.planning.replan import Replanning
@@ -51,7 +51,7 @@ class Notes(Observer):
 
 @pytest.mark.parametrize("low", [0.0, 0.05])
 def test_the_cheapest_ladder_has_the_lowest_two_levels_that_tell_anything(low):
-    rungs = cheapest(FIDELITY, Bounds(Search(), work=low))
+    rungs = cheapest_ladder(FIDELITY, Bounds(Search(), work=low))
     assert len(rungs) == 2
     assert low <= rungs[0].work < rungs[1].work
     assert rungs[0].work <= 1.2 * max(low, FIDELITY.lowest_work())
@@ -64,7 +64,7 @@ def test_a_run_that_begins_low_grows_as_trials_prove_cheap_and_its_ledger_replay
     result = mfbo.tune(TASK, "6s", optimizer=optimizer, max_trials=60, out=tmp_path, settings=HERE, observer=notes)
     run = read(tmp_path)
     assert run.header.grows
-    assert run.ladder(0) == tuple(cheapest(FIDELITY, Bounds(Search())))
+    assert run.ladder(0) == tuple(cheapest_ladder(FIDELITY, Bounds(Search())))
     assert len(run.header.rungs) > 2
     assert run.header.rungs[:2] == run.ladder(0)
     assert any("higher level" in note for note in notes.notes)

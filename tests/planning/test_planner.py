@@ -271,7 +271,7 @@ def test_what_a_probe_that_was_cut_before_its_first_report_took_is_no_forecast()
     assert 0 < plan.spent < 20
     assert (plan.steps, plan.full) == ((), 0)
     assert "no report" in plan.note
-    assert rungs == growth.cheapest(task.fidelity, Bounds(Search())), "so the run begins with what is cheapest"
+    assert rungs == growth.cheapest_ladder(task.fidelity, Bounds(Search())), "so the run begins with what is cheapest"
     assert len(rungs) == 2
 
 
@@ -314,7 +314,7 @@ def test_a_small_budget_is_not_spent_on_a_probe():
     limits = Limits.of("10s")
     plan, rungs = planner.plan(clocked(), Search("smac"), limits=limits, settings=HERE)
     assert "too short for a test run" in plan.note
-    assert rungs == growth.cheapest(clocked().fidelity, Bounds(Search()))
+    assert rungs == growth.cheapest_ladder(clocked().fidelity, Bounds(Search()))
     _, others = planner.plan(clocked(), Search("hyperband"), limits=limits, settings=HERE)
     assert others == clocked().fidelity.ladder()
 

@@ -31,7 +31,7 @@ SHORT = Rung(3)
 def saved(root, key="k"):
     """Epochs and arrays of the newest checkpoint."""
     epochs, folder = Checkpoints(root).find(key, below=10**6)
-    with np.load(folder / digits.FILE) as arrays:
+    with np.load(folder / digits.WEIGHTS_FILE) as arrays:
         return epochs, dict(arrays)
 
 
@@ -118,7 +118,7 @@ def test_metrics_are_those_of_the_predictions(tmp_path):
     learn, judge, _ = digits.split(0)
     model = digits.new_model(ADAM, len(learn.y), 0)
     model.partial_fit(learn.x, learn.y, classes=range(10))
-    digits.load_state(model, tmp_path / "k" / "epoch-00003" / digits.FILE)
+    digits.load_state(model, tmp_path / "k" / "epoch-00003" / digits.WEIGHTS_FILE)
     guess = model.predict(judge.x)
     assert measured.metrics["accuracy"] == pytest.approx(accuracy_score(judge.y, guess))
     assert measured.metrics["macro_f1"] == pytest.approx(f1_score(judge.y, guess, average="macro"))
@@ -240,7 +240,7 @@ def damaged(name, path):
 )
 def test_a_damaged_checkpoint_is_named_with_what_to_do(name, tmp_path):
     trained(ADAM, Rung(1), tmp_path)
-    damaged(name, tmp_path / "k" / "epoch-00001" / digits.FILE)
+    damaged(name, tmp_path / "k" / "epoch-00001" / digits.WEIGHTS_FILE)
     with pytest.raises(BadData, match=r"checkpoint .*mlp\.npz.*delete its folder"):
         trained(ADAM, SHORT, tmp_path)
 

@@ -27,7 +27,7 @@ from mfbo.optimizers.sampling import grid_configs, plain, random_configs
 from mfbo.spaces.synthetic import WIDTHS
 from mfbo.tasks.registry import BUILTIN
 from mfbo.tasks.synthetic.curves import normals, uniforms
-from mfbo.tasks.synthetic.mixed import ACTIVATIONS, BEST
+from mfbo.tasks.synthetic.mixed import ACTIVATIONS, OPTIMUM
 from mfbo.trial import Rung, Trial
 
 NAMES = [name for name, builtin in BUILTIN.items() if builtin.where.startswith("mfbo.tasks.synthetic.presets:")]
@@ -142,8 +142,8 @@ def test_local_search_reaches_the_optimum_and_nothing_below_it(name):
 
 def test_the_best_mixed_configuration_is_legal_and_no_neighbour_is_better():
     space, true_loss = task("mixed").space, task("mixed").true_loss
-    best = Configuration(space, values=BEST)
-    assert true_loss(BEST) == task("mixed").optimum
+    best = Configuration(space, values=OPTIMUM)
+    assert true_loss(OPTIMUM) == task("mixed").optimum
     neighbours = list(get_one_exchange_neighbourhood(best, seed=0, num_neighbors=50))
     assert len(neighbours) > 100
     assert all(true_loss(plain(neighbour)) > task("mixed").optimum for neighbour in neighbours)
@@ -164,7 +164,7 @@ def test_no_choice_of_the_discrete_parts_of_mixed_beats_the_optimum_however_the_
 
 
 def test_what_is_best_of_all_is_forbidden_in_mixed():
-    outside = {**BEST, "width": 512}
+    outside = {**OPTIMUM, "width": 512}
     assert task("mixed").true_loss(outside) < task("mixed").optimum
     with pytest.raises(Exception, match=r"[Ff]orbidden"):
         Configuration(task("mixed").space, values=outside)
@@ -279,14 +279,14 @@ def test_curves_of_mixed_cross():
     good = high < np.quantile(high, 0.1)
     assert 0.5 < spearmanr(low, high)[0] < 0.9
     assert spearmanr(np.array(low)[good], high[good])[0] < 0.5
-    assert loss("mixed", BEST, rung) > min(low)
-    assert loss("mixed", BEST, full) < min(high)
+    assert loss("mixed", OPTIMUM, rung) > min(low)
+    assert loss("mixed", OPTIMUM, full) < min(high)
 
 
 def test_the_noise_of_mixed_is_a_hundredth_at_full_fidelity_and_more_below():
     spread = []
     for rung in task("mixed").fidelity.ladder("epochs"):
-        spread.append(np.std([loss("mixed", BEST, rung, seed) for seed in range(500)]))
+        spread.append(np.std([loss("mixed", OPTIMUM, rung, seed) for seed in range(500)]))
     assert spread == sorted(spread, reverse=True)
     assert spread[-1] == pytest.approx(0.01, rel=0.1)
 

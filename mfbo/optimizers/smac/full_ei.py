@@ -24,7 +24,7 @@ COST_POWER = 0.5
 gives 0.41, and 1 the same within noise (experiments/suite.md)."""
 
 # Sizes of the search, which keep an ask under 20 ms at 100 results (experiments/ask_time.py).
-RANDOM_ROWS = 256
+SEARCH_ROWS = 256
 PARENTS, CHILDREN, CHILD_WIDTHS = 8, 6, (0.3, 0.1, 0.03)  # best configurations, variations of each, steps in each width
 REFINED, REFINEMENTS, REFINEMENT_WIDTHS = 4, 16, (0.15, 0.06, 0.02)  # the same of the best rows so far
 RETURNED_ROWS = 50  # more than were drawn before among the best
@@ -77,7 +77,7 @@ class PointSearch(AbstractAcquisitionMaximizer):
     """Looks among random points, then around the best known configurations, then ever closer around what looks best."""
 
     def __init__(self, space: ConfigurationSpace, function: FullFidelityEI, seed: int = 0) -> None:
-        super().__init__(space, function, challengers=RANDOM_ROWS, seed=seed)
+        super().__init__(space, function, challengers=SEARCH_ROWS, seed=seed)
         self.points = Points(space)
 
     def reseed(self, seed: int) -> None:
@@ -92,7 +92,7 @@ class PointSearch(AbstractAcquisitionMaximizer):
             share: of the usual number of rows that is looked at.
         """
         near = np.repeat(parents[:PARENTS], math.ceil(CHILDREN * share), axis=0)
-        rows = [self.points.draw(math.ceil(RANDOM_ROWS * share), self._rng)]
+        rows = [self.points.draw(math.ceil(SEARCH_ROWS * share), self._rng)]
         rows += [self.points.near(near, width, self._rng) for width in CHILD_WIDTHS if len(near)]
         found = np.concatenate(rows)
         values = self.acquisition_function.of(found)

@@ -13,7 +13,7 @@ import numpy as np
 from mfbo.tasks.synthetic.curves import Floats, epochs_of, normals, uniforms
 from mfbo.trial import Config, Rung
 
-ALPHA = np.array([1.0, 1.2, 3.0, 3.2])
+HARTMANN_ALPHA = np.array([1.0, 1.2, 3.0, 3.2])
 A = {
     3: np.array([[3.0, 10, 30], [0.1, 10, 35], [3.0, 10, 30], [0.1, 10, 35]]),
     6: np.array(
@@ -96,11 +96,11 @@ class Hartmann:
         peaks = self._peaks(config)
         lack = 1 - np.log(epochs_of(rung)) / math.log(self.epochs)
         off: Floats = lack * (self.bias * peaks.sum() + self.noise * np.abs(normals(config, rung, seed)))
-        return off - float(ALPHA @ peaks)
+        return off - float(HARTMANN_ALPHA @ peaks)
 
     def at_full(self, config: Config) -> float:
         """Hartmann itself."""
-        return -float(ALPHA @ self._peaks(config))
+        return -float(HARTMANN_ALPHA @ self._peaks(config))
 
     def _peaks(self, config: Config) -> Floats:
         """(4,), how near each of the four peaks is."""

@@ -31,7 +31,7 @@ from mfbo.trial import Config, Rung
 EPOCHS = 27
 CHANCE_LEVEL = 0.9
 ACTIVATIONS = {"relu": 0.0, "tanh": 0.02, "logistic": 0.06}
-BEST: Config = {
+OPTIMUM: Config = {
     "optimizer": "sgd",
     "learning_rate": 0.01,
     "momentum": 0.9,

@@ -91,7 +91,7 @@ def mixed() -> Task:
         "dropout": [0.0, 0.4],
     }
     fidelity = Fidelity(epochs=(1, network.EPOCHS), data=(0.1, 1.0))
-    optimum = network.at_full(network.BEST)
+    optimum = network.at_full(network.OPTIMUM)
     return _task("mixed", spaces.mixed(), fidelity, network, optimum=optimum, costs=network.costs, grid=grid)
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mfbo.tasks.training.batches import TextBatches
     from mfbo.tasks.training.transformer import Classifier
 
-BATCH = 64  # texts at a time
+FEATURES_AT_ONCE = 64  # texts at a time
 POLL = 0.5  # seconds between looks at the clock
 
 
@@ -52,8 +52,8 @@ class Features:
         missing = missing[np.argsort(-texts.lengths[missing], kind="stable")]
         looked, training = time.monotonic(), model.training
         model.eval()
-        for start in range(0, len(missing), BATCH):
-            part = missing[start : start + BATCH]
+        for start in range(0, len(missing), FEATURES_AT_ONCE):
+            part = missing[start : start + FEATURES_AT_ONCE]
             self._compute(rows[part], texts.batch(part).inputs, model)
             if time.monotonic() > looked + POLL:
                 context.poll()
