@@ -15,12 +15,11 @@ from mfbo.trial import Config, Measurement, Outcome, Rung, Trial
 
 if TYPE_CHECKING:
     from mfbo.adapters.sklearn import sklearn_task
+    from mfbo.api.plan import plan
     from mfbo.api.run import resume, tune
     from mfbo.api.session import Session
     from mfbo.engine.result import Best, TuneResult
-    from mfbo.engine.tune import plan
     from mfbo.ledger.observer import Observer, StopRun
-    from mfbo.study.runner import compare
 
 lazy_imports.install()
 __version__ = "0.1.0"
@@ -55,8 +54,8 @@ _LAZY = {
     "Session": "mfbo.api.session",
     "StopRun": "mfbo.ledger.observer",
     "TuneResult": "mfbo.engine.result",
-    "compare": "mfbo.study.runner",
-    "plan": "mfbo.engine.tune",
+    "compare": "mfbo.api.compare",
+    "plan": "mfbo.api.plan",
     "resume": "mfbo.api.run",
     "sklearn_task": "mfbo.adapters.sklearn",
     "tune": "mfbo.api.run",

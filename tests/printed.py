@@ -45,7 +45,9 @@ def kinds(text, names):
 
 def same(shown, printed, names):
     """Whether `printed` has the kinds of lines that `shown` has, in its order."""
-    printed = re.sub(r"(?m)^trials cost .* planned again: .*\n", "", printed)  # as fast as the machine happens to be
+    printed = re.sub(
+        r"(?m)^(trials cost .* )?now planned, in all: .*\n", "", printed
+    )  # as fast as the machine happens to be
     printed = re.sub(r", a higher level than that of [^ ]+", "", printed)  # where chance had it so
     wanted = kinds(shown, names)
     any_of = "|".join(re.escape(kind) for kind in wanted if kind != "...")

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 from mfbo.display import make
 from mfbo.display.progress import Progress
 from mfbo.display.tables import measured
-from mfbo.display.text import clean, pairs, rung_words, status_words
+from mfbo.display.text import PATH, clean, pairs, rung_words, status_words
 from mfbo.ledger.observer import Guarded, Observer, Several
 
 if TYPE_CHECKING:
     from mfbo.ledger.plan import Plan
     from mfbo.ledger.run import Result, Run
+    from mfbo.trial import Trial
 
 UPDATE = 0.5  # seconds between updates of a notebook's output
 
@@ -48,6 +49,7 @@ class NotebookDisplay(Observer):
         self._state = "starting"
         self._progress: Progress | None = None
         self._best: Result | None = None
+        self._printed: dict[int, str] = {}
         self._updated = 0.0
         self._handle: Any = display(self, display_id=True)
 
@@ -58,7 +60,9 @@ class NotebookDisplay(Observer):
             said = measured(self._best, self._progress.counts.goal)
             what = f"{said} at {rung_words(self._best.outcome.rung)}: {pairs(self._best.trial.config)}"
             best = f"<div><b>{html.escape(what)}</b></div>"
-        return f"<div>{notes}<div>{html.escape(self._state)}</div>{best}</div>"
+        printed = [f"{number}&gt; {html.escape(clean(line, PATH))}" for number, line in sorted(self._printed.items())]
+        faint = "".join(f"<div style='opacity: 0.6'>{line}</div>" for line in printed)
+        return f"<div>{notes}<div>{html.escape(self._state)}</div>{best}{faint}</div>"
 
     def __repr__(self) -> str:
         return self._state
@@ -87,9 +91,15 @@ class NotebookDisplay(Observer):
         self._state = f"tuning {clean(run.header.task)} with {clean(run.header.search.optimizer)}"
         self._update(now=True)
 
+    def on_output(self, trial: Trial, line: str) -> None:
+        """Show what a running trial has printed last."""
+        self._printed[trial.id] = line
+        self._update(now=False)
+
     def on_result(self, result: Result, best: Result | None) -> None:
         """Show the progress, twice a second at most."""
         self._best = best
+        self._printed.pop(result.trial.id, None)
         if self._progress:
             self._progress.told(result, best)
         self._say("")
@@ -97,6 +107,7 @@ class NotebookDisplay(Observer):
 
     def on_end(self, status: str) -> None:
         """Show the end."""
+        self._printed.clear()
         self._say(f"{status_words(status)}: ")
         self._update(now=True)
 

@@ -2,41 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from mfbo.api.progress import shown
+from mfbo.api.settings import SettingsOptions, checked_task, split_settings
 from mfbo.engine import tune as engine
-from mfbo.errors import BadTask, NoTrialSucceeded
+from mfbo.errors import NoTrialSucceeded
 from mfbo.search import Search, SearchOptions
-from mfbo.settings import Settings
-from mfbo.task import Task
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from typing_extensions import Unpack
 
     from mfbo.engine.result import TuneResult
     from mfbo.ledger.observer import Observer
     from mfbo.ledger.run import Run
+    from mfbo.settings import Settings
+    from mfbo.task import Task
 
 
-class TuneOptions(SearchOptions, total=False):
+class TuneOptions(SearchOptions, SettingsOptions, total=False):
     """Fields of `Search` and of `Settings` as keywords of `mfbo.tune`."""
-
-    device: str
-    data_dir: Path | str
-    options: Mapping[str, str]
-    space: str
-    from_scratch: bool
-    workers: int | None
-    scheduler: str | None
-    max_trial_time: str | None
-    max_trial_memory: float | None
-    max_disk: float | None
-    price: str | None
 
 
 class LimitOptions(TypedDict, total=False):
@@ -87,11 +73,8 @@ def tune(
     """
     values: dict[str, Any] = dict(asked)
     chosen = split_settings(settings, values)
-    if callable(task) and not isinstance(task, Task):
-        name = getattr(task, "__name__", "train")
-        raise BadTask(f"{name!r} is a function; give mfbo.Task(NAME, SPACE, {name}, mfbo.Fidelity(epochs=(1, 27)))")
     result = engine.tune(
-        task,
+        checked_task(task),
         max_cost,
         max_trials=max_trials,
         max_wall=max_wall,
@@ -146,15 +129,6 @@ def resume(
         **limits,
     )
     return _succeeded(result)
-
-
-def split_settings(settings: Settings | None, values: dict[str, Any]) -> Settings:
-    """`settings` with those of `values` that are fields of it, which are taken out of there."""
-    given = {item.name: values.pop(item.name) for item in fields(Settings) if item.name in values}
-    chosen = replace(settings or Settings(), **given)
-    if (folder := values.pop("data_dir", None)) is not None:
-        chosen = replace(chosen, options={**chosen.options, "data_dir": str(folder)})
-    return chosen
 
 
 def _succeeded(result: TuneResult) -> TuneResult:

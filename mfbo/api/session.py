@@ -10,7 +10,7 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from mfbo.api.progress import shown
-from mfbo.api.run import split_settings
+from mfbo.api.settings import split_settings
 from mfbo.engine.opening import new_run, taken_up
 from mfbo.engine.replay import Replay, replay
 from mfbo.engine.result import TuneResult, result_of

@@ -17,11 +17,8 @@ from mfbo.errors import BadValue
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mfbo.engine.result import TuneResult
-    from mfbo.errors import BadCost
-    from mfbo.ledger.observer import Observer
     from mfbo.settings import Settings
-    from mfbo.study.spec import Entry, Study
+    from mfbo.study.spec import Study
 
 OPTIMIZERS, SEEDS = "smac,hyperband,random,grid", 5
 
@@ -50,6 +47,7 @@ def compare(*, what: tuple[str, ...], out: str | None, quiet: bool, as_json: boo
     no scheduler); options given on the command line take precedence.
     """
     from mfbo.cli.run import command_line
+    from mfbo.display.runs import RunLines
     from mfbo.evidence.summary import evidence
     from mfbo.study.folder import folders
     from mfbo.study.runner import check_codes, extended, run_study
@@ -58,7 +56,7 @@ def compare(*, what: tuple[str, ...], out: str | None, quiet: bool, as_json: boo
     folder = Path(out) if out else _folder(what, study)
     check_codes(folder / entry.folder for entry in study.entries())
     options.say_whose(*study.tasks)
-    display = _RunLines(quiet=quiet or as_json, total=extended(study, folder).size)
+    display = RunLines(quiet=quiet or as_json, total=extended(study, folder).size)
     results = run_study(
         study,
         folder,
@@ -137,41 +135,3 @@ def _folder(what: tuple[str, ...], study: Study) -> Path:
         if path == described_in(path.parent) and folders(path.parent)
         else Path("runs") / f"{path.stem}-comparison"
     )
-
-
-class _RunLines:
-    """Prints one line for each run."""
-
-    def __init__(self, *, quiet: bool, total: int) -> None:
-        self._quiet, self._total, self._count = quiet, total, 0
-
-    def observer_of(self, entry: Entry) -> Observer:
-        """A run begins; its trials are not shown."""
-        from mfbo.ledger.observer import Observer
-
-        return Observer()
-
-    def on_failure(self, entry: Entry, error: BadCost) -> None:
-        """Print why there is no result."""
-        from mfbo.display.text import clean
-
-        click.echo(f"{self._next(entry)}: {clean(str(error))}", err=True)
-
-    def _next(self, entry: Entry) -> str:
-        self._count += 1
-        return f"[{self._count}/{self._total}] {entry.task} {entry.optimizer} seed {entry.seed}"
-
-    def on_result(self, entry: Entry, result: TuneResult) -> None:
-        """Print the result of a run."""
-        from mfbo.cost.price import beside, of_run
-        from mfbo.display.text import amount, clean, number
-
-        where = self._next(entry)
-        if self._quiet:
-            return
-        money = beside(of_run(result.ledger), result.ledger.seconds)
-        measured = f"best {clean(result.goal.name, 40)} {number(result.best.value)}" if result.best else ""
-        best = f"{measured} ({result.best.fidelity})" if result.best else "no result"
-        click.echo(
-            f"{where}: {best}, trials: {result.trials}, cost {amount(result.cost, result.unit)}{money}", err=True
-        )

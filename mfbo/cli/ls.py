@@ -29,7 +29,7 @@ def ls(folder: Path, as_json: bool) -> None:
 
     if not folder.is_dir():
         raise BadValue(f"no folder {str(folder)!r}; give one that holds runs, such as the parent of --out")
-    runs = listed(folder)
+    runs, left_out = listed(folder)
     if as_json:
         click.echo(json.dumps([to_dict(run) for run in runs]))
     elif runs:
@@ -37,3 +37,5 @@ def ls(folder: Path, as_json: bool) -> None:
         console.print(table(runs, folder))
     else:
         click.echo(f"no runs in {folder}; make one with: mfbo tune digits --max-cost 60s")
+    if left_out:
+        click.echo(f"mfbo: {left_out}", err=True)

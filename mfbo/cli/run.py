@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +54,8 @@ def tune(
     """
     from mfbo.ledger.writer import announced
 
-    with announced(Path(out) if out else None, command_line()):  # first of all: what follows may take long to load
+    guess = Path(out) if out else _free_folder(_usual_name(task, given))
+    with announced(guess, command_line()) as withdraw:  # first of all: what follows may take long to load
         from mfbo.adapters.command import is_command
         from mfbo.engine.tune import tune as run
         from mfbo.tasks.registry import load
@@ -62,6 +64,8 @@ def tune(
             options.say_whose(task)
         loaded, search = load(task), options.search_of(given)
         folder = Path(out) if out else _free_folder(f"{loaded.name}-{search.optimizer}-s{search.seed}")
+        if folder != guess:
+            withdraw()
         result = _run_with_display(
             lambda observer: run(
                 loaded,
@@ -128,6 +132,16 @@ def resume(
         quiet=quiet or as_json,
     )
     _finish(result, as_json=as_json)
+
+
+def _usual_name(task: str, given: Mapping[str, Any]) -> str:
+    """A name for the run's folder as long as the task is not loaded, which has a name of its own."""
+    from mfbo.adapters.command import is_command
+    from mfbo.search import Search
+
+    words = "command" if is_command(task) else Path(task.rpartition(":")[0] or task).stem
+    name = f"{words or 'task'}-{given['optimizer'] or Search.optimizer}-s{given['seed']}"
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", name)[:100]
 
 
 def _free_folder(name: str) -> Path:

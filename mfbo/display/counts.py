@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from mfbo.cost.price import Price
-    from mfbo.ledger.plan import Plan, Step
+    from mfbo.ledger.plan import Step
     from mfbo.ledger.run import Result, Run
     from mfbo.trial import Rung
 
@@ -57,7 +57,7 @@ class RunCounts:
         training: seconds of training, all trials together.
         evaluation: seconds of evaluation.
         virtual: whether any seconds were a surrogate's.
-        plan: the forecast; None without one.
+        run: whose newest plan stands beside what was done; None where several are counted together.
         price: per hour; None where money is not shown.
         goal: the metric of the run, and whether it is maximised.
     """
@@ -69,14 +69,14 @@ class RunCounts:
     training: float = 0.0
     evaluation: float = 0.0
     virtual: bool = False
-    plan: Plan | None = None
+    run: Run | None = None
     price: Price | None = None
     goal: Goal = field(default_factory=Goal)
 
     @classmethod
     def of(cls, run: Run) -> RunCounts:
         """The counts over the results of `run`."""
-        counts = cls(frozenset(run.header.rungs), plan=run.header.plan, price=of_run(run), goal=run.header.goal)
+        counts = cls(frozenset(run.header.rungs), run=run, price=of_run(run), goal=run.header.goal)
         for result in run.results:
             counts.add(result)
         return counts
@@ -114,22 +114,23 @@ class RunCounts:
     def plan_progress(self) -> str:
         """Finished and planned trials by level: ``level 1: 12 of 19 trials, level 2: 3 of 6``; empty without a plan."""
         rows = [(level, step, row) for level, (step, row) in enumerate(self._planned(), 1) if row.done]
-        parts = [f"level {level}: {row.done} of {step.trials}" for level, step, row in rows]
+        parts = [f"level {level}: {done_of(row.done, step, ' of ')}" for level, step, row in rows]
         return ", ".join([f"{parts[0]} trials", *parts[1:]]) if parts else ""
 
     def forecast_check(self) -> list[str]:
-        """Measured beside expected cost of a trial, a line for each level that has results."""
+        """Measured beside expected cost of a trial, by the newest plan, a line for each level that has results."""
         lines = []
         for level, (step, row) in enumerate(self._planned(), 1):
             if row.done:
                 costs = row.finished_seconds / row.done, step.cost
                 mean, expected = (seconds(cost) + beside(self.price, cost) for cost in costs)
-                trials = f"{row.done} of {step.trials} trials"
+                trials = f"{done_of(row.done, step, ' of ')} trials"
                 lines.append(f"  level {level} ({rung_words(step.rung)}): {trials}, {mean} each, {expected} expected")
         return lines
 
     def _planned(self) -> list[tuple[Step, RungCounts]]:
-        steps = self.plan.steps if self.plan and self.plan.measured else ()
+        plan = self.run.header.plan if self.run else None
+        steps = self.run.planned if self.run and plan and plan.measured else ()
         return [(step, self.rungs.get(step.rung, RungCounts())) for step in steps]
 
     @property
@@ -150,7 +151,9 @@ def rung_table(counts: RunCounts, best: Rung | None, narrow: bool = False) -> Ta
     if counts.price and not narrow:  # money needs their room
         used = {"stopped": any(row.stopped for row in counts.rungs.values()), "failed": counts.failed}
         names = [name for name in names if used.get(name, True)]
-    steps = {step.rung: step for step in counts.plan.steps} if counts.plan and counts.plan.unit == "s" else {}
+    run = counts.run
+    timed = run is not None and run.header.plan is not None and run.header.plan.unit == "s"
+    steps = {step.rung: step for step in run.planned} if run is not None and timed else {}
     table = plain_table(*names, *(["each"] if steps and not narrow else []))
     table.columns[names.index("best")].header = one_line(f"best {clean(counts.goal.name, 20)}")
     if steps:
@@ -161,7 +164,7 @@ def rung_table(counts: RunCounts, best: Rung | None, narrow: bool = False) -> Ta
         best_style = "bold green" if rung == best else ""
         cells = {
             "level": one_line(short_rung(rung) if narrow else rung_words(rung)),
-            "done": Text(str(row.done) + (f"/{steps[rung].trials}" if rung in steps else "")),
+            "done": Text(done_of(row.done, steps.get(rung), "/")),
             "stopped": _count(row.stopped, "yellow"),
             "failed": _count(row.failed, "red"),
             "best": Text("-" if row.best is None else number(counts.goal.value(row.best)), best_style),
@@ -170,6 +173,11 @@ def rung_table(counts: RunCounts, best: Rung | None, narrow: bool = False) -> Ta
         each = [Text(_mean_cost(row, steps.get(rung)))] if steps and not narrow else []
         table.add_row(*(cells[name] for name in names), *each)
     return table
+
+
+def done_of(done: int, step: Step | None, word: str) -> str:
+    """``3 of 7`` trials; the number alone where there is no plan for them, or it allowed for fewer."""
+    return str(done) if step is None or done > step.trials else f"{done}{word}{step.trials}"
 
 
 def _mean_cost(row: RungCounts, step: Step | None) -> str:

@@ -16,7 +16,7 @@ from mfbo.evidence.curves import Incumbent
 from mfbo.executors import Allowance
 from mfbo.executors.evaluate import DISK_ERRORS
 from mfbo.optimizers.spec import GrowsLadder
-from mfbo.planning.replan import Replanning, replanned
+from mfbo.planning.replan import Replanning
 
 if TYPE_CHECKING:
     from mfbo.cost.meter import Meter
@@ -335,14 +335,19 @@ class Loop:
             if factor > 1 and (lower := self._replanning.lowered()):
                 self._use_ladder(self._optimizer, lower)
                 self._observer.on_note(f"trials cost too much for a higher level than {lower[-1]}")
+        top = None
         while higher := self._growth.grown():
             self._use_ladder(self._optimizer, higher.rungs)
-            self._observer.on_note(f"{higher.reason}: {higher.rungs[-1]}")
+            top = higher
             if factor is None:
                 break
             self._growth.look_now()
+        if top is not None:
+            self._observer.on_note(f"{top.reason}: {top.rungs[-1]}")
         if factor is not None:
-            self._observer.on_note(replanned(factor, self._replanning.plan()))
+            self._ledger.planned(self._replanning.plan())
+            if said := self._replanning.words(factor):
+                self._observer.on_note(said)
 
     def _use_ladder(self, optimizer: GrowsLadder, rungs: list[Rung]) -> None:
         self._ledger.ladder(rungs)

@@ -15,7 +15,9 @@ from mfbo.engine.workplace import Workplace
 from mfbo.errors import BadData
 from mfbo.executors import choice
 from mfbo.executors.evaluate import TrialSetup
+from mfbo.executors.output import log_of
 from mfbo.exports.model import keep_best
+from mfbo.ledger.observer import Observer, Several
 from mfbo.planning.growth import Growth, closing
 
 if TYPE_CHECKING:
@@ -23,8 +25,7 @@ if TYPE_CHECKING:
 
     from mfbo.checkpoint import Checkpoints
     from mfbo.executors import Executor
-    from mfbo.ledger.observer import Observer
-    from mfbo.ledger.run import Run
+    from mfbo.ledger.run import Result, Run
     from mfbo.ledger.writer import Ledger
     from mfbo.optimizers.spec import Optimizer
     from mfbo.settings import Settings
@@ -46,6 +47,17 @@ class Parts:
     executor: Executor
     setup: TrialSetup
     status: str = "killed"
+
+
+class _Forgetting(Observer):
+    """Removes what a trial of a run in memory has printed, once it has ended."""
+
+    def __init__(self, logs: Path) -> None:
+        self._logs = logs
+
+    def on_result(self, result: Result, best: Result | None) -> None:
+        """It may have filled a disk."""
+        log_of(self._logs, result.trial.id).unlink(missing_ok=True)
 
 
 @contextmanager
@@ -79,6 +91,9 @@ def running(
         place = place or stack.enter_context(Workplace(run.folder))
         checkpoints, retention, scratch = _checkpoints(task, run, settings, place)
         logs = None if run.folder is None else (run.folder / "logs").absolute()
+        if logs is None and choice.in_processes(task, settings) and settings.scheduler is None:
+            logs = place.scratch / "logs"  # for their last lines to be shown
+            observer = Several(observer, _Forgetting(logs))
         setup = TrialSetup(
             run.header.seed, settings.device, settings.options, checkpoints, logs, scratch, run.header.goal
         )
@@ -92,6 +107,7 @@ def running(
                 grace=meter.grace,
                 interrupted=interrupted,
                 note=observer.on_note,
+                said=observer.on_output,
                 wall=run.wall,
                 virtual=task.full_cost is not None or any(result.outcome.virtual for result in run.results),
                 early=place.workers,

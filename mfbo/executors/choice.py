@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mfbo.executors.local import LocalExecutor
     from mfbo.settings import Settings
     from mfbo.task import Task
+    from mfbo.trial import Trial
 
 MAX_WORKERS_PER_CORE = 32  # worker processes for each core
 
@@ -124,6 +125,7 @@ def make(
     note: Callable[[str], None],
     wall: float,
     virtual: bool,
+    said: Callable[[Trial, str], None] = lambda trial, line: None,
     early: LocalExecutor | None = None,
 ) -> Executor:
     """The executor that `settings` ask for.
@@ -137,6 +139,7 @@ def make(
         note: is told what the user should know, in one line.
         wall: what the run's clock showed when it was left.
         virtual: whether that clock is a virtual one.
+        said: is told what a trial of this process prints; other trials are asked for it.
         early: from `begin_early`, to be used if there is one.
     """
     clear_up()
@@ -158,6 +161,7 @@ def make(
             virtual=virtual,
             grace=grace,
             max_seconds=_max_seconds(settings),
+            said=said,
         )
     max_seconds, max_bytes = _max_seconds(settings), _max_bytes(settings)
     if settings.scheduler is None:

@@ -143,8 +143,9 @@ class DaskExecutor:
         return self._lost.pop(0)
 
     def printed(self) -> list[tuple[Trial, str]]:
-        """Not known before they end."""
-        return []
+        """What trials in flight have printed last, as their workers told last."""
+        workers = self._workers.values()
+        return [(worker.trial, worker.said) for worker in workers if worker.trial is not None and worker.said]
 
     @property
     def paused(self) -> float:

@@ -36,6 +36,7 @@ class DaskWorker:
         self.problem: str | None = None
         self.trial: Trial | None = None
         self.last: Trial | None = None
+        self.said = ""  # what the trial has printed last
         self._key = f"mfbo-{uuid4().hex}"
         self._opening = client.submit(
             RemoteSlot, spec, workers=[address], allow_other_workers=False, actor=True, pure=False, key=self._key
@@ -80,7 +81,7 @@ class DaskWorker:
     def submit(self, trial: Trial, start_epoch: int) -> None:
         """Start `trial`; the worker must be ready and free."""
         self.trial = self.last = trial
-        self._start_epoch = start_epoch
+        self._start_epoch, self.said = start_epoch, ""
         self._reports = []
         self._updated = self._seconds = self._overdue = self._paused = 0.0
         self._update = self._call("start", trial, start_epoch, PATIENCE)
@@ -105,7 +106,7 @@ class DaskWorker:
         if update.outcome is not None:
             self.trial = None
             return update.outcome
-        self._paused = update.paused
+        self._paused, self.said = update.paused, update.said
         if update.seconds:
             self._seconds, self._updated = update.seconds, time.monotonic()
         self._reports += update.reports

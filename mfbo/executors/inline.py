@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from multiprocessing.util import Finalize, get_temp_dir
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,6 +60,7 @@ class InlineExecutor:
         virtual: whether that clock is a virtual one.
         grace: seconds that a trial has to report once a limit is reached, before it is stopped in mid-call.
         max_seconds: a trial that takes longer is stopped in mid-call, where that can be done.
+        said: is told what a trial prints, line by line.
     """
 
     def __init__(
@@ -72,7 +74,9 @@ class InlineExecutor:
         virtual: bool = False,
         grace: float = 1.0,
         max_seconds: float | None = None,
+        said: Callable[[Trial, str], None] = lambda trial, line: None,
     ) -> None:
+        self._said = said
         self._grace = grace
         self._max_seconds = math.inf if max_seconds is None else max_seconds
         self._heartbeat = None if task.simulated else Heartbeat()
@@ -123,7 +127,7 @@ class InlineExecutor:
         return self._next(allowance)
 
     def printed(self) -> list[tuple[Trial, str]]:
-        """Not known before they end."""
+        """None: it is told while they print it."""
         return []
 
     @property
@@ -152,13 +156,14 @@ class InlineExecutor:
             return "time" if self._clock is None and (late or elapsed >= seconds) else None
 
         task, setup, trial, start_epoch = self._task, self._setup, flight.trial, flight.start_epoch
+        said = partial(self._said, trial)
         if self._heartbeat is None:
-            with hushed(setup.logs, trial.id, whole=False):
+            with hushed(setup.logs, trial.id, whole=False, said=said):
                 return evaluate(task, trial, setup, stop, start_epoch, ends=self._interrupted)
         before, clock = children(), self._heartbeat.clock
         began, last = clock(), min(seconds + self._grace, self._max_seconds)
         with (
-            hushed(setup.logs, trial.id, whole=True),
+            hushed(setup.logs, trial.id, whole=True, said=said),
             _temporary(self._folder),
             alarm(last, lambda: clock() - began),
         ):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 
 MAX_LOG_BYTES = 10 * 2**20  # of a trial's output; what comes first goes first
@@ -43,11 +43,21 @@ def into(folder: Path | None, trial: int, *, descriptors: tuple[int, ...] = (1, 
 
 
 class Log(io.TextIOBase):
-    """Takes the place of `sys.stdout` in a trial that runs in the process of the run; its file is made when needed."""
+    """Takes the place of `sys.stdout` in a trial that runs in the process of the run; its file is made when needed.
 
-    def __init__(self, folder: Path | None, trial: int) -> None:
-        self._folder, self._trial = folder, trial
+    Args:
+        folder: as for `into`.
+        trial: its number.
+        said: is told each line, as far as it is printed.
+        outside: is given what `said` itself prints.
+    """
+
+    def __init__(
+        self, folder: Path | None, trial: int, said: Callable[[str], None], outside: Callable[[str], object]
+    ) -> None:
+        self._folder, self._trial, self._outside = folder, trial, outside
         self._target: int | None = None
+        self._said, self._line, self._last, self._saying = said, "", "", False
 
     def writable(self) -> bool:
         """It is."""
@@ -55,10 +65,26 @@ class Log(io.TextIOBase):
 
     def write(self, text: str) -> int:
         """Into the log."""
+        if self._saying:
+            self._outside(text)
+            return len(text)
         if self._target is None:
             self._target = _opened(self._folder, self._trial)
         os.write(self._target, text.encode("utf-8", "backslashreplace"))
+        self._say(text)
         return len(text)
+
+    def _say(self, text: str) -> None:
+        """Tell the last line."""
+        lines = _lines(self._line + text)
+        self._line = lines[-1][-TAIL_BYTES:]
+        last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+        if last and (last != self._last or text.strip()):
+            self._saying, self._last = True, last
+            try:
+                self._said(last)
+            finally:
+                self._saying = False
 
     def close(self) -> None:
         """Close the file, if there is one."""
@@ -69,24 +95,36 @@ class Log(io.TextIOBase):
 
 
 @contextmanager
-def hushed(folder: Path | None, trial: int, *, whole: bool) -> Iterator[None]:
+def hushed(folder: Path | None, trial: int, *, whole: bool, said: Callable[[str], None]) -> Iterator[None]:
     """Send what a trial prints in this very process into its log.
 
     Args:
         folder: as for `into`.
         trial: its number.
         whole: also what libraries and other processes write to standard output, past Python.
+        said: is told the last line of what it prints, as it prints it.
     """
-    log = Log(folder, trial)
+    with ExitStack() as stack:
+        log = stack.enter_context(closing(Log(folder, trial, said, stack.enter_context(_outside()))))
+        if whole:
+            stack.enter_context(into(folder, trial, descriptors=(1,)))
+        stack.enter_context(redirect_stdout(log))
+        stack.enter_context(redirect_stderr(log))
+        yield
+
+
+@contextmanager
+def _outside() -> Iterator[Callable[[str], object]]:
+    """Writes to standard output as it is now, also while its descriptor leads to a log."""
+    stream = sys.stdout
+    if type(stream) is not io.TextIOWrapper or stream.fileno() != 1:  # a display's, a notebook's, or a test's
+        yield stream.write
+        return
+    kept = os.dup(1)
     try:
-        with ExitStack() as stack:
-            if whole:
-                stack.enter_context(into(folder, trial, descriptors=(1,)))
-            stack.enter_context(redirect_stdout(log))
-            stack.enter_context(redirect_stderr(log))
-            yield
+        yield lambda text: os.write(kept, text.encode("utf-8", "backslashreplace"))
     finally:
-        log.close()
+        os.close(kept)
 
 
 @contextmanager
@@ -133,5 +171,9 @@ def last_line(folder: Path | None, trial: int) -> str:
                 os.ftruncate(file.fileno(), 0)
     except OSError:
         return ""
-    lines = [line.strip() for line in text.replace("\r", "\n").split("\n")]
-    return next((line for line in reversed(lines) if line), "")
+    return next((line.strip() for line in reversed(_lines(text)) if line.strip()), "")
+
+
+def _lines(text: str) -> list[str]:
+    """Those of a terminal, on which a progress bar begins its line anew."""
+    return text.replace("\r", "\n").split("\n")

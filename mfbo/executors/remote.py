@@ -74,12 +74,14 @@ class Update:
         reports: new ones.
         outcome: once it is over.
         paused: seconds that it was stopped.
+        said: what it has printed last.
     """
 
     seconds: float
     reports: tuple[Report, ...]
     outcome: Outcome | None
     paused: float = 0.0
+    said: str = ""
 
 
 class Watched:
@@ -111,6 +113,11 @@ class Watched:
                 return Update(0.0, (), self._ended)
             reports = self._slot.reports if self._slot.trial is not None else ()
             return Update(self._slot.seconds, reports[after:], None, self._slot.paused)
+
+    def said(self) -> str:
+        """What the trial has printed last."""
+        with self._lock:
+            return self._slot.said
 
     def close(self) -> None:
         """End the process."""
@@ -162,7 +169,7 @@ class RemoteSlot:
         while True:
             update = self._watched.update(after)
             if update.reports or update.outcome or (update.seconds > 0) != began or time.monotonic() >= limit:
-                return update
+                return replace(update, said=self._watched.said())
             await asyncio.sleep(POLL)
 
     async def stop(self, reason: str, grace: float) -> None:

@@ -8,9 +8,9 @@ and ``end`` lines where a run was extended, resumed, told a result that was meas
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shlex
-from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -104,6 +104,27 @@ def begun(folder: Path | str) -> bool:
         return False
 
 
+def announced_command(folder: Path) -> str:
+    """The command of a run that is being prepared in `folder`, or was killed meanwhile; empty where there is none."""
+    try:
+        text = " ".join(read_plain(folder / COMMAND, MAX_COMMAND_BYTES).decode("utf-8").split())
+    except (OSError, ValueError, BadValue):
+        return ""
+    return text if text.startswith("mfbo ") else ""
+
+
+def in_use(folder: Path, name: str = FILE) -> bool:
+    """Whether a process is writing to the run in `folder` now, or, by the name `COMMAND`, preparing it."""
+    try:
+        with (folder / name).open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def path_of(folder: Path) -> Path:
     """The ledger in `folder`, which may be the ledger itself."""
     path = folder if folder.name == FILE and not folder.is_dir() else folder / FILE
@@ -115,11 +136,10 @@ def path_of(folder: Path) -> Path:
 
 
 def _nothing_kept(folder: Path | None) -> RunNotFound:
-    """What to say of a run that was killed before its ledger was there."""
-    where, command = str(folder) if folder else "ledger", ""
-    if folder is not None:
-        with suppress(OSError, ValueError, BadValue):
-            command = " ".join(read_plain(folder / COMMAND, MAX_COMMAND_BYTES).decode("utf-8").split())
+    """What to say of a run that was killed before its ledger was there, or that is not so far."""
+    where, command = str(folder) if folder else "ledger", announced_command(folder) if folder else ""
+    if folder and in_use(folder, COMMAND):
+        return RunNotFound(f"{where}: the run is being prepared, and has no ledger yet; wait for it, or stop it")
     fix = f"start it again with: {command}" if command else "start it again with the same `mfbo tune` command"
     return RunNotFound(f"{where}: the run ended before its ledger was written, and nothing was kept; {fix}")
 
@@ -191,6 +211,8 @@ def _apply(run: Run, record: records.Record) -> None:
         run.add_told(record.known)
     elif isinstance(record, records.Ladder):
         run.add_ladder(_grown(run, record.rungs))
+    elif isinstance(record, records.Planned):
+        run.planned = record.steps
     elif isinstance(record, records.NewLimits):
         if record.limits.unit != run.limits.unit:
             raise ValueError("limits in another unit of cost")

@@ -45,7 +45,7 @@ class Observer:
         """A trial ended; `best` is the incumbent now, the very `result` where it has just become so."""
 
     def on_output(self, trial: Trial, line: str) -> None:
-        """What a running trial has printed last, at most once a second."""
+        """What a running trial has printed last: at most once a second, and with ``workers=0`` as it prints it."""
 
     def on_note(self, text: str) -> None:
         """Something that the user should know, in one line."""
@@ -87,8 +87,7 @@ class Several(Observer):
 
     def on_output(self, trial: Trial, line: str) -> None:
         """To each."""
-        for observer in self._observers:
-            observer.on_output(trial, line)
+        self._each("on_output", trial, line)
 
     def on_note(self, text: str) -> None:
         """To each."""

@@ -42,7 +42,7 @@ class Step:
     trials: Count
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Plan:
     """What a budget is expected to buy.
 
@@ -73,6 +73,10 @@ class Plan:
     workers: Annotated[int, Meta(ge=1)] = 1
     note: str = ""
     bound: bool = False
+
+    def __repr__(self) -> str:
+        levels = ", ".join(f"{step.trials} trials at {percent(step.rung.work)}" for step in self.steps)
+        return f"<Plan: {self.budget:.4g}{self.unit} buys {levels or 'an unknown number of trials'}>"
 
     @property
     def measured(self) -> bool:

@@ -16,6 +16,7 @@ import msgspec
 
 from mfbo.errors import MfboError
 from mfbo.goal import LOSS
+from mfbo.ledger.plan import Step
 from mfbo.ledger.run import Header, Limits
 from mfbo.trial import Amount, Config, Count, Known, Outcome, Rung
 
@@ -67,6 +68,12 @@ class Ladder(_Line, frozen=True, tag="ladder"):
     rungs: tuple[Rung, ...]
 
 
+class Planned(_Line, frozen=True, tag="plan"):
+    """What the whole budget buys by what trials cost now; it takes the place of what was planned before."""
+
+    steps: tuple[Step, ...]
+
+
 class NewLimits(_Line, frozen=True, tag="limits"):
     """Other limits from now on."""
 
@@ -88,7 +95,7 @@ class End(_Line, frozen=True, tag="end"):
     charge: Amount
 
 
-Record: TypeAlias = Begin | Ask | Ended | Told | Ladder | NewLimits | Resumed | End
+Record: TypeAlias = Begin | Ask | Ended | Told | Ladder | Planned | NewLimits | Resumed | End
 
 
 class _Hyperparameter(TypedDict, total=False):

@@ -13,7 +13,7 @@ from mfbo.budget import Budget, duration
 from mfbo.errors import BadCost, BadValue
 from mfbo.fidelity import Fidelity
 from mfbo.goal import Goal
-from mfbo.ledger.plan import Plan
+from mfbo.ledger.plan import Plan, Step
 from mfbo.search import Search
 from mfbo.settings import Settings
 from mfbo.trial import Config, Known, Outcome, Rung, Trial, Value
@@ -157,6 +157,7 @@ class Run:
         results: in the order in which they came in.
         asks: every trial asked, by id.
         told: results measured outside the run that the optimizer was told; they cost nothing.
+        planned: what the whole budget buys by the newest plan; that of the header until there is another.
         ladders: those that the run had before its ladder grew to that of the header, in order.
         events: ``("ask", id)``, ``("result", index)``, ``("told", index)`` and ``("ladder", index)``, after which the
             ladder is `ladder` of the next index, in order, to replay an optimizer with.
@@ -174,6 +175,7 @@ class Run:
     results: list[Result] = field(default_factory=list)
     asks: dict[int, Trial] = field(default_factory=dict)
     told: list[Known] = field(default_factory=list)
+    planned: tuple[Step, ...] = ()
     ladders: list[tuple[Rung, ...]] = field(default_factory=list)
     events: list[tuple[str, int]] = field(default_factory=list)
     ended: str | None = None
@@ -184,6 +186,8 @@ class Run:
     check: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
+        if self.header.plan is not None and not self.planned:
+            self.planned = self.header.plan.steps
         if self.header.plan is not None and not self.events:
             self.spent, self.seconds, self.wall = self.header.plan.spent, self.header.plan.spent, self.header.plan.wall
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from mfbo.errors import DamagedLedger, RunError, RunExists, RunLocked
 from mfbo.files.plain import sync
 from mfbo.ledger import records
 from mfbo.ledger.journal import COMMAND, FILE, begun, check_links, path_of, read
+from mfbo.ledger.plan import Step
 from mfbo.ledger.records import FORMAT, encode
 from mfbo.ledger.run import Header, Limits, Result, Run
 from mfbo.trial import Known, Outcome, Rung, Trial
@@ -56,34 +57,42 @@ def is_free(folder: Path) -> bool:
 
 
 @contextmanager
-def announced(folder: Path | None, command: str) -> Iterator[None]:
+def announced(folder: Path | None, command: str) -> Iterator[Callable[[], None]]:
     """While a run is prepared, which may take a while: keep its command, in case it is killed before its ledger.
 
-    Where the preparation fails, nothing is left of it.
+    Where the preparation fails, nothing is left of it; what is returned takes it back as well, for another folder.
 
     Raises:
         RunExists: `folder` holds a run already, or cannot be written.
     """
     if folder is None or not command:
-        yield
+        yield lambda: None
         return
     if begun(folder):
         raise _other(folder)
     check_links(folder)
     made = [path for path in (folder, *folder.parents) if not path.exists()]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / COMMAND).write_text(command + "\n", encoding="utf-8", errors="backslashreplace")
-    except OSError as error:
-        raise RunExists(f"cannot write to {str(folder)!r}: {error.strerror}; give another --out") from error
-    try:
-        yield
-    except BaseException:
+
+    def withdraw() -> None:
         (folder / COMMAND).unlink(missing_ok=True)
         with suppress(OSError):  # somebody else has put something into one of them
             for path in made:
                 path.rmdir()
-        raise
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / COMMAND).write_text(command + "\n", encoding="utf-8", errors="backslashreplace")
+        file = (folder / COMMAND).open("rb")
+    except OSError as error:
+        raise RunExists(f"cannot write to {str(folder)!r}: {error.strerror}; give another --out") from error
+    with file:
+        with suppress(OSError):  # held already where a part of a command announces what the whole of it has
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            yield withdraw
+        except BaseException:
+            withdraw()
+            raise
 
 
 class Ledger:
@@ -183,6 +192,11 @@ class Ledger:
         self._write(records.Ladder(tuple(rungs)), sync=True)
         self.run.add_ladder(tuple(rungs))
 
+    def planned(self, steps: tuple[Step, ...]) -> None:
+        """Record what the whole budget buys by what trials cost now."""
+        self._write(records.Planned(steps))
+        self.run.planned = steps
+
     def limits(self, limits: Limits) -> None:
         """Record new limits."""
         self._write(records.NewLimits(limits), sync=True)
@@ -264,16 +278,6 @@ def _put(aside: Path, folder: Path) -> None:
 
 def _other(folder: Path) -> RunExists:
     return RunExists(f"{str(folder)!r} holds another run; give another --out, or `mfbo resume` that one")
-
-
-def in_use(folder: Path | str) -> bool:
-    """Whether a process is writing to the run in `folder` now."""
-    with path_of(Path(folder)).open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
-            return True
-    return False
 
 
 def _lock(fd: int, folder: Path) -> None:

@@ -34,8 +34,8 @@ class Replanning:
 
     def __init__(self, run: Run, meter: Meter) -> None:
         self._run, self._meter = run, meter
-        plan = run.header.plan
-        self._planned: dict[Rung, float] = {step.rung: step.cost for step in plan.steps} if plan else {}
+        self._planned: dict[Rung, float] = {step.rung: step.cost for step in run.planned}
+        self._said = () if run.header.plan is None or run.planned == run.header.plan.steps else run.planned
         self._since = 0  # results that there were at the last plan
         self._least = MIN_RESULTS
 
@@ -56,6 +56,21 @@ class Replanning:
         self._since = len(self._run.results)
         self._least *= 2
         return steps
+
+    def words(self, factor: float) -> str:
+        """Say what the new plan is: the first, then those that buy twice or half of what the last one said did.
+
+        Args:
+            factor: how many times what was planned trials have cost.
+        """
+        steps, before = self._run.planned, self._said
+        if before and not _differ(before, steps):
+            return ""
+        self._said = steps
+        levels = ", ".join(f"{step.trials} at {percent(step.rung.work)}" for step in steps if step.trials)
+        now = f"now planned, in all: {levels or 'one trial'}"
+        many = f"{factor:.2g} times" if factor > 1 else f"{percent(factor)} of"
+        return now if before else f"trials cost {many} what was planned; {now}"
 
     def lowered(self) -> list[Rung] | None:
         """The ladder without rungs on top that the budget does not pay for a search with; None where it stays."""
@@ -83,8 +98,7 @@ class Replanning:
         )
 
 
-def replanned(factor: float, steps: tuple[Step, ...]) -> str:
-    """Say what the new plan is."""
-    many = f"{factor:.2g} times" if factor > 1 else f"{100 * factor:.2g}% of"
-    levels = ", ".join(f"{step.trials} at {percent(step.rung.work)}" for step in steps if step.trials)
-    return f"trials cost {many} what was planned; planned again: {levels or 'one trial'}, those so far included"
+def _differ(one: tuple[Step, ...], other: tuple[Step, ...]) -> bool:
+    """Whether one plan has twice as many trials as the other, or more."""
+    few, many = sorted(sum(step.trials for step in steps) for steps in (one, other))
+    return many >= OFF * few

@@ -6,7 +6,7 @@ again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -26,58 +26,13 @@ from mfbo.optimizers.registry import spec_of
 from mfbo.search import Search
 from mfbo.settings import FREE, Settings
 from mfbo.study.folder import claim, described_in, keep_failed, read_study
-from mfbo.study.spec import OPTIMIZERS, SEEDS, Study, names_of
+from mfbo.study.spec import Study
 from mfbo.tasks.registry import load
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
     from mfbo.ledger.run import Run
-    from mfbo.search import SearchOptions
     from mfbo.study.spec import Entry
     from mfbo.task import Task
-
-
-def compare(
-    tasks: str | Sequence[str],
-    max_cost: str,
-    *,
-    out: Path | str,
-    optimizers: str | Sequence[str] = OPTIMIZERS,
-    seeds: int = SEEDS,
-    settings: Settings | None = None,
-    search: Search | None = None,
-    command: str = "",
-    **asked: Unpack[SearchOptions],
-) -> list[TuneResult]:
-    """Compare optimizers on tasks: each run within the same cost; what is there in `out` is part of it.
-
-    >>> import tempfile
-    >>> found = compare("branin", "2x", out=tempfile.mkdtemp(), optimizers="random,asha", seeds=1)
-    >>> [result.optimizer for result in found]
-    ['random', 'asha']
-
-    Args:
-        tasks: names that `mfbo.tasks.registry.load` takes.
-        max_cost: of each run, as for `mfbo.tune`.
-        out: folder of the comparison.
-        optimizers: names, or one text with commas between them.
-        seeds: how many; they are 0, 1, ...
-        settings: how trials are run.
-        search: options of each search, but for optimizer, seed and objectives; None for the defaults.
-        command: what the user typed, for the ledgers.
-        asked: options of the search by name, as for `mfbo.tune`.
-
-    Returns:
-        A result for each run, seed by seed.
-
-    Raises:
-        MfboError: as `run_study`.
-    """
-    names = (tasks,) if isinstance(tasks, str) else tuple(tasks)
-    chosen = names_of(optimizers if isinstance(optimizers, str) else ",".join(optimizers))
-    study = Study(names, chosen, seeds, max_cost, Search.of(search, **asked), settings or Settings())
-    return run_study(study, out, command=command)
 
 
 def run_study(

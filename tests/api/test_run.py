@@ -38,6 +38,23 @@ def test_a_keyword_that_there_is_not_is_named():
         mfbo.tune(bowl(), "4x", worker=2, progress=False)
 
 
+def test_a_plan_and_a_comparison_take_settings_and_progress_as_keywords_too(tmp_path, capsys):
+    planned = mfbo.plan("branin", "9x", optimizer="asha", workers=3, data_dir="here")
+    assert planned.workers == 3
+    assert repr(planned).startswith("<Plan: 9x buys ")
+    capsys.readouterr()
+    asked = {"out": tmp_path, "optimizers": "random", "seeds": 2, "workers": 2, "data_dir": "here"}
+    found = mfbo.compare("branin", "2x", **asked)
+    assert "[2/2] branin random seed 1: best loss " in capsys.readouterr().err
+    assert {(one.ledger.header.settings.workers, one.ledger.header.settings.options["data_dir"]) for one in found} == {
+        (2, "here")
+    }
+    mfbo.compare("branin", "2x", **asked, progress=False)
+    assert capsys.readouterr().err == ""
+    with pytest.raises(BadTask, match=r"give mfbo.Task\(NAME, SPACE, fails, "):
+        mfbo.plan(fails, "4x")
+
+
 def test_a_train_function_is_told_how_to_become_a_task():
     with pytest.raises(BadTask, match=r"give mfbo.Task\(NAME, SPACE, fails, "):
         mfbo.tune(fails, "4x")

@@ -36,6 +36,19 @@ def mfbo_cli(*args):
     return CliRunner().invoke(main, [str(arg) for arg in args], prog_name="mfbo", catch_exceptions=False)
 
 
+TASK_FILE = """
+import mfbo
+from ConfigSpace import ConfigurationSpace
+
+space = ConfigurationSpace({"x": (0.0, 1.0)})
+
+def train(config, fidelity, context):
+    return mfbo.Measurement(config["x"], cost=1.0)
+
+task = mfbo.Task("mine", space, train, full_cost=1.0)
+"""
+
+
 def succeed(*args):
     result = mfbo_cli(*args)
     assert result.exit_code == 0, result.output
@@ -323,18 +336,48 @@ def test_a_ledger_of_a_newer_version_and_a_damaged_one_are_named():
 
 
 @pytest.mark.slow
-def test_a_run_that_is_killed_while_its_task_is_imported_says_how_to_start_it_again(tmp_path):
+@pytest.mark.parametrize(
+    ("out", "folder"), [(["--out", "runs/mine"], "runs/mine"), ([], "runs/mine-smac-s0")], ids=["out", "no out"]
+)
+def test_a_run_that_is_killed_while_its_task_is_imported_says_how_to_start_it_again(out, folder):
     Path("mine.py").write_text("import pathlib, time\npathlib.Path('imported').touch()\ntime.sleep(600)\n")
-    typed = [sys.executable, "-m", "mfbo", "tune", "mine.py:task", "--max-cost", "3x", "--out", "runs/mine"]
-    process = subprocess.Popen(typed, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    typed = ["tune", "mine.py:task", "--max-cost", "3x", *out]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mfbo", *typed], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     while not Path("imported").exists():
         assert process.poll() is None
         time.sleep(0.01)
+    assert "being prepared" in succeed("ls")
+    assert "being prepared" in refused("show", folder)
     process.kill()
     process.wait()
-    said = refused("resume", "runs/mine")
-    assert "nothing was kept; start it again with: mfbo tune mine.py:task --max-cost 3x --out runs/mine" in said
-    succeed("tune", "branin", "--max-cost", "2x", "--optimizer", "random", "--out", "runs/mine", "--quiet")
+    again = f"nothing was kept; start it again with: mfbo {' '.join(typed)}"
+    assert again in refused("resume", folder)
+    listed = " ".join(succeed("ls").split())
+    assert "nothing kept" in listed
+    assert again in listed
+    Path("mine.py").write_text(TASK_FILE)
+    succeed(*typed, "--quiet")
+    assert not Path(folder, "command.txt").exists()
+
+
+def test_the_folder_of_a_run_is_named_after_its_task_once_that_is_loaded():
+    Path("mine.py").write_text(TASK_FILE.replace('"mine"', '"other"'))
+    succeed("tune", "mine.py:task", "--max-cost", "3x", "--optimizer", "random", "--quiet")
+    assert [path.name for path in Path("runs").iterdir()] == ["other-random-s0"]
+
+
+def test_a_list_of_runs_does_not_read_a_whole_disk(monkeypatch):
+    succeed("tune", "branin", "--max-cost", "2x", "--optimizer", "random", "--out", "near", "--quiet")
+    Path("a/b/c").mkdir(parents=True)
+    Path("a/command.txt").write_text("another program's\n")
+    monkeypatch.setattr("mfbo.display.listing.MAX_FOLDERS", 4)
+    said = mfbo_cli("ls", ".")
+    assert "1 run in ." in said.output
+    assert "name one nearer to the runs" in said.output
+    monkeypatch.setattr("mfbo.display.listing.MAX_FOLDERS", 40)
+    assert "nearer" not in mfbo_cli("ls", ".").output
 
 
 def test_a_task_that_does_not_load_leaves_no_folder():

@@ -7,6 +7,7 @@ import json
 import math
 import os
 import re
+import shutil
 import stat
 from dataclasses import replace
 from itertools import pairwise
@@ -483,8 +484,11 @@ def test_a_ledger_without_a_whole_header_counts_as_absent(tmp_path, content):
 
 def test_a_run_that_was_killed_before_its_ledger_says_how_to_start_it_again(tmp_path):
     with contextlib.suppress(SystemExit), announced(tmp_path / "run", "mfbo tune x --out run"):
-        with pytest.raises(RunNotFound, match="nothing was kept; start it again with: mfbo tune x --out run"):
+        with pytest.raises(RunNotFound, match="is being prepared, and has no ledger yet"):
             read(tmp_path / "run")
+        shutil.copytree(tmp_path / "run", tmp_path / "killed")  # as nobody holds it any more
+        with pytest.raises(RunNotFound, match="nothing was kept; start it again with: mfbo tune x --out run"):
+            read(tmp_path / "killed")
         raise SystemExit
     assert not (tmp_path / "run").exists()  # only a kill leaves it there
     with announced(tmp_path / "run", "mfbo tune x"), Ledger.create(HEADER, tmp_path / "run"):

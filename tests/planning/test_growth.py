@@ -7,15 +7,18 @@ from dataclasses import replace
 
 import pytest
 from conftest import quadratic_space
+from made_runs import made_header
 
 import mfbo
 from mfbo.budget import Budget
 from mfbo.cost.meter import Meter
+from mfbo.display.counts import done_of
 from mfbo.engine.replay import replay
 from mfbo.errors import BadLedger
 from mfbo.ledger.journal import read
 from mfbo.ledger.observer import Observer
-from mfbo.ledger.run import Result
+from mfbo.ledger.plan import Plan, Step
+from mfbo.ledger.run import Limits, Result, Run
 from mfbo.ledger.writer import Ledger
 from mfbo.optimizers.registry import OPTIMIZERS, make
 from mfbo.optimizers.spec import GrowsLadder
@@ -108,7 +111,8 @@ def test_a_plan_is_made_again_where_trials_cost_more_than_twice_as_much_and_lose
     mfbo.tune(task, "21s", optimizer=optimizer, max_trials=12, out=tmp_path, settings=HERE, observer=notes)
     run = read(tmp_path)
     assert run.header.plan.steps[-1].rung == run.ladder(0)[-1]
-    assert any("times what was planned; planned again" in note for note in notes.notes), notes.notes
+    assert run.planned != run.header.plan.steps
+    assert any("times what was planned; now planned, in all: " in note for note in notes.notes), notes.notes
     assert replay(run).mismatch is None
 
 
@@ -274,3 +278,28 @@ def test_a_run_whose_trials_cost_the_same_at_every_level_grows_to_full_fidelity(
     found = mfbo.tune(task, 1.2, optimizer="random", settings=replace(HERE, from_scratch=True))
     result = mfbo.tune(task, 1.2, optimizer="smac", settings=replace(HERE, from_scratch=True))
     assert found.best.fidelity.epochs == result.best.fidelity.epochs == 20
+
+
+def replanned(*steps):
+    """A run whose plan was made again as `steps`, and what is then said of each of them."""
+    rung = FIDELITY.rung(0.5)
+    plans = [(Step(rung, 1.0, many),) for many in steps]
+    run = Run(made_header(plan=Plan(plans[0], 600.0, "s", 2.0, 27)), Limits.of("10m"))
+    replanning, said = Replanning(run, Meter(TASK, run.limits)), []
+    for plan in plans[1:]:
+        run.planned = plan
+        said.append(replanning.words(2.5))
+    return run, said
+
+
+def test_a_new_plan_is_said_once_and_again_where_it_buys_twice_or_half_as_much():
+    _, said = replanned(100, 40, 30, 21, 20, 15, 41)
+    assert said[0] == "trials cost 2.5 times what was planned; now planned, in all: 40 at 50%"
+    assert said[1:] == ["", "", "now planned, in all: 20 at 50%", "", "now planned, in all: 41 at 50%"]
+
+
+def test_done_stands_beside_the_newest_plan_and_alone_where_that_allowed_for_fewer():
+    run, _ = replanned(7, 12)
+    assert done_of(10, run.planned[0], " of ") == "10 of 12"
+    assert done_of(13, run.planned[0], "/") == "13"
+    assert done_of(3, None, "/") == "3"

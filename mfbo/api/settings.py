@@ -1,0 +1,51 @@
+"""What `mfbo.tune`, `mfbo.plan` and `mfbo.compare` take alike: settings as keywords, and a task."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from mfbo.errors import BadTask
+from mfbo.settings import Settings
+from mfbo.task import Task
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+class SettingsOptions(TypedDict, total=False):
+    """Fields of `Settings` as keywords, and ``data_dir``."""
+
+    device: str
+    data_dir: Path | str
+    options: Mapping[str, str]
+    space: str
+    from_scratch: bool
+    workers: int | None
+    scheduler: str | None
+    max_trial_time: str | None
+    max_trial_memory: float | None
+    max_disk: float | None
+    price: str | None
+
+
+def split_settings(settings: Settings | None, values: dict[str, Any]) -> Settings:
+    """`settings` with those of `values` that are fields of it, which are taken out of there."""
+    given = {item.name: values.pop(item.name) for item in fields(Settings) if item.name in values}
+    chosen = replace(settings or Settings(), **given)
+    if (folder := values.pop("data_dir", None)) is not None:
+        chosen = replace(chosen, options={**chosen.options, "data_dir": str(folder)})
+    return chosen
+
+
+def checked_task(task: Task | str) -> Task | str:
+    """`task` itself.
+
+    Raises:
+        BadTask: it is a train function; says how to make a task of it.
+    """
+    if callable(task) and not isinstance(task, Task):
+        name = getattr(task, "__name__", "train")
+        raise BadTask(f"{name!r} is a function; give mfbo.Task(NAME, SPACE, {name}, mfbo.Fidelity(epochs=(1, 27)))")
+    return task
