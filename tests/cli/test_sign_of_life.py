@@ -88,9 +88,9 @@ def test_what_a_command_writes_begins_on_a_line_of_its_own(kind, monkeypatch):
 def test_a_command_that_is_quick_is_left_as_it_is(kind, monkeypatch):
     stderr = standard_error(monkeypatch, kind)
     with Quiet() as sign:
-        sign.look(0.2)
+        sign.look(0.1)
         print("done")
-        sign.look(0.2)
+        sign.look(0.1)
         assert sys.stderr.isatty() == stderr.isatty()
     assert stderr.getvalue() == ""
     assert sys.stderr is stderr
