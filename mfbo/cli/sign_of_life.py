@@ -19,7 +19,7 @@ from mfbo.ledger.observer import Observer
 if TYPE_CHECKING:
     from mfbo.ledger.run import Run
 
-FIRST_AFTER = 0.2  # seconds to the first sign, where a command has written nothing: with the start of Python under 0.5 s
+FIRST_AFTER = 0.2  # seconds to the first sign, where a command has written nothing; Python has taken as long by then
 SILENCE = 1.8  # seconds without output, to the next sign
 LINE = 30.0  # seconds, in a pipe, from one line to the next
 REDRAW = 0.2  # seconds between updates of the line on a terminal
