@@ -5,10 +5,14 @@ Option ``fault`` names the kind, ``log`` the file in which a trial writes down w
 
 from __future__ import annotations
 
+import builtins
 import ctypes
+import inspect
+import json
 import multiprocessing
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,8 +21,11 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
+from uuid import uuid4
 
+import numpy as np
 from ConfigSpace import ConfigurationSpace
 
 import mfbo
@@ -194,6 +201,140 @@ def measures_much(context: mfbo.Context) -> object:
     return mfbo.Measurement(0.5, {str(number): 0.5 for number in range(10**5)})
 
 
+def forks_and_returns(context: mfbo.Context) -> object:
+    """Twice: parent and child both come back from here."""
+    os.fork()
+    return 0.9
+
+
+def covers(context: mfbo.Context) -> object:
+    """Puts a file of its own in place of standard output and standard error."""
+    for number in (0, 1, 2):
+        os.dup2(os.open(os.devnull, os.O_RDWR), number)
+    sys.stdout = sys.stderr = None
+    return 0.9
+
+
+def closes_streams(context: mfbo.Context) -> object:
+    """Those of Python, which closes what lies below."""
+    for stream in (sys.stdin, sys.stdout, sys.__stdout__, sys.__stderr__):
+        if stream is not None:
+            stream.close()
+    return 0.9
+
+
+def recurses(context: mfbo.Context) -> object:
+    """Without an end."""
+    return recurses(context)
+
+
+def leaves_no_depth(context: mfbo.Context) -> object:
+    """Hardly any calls more than now."""
+    sys.setrecursionlimit(len(inspect.stack(0)) + 5)
+    return 0.9
+
+
+def stops_its_parent(context: mfbo.Context) -> object:
+    """For ever."""
+    os.kill(os.getppid(), signal.SIGSTOP)
+    return 0.9
+
+
+def stops_the_clocks(context: mfbo.Context) -> object:
+    """As libraries for tests do, and does not undo it."""
+    for name in ("time", "monotonic", "perf_counter"):
+        setattr(time, name, lambda: 0.0)
+    time.sleep = lambda seconds: None
+    return 0.9
+
+
+def sets_handlers(context: mfbo.Context) -> object:
+    """For all signals; and an alarm."""
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        signal.signal(number, lambda number, frame: None)
+    signal.setitimer(signal.ITIMER_REAL, 0.5, 0.5)
+    return 0.9
+
+
+def clears(context: mfbo.Context) -> object:
+    """Its environment, where modules are looked for, and some of them."""
+    os.environ.clear()
+    sys.path.clear()
+    sys.meta_path.clear()
+    for name in ("json", "numpy", "pickle"):
+        sys.modules[name] = None  # type: ignore[assignment]
+    return 0.9
+
+
+def breaks_builtins(context: mfbo.Context) -> object:
+    """What every other line of Python uses."""
+    for name in ("open", "print", "len", "isinstance"):
+        setattr(builtins, name, None)
+    return 0.9
+
+
+def deletes(*names: str) -> Callable[[mfbo.Context], object]:
+    """Folders of the run, and that for its temporary files."""
+
+    def deleting(context: mfbo.Context) -> object:
+        run = Path(context.options["log"]).with_name("run")
+        for folder in [run / name for name in names] or [Path(tempfile.gettempdir())]:
+            shutil.rmtree(folder, ignore_errors=True)
+        return 0.9
+
+    return deleting
+
+
+class Endless:
+    """Never tells what it is."""
+
+    def __str__(self) -> str:
+        """For ever."""
+        spins(mfbo.Context())
+        return ""
+
+    def __float__(self) -> float:
+        """For ever."""
+        return float(len(str(self)))
+
+
+def leaves_threads(context: mfbo.Context) -> object:
+    """Two hundred, that wait."""
+    for _ in range(200):
+        threading.Thread(target=time.sleep, args=(600,)).start()
+    return 0.9
+
+
+def shares_memory(context: mfbo.Context) -> object:
+    """And does not give it back."""
+    name = f"{os.environ.get(MARK, 'faults')[:12]}{uuid4().hex[:12]}"
+    _kept.append(SharedMemory(name, create=True, size=10**6))
+    return 0.9
+
+
+def leaks_files(context: mfbo.Context) -> object:
+    """As many as there may be."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    try:
+        while True:
+            _kept.append(open(os.devnull))  # noqa: PTH123, SIM115
+    except OSError:
+        return 0.9
+
+
+def keeps_memory(context: mfbo.Context) -> object:
+    """A third of what the next trial may have."""
+    _kept.append(b"x" * 17 * 10**7)
+    return 0.9
+
+
+def sets_numpy(context: mfbo.Context) -> object:
+    """To raise where a number is small."""
+    np.seterr(all="raise")
+    np.random.seed(0)
+    return 0.9
+
+
 FAULTS = {
     "NaN loss": Fault(lambda context: float("nan"), "diverged"),
     "infinite report": Fault(lambda context: context.report(float("inf")), "diverged"),
@@ -210,6 +351,9 @@ FAULTS = {
     "error of 20 MB": Fault(_raises(ValueError, "x" * 20_000_000), "failed"),
     "segmentation fault": Fault(lambda context: ctypes.string_at(0), "crashed", True),
     "SIGKILL": Fault(lambda context: os.kill(os.getpid(), signal.SIGKILL), "killed", True),
+    "kills its group": Fault(lambda context: os.killpg(0, signal.SIGKILL), "killed", True),
+    "kills its parent": Fault(lambda context: os.kill(os.getppid(), signal.SIGKILL), "killed", True),
+    "stops its parent": Fault(stops_its_parent, "ok killed timeout", True),
     "exit code 0": Fault(lambda context: os._exit(0), "exited", True),
     "exit(0) of a library": Fault(lambda context: ctypes.CDLL(None).exit(0), "exited", True),
     "exec": Fault(becomes, "exited killed timeout", True),
@@ -229,6 +373,30 @@ FAULTS = {
     "ignores stops": Fault(ignores_stops, "timeout", True),
     "reports for ever": Fault(reports_for_ever, "timeout"),
     "memory above limit": Fault(hoards, "memory", True),
+    "exit with a text": Fault(_raises(SystemExit, "it is over"), "exited"),
+    "error without end": Fault(_raises(RuntimeError, Endless()), "failed timeout"),
+    "loss without end": Fault(lambda context: Endless(), "timeout"),
+    "array as loss": Fault(lambda context: np.ones(2), "invalid"),
+    "complex loss": Fault(lambda context: 1j, "invalid"),
+    "report of a text": Fault(lambda context: context.report("low"), "failed"),  # type: ignore[arg-type]
+    "report of no epoch": Fault(lambda context: context.report(0.9, epoch=-(10**400)), "failed"),
+    "reads stdin": Fault(lambda context: sys.stdin.readline(), "failed timeout"),
+    "recursion": Fault(recurses, "failed"),
+    "recursion limit": Fault(leaves_no_depth, "ok failed"),
+    "forks and returns": Fault(forks_and_returns, "ok"),
+    "covers 0, 1, 2": Fault(covers, "ok"),
+    "closes streams": Fault(closes_streams, "ok"),
+    "stops the clocks": Fault(stops_the_clocks, "ok"),
+    "signal handlers": Fault(sets_handlers, "ok"),
+    "clears": Fault(clears, "ok"),
+    "breaks builtins": Fault(breaks_builtins, "ok"),
+    "numpy raises": Fault(sets_numpy, "ok"),
+    "deletes TMPDIR": Fault(deletes(), "ok"),
+    "deletes folders": Fault(deletes("logs", "checkpoints"), "ok"),
+    "200 threads": Fault(leaves_threads, "ok"),
+    "shared memory": Fault(shares_memory, "ok"),
+    "leaks files": Fault(leaks_files, "ok", True),
+    "keeps memory": Fault(keeps_memory, "ok", True),
     "full disk": Fault(fills_the_disk, "pause"),
     "import fails": Fault(arms, "killed", True),
     "import is killed": Fault(arms, "killed", True),
@@ -249,6 +417,10 @@ def train(config: Config, fidelity: Rung, context: mfbo.Context) -> object:
     kind = context.options["fault"]
     if x >= FAULTY and kind in FAULTS:
         return FAULTS[kind].do(context)
+    with tempfile.TemporaryFile() as file, np.errstate():  # what a trial can count on
+        file.write(json.dumps({"x": np.exp(-1e4 * x)}).encode())
+    with context.save(1) as folder:
+        (folder / "kept").touch()
     if kind not in FAULTS:  # something is done to the run itself, which is to take its time
         time.sleep(0.2)
     context.report(x)
@@ -258,7 +430,7 @@ def train(config: Config, fidelity: Rung, context: mfbo.Context) -> object:
 
 
 if ARMED.exists():
-    AT_IMPORT[ARMED.with_name("kind").read_text()]()
+    AT_IMPORT[ARMED.with_name("kind").read_text()]()  # type: ignore[no-untyped-call]
 if ARMED.with_name("kind").exists():  # so that no worker can be forked, and each has to import this file
     threading.Thread(target=time.sleep, args=(10**6,), daemon=True).start()
 task = mfbo.Task("faulty", ConfigurationSpace({"x": (0.0, 1.0)}), train)  # type: ignore[arg-type]

@@ -113,7 +113,7 @@ def _cost(run: Run, counts: RunCounts) -> str:
     total = amount(run.spent, unit) + (f" of {limit}" if limit else "")
     probe = run.header.plan.spent if run.header.plan else 0.0
     overhead = max(0.0, run.seconds - counts.training - counts.evaluation - probe)
-    parts = {"probe": probe, "training": counts.training, "evaluation": counts.evaluation, "optimizer": overhead}
+    parts = {"probe": probe, "training": counts.training, "evaluation": counts.evaluation, "overhead": overhead}
     split = ", ".join(
         f"{name} {seconds(value)}{beside(counts.price, value)}"
         for name, value in parts.items()

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from mfbo.engine.overhead import Overhead
 from mfbo.engine.repeats import Repeats
 from mfbo.engine.watchdog import Edits, Watchdog, full_disk, no_worker
 from mfbo.errors import BadDirection, RunPaused
@@ -71,9 +72,8 @@ class Loop:
         self._ledger, self._meter, self._observer = ledger, meter, observer
         self._interrupted, self._retention, self._growth = interrupted, retention, growth
         self._replanning = None if growth is None else Replanning(ledger.run, meter)
-        self._overhead = 0.0
+        self._overhead = Overhead(counts=not task.simulated)
         self._asks: deque[float] = deque(maxlen=10)
-        self._virtual = task.simulated
         self._failures = 0
         self._hindered = 0  # trials in a row that never began
         self._watchdog = Watchdog()
@@ -122,7 +122,7 @@ class Loop:
         run, executor = self._ledger.run, self._executor
         elapsed = executor.now - self._entered[0]
         gap = elapsed - (run.seconds - self._entered[1]) / max(1, executor.slots)
-        if not self._virtual and gap > max(MIN_GAP, 0.1 * elapsed):
+        if self._overhead.counts and gap > max(MIN_GAP, 0.1 * elapsed):
             self._observer.on_note(
                 f"{gap:.0f}s of the {elapsed:.0f}s by the clock are in no trial's cost: starting, waiting"
             )
@@ -141,12 +141,13 @@ class Loop:
             return "interrupted"
         if self._incumbent.best is None and (self._failures >= MAX_FIRST_FAILURES or self._repeats.certain):
             return "failed"
-        return self._fill()
+        with self._overhead.counting():
+            return self._fill()
 
     @property
     def overhead(self) -> float:
-        """Seconds of the optimizer since the last result; none on a virtual clock."""
-        return 0.0 if self._virtual else self._overhead
+        """Seconds of the run itself since the last result; none on a virtual clock."""
+        return self._overhead.seconds
 
     def _ended(self) -> list[tuple[Trial, Outcome]]:
         """Trials that have ended; none where there is room for another one, or the user wants to stop."""
@@ -201,7 +202,7 @@ class Loop:
         It does where the forecast is little too high, or far from what the work that was done took. A trial that takes
         too long is stopped in the end, and counts as far as it came.
         """
-        if self._virtual or self._meter.unit != "s" or self._executor.busy:
+        if not self._overhead.counts or self._meter.unit != "s" or self._executor.busy:
             return False
         left = min(self._meter.seconds_left(self.overhead), self._meter.wall_left(self._executor.now))
         done = [result.outcome for result in self._ledger.run.results if result.outcome.status == "ok"]
@@ -226,9 +227,7 @@ class Loop:
             return self._waiting.pop(0)
         began = time.perf_counter()
         trial = self._optimizer.ask()
-        took = time.perf_counter() - began
-        self._overhead += took
-        self._asks.append(took)
+        self._asks.append(time.perf_counter() - began)
         if trial is not None:
             self._ledger.ask(trial)
         return trial
@@ -236,7 +235,7 @@ class Loop:
     @property
     def _longest(self) -> float:
         """Seconds of the longest of the last asks; none on a virtual clock."""
-        return 0.0 if self._virtual else max(self._asks, default=0.0)
+        return max(self._asks, default=0.0) if self._overhead.counts else 0.0
 
     def _start(self, trial: Trial) -> bool:
         """Submit `trial`, at a lower rung where the rest of the budget pays for no more; whether it pays for any."""
@@ -253,11 +252,13 @@ class Loop:
         self._observer.on_trial(trial)
         lowered = trial if rung == trial.rung else type(trial)(trial.id, trial.config, rung)
         self._watchdog.submitted(trial.id)
-        self._executor.submit(lowered, start, self._began.pop(trial.id, None))
+        with self._overhead.aside():  # from here on the trial is charged
+            self._executor.submit(lowered, start, self._began.pop(trial.id, None))
 
     def _first(self, trial: Trial) -> Rung | None:
         """Where nothing is known yet, the cheapest rung, whatever the forecast: what is reported on the way counts."""
-        if self._virtual or self._meter.unit != "s" or self._executor.busy or self._incumbent.best is not None:
+        known = self._incumbent.best is not None
+        if known or not self._overhead.counts or self._meter.unit != "s" or self._executor.busy:
             return None
         return min((trial.rung, *self._useful(trial.rung)), key=lambda rung: rung.work)
 
@@ -289,6 +290,11 @@ class Loop:
         Raises:
             RunPaused: as `run`.
         """
+        self._overhead.counts = not outcome.virtual
+        with self._overhead.counting():
+            self._take(ran, outcome)
+
+    def _take(self, ran: Trial, outcome: Outcome) -> None:
         run = self._ledger.run
         trial = run.asks[ran.id]
         self._watchdog.ended(trial.id)
@@ -296,9 +302,7 @@ class Loop:
             raise RunPaused(full_disk(run))
         if outcome.obstacle == "direction" and not run.results:  # every other trial would say the same
             raise BadDirection((outcome.error or "").partition(": ")[2])
-        self._virtual = outcome.virtual
-        overhead = self.overhead
-        self._overhead = 0.0
+        overhead = self._overhead.charged()
         if outcome.status == "stopped":  # what is in flight beside it will be charged, and pays for no more
             self._gone = "wall" if self._meter.wall_left(self._executor.now) <= 0 else "budget"
         if ran.rung != trial.rung and outcome.status == "ok":
@@ -315,9 +319,7 @@ class Loop:
         self._note(result)
         self._observer.on_result(result, self._incumbent.best)
         if outcome.final:
-            began = time.perf_counter()
             self._optimizer.tell(trial, outcome)
-            self._overhead += time.perf_counter() - began
         self._hindered = self._hindered + 1 if outcome.obstacle == "start" else 0
         if self._hindered >= MAX_UNSTARTED:
             raise RunPaused(no_worker(run, outcome.error))

@@ -15,6 +15,7 @@ from mfbo.executors import patience
 from mfbo.executors.dask_worker import ANSWER, GONE, DaskWorker
 from mfbo.executors.evaluate import TrialSetup, cut
 from mfbo.executors.remote import TOKEN, SlotSpec
+from mfbo.executors.system import StandStill, short_of
 from mfbo.executors.worker import packed
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from mfbo.task import Task
     from mfbo.trial import Outcome, Trial
 
-POLL = 0.01  # seconds
 TICK = 1.0  # seconds that `wait` takes at most where nothing happens
 LOOK = 0.5  # seconds between looks at which workers there are
 PATIENCE = 30.0  # seconds that a trial has to report after Ctrl-C; a second Ctrl-C ends it at once
@@ -88,6 +88,7 @@ class DaskExecutor:
         self._workers: dict[str, DaskWorker] = {}
         self._lost: list[tuple[Trial, Outcome]] = []
         self._looked = 0.0
+        self._still = StandStill()
         self._waits = self._scratch = False
         token, content = uuid4().hex, packed(task)
         self._client = connect(scheduler)
@@ -122,7 +123,8 @@ class DaskExecutor:
 
     def wait(self, allowance: Allowance) -> tuple[Trial, Outcome] | None:
         """The next trial that ends, or None when there is a worker for another one."""
-        limit, until = time.monotonic() + allowance.wall, time.monotonic() + TICK
+        entered = time.monotonic()
+        limit, until = entered + allowance.wall, entered + TICK
         room = self.slots - self.busy
         while not self._lost:
             for worker in self._workers.values():
@@ -139,7 +141,7 @@ class DaskExecutor:
                 return None
             if time.monotonic() >= until:
                 return None
-            time.sleep(POLL)
+            limit += self._nap(short_of(time.monotonic() - entered))
         return self._lost.pop(0)
 
     def printed(self) -> list[tuple[Trial, str]]:
@@ -167,6 +169,16 @@ class DaskExecutor:
         self._client.close(timeout=ANSWER)
         if self._token:
             self._token.unlink(missing_ok=True)
+
+    def _nap(self, seconds: float) -> float:
+        """A moment's sleep; seconds that this process was stopped in it, which are charged to nobody."""
+        self._still.before()
+        time.sleep(seconds)
+        if still := self._still.after(seconds):
+            self._began += still
+            for worker in self._workers.values():
+                worker.skip(still)
+        return still
 
     def _stop(self, reason: str, grace: float) -> None:
         for worker in self._workers.values():

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from mfbo.executors.evaluate import charged
 from mfbo.executors.remote import RemoteSlot
 from mfbo.ledger.environment import versions
 from mfbo.trial import Outcome, Report
@@ -46,7 +47,7 @@ class DaskWorker:
         self._update: Any = None
         self._start_epoch = 0
         self._reports: list[Report] = []
-        self._updated = self._seconds = self._overdue = self._paused = 0.0
+        self._submitted = self._seconds = self._overdue = self._paused = 0.0
 
     def open(self) -> bool:
         """Whether its state has changed: it has become `ready`, or has a `problem` and never will be."""
@@ -70,8 +71,8 @@ class DaskWorker:
 
     @property
     def seconds(self) -> float:
-        """How long its trial has run; 0 while its process still starts."""
-        return self._seconds + time.monotonic() - self._updated if self.trial is not None and self._seconds else 0.0
+        """How long its trial has had the worker, messages included; time in which it was stopped left out."""
+        return max(0.0, time.monotonic() - self._submitted - self._paused) if self.trial is not None else 0.0
 
     @property
     def paused(self) -> float:
@@ -83,7 +84,8 @@ class DaskWorker:
         self.trial = self.last = trial
         self._start_epoch, self.said = start_epoch, ""
         self._reports = []
-        self._updated = self._seconds = self._overdue = self._paused = 0.0
+        self._submitted = time.monotonic()
+        self._seconds = self._overdue = self._paused = 0.0
         self._update = self._call("start", trial, start_epoch, PATIENCE)
 
     def stop(self, reason: str, grace: float) -> None:
@@ -105,24 +107,28 @@ class DaskWorker:
             return self.lost(f"was lost ({type(error).__name__}: {error})")
         if update.outcome is not None:
             self.trial = None
-            return update.outcome
-        self._paused, self.said = update.paused, update.said
-        if update.seconds:
-            self._seconds, self._updated = update.seconds, time.monotonic()
+            messages = max(0.0, time.monotonic() - self._submitted - update.taken)
+            return charged(update.outcome, update.outcome.cost + messages)
+        self._paused, self._seconds, self.said = update.paused, update.seconds, update.said
         self._reports += update.reports
         self._update = self._call("update", len(self._reports), PATIENCE)
         return None
 
+    def skip(self, seconds: float) -> None:
+        """Leave out time in which the run itself was stopped."""
+        self._submitted += seconds
+
     def lost(self, what: str) -> Outcome:
         """What is known of a trial whose worker is gone: its curve, and how long it is known to have run."""
         assert self.trial is not None
+        seconds = min(self.seconds, self._seconds + PATIENCE)  # then it should have been heard of again
         rung, self.trial = self.trial.rung, None
         self.ready, self.gone = False, True
         return Outcome(
             status="lost",
             loss=None,
             rung=rung,
-            train=self._seconds,
+            train=seconds,
             reports=tuple(self._reports),
             error=f"worker {self.address} {what}",
             start_epoch=self._start_epoch,

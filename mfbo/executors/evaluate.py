@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from mfbo.context import Context
 from mfbo.errors import BadDirection, MfboError, TrialStopped
+from mfbo.executors.restore import Surroundings
 from mfbo.goal import Goal
 from mfbo.trial import Measurement, Outcome, Report, Status
 
@@ -105,7 +106,7 @@ def evaluate(
     measurement: Measurement | None = None
     failure: Failure | None = None
     obstacle = ""
-    home = _directory()
+    process, surroundings = os.getpid(), None if task.simulated else Surroundings()
     try:
         measurement = trained(task, trial, context, setup.goal)
     except ForcedStop as problem:
@@ -121,8 +122,10 @@ def evaluate(
         failure = failure_of(problem)
         obstacle = "direction" if isinstance(problem, BadDirection) else ""
     finally:
-        if home is not None:
-            os.chdir(home)
+        if os.getpid() != process:  # it has forked, and this is the child, which is not to go on as the run
+            os._exit(0)
+        if surroundings is not None:
+            surroundings.restore()
     outcome = outcome_of(task, trial, context, measurement, failure)
     disk = failure is not None and _disk_is_full(outcome.error, setup)
     return replace(outcome, obstacle="disk" if disk else obstacle) if disk or obstacle else outcome
@@ -163,13 +166,6 @@ def capped(text: str) -> str:
         return text
     half = MAX_ERROR_CHARACTERS // 2
     return f"{text[:half]}\n... ({len(text) - 2 * half} characters) ...\n{text[-half:]}"
-
-
-def _directory() -> str | None:
-    try:
-        return os.getcwd()  # noqa: PTH109
-    except OSError:  # it was deleted
-        return None
 
 
 def _disk_is_full(error: str | None, setup: TrialSetup) -> bool:
@@ -333,6 +329,14 @@ def reached(fidelity: Fidelity, outcome: Outcome) -> Outcome:
         epochs, rung = 1, replace(rung, data=rung.data * max(last.epoch, 1e-6))
     rung = replace(rung, epochs=epochs, work=fidelity.work(epochs, rung.data, rung.size))
     return replace(outcome, loss=last.loss, rung=rung)
+
+
+def charged(outcome: Outcome, seconds: float) -> Outcome:
+    """A trial with all the seconds for which its slot was taken; one of virtual cost as it is."""
+    if outcome.virtual:
+        return outcome
+    evaluation = min(outcome.evaluation, seconds)  # it may have been stopped in it, and not have heard of that
+    return replace(outcome, train=seconds - evaluation, evaluation=evaluation)
 
 
 def cut(task: Task, outcome: Outcome, cost: float) -> Outcome:

@@ -59,6 +59,7 @@ def become(link: Connection[Any, Any], control: socket.socket | None, start: Sta
 
     keeper = os.getppid()
     die_with_parent(keeper)
+    os.setpgid(0, 0)  # a trial that kills its process group, as scripts do, kills no more than itself
     _outlive_signals()
     sys.argv[:] = start.argv
     with (start.folder / LOG).open("ab") as log:
@@ -95,6 +96,7 @@ def _fork_for(keeper: int) -> int:
             if born:
                 os.write(write, NUMBER.pack(born))
                 os._exit(0)
+            os.setpgid(0, 0)
             _pass_signals()
             while os.getppid() != keeper:
                 time.sleep(0.0005)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mfbo.executors.alarm import alarm
-from mfbo.executors.evaluate import TrialSetup, cut, evaluate, too_long
+from mfbo.executors.evaluate import TrialSetup, charged, cut, evaluate, too_long
 from mfbo.executors.output import hushed, on_stderr
 from mfbo.executors.scratch import Scratch, scratch
 from mfbo.executors.system import Heartbeat, adopt_orphans, children, end_children
@@ -160,8 +160,9 @@ class InlineExecutor:
         if self._heartbeat is None:
             with hushed(setup.logs, trial.id, whole=False, said=said):
                 return evaluate(task, trial, setup, stop, start_epoch, ends=self._interrupted)
-        before, clock = children(), self._heartbeat.clock
-        began, last = clock(), min(seconds + self._grace, self._max_seconds)
+        clock = self._heartbeat.clock
+        began, before = clock(), children()
+        last = min(seconds + self._grace, self._max_seconds)
         with (
             hushed(setup.logs, trial.id, whole=True, said=said),
             _temporary(self._folder),
@@ -171,8 +172,8 @@ class InlineExecutor:
         end_children(spared=before)
         if outcome.status == "stopped" and not self._interrupted() and (late or outcome.cost >= self._max_seconds):
             error = too_long(self._max_seconds)
-            return replace(outcome, status="timeout", loss=None, rung=trial.rung, error=error)
-        return outcome
+            outcome = replace(outcome, status="timeout", loss=None, rung=trial.rung, error=error)
+        return charged(outcome, clock() - began)
 
     def _share(self) -> None:
         """Let processes that trials start import the task's file, and end with them."""
@@ -235,6 +236,7 @@ def run_here(
 @contextmanager
 def _temporary(folder: Path) -> Iterator[None]:
     """Let temporary files of this process, and of those that it starts, be made in `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)  # a trial may have deleted it
     before, variable = tempfile.tempdir, os.environ.get("TMPDIR")
     tempfile.tempdir = os.environ["TMPDIR"] = str(folder)
     try:

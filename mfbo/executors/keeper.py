@@ -76,6 +76,7 @@ class Keeper:
         """Serve the run until it is gone."""
         for number in SIGNALS:
             signal.signal(number, signal.SIG_IGN)
+        signal.signal(signal.SIGTSTP, self._halt)
         os.set_blocking(self._wake, False)
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
         signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
@@ -87,6 +88,17 @@ class Keeper:
         kill_trees()
         for folder in (self._start.folder, *(() if orderly else self._start.leftovers)):
             shutil.rmtree(folder, ignore_errors=True)
+
+    def _halt(self, number: int, frame: object) -> None:
+        """Ctrl-Z, which reaches the run and this process: stop what is kept, too, until the run goes on."""
+        self._signal_all(signal.SIGSTOP)
+        os.kill(os.getpid(), signal.SIGSTOP)
+        self._signal_all(signal.SIGCONT)
+
+    def _signal_all(self, number: int) -> None:
+        for child in self._children():
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(child.pid, number)
 
     def _turn(self) -> None:
         """Wait for whatever comes first, and see to it."""
@@ -144,7 +156,7 @@ class Keeper:
             kill_trees(spared=[each.pid for each in self._children()])
             if values[1]:
                 self._retire(child)
-            self._run.send(("done", number, values[0]))
+            self._run.send(("done", number, values[0], time.monotonic()))
 
     def _retire(self, child: Child) -> None:
         """End a worker that its trial has changed, so that the next trial is not run by it, and have another one."""
@@ -231,7 +243,8 @@ class Keeper:
         pid = os.fork()
         if pid == 0:
             signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            for number in (signal.SIGCHLD, signal.SIGTSTP):
+                signal.signal(number, signal.SIG_DFL)
             for mine in (self._run, ours, *(child.link for child in self._children())):
                 mine.close()
             for descriptor in (self._woken, self._wake):

@@ -8,9 +8,10 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,14 @@ CODE = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]);"
     "from mfbo.executors import keeper; keeper.main(int(sys.argv[2]))"
 )
+
+
+def await_any(links: Sequence[Link], timeout: float) -> None:
+    """Wait until one of the keepers says something or is gone, or for so many seconds."""
+    try:
+        wait([link._link for link in links], timeout)
+    except (OSError, ValueError):  # one was closed by another thread just now
+        time.sleep(0.001)
 
 
 class Link:

@@ -6,9 +6,9 @@ import time
 from typing import TYPE_CHECKING
 
 from mfbo.executors import patience
-from mfbo.executors.evaluate import TrialSetup, cut
+from mfbo.executors.evaluate import TrialSetup, charged, cut
 from mfbo.executors.share import shares
-from mfbo.executors.slot import Slot
+from mfbo.executors.slot import Slot, nap
 from mfbo.executors.system import StandStill
 from mfbo.executors.worker import packed, packed_name
 from mfbo.fidelity import Fidelity
@@ -118,12 +118,12 @@ class LocalExecutor:
 
     def wait(self, allowance: Allowance) -> tuple[Trial, Outcome] | None:
         """The next trial that ends; all are told to stop when the allowance is used up."""
-        now = time.monotonic()
+        entered = now = time.monotonic()
         limit, until = now + allowance.wall, now + TICK
         while True:
             for slot in self._all:
                 if slot.trial is not None and (outcome := slot.poll()):
-                    return self._ended(slot, outcome, allowance)
+                    return self._ended(slot, outcome, entered, allowance)
             now = time.monotonic()
             if self._interrupted():
                 self._stop("interrupted", PATIENCE)
@@ -135,7 +135,8 @@ class LocalExecutor:
                 self._stop("time", patience(self._grace, 1))
             if now >= until:
                 return None
-            limit += self._nap()
+            still = self._nap()
+            limit, entered = limit + still, entered + still
 
     def abandon(self) -> list[tuple[Trial, Outcome]]:
         """End all trials in flight without waiting for anything."""
@@ -149,7 +150,7 @@ class LocalExecutor:
     def _nap(self) -> float:
         """A moment's sleep; seconds that this process was stopped in it, which the run's clock leaves out."""
         self._still.before()
-        time.sleep(POLL)
+        nap(self._all, POLL)
         if still := self._still.after(POLL):
             self._began += still
             self._awake = time.monotonic() + AWAKE
@@ -160,9 +161,11 @@ class LocalExecutor:
             if slot.trial is not None:
                 slot.stop(reason, grace)
 
-    def _ended(self, slot: Slot, outcome: Outcome, allowance: Allowance) -> tuple[Trial, Outcome]:
+    def _ended(self, slot: Slot, outcome: Outcome, entered: float, allowance: Allowance) -> tuple[Trial, Outcome]:
+        """What `wait` returns, which was called at `entered`; the trial is charged until it was heard of here."""
         assert slot.last is not None
         assert self._task is not None
         if outcome.virtual:
-            outcome = cut(self._task, outcome, allowance.cost)
-        return slot.last, outcome
+            return slot.last, cut(self._task, outcome, allowance.cost)
+        late = time.monotonic() - max(slot.freed, entered) if slot.freed else 0.0
+        return slot.last, charged(outcome, outcome.cost + max(0.0, late))

@@ -28,7 +28,7 @@ def into(folder: Path | None, trial: int, *, descriptors: tuple[int, ...] = (1, 
         descriptors: that are sent there: of standard output and standard error.
     """
     target = _opened(folder, trial)
-    before = {number: os.dup(number) for number in descriptors}
+    before = {number: os.dup(number) for number in (1, 2) if _is_open(number)}  # a trial may close either
     _flush()
     for number in descriptors:
         os.dup2(target, number)
@@ -40,6 +40,19 @@ def into(folder: Path | None, trial: int, *, descriptors: tuple[int, ...] = (1, 
             os.dup2(kept, number)
             os.close(kept)
         os.close(target)
+        _reopen()
+
+
+def _reopen() -> None:
+    """Standard output and standard error of Python, where a trial has closed them."""
+    for name, number in (("stdout", 1), ("stderr", 2)):
+        closed = getattr(sys, f"__{name}__")
+        if closed is None or not closed.closed:
+            continue
+        stream = os.fdopen(number, "w", encoding="utf-8", errors="backslashreplace", closefd=False, buffering=1)
+        for where in (f"__{name}__", name):
+            if getattr(sys, where) is closed:
+                setattr(sys, where, stream)
 
 
 class Log(io.TextIOBase):
@@ -149,6 +162,14 @@ def _opened(folder: Path | None, trial: int) -> int:
             if not folder.is_symlink():
                 return os.open(log_of(folder, trial), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o666)
     return os.open(os.devnull, os.O_WRONLY)
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
 
 
 def _flush() -> None:

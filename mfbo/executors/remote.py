@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mfbo.executors.slot import Slot
+from mfbo.executors.slot import Slot, nap
+from mfbo.executors.system import short_of
 from mfbo.executors.worker import THREADS
 from mfbo.ledger.environment import versions
 
@@ -70,11 +71,12 @@ class Update:
     """The state of a trial on another machine.
 
     Attributes:
-        seconds: how long it has run, its process's start included.
+        seconds: how long it has had the slot, time in which it was stopped left out.
         reports: new ones.
         outcome: once it is over.
         paused: seconds that it was stopped.
         said: what it has printed last.
+        taken: once it is over, how long it has had the slot by the clock.
     """
 
     seconds: float
@@ -82,6 +84,7 @@ class Update:
     outcome: Outcome | None
     paused: float = 0.0
     said: str = ""
+    taken: float = 0.0
 
 
 class Watched:
@@ -91,13 +94,14 @@ class Watched:
         self._slot = slot
         self._lock = threading.Lock()
         self._ended: Outcome | None = None
+        self._began = self._taken = 0.0
         self._closed = threading.Event()
         threading.Thread(target=self._watch, name="mfbo-watch", daemon=True).start()
 
     def start(self, trial: Trial, start_epoch: int) -> None:
         """Start `trial`."""
         with self._lock:
-            self._ended = None
+            self._ended, self._began = None, time.monotonic()
             self._slot.submit(trial, start_epoch)
 
     def stop(self, reason: str, grace: float) -> None:
@@ -110,7 +114,7 @@ class Watched:
         """What there is now, without the first `after` reports."""
         with self._lock:
             if self._ended is not None:
-                return Update(0.0, (), self._ended)
+                return Update(0.0, (), self._ended, taken=self._taken)
             reports = self._slot.reports if self._slot.trial is not None else ()
             return Update(self._slot.seconds, reports[after:], None, self._slot.paused)
 
@@ -124,10 +128,12 @@ class Watched:
         self._closed.set()
 
     def _watch(self) -> None:
-        while not self._closed.wait(POLL):
+        while not self._closed.is_set():
+            nap([self._slot], POLL)
             with self._lock:
                 if self._slot.trial is not None:
                     self._ended = self._slot.poll()
+                    self._taken = (self._slot.freed or time.monotonic()) - self._began
         self._slot.close()  # not under the lock: it may take a while, and the Dask worker must not wait for it
 
 
@@ -164,13 +170,12 @@ class RemoteSlot:
 
     async def update(self, after: int, patience: float) -> Update:
         """What is new beyond the first `after` reports, as soon as there is something, or after `patience` seconds."""
-        limit = time.monotonic() + patience
-        began = self._watched.update(after).seconds > 0
+        began = time.monotonic()
         while True:
-            update = self._watched.update(after)
-            if update.reports or update.outcome or (update.seconds > 0) != began or time.monotonic() >= limit:
+            update, waited = self._watched.update(after), time.monotonic() - began
+            if update.reports or update.outcome or waited >= patience:
                 return replace(update, said=self._watched.said())
-            await asyncio.sleep(POLL)
+            await asyncio.sleep(short_of(waited))
 
     async def stop(self, reason: str, grace: float) -> None:
         """Ask the trial to end at its next report; kill it after `grace` seconds."""

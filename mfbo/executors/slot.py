@@ -7,16 +7,15 @@ import pickle
 import signal
 import sys
 import time
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
 
-from mfbo.executors.evaluate import MAX_ERROR_CHARACTERS, reached, too_long
+from mfbo.executors.evaluate import MAX_ERROR_CHARACTERS, charged, reached, too_long
 from mfbo.executors.forking import LOG, Start
-from mfbo.executors.link import Link
+from mfbo.executors.link import Link, await_any
 from mfbo.executors.mailbox import Mailbox
 from mfbo.executors.output import last_line
 from mfbo.executors.scratch import Scratch
@@ -31,15 +30,31 @@ if TYPE_CHECKING:
     from mfbo.trial import Trial
 
 MEMORY_EVERY = 0.25  # seconds between looks at a worker's memory
+LEFT_SHARE = 0.2  # of the memory that a trial may hold: with more from trials before it, it is not to blame
 KILL_PATIENCE = 10.0  # seconds until a keeper has done what it was told; else it is killed itself
 START_PATIENCE = 120.0  # seconds that a worker may take to import the task
+
+
+def nap(slots: Sequence[Slot], seconds: float) -> None:
+    """Sleep so long, or until there is something for one of `slots` to `poll`."""
+    links = [slot._link for slot in slots if slot.trial is not None]
+    if links:
+        await_any(links, seconds)
+    else:
+        time.sleep(seconds)
 
 
 class Slot:
     """Runs one trial at a time in a process of its own; `poll` is called until it has an outcome.
 
-    A trial that took its process with it costs the time until another process is ready, as its slot is taken until
-    then; a trial that never began costs the time since it was submitted.
+    A trial costs the time for which its slot is taken: from when it is submitted until its process is free again and
+    what it has started is gone; where it took its process with it, until another one is ready. What it may take at most
+    (`max_seconds`) is counted from when it began.
+
+    Attributes:
+        trial: that it runs; None while it is free.
+        last: that it runs or has run last.
+        freed: when that trial was over, by the monotonic clock; 0 while it is not, or where it took its process along.
 
     Args:
         packed: the task, for the process.
@@ -66,27 +81,32 @@ class Slot:
     ) -> None:
         self.trial: Trial | None = None
         self.last: Trial | None = None
+        self.freed = 0.0
         self._fidelity, self._setup = fidelity, setup
         self._max_seconds, self._max_bytes = max_seconds, max_bytes
         self._environment, self._directory = dict(environment or {}), directory
         self._packed, self._options = packed, dict(setup.options) if prepare else None
         self._count = 0
         self._paused, self._stopped = 0.0, None
+        self._fresh = 0, 0.0  # number of the worker, and what it held when its first trial began
         self._open()
 
     @property
     def seconds(self) -> float:
-        """How long the trial has run, time in which it was stopped left out; since it was submitted until it begins."""
-        if self.trial is None:
-            return 0.0
-        now = time.monotonic() if self._stopped is None else self._stopped
-        return max(0.0, now - self._began - self._paused + self._paused_before)
+        """How long the trial has had the slot, time in which it was stopped left out."""
+        return self._since(*self._submitted) if self.trial is not None else 0.0
+
+    def _since(self, began: float, paused: float, now: float | None = None) -> float:
+        """Seconds since `began`, when the worker had been stopped for `paused` seconds; without those since then."""
+        if now is None:
+            now = time.monotonic() if self._stopped is None else self._stopped
+        return max(0.0, now - began - self._paused + paused)
 
     @property
     def paused(self) -> float:
         """Seconds that the trial was stopped so far."""
         still = 0.0 if self._stopped is None else time.monotonic() - self._stopped
-        return self._paused - self._paused_before + still if self.trial is not None else 0.0
+        return self._paused - self._submitted[1] + still if self.trial is not None else 0.0
 
     @property
     def begun(self) -> bool:
@@ -118,8 +138,9 @@ class Slot:
         self.trial = self.last = trial
         self._start_epoch = start_epoch
         self._count += 1
-        self._began, self._paused_before = time.monotonic(), self._paused
-        self._looked, self._pid = 0.0, None
+        self.freed = 0.0
+        self._submitted = self._began = time.monotonic(), self._paused
+        self._looked, self._pid, self._before = 0.0, None, 0.0
         self._ending: tuple[str, float] | None = None
         self._verdict: tuple[Status, str] | None = None
         self._killed = 0.0
@@ -199,18 +220,15 @@ class Slot:
         if self.trial is None or kind not in ("began", "done", "dead") or values[0] != self._count:
             return
         if kind == "began":
-            self._pid, self._began, self._paused_before = values[1], values[2], self._paused
+            self._pid, self._began = values[1], (values[2], self._paused)
+            self._note_memory(values[1])
         elif kind == "done":
-            self._done = self._at_most(pickle.loads(values[1]))  # noqa: S301 - from a worker of ours
+            self.freed = values[2]
+            taken = self._since(*self._submitted, now=self.freed)
+            self._done = charged(pickle.loads(values[1]), taken)  # noqa: S301 - from a worker of ours
         else:
             self._dead = self._verdict or _cause(values[1], begun=self._pid is not None, said=self._start_log())
             self._ready, self._settled = False, not values[2]
-
-    def _at_most(self, outcome: Outcome) -> Outcome:
-        """Without time in which the trial was stopped just before its end, of which it did not hear any more."""
-        if outcome.virtual or outcome.cost <= self.seconds:
-            return outcome
-        return replace(outcome, train=max(0.0, self.seconds - outcome.evaluation))
 
     def _watch(self) -> None:
         """Kill what is over a limit; and the keeper, if it does not do that."""
@@ -220,15 +238,24 @@ class Slot:
                 self._renew()
             return
         begun = self._pid is not None
-        if self._max_seconds is not None and self.seconds > self._max_seconds + (0 if begun else START_PATIENCE):
+        seconds = self._since(*self._began)
+        if self._max_seconds is not None and seconds > self._max_seconds + (0 if begun else START_PATIENCE):
             self._condemn("timeout", too_long(self._max_seconds))
         elif self._ending is not None and now > self._ending[1]:
             self._condemn("stopped", self._ending[0])
         elif self._max_bytes is not None and begun and now > self._looked + MEMORY_EVERY:
             self._looked = now
             if (size := _memory(self._pid or 0)) > self._max_bytes:
-                text = f"the trial held {size / 2**30:.2f} GiB, more than {self._max_bytes / 2**30:.2f}"
-                self._condemn("memory", f"{text} (--max-trial-memory)")
+                self._condemn(*_too_much(size, self._before, self._max_bytes))
+
+    def _note_memory(self, pid: int) -> None:
+        """How much of what the worker holds as a trial begins was left by others before it."""
+        if self._max_bytes is None:
+            return
+        size = _memory(pid)
+        if pid != self._fresh[0]:
+            self._fresh = pid, size
+        self._before = size - self._fresh[1]
 
     def _condemn(self, status: Status, error: str) -> None:
         self._verdict, self._killed = (status, error), time.monotonic()
@@ -281,6 +308,14 @@ def _memory(pid: int) -> float:
         except psutil.Error:
             continue
     return total
+
+
+def _too_much(size: float, before: float, most: float) -> tuple[Status, str]:
+    """Status and text where a trial holds more than it may; it runs again if others before it had left much of that."""
+    text = f"the trial held {size / 2**30:.2f} GiB, more than {most / 2**30:.2f} (--max-trial-memory)"
+    if before > LEFT_SHARE * most:
+        return "lost", f"{text}, {before / 2**30:.2f} of them left by trials before it"
+    return "memory", text
 
 
 def _cause(code: int, *, begun: bool, said: str) -> tuple[Status, str]:

@@ -25,6 +25,7 @@ TRACKER = "resource_tracker"  # in the command line of what clears up shared mem
 TRACKER_PATIENCE = 1.0  # seconds that it has for that
 GONE_PATIENCE = 5.0  # seconds for processes to be gone after SIGKILL
 LOOK_AT_THREADS = 0.05  # seconds in which a thread that computes is told from one that waits
+MAX_LEFT_FILES, MAX_LEFT_THREADS = 64, 64  # that a trial may leave open, and waiting, in a process that goes on
 BEAT = 0.2  # seconds between looks at whether this process stood still
 STILL = 0.25  # seconds; a process that came back so much later than it should have, and could have, was stopped
 STILL_ELSEWHERE = 3.0  # the same where the system does not tell how long a process waited for a core
@@ -56,9 +57,9 @@ def kill_trees(spared: Collection[int] = (), roots: Iterable[int] = ()) -> None:
     more = list(roots)
     while time.monotonic() < began + GONE_PATIENCE:
         reap(spared)
-        trees = [pid for pid in {*children(), *more} if pid not in spared]
-        alive = [process for pid in trees for process in _tree(pid)]
-        if not alive:
+        strays = _strays(spared)
+        alive = [process for pid in {*strays, *more} for process in _tree(pid)]
+        if not (alive or strays):  # a stray that has ended by now may have left us children of its own
             return
         trackers = [process for process in alive if _is_tracker(process)]
         late = time.monotonic() > began + TRACKER_PATIENCE or not trackers
@@ -67,6 +68,11 @@ def kill_trees(spared: Collection[int] = (), roots: Iterable[int] = ()) -> None:
                 with suppress(psutil.Error):
                     process.kill()
         time.sleep(0.002)
+
+
+def _strays(spared: Collection[int]) -> set[int]:
+    """Children but for `spared`; looked at twice, since the system may skip one where another one ends meanwhile."""
+    return set(children()).difference(spared) or set(children()).difference(spared)
 
 
 def reap(spared: Collection[int] = ()) -> None:
@@ -98,6 +104,11 @@ def _is_tracker(process: psutil.Process) -> bool:
         return any(TRACKER in word for word in process.cmdline())
     except psutil.Error:
         return False
+
+
+def short_of(waited: float) -> float:
+    """Seconds to sleep until the next look, after so many of waiting: a tenth of them, 1 to 10 ms."""
+    return min(max(0.1 * waited, 0.001), 0.01)
 
 
 class StandStill:
@@ -164,19 +175,17 @@ def _waited(threads: str = "") -> float:
 
 
 class Condition:
-    """What a trial can change in its process that the next one would meet; as it is now, before the trial."""
+    """What a trial can change in its process beyond its surroundings, as it is now, before the trial."""
 
     def __init__(self) -> None:
-        self._limits, self._state = _limits(), _state()
-        self._mask = os.umask(0o077)
-        os.umask(self._mask)
+        self._limits, self._state, self._files = _limits(), _state(), _open_files()
 
     def restored(self) -> bool:
-        """Put back what can be; whether all is as it was, so that the process can run another trial."""
-        os.umask(self._mask)
+        """Whether all is as it was, so that the process can run another trial; its alarm is put out."""
         signal.setitimer(signal.ITIMER_REAL, 0)
         lowered = any(now < before for before, now in zip(self._limits, _limits(), strict=True))
-        return not lowered and _state() == self._state
+        leaked = _open_files() > self._files + MAX_LEFT_FILES
+        return not (lowered or leaked) and _state() == self._state
 
 
 def _limits() -> list[float]:
@@ -191,6 +200,12 @@ def _state() -> tuple[object, ...]:
     numbers = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
     ignored = [number for number in numbers if signal.getsignal(number) is signal.SIG_IGN]
     return ignored, [_file_at(number) for number in (0, 1, 2)], os.nice(0)
+
+
+def _open_files() -> int:
+    with suppress(OSError):
+        return len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    return 0
 
 
 def _file_at(descriptor: int) -> tuple[int, int] | None:
@@ -211,6 +226,8 @@ def busy_threads(spared: Collection[int | None] = ()) -> bool:
     left = [thread for thread in threading.enumerate() if thread.native_id not in (own, *spared)]
     if not left:
         return False
+    if len(left) > MAX_LEFT_THREADS:
+        return True
     if not LINUX:
         return any(not thread.daemon for thread in left)
     before = [_computed(thread.native_id) for thread in left]
@@ -234,7 +251,7 @@ def end_children(spared: Collection[int] = ()) -> None:
     Args:
         spared: children that were there before.
     """
-    if set(children()) <= set(spared):
+    if not _strays(spared):
         return
     pool = getattr(sys.modules.get("joblib.externals.loky.reusable_executor"), "_executor", None)
     if pool is not None:

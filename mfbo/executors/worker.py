@@ -139,20 +139,25 @@ class Worker:
 
     def serve(self) -> NoReturn:
         """Until the keeper ends it."""
-        tempfile.tempdir = None
         os.environ["TMPDIR"] = str(self._start.folder / "tmp")  # of trials and what they start: it goes with the run
-        (self._start.folder / "tmp").mkdir(exist_ok=True)
+        self._make_temporary()
         self._warm_up()
         self._link.send(("ready",))
         while True:
             _, content = self._link.recv()
             job: Job = pickle.loads(content)  # noqa: S301 - from the run
+            self._make_temporary()
             before, threads = Condition(), [thread.native_id for thread in threading.enumerate()]
             outcome = self._run(job)
             os.chdir(self._home)
             end_children()
             worn = not before.restored() or busy_threads(threads)
             self._link.send(("done", pickle.dumps(outcome), worn))
+
+    def _make_temporary(self) -> None:
+        """The place for temporary files, which a trial may have deleted."""
+        tempfile.tempdir = None
+        (self._start.folder / "tmp").mkdir(parents=True, exist_ok=True)
 
     def _warm_up(self) -> None:
         """Prepare the task before the first trial needs it; what goes wrong here will go wrong there, and be told."""

@@ -45,7 +45,7 @@ class Ask(_Line, frozen=True, tag="ask"):
 
 
 class Ended(_Line, frozen=True, tag="result"):
-    """What became of a trial; `overhead` is seconds of the optimizer, `spent` in the unit of the budget."""
+    """What became of a trial; `overhead` is seconds of the run itself, `spent` in the unit of the budget."""
 
     trial: Count
     outcome: Outcome

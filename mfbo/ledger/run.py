@@ -132,7 +132,7 @@ class Result:
     Attributes:
         trial: what was asked.
         outcome: what came back.
-        overhead: seconds of the optimizer for this trial; 0 on a virtual clock.
+        overhead: seconds of the run itself since the last result: optimizer, ledger, display; 0 on a virtual clock.
         spent: what the run had charged after this result, in the unit of its budget.
         at: the same in seconds: cost of all trials and of the optimizer so far.
         wall: seconds that the run's clock showed when it came in.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -23,6 +24,8 @@ from mfbo.ledger.plan import Step
 from mfbo.ledger.records import FORMAT, encode
 from mfbo.ledger.run import Header, Limits, Result, Run
 from mfbo.trial import Known, Outcome, Rung, Trial
+
+SYNC_INTERVAL = 1.0  # seconds: of computing, or by the clock, that a power cut may take; a disk's answer can take 20 ms
 
 
 def repair(folder: Path | str) -> str:
@@ -98,14 +101,16 @@ def announced(folder: Path | None, command: str) -> Iterator[Callable[[], None]]
 class Ledger:
     """Writes a run to its folder, or keeps it in memory alone where `folder` is None.
 
-    Use `create` or `reopen`; leave it by ``with`` or `close`. A result counts once `result` has returned: on a real
-    clock it is on the disk by then. (A virtual run can be computed again, so it is spared the wait.)
+    Use `create` or `reopen`; leave it by ``with`` or `close`. A result counts once `result` has returned: the system
+    has it by then, and no kill takes it. On a real clock it is on the disk, too, unless it took less than
+    `SYNC_INTERVAL` and one of so short a while ago is. (A virtual run can be computed again, so it is spared the wait.)
     """
 
     def __init__(self, run: Run, fd: int | None) -> None:
         self.run = run
         self._fd = fd
         self._size = 0 if fd is None else os.fstat(fd).st_size
+        self._synced = time.monotonic()
 
     @staticmethod
     def create(header: Header, folder: Path | None) -> Ledger:
@@ -176,14 +181,15 @@ class Ledger:
         Args:
             trial: as it was asked.
             outcome: what came back.
-            overhead: seconds of the optimizer.
+            overhead: seconds of the run itself.
             charge: what both cost in the budget's unit.
             wall: seconds on the run's clock.
         """
         at = self.run.seconds + outcome.cost + overhead
         result = Result(trial, outcome, overhead, self.run.spent + charge, at, wall)
         kept = replace(outcome, pace=None) if outcome.pace is not None else outcome
-        self._write(records.Ended(trial.id, kept, overhead, result.spent, wall), sync=not outcome.virtual)
+        due = outcome.cost >= SYNC_INTERVAL or time.monotonic() >= self._synced + SYNC_INTERVAL
+        self._write(records.Ended(trial.id, kept, overhead, result.spent, wall), sync=due and not outcome.virtual)
         self.run.add_result(result)
         return result
 
@@ -240,6 +246,7 @@ class Ledger:
         self.run.check = check
         if sync:
             os.fsync(self._fd)
+            self._synced = time.monotonic()
 
     def _check_alone(self) -> None:
         """Notice that somebody else, such as a trial, has deleted the ledger or written to it: it would be lost.

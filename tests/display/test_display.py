@@ -458,7 +458,7 @@ def test_the_summary_tells_all_of_a_run():
     session.ask()
     text = drawn(summary(session.run))
     assert "not finished: continue with `mfbo resume 'runs/a b'`" in text
-    assert re.search(r"cost +8.5s of 1m: training 6.8s, evaluation 1.7s, optimizer 0s", text)
+    assert re.search(r"cost +8.5s of 1m: training 6.8s, evaluation 1.7s, overhead 0s", text)
     assert re.search(r"trials +12, 2 failed, 2 unfinished", text)
     assert re.search(r"machine +AMD EPYC, cores 2, Linux, memory_gib 23.5", text)
     assert re.search(r"options +workers=2 *$", text, re.MULTILINE)

@@ -16,6 +16,7 @@ from ConfigSpace import ConfigurationSpace
 
 import mfbo
 from mfbo.errors import RunPaused
+from mfbo.executors import system
 from mfbo.executors.evaluate import MAX_ERROR_CHARACTERS, TrialSetup
 from mfbo.executors.slot import Slot
 from mfbo.executors.worker import packed
@@ -135,6 +136,17 @@ def test_what_a_trial_has_started_ends_with_it(pids, how, end):
         slot.close()
     until(lambda: gone(pid))
     slot.close()
+
+
+def test_what_a_process_leaves_that_ends_just_as_it_is_looked_at_is_ended_too(monkeypatch):
+    parent = subprocess.Popen([sys.executable, "-S", "-c", "pass"])
+    parent.wait()
+    orphan = subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(600)"])
+    mine = [pid for pid in system.children() if pid != orphan.pid]
+    looks = iter([[], [parent.pid], [], [orphan.pid], []])
+    monkeypatch.setattr(system, "children", lambda: next(looks, []))
+    system.kill_trees(spared=mine)
+    assert orphan.wait(LONG) == -signal.SIGKILL
 
 
 RUN = """

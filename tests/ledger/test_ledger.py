@@ -396,7 +396,12 @@ def test_a_full_disk_leaves_a_ledger_that_reads(written, monkeypatch):
 
 
 @pytest.mark.parametrize("virtual", [False, True])
-def test_a_result_on_the_real_clock_is_on_the_disk_before_it_counts(tmp_path, monkeypatch, virtual):
+@pytest.mark.parametrize("seconds", [0.1, 1.5])
+@pytest.mark.parametrize("since", ["just now", "long ago"])
+def test_a_result_on_the_real_clock_is_on_the_disk_before_it_counts(tmp_path, monkeypatch, virtual, seconds, since):
+    monkeypatch.setattr(mfbo.ledger.writer, "SYNC_INTERVAL", 0.0 if since == "long ago" else 1.0)
+    monkeypatch.setattr(mfbo.ledger.writer.time, "monotonic", lambda: 7.0)
+    waits = virtual or (seconds < 1 and since == "just now")
     synced = []
     sync = os.fsync
     monkeypatch.setattr(mfbo.ledger.writer.os, "fsync", lambda fd: (synced.append(os.fstat(fd)), sync(fd)))
@@ -404,10 +409,11 @@ def test_a_result_on_the_real_clock_is_on_the_disk_before_it_counts(tmp_path, mo
         assert any(stat.S_ISDIR(entry.st_mode) for entry in synced)  # else a power cut may take the new file itself
         ledger.ask(TRIAL)
         before = len(synced)
-        ledger.result(TRIAL, replace(OUTCOME, virtual=virtual), overhead=0.0, charge=1.0, wall=1.0)
-        assert len(synced) == before + (not virtual)
+        outcome = replace(OUTCOME, virtual=virtual, train=seconds, evaluation=0.0)
+        ledger.result(TRIAL, outcome, overhead=0.0, charge=1.0, wall=1.0)
+        assert len(synced) == before + (not waits)
         size = (tmp_path / "run" / FILE).stat().st_size
-        assert virtual or synced[-1].st_size == size
+        assert waits or synced[-1].st_size == size
 
 
 def test_every_record_is_one_line_of_plain_json(written):

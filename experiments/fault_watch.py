@@ -1,0 +1,312 @@
+"""One run of the fault matrix, and the watch beside it: what it took by the clock, and what it left."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+from fault_kinds import AT_IMPORT, FAULTS, FAULTY, MARK
+
+from mfbo.errors import MfboError
+from mfbo.ledger.journal import FILE, read
+
+LIMIT = 3.0  # seconds of a run, of cost or by the clock
+DASK_WALL = 10.0  # seconds by the clock on a cluster, whose workers have to import the task in that time
+TRIAL = "1s"  # that a trial may take
+MEMORY = 0.5  # GiB that a trial may hold
+HUNG = 90.0  # seconds after its first trial in which a run must end, or has not survived
+SETTLED = 5.0  # seconds after a run in which all that it started must be gone
+ACT = 1.5  # seconds after its first trial until something is done to a run
+ROOM = 2**22  # bytes of a disk that becomes full
+PAUSED = ("the disk is full", "could not begin", "cannot write to", "was deleted while the run went on")
+FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
+RUN_KINDS = ("run is killed", "run is stopped", "command prints", "folder is deleted", "folder is read-only")
+MORE_RUN_KINDS = tuple(
+    kind
+    for kind, there in (("clock is set", FAKETIME), ("no room left", sys.platform == "linux" and os.geteuid() == 0))
+    if there
+)
+OURS = ("faults-", "mfbo-loopback-", "dask-", "pymp-")  # beginnings of names that are in the temporary folder by right
+
+
+@dataclass
+class Watched:
+    """One run, as the watch beside it saw it.
+
+    Attributes:
+        code: exit code; None where it had to be killed.
+        said: on standard output and standard error.
+        seconds: from the first trial to the last line of its ledger.
+        folder: of the run.
+        log: what its trials wrote down.
+    """
+
+    code: int | None
+    said: tuple[str, str]
+    seconds: float
+    folder: Path
+    log: list[list[str]]
+
+
+@dataclass
+class Cell:
+    """One run with one kind of fault on one executor, with one limit.
+
+    Attributes:
+        kind: of fault.
+        where: ``inline``, ``local`` or ``Dask``.
+        limit: ``--max-cost`` or ``--max-wall``.
+        survived: whether the run came to its end as it should.
+        lost: trials that were finished and are not in the ledger as such.
+        over_cost: seconds beyond the limit of cost by the run's own account; 0 with a limit of wall time.
+        over_clock: seconds beyond the limit from the first trial to the ledger's last line by the watch.
+        uncharged: seconds by that clock that were not charged.
+        left: processes and files that are there `SETTLED` seconds later.
+        why: what was wrong.
+    """
+
+    kind: str
+    where: str
+    limit: str
+    survived: bool = False
+    lost: int = 0
+    over_cost: float = 0.0
+    over_clock: float = 0.0
+    uncharged: float = 0.0
+    left: tuple[str, ...] = ()
+    why: str = ""
+
+
+def cell(kind: str, where: str, limit: str, *options: str, seed: int = 0) -> Cell:
+    """Do one run; `options` choose the executor."""
+    found = Cell(kind, where, limit)
+    with tempfile.TemporaryDirectory(prefix="faults-") as name, _small(Path(name), kind) as home:
+        judge(found, watched(home, kind, limit, seed, options))
+    if kind == "run is killed":  # the next start clears up
+        with tempfile.TemporaryDirectory(prefix="faults-") as name:
+            _started(["tune", "branin", "--max-cost", "1x", "--out", f"{name}/run"], Path(name)).wait()
+    return found
+
+
+@contextmanager
+def _small(home: Path, kind: str) -> Iterator[Path]:
+    """The folder itself; for one kind as a disk of its own with little room, for temporary files, too."""
+    if kind != "no room left":
+        yield home
+        return
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={ROOM}", "tmpfs", str(home)], check=True)
+    kept = os.environ.get("TMPDIR")
+    os.environ["TMPDIR"] = str(home)
+    try:
+        yield home
+    finally:
+        os.environ.pop("TMPDIR") if kept is None else os.environ.update(TMPDIR=kept)
+        subprocess.run(["umount", "-l", str(home)], check=True)
+
+
+def watched(home: Path, kind: str, limit: str, seed: int, where: tuple[str, ...]) -> Watched:
+    """One run of the command line, in a folder of its own."""
+    task = shutil.copyfile(Path(__file__).with_name("fault_kinds.py"), home / "fault_kinds.py")
+    if kind in AT_IMPORT:
+        (home / "kind").write_text(kind)
+    words = ["tune", f"{task}:task", "--option", f"fault={kind}", "--option", f"log={home / 'log'}"]
+    if kind == "command prints":
+        (home / "space.yaml").write_text("x: [0.0, 1.0]\n")
+        script = (
+            f"echo began {{x}} 0 >> {home / 'log'}; head -c 300000000 /dev/zero | tr '\\0' x; echo; echo loss: {{x}}"
+        )
+        words = ["tune", f'sh -c "{script}"', "--space", str(home / "space.yaml")]
+    amount = f"{limit_of(limit, dask='--scheduler' in where):g}s"
+    words += ["--optimizer", "random", "--seed", str(seed), limit, amount, "--max-trial-time", TRIAL]
+    memory = [] if "0" in where else ["--max-trial-memory", str(MEMORY)]
+    run = _started([*words, *memory, *where, "--json", "--out", str(home / "run")], home, kind)
+    began, code = _followed(run, kind, home)
+    seconds = _ended(home) - began - 3.0 * _stops(kind, home)
+    out, err = _said(home)
+    again = kind == "run is killed" or (kind in ("no room left", "folder is read-only") and code == 2)
+    if again:
+        time.sleep(1)
+        _mend(home)
+        code = _started(["resume", str(home / "run"), limit, amount, *where, "--json"], home).wait(HUNG)
+        out, err = _said(home)
+        seconds = 0.0  # of two processes, with a pause between
+    return Watched(code, (out, err), seconds, home / "run", _log(home))
+
+
+def _said(home: Path) -> tuple[str, str]:
+    return (home / "out").read_text(errors="replace"), (home / "err").read_text(errors="replace")
+
+
+def _ended(home: Path) -> float:
+    """When the last line of its ledger was written, by the monotonic clock; now where there is none."""
+    try:
+        return (home / "run" / FILE).stat().st_mtime - time.time() + time.monotonic()
+    except OSError:
+        return time.monotonic()
+
+
+def _stops(kind: str, home: Path) -> int:
+    """How often it stood still for three seconds, which are not charged."""
+    if kind == "SIGSTOP":
+        return sum(line[0] == "began" and float(line[1]) >= FAULTY for line in _log(home))
+    return int(kind == "run is stopped")
+
+
+def _started(words: list[str], home: Path, kind: str = "") -> subprocess.Popen[bytes]:
+    more = {}
+    if kind == "clock is set":
+        (home / "clock").write_text("+0")
+        more = {"LD_PRELOAD": str(FAKETIME), "FAKETIME_TIMESTAMP_FILE": str(home / "clock"), "FAKETIME_NO_CACHE": "1"}
+        more["FAKETIME_DONT_FAKE_MONOTONIC"] = "1"
+    with (home / "out").open("wb") as out, (home / "err").open("wb") as err:
+        command = [sys.executable, "-m", "mfbo", *words]
+        waits = subprocess.PIPE  # standard input has no end, and nothing to read
+        return subprocess.Popen(command, cwd=home, stdin=waits, stdout=out, stderr=err, env={**os.environ, **more})
+
+
+def _followed(run: subprocess.Popen[bytes], kind: str, home: Path) -> tuple[float, int | None]:
+    """When its first trial began, and its exit code; what is to be done to it is done on the way."""
+    began, to_do = 0.0, kind in ("command prints", *RUN_KINDS, *MORE_RUN_KINDS)
+    while run.poll() is None:
+        time.sleep(0.01)
+        if not began and (lines := _log(home)):
+            began = float(lines[0][2]) or time.monotonic()
+        if began and to_do and time.monotonic() > began + ACT:
+            to_do = False
+            _do(run, kind, home)
+        if began and time.monotonic() > began + HUNG:
+            for process in [*psutil.Process(run.pid).children(recursive=True), psutil.Process(run.pid)]:
+                with suppress(psutil.Error):
+                    process.kill()
+            run.wait()
+            return began, None
+    return began or time.monotonic(), run.returncode
+
+
+def _do(run: subprocess.Popen[bytes], kind: str, home: Path) -> None:
+    """What happens to a run."""
+    if kind == "run is killed":
+        run.kill()
+    elif kind == "run is stopped":
+        processes = [psutil.Process(run.pid), *psutil.Process(run.pid).children(recursive=True)]
+        for what in (signal.SIGSTOP, signal.SIGCONT):
+            for process in processes:
+                with suppress(psutil.Error):
+                    process.send_signal(what)
+            time.sleep(3.0 if what == signal.SIGSTOP else 0.0)
+    elif kind == "folder is deleted":
+        shutil.rmtree(home / "run", ignore_errors=True)
+    elif kind == "folder is read-only":
+        _make_immutable(home / "run", "+i")
+    elif kind == "clock is set":
+        (home / "clock").write_text("-30d")
+        time.sleep(1)
+        (home / "clock").write_text("+30d")
+    elif kind == "no room left":
+        with suppress(OSError), (home / "full").open("wb") as file:
+            while True:
+                file.write(b"x" * 4096)
+                file.flush()
+
+
+def _make_immutable(folder: Path, how: str) -> None:
+    for path in (folder / "checkpoints", folder / "logs", folder):
+        if path.exists():
+            subprocess.run(["chattr", how, str(path)], check=False, capture_output=True)
+
+
+def _mend(home: Path) -> None:
+    (home / "full").unlink(missing_ok=True)
+    _make_immutable(home / "run", "-i")
+
+
+def _log(home: Path) -> list[list[str]]:
+    try:
+        return [line.split() for line in (home / "log").read_text().splitlines() if line.count(" ")]
+    except OSError:
+        return []
+
+
+def judge(found: Cell, run: Watched) -> None:
+    """Judge a run."""
+    kind = found.kind
+    status = FAULTS[kind].status if kind in FAULTS else "ok timeout"
+    ends = "pause" in status or (kind in AT_IMPORT and run.code == 2) or kind == "folder is deleted"
+    if ends:
+        said = any(words in run.said[1] for words in PAUSED)
+        found.survived = run.code == 2 and said and "Traceback" not in run.said[1]
+    try:
+        ledger = read(run.folder)
+    except MfboError as error:
+        found.why = "" if ends and found.survived else f"{run.code}, {error}, {run.said[1][-300:]!r}"
+        return
+    finished = {line[1] for line in run.log if line[0] == "finished"}
+    asked = {repr(trial.config["x"]) for trial in ledger.asks.values()}
+    kept = {repr(result.trial.config["x"]) for result in ledger.results if result.outcome.status == "ok"}
+    faulty = [result.outcome for result in ledger.results if float(result.trial.config["x"]) >= FAULTY]
+    statuses = {outcome.status for outcome in faulty} - {"stopped", "lost"}
+    others = {one.outcome.status for one in ledger.results if one.outcome not in faulty} - {"ok", "stopped", "lost"}
+    if not ends:
+        in_order = run.code in (0, 1) and _readable(run.said[0]) and statuses <= set(status.split()) and not others
+        found.survived = in_order and bool(faulty or kind in (*RUN_KINDS, *MORE_RUN_KINDS))
+    if not found.survived:
+        found.why = f"{run.code}, {sorted(statuses)}, {sorted(others)} of others, {run.said[1][-300:]!r}"
+    found.lost = len((finished & asked) - kept)
+    amount = limit_of(found.limit, dask=found.where == "Dask")
+    found.over_clock = max(0.0, run.seconds - amount)
+    found.over_cost = max(0.0, ledger.spent - amount) if found.limit == "--max-cost" else 0.0
+    found.uncharged = max(0.0, run.seconds - ledger.seconds)
+
+
+def limit_of(limit: str, *, dask: bool) -> float:
+    """Seconds of a limit of cost or wall time."""
+    return DASK_WALL if dask and limit == "--max-wall" else LIMIT
+
+
+def _readable(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except ValueError:
+        return False
+
+
+def left(mark: str) -> list[str]:
+    """What is left of processes with `mark` in their environment, and in temporary folder and shared memory."""
+    limit = time.monotonic() + SETTLED
+    while (found := _left(mark)) and time.monotonic() < limit:
+        time.sleep(0.1)
+    return found
+
+
+def _left(mark: str) -> list[str]:
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            started_here = process.environ().get(MARK) == mark and process.pid != os.getpid()
+            if started_here and not any("distributed" in word for word in process.cmdline()):
+                found.append(" ".join(process.cmdline())[:100])
+    names = [path.name for path in Path(tempfile.gettempdir()).iterdir()]
+    names += [path.name for path in Path("/dev/shm").glob(f"{mark[:12]}*")] if Path("/dev/shm").is_dir() else []
+    return found + [name for name in names if not name.startswith(OURS)]
+
+
+def clear(mark: str) -> None:
+    """End and delete what was left, so that the next run is not blamed for it."""
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.environ().get(MARK) == mark and process.pid != os.getpid():
+                process.kill()
+    for path in Path(tempfile.gettempdir()).iterdir():
+        if not path.name.startswith(OURS):
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)

@@ -1,0 +1,91 @@
+"""What a train function may change in its process to the harm of what runs there after it, and is put back."""
+
+from __future__ import annotations
+
+import builtins
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, MutableMapping
+from contextlib import suppress
+from typing import Any
+
+CLOCKS = ("time", "monotonic", "perf_counter", "process_time", "time_ns", "monotonic_ns", "perf_counter_ns", "sleep")
+HOOKS = ("stdin", "stdout", "stderr", "__stdout__", "__stderr__", "excepthook", "unraisablehook", "argv", "meta_path")
+
+
+class Surroundings:
+    """The interpreter and the process as they are now, before a trial; `restore` after it.
+
+    What a library adds when it is imported stays: variables of the environment, modules, places to look for them.
+    """
+
+    def __init__(self) -> None:
+        self._home = _directory()
+        self._mask = os.umask(0o077)
+        os.umask(self._mask)
+        self._handlers = _handlers()
+        self._cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
+        self._limits = sys.getrecursionlimit(), sys.getswitchinterval()
+        self._traces = sys.gettrace(), sys.getprofile()
+        self._path, self._numpy = list(sys.path), _numpy_errors()
+        clocks = {name: getattr(time, name) for name in CLOCKS}
+        self._kept: list[tuple[MutableMapping[Any, Any], dict[Any, Any]]] = [
+            (vars(time), clocks),
+            (vars(sys), {name: getattr(sys, name) for name in HOOKS}),
+            (vars(builtins), dict(vars(builtins))),
+            (sys.modules, dict(sys.modules)),
+            (os.environ, dict(os.environ)),
+        ]
+
+    def restore(self) -> None:
+        """Put back what has changed; the depth of calls first, as nothing else can be done in too little of it."""
+        sys.setrecursionlimit(self._limits[0])
+        sys.settrace(self._traces[0])
+        sys.setprofile(self._traces[1])
+        sys.setswitchinterval(self._limits[1])
+        for where, before in self._kept:
+            for name, value in before.items():
+                if where.get(name) is not value and where.get(name) != value:
+                    where[name] = value
+        if any(path not in sys.path for path in self._path):
+            sys.path[:] = [*self._path, *(path for path in sys.path if path not in self._path)]
+        os.umask(self._mask)
+        _try(os.chdir, self._home)
+        _try(os.sched_setaffinity if self._cores else None, 0, self._cores)
+        if self._numpy is not None:
+            sys.modules["numpy"].seterr(**self._numpy)
+        for number, handler in self._handlers.items():
+            if signal.getsignal(number) is not handler:
+                _try(signal.signal, number, handler)
+
+
+def _directory() -> str | None:
+    try:
+        return os.getcwd()  # noqa: PTH109
+    except OSError:  # it was deleted
+        return None
+
+
+def _handlers() -> dict[int, Any]:
+    """What Python does at each signal; nothing outside the main thread, where that cannot be set."""
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    found = {number: signal.getsignal(number) for number in signal.valid_signals()}
+    return {number: handler for number, handler in found.items() if handler is not None}
+
+
+def _numpy_errors() -> dict[str, Any] | None:
+    numpy = sys.modules.get("numpy")
+    with suppress(AttributeError):
+        return dict(numpy.geterr()) if numpy is not None else None
+    return None
+
+
+def _try(do: Callable[..., object] | None, *given: object) -> None:
+    """Where it is known what was before, and the system lets it be put back."""
+    if do is not None and None not in given:
+        with suppress(OSError, ValueError):
+            do(*given)
