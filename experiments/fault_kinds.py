@@ -343,7 +343,7 @@ FAULTS = {
     "returns None": Fault(lambda context: None, "invalid"),
     "unpicklable result": Fault(lambda context: lambda: 0.5, "invalid"),
     "NaN cost": Fault(lambda context: mfbo.Measurement(0.5, {}, float("nan")), "invalid"),
-    "100,000 metrics": Fault(measures_much, "invalid"),
+    "100,000 metrics": Fault(measures_much, "invalid timeout"),
     "MemoryError": Fault(_raises(MemoryError, "all gone"), "memory"),
     "sys.exit": Fault(_raises(SystemExit, 3), "exited"),
     "KeyboardInterrupt": Fault(_raises(KeyboardInterrupt), "failed"),

@@ -80,7 +80,7 @@ def measure(mark: str, runs: int, kinds: list[str], done: list[Cell]) -> Iterato
                         cluster.add(2)
                     options = ("--workers", "0" if where == "inline" else "1")
                     cluster_options = ("--scheduler", cluster.scheduler) if where == "Dask" and cluster else ()
-                    found = cell(kind, where, limit, *options, *cluster_options, seed=number)
+                    found = cell(kind, where, limit, *options, *cluster_options, seed=5 + number)
                     found.left = tuple(left(mark))
                     if found.left or not found.survived:
                         stack.close()

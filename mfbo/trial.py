@@ -171,7 +171,7 @@ class Outcome:
         start_epoch: epochs taken over from an earlier rung of the same configuration.
         pace: how fast it went; None where nobody could tell. A ledger does not keep it.
         obstacle: what kept it from being a trial at all, where something did: ``start`` of its process, a full
-            ``disk``, another ``direction`` than that of the run. A ledger does not keep it.
+            ``disk``, a read-only ``folder``, another ``direction`` than that of the run. A ledger does not keep it.
     """
 
     status: Status

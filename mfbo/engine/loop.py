@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 
 from mfbo.engine.overhead import Overhead
 from mfbo.engine.repeats import Repeats
-from mfbo.engine.watchdog import Edits, Watchdog, full_disk, no_worker
+from mfbo.engine.watchdog import PAUSES, Edits, Watchdog, no_worker, obstacle_of
 from mfbo.errors import BadDirection, RunPaused
 from mfbo.evidence.curves import Incumbent
 from mfbo.executors import Allowance
-from mfbo.executors.evaluate import DISK_ERRORS
 from mfbo.optimizers.spec import GrowsLadder
 from mfbo.planning.replan import Replanning
 
@@ -96,7 +95,8 @@ class Loop:
         """Go on until there is a reason to stop; the reason, as `TuneResult.status` has it.
 
         Raises:
-            RunPaused: the disk is full, or no worker can begin a trial; nothing is lost, and the run can be resumed.
+            RunPaused: the disk is full, the run's folder read-only, or no worker can begin a trial; nothing is lost,
+                and the run can be resumed.
         """
         with self.pausing():
             status = self._run()
@@ -105,7 +105,7 @@ class Loop:
 
     @contextmanager
     def pausing(self) -> Iterator[None]:
-        """What is done with the loop in here can end with a full disk.
+        """What is done with the loop in here can end with a full disk, or a folder that became read-only.
 
         Raises:
             RunPaused: it has.
@@ -113,8 +113,8 @@ class Loop:
         try:
             yield
         except OSError as error:
-            if error.errno in DISK_ERRORS:
-                raise RunPaused(full_disk(self._ledger.run)) from error
+            if obstacle := obstacle_of(error, self._ledger.run):
+                raise RunPaused(PAUSES[obstacle](self._ledger.run)) from error
             raise
 
     def _say_gap(self) -> None:
@@ -298,8 +298,8 @@ class Loop:
         run = self._ledger.run
         trial = run.asks[ran.id]
         self._watchdog.ended(trial.id)
-        if outcome.obstacle == "disk":
-            raise RunPaused(full_disk(run))
+        if outcome.obstacle in PAUSES:
+            raise RunPaused(PAUSES[outcome.obstacle](run))
         if outcome.obstacle == "direction" and not run.results:  # every other trial would say the same
             raise BadDirection((outcome.error or "").partition(": ")[2])
         overhead = self._overhead.charged()

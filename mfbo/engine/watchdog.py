@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mfbo.executors.evaluate import DISK_ERRORS
 from mfbo.tasks.registry import own_file, user_file
 from mfbo.tasks.source_file import kept_text
 
@@ -13,6 +17,7 @@ if TYPE_CHECKING:
     from mfbo.ledger.run import Run
 
 MAX_DELAY = 30.0  # seconds beyond a limit in which an executor should have ended its trials
+FOLDER_ERRORS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO)  # of a folder that became read-only, or worse
 LOOK_INTERVAL = 1.0  # seconds between looks at the user's file
 
 
@@ -86,6 +91,26 @@ class Edits:
 def full_disk(run: Run) -> str:
     """What to say where there is no room left on the disk."""
     return f"the disk is full: make room, then {_again(run)}"
+
+
+def read_only(run: Run) -> str:
+    """What to say where the run's folder cannot be written any more."""
+    return f"cannot write to the folder of the run, {str(run.folder)!r}: make it writable, then {_again(run)}"
+
+
+PAUSES = {"disk": full_disk, "folder": read_only}  # obstacles of a trial, or of the run, and what to say
+
+
+def obstacle_of(error: OSError, run: Run) -> str:
+    """Which obstacle an error of the run's own is; empty where it is another one."""
+    if error.errno in DISK_ERRORS:
+        return "disk"
+    if run.folder is None:
+        return ""
+    if not isinstance(error.filename, str | bytes):  # the ledger, which is open, has no name
+        return "folder" if error.errno in (errno.EROFS, errno.EIO) else ""
+    within = Path(os.fsdecode(error.filename)).absolute().is_relative_to(run.folder.absolute())
+    return "folder" if within and error.errno in FOLDER_ERRORS else ""
 
 
 def no_worker(run: Run, error: str | None) -> str:

@@ -127,8 +127,9 @@ def evaluate(
         if surroundings is not None:
             surroundings.restore()
     outcome = outcome_of(task, trial, context, measurement, failure)
-    disk = failure is not None and _disk_is_full(outcome.error, setup)
-    return replace(outcome, obstacle="disk" if disk else obstacle) if disk or obstacle else outcome
+    if failure is not None and (kept_out := _kept_out(outcome.error, setup)):
+        obstacle = kept_out
+    return replace(outcome, obstacle=obstacle) if obstacle else outcome
 
 
 def _as_losses(on_report: Callable[[Report], None], goal: Goal) -> Callable[[Report], None]:
@@ -168,22 +169,29 @@ def capped(text: str) -> str:
     return f"{text[:half]}\n... ({len(text) - 2 * half} characters) ...\n{text[-half:]}"
 
 
-def _disk_is_full(error: str | None, setup: TrialSetup) -> bool:
-    """Whether a failure is that of a full disk: by what it says, or since there is no room where a run writes."""
+def _kept_out(error: str | None, setup: TrialSetup) -> str:
+    """Where a failure is not the configuration's: ``disk`` for a full one, ``folder`` for one that is read-only."""
     if any(os.strerror(number) in (error or "") for number in DISK_ERRORS):
-        return True
-    folders = [tempfile.gettempdir()] + ([str(setup.checkpoints.root)] if setup.checkpoints else [])
-    return any(room(Path(folder)) < MIN_ROOM for folder in folders)
+        return "disk"
+    folders = [Path(tempfile.gettempdir())] + ([setup.checkpoints.root] if setup.checkpoints else [])
+    if any(room(folder) < MIN_ROOM for folder in folders):
+        return "disk"
+    return "" if all(os.access(_there(folder), os.W_OK) for folder in folders) else "folder"
 
 
 def room(folder: Path) -> float:
     """Bytes that can be written at `folder`, or where it would lie."""
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
     try:
-        return shutil.disk_usage(folder).free
+        return shutil.disk_usage(_there(folder)).free
     except OSError:
         return math.inf
+
+
+def _there(folder: Path) -> Path:
+    """The folder, or the lowest one above it that there is."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return folder
 
 
 def failure_of(problem: BaseException) -> Failure:

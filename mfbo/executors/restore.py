@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 CLOCKS = ("time", "monotonic", "perf_counter", "process_time", "time_ns", "monotonic_ns", "perf_counter_ns", "sleep")
-HOOKS = ("stdin", "stdout", "stderr", "__stdout__", "__stderr__", "excepthook", "unraisablehook", "argv", "meta_path")
+HOOKS = ("stdin", "stdout", "stderr", "__stdout__", "__stderr__", "excepthook", "unraisablehook")
 
 
 class Surroundings:
@@ -30,7 +30,10 @@ class Surroundings:
         self._cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
         self._limits = sys.getrecursionlimit(), sys.getswitchinterval()
         self._traces = sys.gettrace(), sys.getprofile()
-        self._path, self._numpy = list(sys.path), _numpy_errors()
+        self._numpy = _numpy_errors()
+        self._lists: list[tuple[list[Any], list[Any]]] = [
+            (found, list(found)) for found in (sys.path, sys.meta_path, sys.path_hooks)
+        ]
         clocks = {name: getattr(time, name) for name in CLOCKS}
         self._kept: list[tuple[MutableMapping[Any, Any], dict[Any, Any]]] = [
             (vars(time), clocks),
@@ -50,8 +53,9 @@ class Surroundings:
             for name, value in before.items():
                 if where.get(name) is not value and where.get(name) != value:
                     where[name] = value
-        if any(path not in sys.path for path in self._path):
-            sys.path[:] = [*self._path, *(path for path in sys.path if path not in self._path)]
+        for found, kept in self._lists:
+            if any(one not in found for one in kept):
+                found[:] = [*kept, *(one for one in found if one not in kept)]
         os.umask(self._mask)
         _try(os.chdir, self._home)
         _try(os.sched_setaffinity if self._cores else None, 0, self._cores)

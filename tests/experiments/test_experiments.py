@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-import faults
 import fuzz
 import kills
 import overrun
@@ -18,25 +15,6 @@ from mfbo.engine.loop import Loop
 from mfbo.ledger.run import Limits
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.mark.parametrize(
-    ("kind", "workers"),
-    [("KeyboardInterrupt", 0), ("prints", 0), ("hang", 0), ("exit code 0", 1), ("leaves children", 1), ("exec", 1),
-     ("import is killed", 1), ("full disk", 1), ("run is killed", 1), ("run is stopped", 1)],
-)  # fmt: skip
-def test_a_run_survives_what_its_trials_do_and_leaves_nothing(kind, workers, tmp_path, monkeypatch):
-    monkeypatch.setenv(faults.MARK, kind)
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    found = faults.cell(kind, 1, "--workers", str(workers))
-    assert (found.tried, found.survived, found.lost) == (1, 1, 0)
-    assert not [name for name in faults.left(kind) if "pytest" not in name]
-
-
-def test_a_matrix_of_faults_would_show_a_run_that_did_not_survive(monkeypatch):
-    monkeypatch.setitem(faults.FAULTS, "exception", replace(faults.FAULTS["exception"], status="ok"))
-    assert faults.cell("exception", 1, "--workers", "0").survived == 0
 
 
 @pytest.mark.parametrize("reports", [True, False])
