@@ -71,6 +71,14 @@ class Link:
         with suppress(OSError):
             self._link.send(message)
 
+    @property
+    def stopped(self) -> bool:
+        """Whether the keeper stands still, as a trial can bring about, and does nothing that it is told."""
+        try:
+            return bool(psutil.Process(self._process.pid).status() == psutil.STATUS_STOPPED)
+        except psutil.Error:
+            return False
+
     def messages(self, timeout: float = 0.0) -> list[tuple[Any, ...]]:
         """What the keeper has said; waits up to `timeout` seconds for the first.
 

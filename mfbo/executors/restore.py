@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import builtins
+import faulthandler
+import gc
 import os
 import signal
+import socket
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, MutableMapping
 from contextlib import suppress
 from typing import Any
@@ -30,7 +34,8 @@ class Surroundings:
         self._cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
         self._limits = sys.getrecursionlimit(), sys.getswitchinterval()
         self._traces = sys.gettrace(), sys.getprofile()
-        self._numpy = _numpy_errors()
+        self._numpy, self._filters = _numpy_errors(), list(warnings.filters)
+        self._collects, self._patience = gc.isenabled(), socket.getdefaulttimeout()
         self._lists: list[tuple[list[Any], list[Any]]] = [
             (found, list(found)) for found in (sys.path, sys.meta_path, sys.path_hooks)
         ]
@@ -56,6 +61,11 @@ class Surroundings:
         for found, kept in self._lists:
             if any(one not in found for one in kept):
                 found[:] = [*kept, *(one for one in found if one not in kept)]
+        warnings.filters = [one for one in warnings.filters if one in self._filters or one[0] != "error"]
+        _end_timers()
+        socket.setdefaulttimeout(self._patience)
+        if self._collects:
+            gc.enable()
         os.umask(self._mask)
         _try(os.chdir, self._home)
         _try(os.sched_setaffinity if self._cores else None, 0, self._cores)
@@ -79,6 +89,13 @@ def _handlers() -> dict[int, Any]:
         return {}
     found = {number: signal.getsignal(number) for number in signal.valid_signals()}
     return {number: handler for number, handler in found.items() if handler is not None}
+
+
+def _end_timers() -> None:
+    """Those by which the system or Python would end the process later; an alarm is seen to by who has set one."""
+    for timer in (signal.ITIMER_VIRTUAL, signal.ITIMER_PROF):
+        signal.setitimer(timer, 0)
+    faulthandler.cancel_dump_traceback_later()
 
 
 def _numpy_errors() -> dict[str, Any] | None:

@@ -259,7 +259,7 @@ class Slot:
 
     def _condemn(self, status: Status, error: str) -> None:
         self._verdict, self._killed = (status, error), time.monotonic()
-        if self._ready or self._pid is not None:
+        if (self._ready or self._pid is not None) and not self._link.stopped:
             self._link.send(("kill",))
         else:  # the keeper itself may still be starting
             self._renew()

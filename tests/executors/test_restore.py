@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import builtins
+import faulthandler
+import gc
 import inspect
 import os
 import signal
+import socket
 import sys
 import time
+import warnings
 
 import numpy as np
 import pytest
@@ -56,6 +60,12 @@ def hushes():
     sys.excepthook = lambda *given: None
 
 
+def sets_timers():
+    for timer in (signal.ITIMER_VIRTUAL, signal.ITIMER_PROF):
+        signal.setitimer(timer, 300)
+    faulthandler.dump_traceback_later(300, exit=True)
+
+
 CHANGES = {
     "depth": (leaves_no_depth, sys.getrecursionlimit),
     "clocks": (stops_the_clocks, lambda: (time.time, time.monotonic, time.perf_counter, time.sleep)),
@@ -67,6 +77,10 @@ CHANGES = {
     "numpy": (lambda: np.seterr(all="raise"), np.geterr),
     "directory": (lambda: os.chdir("/"), os.getcwd),
     "profile": (lambda: sys.setprofile(lambda *given: None), sys.getprofile),
+    "collector": (gc.disable, gc.isenabled),
+    "timeouts": (lambda: socket.setdefaulttimeout(1e-9), socket.getdefaulttimeout),
+    "warnings": (lambda: warnings.simplefilter("error"), lambda: [one[0] for one in warnings.filters]),
+    "timers": (sets_timers, lambda: [signal.getitimer(timer) for timer in (signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)]),
     "switches": (lambda: sys.setswitchinterval(60), sys.getswitchinterval),
 }  # fmt: skip
 
