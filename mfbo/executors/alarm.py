@@ -1,7 +1,8 @@
 """Stops a trial in mid-call that runs in the process of the run: an alarm that raises `ForcedStop` in its code.
 
-It is raised only while the train function is on the stack: our own code, which turns the stop into an outcome, is never
-hit, however late or often the alarm rings. A library's call that does not come back to Python is not stopped.
+It is raised only while the train function is on the stack, or its error is asked for its text: our own code, which
+turns the stop into an outcome, is never hit, however late or often the alarm rings. A library's call that does not come
+back to Python is not stopped.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from mfbo.executors.evaluate import ForcedStop, trained
+from mfbo.executors.evaluate import ForcedStop, failure_of, trained
 
 LONGEST = 10.0**6  # seconds; with no limit to speak of there is no alarm
 AGAIN = 1.0  # seconds until a trial that went on after its stop is stopped again
@@ -58,9 +59,9 @@ def _set(seconds: float) -> None:
 
 
 def _in_train(frame: FrameType | None) -> bool:
-    """Whether the code that was interrupted is the train function's, or was called by it."""
+    """Whether the code that was interrupted is the train function's, was called by it, or is that of its error."""
     while frame is not None:
-        if frame.f_code is trained.__code__:
+        if frame.f_code in (trained.__code__, failure_of.__code__):
             return True
         frame = frame.f_back
     return False

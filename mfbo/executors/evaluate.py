@@ -107,25 +107,25 @@ def evaluate(
     failure: Failure | None = None
     obstacle = ""
     process, surroundings = os.getpid(), None if task.simulated else Surroundings()
+    restore = surroundings.restore if surroundings is not None else lambda: None
     try:
-        measurement = trained(task, trial, context, setup.goal)
+        measurement = trained(task, trial, context, setup.goal, restore)
     except ForcedStop as problem:
         context.stop_reason = str(problem)
     except TrialStopped as problem:
         if context.stop_reason is None:  # nobody has stopped it
-            failure = failure_of(problem)
+            failure = _told(problem)
     except KeyboardInterrupt as problem:
         if ends():
             raise
-        failure = failure_of(problem)
+        failure = _told(problem)
     except BaseException as problem:
-        failure = failure_of(problem)
+        failure = _told(problem)
         obstacle = "direction" if isinstance(problem, BadDirection) else ""
     finally:
         if os.getpid() != process:  # it has forked, and this is the child, which is not to go on as the run
             os._exit(0)
-        if surroundings is not None:
-            surroundings.restore()
+        restore()  # again: a stop in mid-call may have come in the midst of it
     outcome = outcome_of(task, trial, context, measurement, failure)
     if failure is not None and (kept_out := _kept_out(outcome.error, setup)):
         obstacle = kept_out
@@ -140,14 +140,20 @@ def _as_loss(report: Report, goal: Goal) -> Report:
     return report._replace(loss=goal.loss(report.loss))
 
 
-def trained(task: Task, trial: Trial, context: Context, goal: Goal) -> Measurement:
+def trained(
+    task: Task, trial: Trial, context: Context, goal: Goal, restore: Callable[[], None] = lambda: None
+) -> Measurement:
     """What the train function measures. All of the user's code runs below this call; see `mfbo.executors.alarm`.
 
     Raises:
         Unmeasured: that is no measurement.
         BaseException: whatever it raises.
     """
-    return _measurement(task.train(dict(trial.config), trial.rung, context), goal)
+    try:
+        returned = task.train(dict(trial.config), trial.rung, context)
+    finally:
+        restore()
+    return _measurement(returned, goal)
 
 
 def too_long(seconds: float) -> str:
@@ -192,6 +198,14 @@ def _there(folder: Path) -> Path:
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     return folder
+
+
+def _told(problem: BaseException) -> Failure:
+    """As `failure_of`, in which code of the user's runs, such as `__str__`; see `mfbo.executors.alarm`."""
+    try:
+        return failure_of(problem)
+    except ForcedStop:
+        return "failed", f"{type(problem).__name__}: (it took too long to say what)"
 
 
 def failure_of(problem: BaseException) -> Failure:

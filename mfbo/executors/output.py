@@ -81,11 +81,15 @@ class Log(io.TextIOBase):
         if self._saying:
             self._outside(text)
             return len(text)
-        if self._target is None:
-            self._target = _opened(self._folder, self._trial)
-        os.write(self._target, text.encode("utf-8", "backslashreplace"))
+        os.write(self.fileno(), text.encode("utf-8", "backslashreplace"))
         self._say(text)
         return len(text)
+
+    def fileno(self) -> int:
+        """Of the log, for programs that a trial starts, and libraries that write past Python."""
+        if self._target is None:
+            self._target = _opened(self._folder, self._trial)
+        return self._target
 
     def _say(self, text: str) -> None:
         """Tell the last line."""

@@ -61,7 +61,8 @@ class Surroundings:
         for found, kept in self._lists:
             if any(one not in found for one in kept):
                 found[:] = [*kept, *(one for one in found if one not in kept)]
-        warnings.filters = [one for one in warnings.filters if one in self._filters or one[0] != "error"]
+        more = [one for one in warnings.filters if one not in self._filters and one[0] != "error"]
+        warnings.filters = [*more, *self._filters]
         _end_timers()
         socket.setdefaulttimeout(self._patience)
         if self._collects:
