@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from mfbo.trial import Known, Rung, Trial
 
 
+_UNFIT = (ArithmeticError, LookupError, TypeError, ValueError)  # what an optimizer raises at what it cannot be told
+
+
 @dataclass(frozen=True)
 class Replay:
     """Whether a run is what its optimizer asks for.
@@ -77,12 +80,16 @@ def _asks(optimizer: Optimizer, run: Run) -> Iterator[tuple[Trial, Trial | None]
     for kind, index in run.events:
         try:
             now = _next(optimizer, run, kind, index)
-        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
-            reason = " ".join(str(error).split())[:200]
-            text = f"{kind} {index} of the ledger cannot be replayed ({type(error).__name__}: {reason})"
-            raise BadLedger(f"{text}; is it damaged? Restore it, or start a new run") from error
+        except _UNFIT as error:
+            raise _unfit(f"{kind} {index}", error) from error
         if kind == "ask":
             yield run.asks[index], now
+
+
+def _unfit(what: str, error: Exception) -> BadLedger:
+    reason = " ".join(str(error).split())[:200]
+    text = f"{what} of the ledger cannot be replayed ({type(error).__name__}: {reason})"
+    return BadLedger(f"{text}; is it damaged? Restore it, or start a new run")
 
 
 def _next(optimizer: Optimizer, run: Run, kind: str, index: int) -> Trial | None:
@@ -105,8 +112,15 @@ def _next(optimizer: Optimizer, run: Run, kind: str, index: int) -> Trial | None
 
 
 def begun(task: Task, run: Run) -> Optimizer:
-    """The optimizer of a run at its beginning."""
-    return build(run.header.search, task, run.ladder(0), run.header.known)
+    """The optimizer of a run at its beginning.
+
+    Raises:
+        BadLedger: what it began with, such as a prior, is from outside the space.
+    """
+    try:
+        return build(run.header.search, task, run.ladder(0), run.header.known)
+    except _UNFIT as error:
+        raise _unfit("the beginning", error) from error
 
 
 def build(search: Search, task: Task, rungs: Sequence[Rung], known: Sequence[Known] = ()) -> Optimizer:

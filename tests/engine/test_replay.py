@@ -13,6 +13,7 @@ from ledgers import records_of, rewrite
 import mfbo
 from mfbo.cli import main
 from mfbo.engine.replay import rebuild, replay
+from mfbo.errors import BadLedger
 from mfbo.ledger.journal import read
 from mfbo.optimizers.registry import OPTIMIZERS
 from mfbo.search import Search
@@ -108,3 +109,17 @@ def test_a_rebuilt_optimizer_goes_on_as_the_one_that_never_stopped(tmp_path):
             assert optimizer.ask() == whole.asks[index]
         else:
             optimizer.tell(whole.results[index].trial, whole.results[index].outcome)
+
+
+@pytest.mark.parametrize(
+    "prior", [{"x1": 2.0**63, "x2": 1.0}, {"x1": 1.0, "x2": "word"}, {"x1": 1.0}, {"x3": 1.0}, {"x1": [], "x2": 0.0}]
+)
+def test_a_prior_from_outside_the_space_is_a_damaged_ledger(tmp_path, prior):
+    mfbo.tune("branin", max_trials=3, optimizer="asha", prior="default", out=tmp_path, progress=False)
+    records = records_of(tmp_path)
+    records[0]["run"]["search"]["prior"] = prior
+    rewrite(tmp_path, records)
+    with pytest.raises(BadLedger):
+        replay(read(tmp_path))
+    with pytest.raises(mfbo.MfboError):
+        mfbo.resume(tmp_path, max_trials=5, progress=False)
