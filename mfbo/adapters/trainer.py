@@ -111,8 +111,8 @@ def fit(trainer: Any, context: Context, metric: str | None = None) -> Measuremen
     Args:
         trainer: with an evaluation set.
         context: of the trial.
-        metric: of the evaluation, in its own sign; what else that measures is kept beside it. None for what the
-            arguments say (``metric_for_best_model``), else what the task is called to measure, else ``eval_loss``.
+        metric: of the evaluation, in its own sign; what else that measures is kept beside it. None for what the run
+            or the task names, else what the arguments say (``metric_for_best_model``), else ``eval_loss``.
 
     Raises:
         BadTask: the evaluation has no such metric.
@@ -151,7 +151,7 @@ def _metric(args: Any, context: Context, metric: str | None) -> str:
         BadDirection: it is to be high here and low there.
     """
     goal, best = context.goal, getattr(args, "metric_for_best_model", None)
-    name = metric or best or (LOSS if goal.name in UNNAMED else goal.name)
+    name = metric or (best or LOSS if goal.name in UNNAMED else goal.name)  # a run that names its metric shows that
     name = name if name.startswith("eval_") else f"eval_{name}"
     greater = getattr(args, "greater_is_better", None) if best and name.endswith(best) else None
     agree(goal, name, greater)

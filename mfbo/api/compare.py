@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mfbo.api.progress import in_notebook
 from mfbo.api.settings import SettingsOptions, split_settings
 from mfbo.display.runs import RunLines
 from mfbo.search import Search, SearchOptions
@@ -49,7 +50,7 @@ def compare(
         out: folder of the comparison.
         optimizers: names, or one text with commas between them.
         seeds: how many; they are 0, 1, ...
-        progress: print a line on standard error for each run that has ended.
+        progress: print a line for each run that has ended, on standard error but for notebooks.
         settings: how trials are run, in one object; None for the defaults.
         search: options of each search, but for optimizer, seed and objectives; None for the defaults.
         asked: fields of `mfbo.Search` and of `mfbo.Settings` as keywords, as for `mfbo.tune`.
@@ -65,5 +66,5 @@ def compare(
     names = (tasks,) if isinstance(tasks, str) else tuple(tasks)
     rules = names_of(optimizers if isinstance(optimizers, str) else ",".join(optimizers))
     study = Study(names, rules, seeds, max_cost, Search.of(search, **values), chosen)
-    lines = RunLines(quiet=not progress, total=extended(study, out).size)
+    lines = RunLines(quiet=not progress, total=extended(study, out).size, err=not in_notebook())
     return run_study(study, out, observer_of=lines.observer_of, on_result=lines.on_result, on_failure=lines.on_failure)

@@ -76,9 +76,9 @@ class NotebookDisplay(Observer):
         """Show the plan."""
         from mfbo.display.forecast import lines
 
-        if plan.unit == "s":
-            self._lines += lines(plan, price)
-            self._update(now=True)
+        self._lines += lines(plan, price) if plan.unit == "s" else []
+        self._state = ""  # what was done for it is done
+        self._update(now=True)
 
     def on_note(self, text: str) -> None:
         """Show a line."""

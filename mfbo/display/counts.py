@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mfbo.ledger.run import Result, Run
     from mfbo.trial import Rung
 
+ALL_DATA = "all data, "
 RUNG_COLUMNS = ("level", "done", "stopped", "failed", "best", "spent")
 
 
@@ -139,13 +140,14 @@ class RunCounts:
         return sum(rung.failed for rung in self.rungs.values())
 
 
-def rung_table(counts: RunCounts, best: Rung | None, narrow: bool = False) -> Table:
+def rung_table(counts: RunCounts, best: Rung | None, narrow: bool = False, short: bool = False) -> Table:
     """A row for each rung that has results or is planned, lowest first; measured beside expected figures.
 
     Args:
         counts: of the run.
         best: the incumbent's rung.
         narrow: leave out columns that a narrow terminal has no room for.
+        short: leave out of the levels that they have all data, where all of them do.
     """
     names = ["level", "done", "failed", "best"] if narrow else list(RUNG_COLUMNS)
     if counts.price and not narrow:  # money needs their room
@@ -160,10 +162,11 @@ def rung_table(counts: RunCounts, best: Rung | None, narrow: bool = False) -> Ta
         table.columns[names.index("done")].header = one_line("done/plan")
         table.columns[-1].header = table.columns[-1].header if narrow else one_line("each/plan")
     rows = {**{rung: RungCounts() for rung in steps}, **counts.rungs}
+    same = ALL_DATA if short and all(short_rung(rung).startswith(ALL_DATA) for rung in rows) else ""
     for rung, row in sorted(rows.items(), key=lambda item: item[0].work):
         best_style = "bold green" if rung == best else ""
         cells = {
-            "level": one_line(short_rung(rung) if narrow else rung_words(rung)),
+            "level": one_line((short_rung(rung) if narrow else rung_words(rung)).removeprefix(same)),
             "done": Text(done_of(row.done, steps.get(rung), "/")),
             "stopped": _count(row.stopped, "yellow"),
             "failed": _count(row.failed, "red"),

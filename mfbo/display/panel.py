@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 BAR_WIDTH = 30
 MIN_TRIAL_ROWS = 5  # of the table of trials, before what they print is shown
 WIDE = 72  # terminal columns; with fewer, bars and configurations are left out
+ROOMY = 90  # terminal columns; with fewer, the table of rungs has shorter names
 NARROW = 66  # terminal columns; with fewer, the table of rungs has fewer columns
 TRIAL_WIDTHS = {"trial": 5, "fidelity": 0, "status": 8, "loss": 7, "cost": 6}
 PRICED_COST_WIDTH = 20  # columns of a cost with money beside it
@@ -76,7 +77,8 @@ class Panel:
         parts: list[RenderableType] = [title(progress, self._status), meters]
         used = 1 + meters.row_count
         if progress.counts.rungs:
-            rungs = rung_table(progress.counts, progress.best.outcome.rung if progress.best else None, width < NARROW)
+            best_rung = progress.best.outcome.rung if progress.best else None
+            rungs = rung_table(progress.counts, best_rung, width < NARROW, width < ROOMY)
             parts += [Text(), rungs]
             used += 2 + rungs.row_count
         if progress.best:

@@ -17,15 +17,16 @@ if TYPE_CHECKING:
 
 
 class RunLines:
-    """Prints a line on standard error for each run that has ended.
+    """Prints a line for each run that has ended.
 
     Args:
         quiet: print only why there is no result.
         total: runs of the comparison.
+        err: on standard error, which a notebook shows as a failure.
     """
 
-    def __init__(self, *, quiet: bool, total: int) -> None:
-        self._quiet, self._total, self._count = quiet, total, 0
+    def __init__(self, *, quiet: bool, total: int, err: bool = True) -> None:
+        self._quiet, self._total, self._count, self._err = quiet, total, 0, err
 
     def observer_of(self, entry: Entry) -> Observer:
         """A run begins; its trials are not shown."""
@@ -33,7 +34,7 @@ class RunLines:
 
     def on_failure(self, entry: Entry, error: BadCost) -> None:
         """Print why there is no result."""
-        click.echo(f"{self._next(entry)}: {clean(str(error))}", err=True)
+        click.echo(f"{self._next(entry)}: {clean(str(error))}", err=self._err)
 
     def on_result(self, entry: Entry, result: TuneResult) -> None:
         """Print the result of a run."""
@@ -44,7 +45,7 @@ class RunLines:
         measured = f"best {clean(result.goal.name, 40)} {number(result.best.value)}" if result.best else ""
         best = f"{measured} ({result.best.fidelity})" if result.best else "no result"
         cost = amount(result.cost, result.unit)
-        click.echo(f"{where}: {best}, trials: {result.trials}, cost {cost}{money}", err=True)
+        click.echo(f"{where}: {best}, trials: {result.trials}, cost {cost}{money}", err=self._err)
 
     def _next(self, entry: Entry) -> str:
         self._count += 1
