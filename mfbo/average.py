@@ -21,6 +21,9 @@ from mfbo.trial import Config, Measurement, Rung
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mfbo.trial import Outcome
+
+FOLDS = "folds"  # what a fidelity counts that is cross-validation
 REPEATS = "repeats"  # what a fidelity counts whose train function is called so many times
 SPREAD = "spread"  # metric: standard deviation of the loss over what was measured; of the mean it is a root of n less
 
@@ -64,6 +67,26 @@ def mean(found: Sequence[Measurement]) -> Measurement:
     deviations = sum((one.loss - loss) ** 2 for one in found)
     spread = {SPREAD: math.sqrt(deviations / (len(found) - 1))} if len(found) > 1 else {}
     return Measurement(loss, {**metrics, **spread})
+
+
+def standard_error(outcome: Outcome) -> float | None:
+    """Of the loss of a trial, a mean over folds or repeats; None where it is of one, or is no mean.
+
+    Folds share most of what they train on, so it is a little too small (Bengio and Grandvalet 2004).
+    """
+    spread = spread_of(outcome)
+    return None if spread is None else spread / math.sqrt(outcome.rung.epochs)
+
+
+def averaged(outcome: Outcome) -> int:
+    """How many measurements the loss of a trial is the mean of; 1 where it is no mean."""
+    return outcome.rung.epochs if outcome.rung.unit in (FOLDS, REPEATS) else 1
+
+
+def spread_of(outcome: Outcome) -> float | None:
+    """Standard deviation of the loss over these; None where there is one alone."""
+    spread = outcome.metrics.get(SPREAD)
+    return spread if spread is not None and averaged(outcome) > 1 and 0 <= spread < math.inf else None
 
 
 def _mean(values: list[float]) -> float:

@@ -1,5 +1,7 @@
 """Constraints: what a result must keep to so that its configuration can be recommended, such as ``latency<=5ms``.
 
+Each is in the metric's own sign, that which is tuned too: ``accuracy>=90%`` where accuracy is maximised.
+
 A result that breaks one is infeasible: it is kept and shown, but never the incumbent, and the optimizer is told that it
 is worse than every feasible one, the more so the further it is off (Deb 2000, doi:10.1016/S0045-7825(99)00389-8).
 """
@@ -8,10 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from mfbo.errors import BadValue, UnknownName
+from mfbo.goal import LOSS, Goal
 from mfbo.objectives import BUILT_IN, value
 
 if TYPE_CHECKING:
@@ -36,12 +39,14 @@ class Constraint:
         metric: that the task reports, or one of `mfbo.objectives.BUILT_IN`.
         sign: ``<=``, ``<``, ``>=`` or ``>``.
         bound: in seconds, bytes or ones.
+        goal: of the run, whose metric is kept as a loss.
     """
 
     text: str
     metric: str
     sign: str
     bound: float
+    goal: Goal = field(default_factory=Goal)
 
     @staticmethod
     def parse(text: str) -> Constraint:
@@ -66,9 +71,21 @@ class Constraint:
             raise UnknownName(f"unit in the constraint {text!r}:", found[4], [unit for unit in UNITS if unit])
         return Constraint("".join(text.split()), found[1], found[2], number * UNITS[found[4]])
 
+    def of(self, goal: Goal) -> Constraint:
+        """The same in a run that is after `goal`."""
+        return replace(self, goal=goal)
+
+    def value(self, outcome: Outcome) -> float | None:
+        """What a result has of the metric, in the user's own sign; None where it has no such metric."""
+        if self.metric == self.goal.name:
+            return None if outcome.loss is None else self.goal.value(outcome.loss)
+        if self.metric == LOSS and self.goal.maximize:  # the task reports one beside what is maximised, or none
+            return outcome.metrics.get(LOSS)
+        return value(outcome, self.metric)
+
     def violation(self, outcome: Outcome) -> float | None:
         """How far a result is off, relative to the bound, 0 where it keeps to it; None where it has no such metric."""
-        found = value(outcome, self.metric)
+        found = self.value(outcome)
         if found is None:
             return None
         over = found - self.bound if self.sign in ("<=", "<") else self.bound - found
@@ -92,6 +109,21 @@ def violation(outcome: Outcome, constraints: Iterable[Constraint]) -> float | No
     return None if None in found else sum(one for one in found if one is not None)
 
 
+def bounds(losses: Sequence[float | None], violations: Sequence[float]) -> tuple[float, float]:
+    """(lowest, highest) loss of the feasible results; of all where there is none."""
+    known = [(loss, off) for loss, off in zip(losses, violations, strict=True) if loss is not None]
+    kept = [loss for loss, off in known if off == 0] or [loss for loss, _ in known] or [0.0]
+    return min(kept), max(kept)
+
+
+def penalised(losses: Sequence[float | None], violations: Sequence[float]) -> list[float | None]:
+    """Losses in which every infeasible one is above all feasible ones, the more so the further it is off."""
+    low, high = bounds(losses, violations)
+    spread = high - low or abs(high) or 1.0
+    pairs = zip(losses, violations, strict=True)
+    return [loss if loss is None or not off else high + spread * (0.1 + off) for loss, off in pairs]
+
+
 def feasible(outcome: Outcome, constraints: Sequence[Constraint]) -> bool:
     """Whether a result is known to keep to all."""
     return not constraints or violation(outcome, constraints) == 0
@@ -102,5 +134,6 @@ def missing(outcome: Outcome, constraints: Iterable[Constraint]) -> str:
     lacking = next((one for one in constraints if one.violation(outcome) is None), None)
     if lacking is None:
         return ""
-    known = dict.fromkeys([*(name for name in BUILT_IN if value(outcome, name) is not None), *outcome.metrics])
+    own = [lacking.goal.name] + [name for name in BUILT_IN if name != LOSS and value(outcome, name) is not None]
+    known = dict.fromkeys([*own, *outcome.metrics])
     return f"constraint {lacking.text!r}: the task reports no {lacking.metric!r}; choose from: {', '.join(known)}"

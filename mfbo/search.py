@@ -93,8 +93,6 @@ class Search:
             raise BadValue(f"min fidelity {low} is above max fidelity {high}; give less")
         object.__setattr__(self, "objectives", checked(self.objectives))
         object.__setattr__(self, "subject_to", constraints.checked(self.subject_to))
-        if self.objectives and self.subject_to:
-            raise BadValue("several objectives and constraints at once are not supported; give one of the two")
         if self.metric is not None:
             said(self.metric, self.maximize)
 
@@ -123,7 +121,7 @@ class Search:
     @property
     def constraints(self) -> tuple[Constraint, ...]:
         """Those of `subject_to`."""
-        return tuple(map(Constraint.parse, self.subject_to))
+        return tuple(Constraint.parse(text).of(self.goal) for text in self.subject_to)
 
     def options(self) -> dict[str, Any]:
         """What is asked beside optimizer and seed and is not the default, by the keywords of `mfbo.tune`."""

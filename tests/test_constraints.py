@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import pytest
 from click.testing import CliRunner
-from ConfigSpace import ConfigurationSpace
+from ConfigSpace import ConfigurationSpace, Integer
 from hypothesis import given
 from hypothesis import strategies as st
 
 import mfbo
 from mfbo.cli import main
-from mfbo.constraints import UNITS, Constraint
+from mfbo.constraints import UNITS, Constraint, missing
 from mfbo.engine.replay import replay
 from mfbo.errors import BadValue, NoObjective, NoTrialSucceeded, UnknownName
+from mfbo.evidence.pareto import front_of
 from mfbo.exports.table import rows
+from mfbo.goal import Goal
 from mfbo.ledger.journal import read
 from mfbo.optimizers.constrained import constrained
+from mfbo.optimizers.parego import Scalarised
 from mfbo.trial import Outcome, Rung, Trial
 
 SIZES = [Constraint.parse("size<=100")]
@@ -51,9 +54,111 @@ def test_an_unknown_unit_is_named_with_those_there_are():
         mfbo.Search(subject_to=("latency<=5msec",))
 
 
-def test_objectives_and_constraints_exclude_each_other():
-    with pytest.raises(BadValue, match="give one of the two"):
-        mfbo.Search(objectives=("loss", "size"), subject_to=("size<=5",))
+def sized(config, fidelity, context):
+    """Loss and size go against each other; the accuracy is one less the loss."""
+    loss = config["x"] + 0.1 / fidelity.epochs
+    metrics = {"size": 1000 * (1 - config["x"]), "accuracy": 1 - loss}
+    return mfbo.Measurement(loss, metrics, cost=float(fidelity.epochs))
+
+
+@pytest.mark.parametrize("optimizer", ["smac", "random"])
+def test_of_several_objectives_the_front_consists_of_what_keeps_to_the_constraints(optimizer):
+    made = mfbo.Task("t", ConfigurationSpace({"x": (0.0, 1.0)}), sized, mfbo.Fidelity(epochs=(1, 9)))
+    asked = {"objectives": ("loss", "size"), "subject_to": ("size<=500", "size>=200")}
+    found = mfbo.tune(made, "20x", workers=0, progress=False, optimizer=optimizer, **asked)
+    front = front_of(found.ledger)
+    assert any(result.outcome.metrics["size"] > 500 for result in found.ledger.results)
+    assert front.members
+    assert all(200 <= result.outcome.metrics["size"] <= 500 for result, _ in (*front.members, *front.others))
+    assert 200 <= found.best.metrics["size"] <= 500
+    assert replay(found.ledger).mismatch is None
+
+
+@given(st.lists(st.tuples(st.floats(0, 9), st.floats(1, 9)), min_size=1, max_size=12), st.floats(1, 9))
+def test_under_any_weights_an_infeasible_result_is_told_as_worse_than_every_feasible_one(found, bound):
+    told = []
+
+    class Told:
+        def tell(self, trial, outcome):
+            told.append(outcome.loss)
+
+        def revise_losses(self, losses):
+            told[:] = losses
+
+    several = Scalarised(Told(), ("loss", "size"), 0, [Constraint.parse(f"size<={bound!r}")])
+    for number, (loss, size) in enumerate(found):
+        several.tell(Trial(number, {}, Rung()), Outcome("ok", loss, Rung(), 1.0, metrics={"size": size}))
+    kept = [loss for loss, (_, size) in zip(several._losses(), found, strict=True) if size <= bound]
+    broken = [loss for loss, (_, size) in zip(several._losses(), found, strict=True) if size > bound]
+    assert not kept or not broken or max(kept) < min(broken)
+    assert len(told) == len(found)
+
+
+def test_of_several_objectives_a_constraint_on_what_is_not_reported_ends_the_run_at_once():
+    made = mfbo.Task("t", ConfigurationSpace({"x": (0.0, 1.0)}), sized, mfbo.Fidelity(epochs=(1, 9)))
+    with pytest.raises(NoObjective, match=r"reports no 'weight'; choose from: loss, .*size, accuracy"):
+        mfbo.tune(made, "5x", workers=0, progress=False, objectives=("loss", "size"), subject_to="weight<=3")
+
+
+@pytest.mark.parametrize("name", ["accuracy", "score"])
+def test_a_constraint_on_the_metric_that_is_maximised_has_its_own_sign(name):
+    def train(config, fidelity, context):
+        return mfbo.Measurement(config["x"], {"size": config["x"]}, cost=1.0)
+
+    made = mfbo.Task("t", ConfigurationSpace({"x": (0.0, 1.0)}), train, mfbo.Fidelity(epochs=(1, 3)))
+    asked = {"maximize": True, **({"metric": name} if name != "score" else {})}
+    found = mfbo.tune(made, "20x", workers=0, progress=False, subject_to=f"{name}<=60%", **asked)
+    values = [result.trial.config["x"] for result in found.ledger.results]
+    assert max(values) > 0.6
+    assert found.best.value == max(value for value in values if value <= 0.6)
+    below = mfbo.tune(made, "20x", workers=0, progress=False, subject_to=f"{name}>=60%", **asked)
+    assert below.best.value >= 0.6
+
+
+def test_a_loss_beside_what_is_maximised_is_the_one_that_the_task_reports():
+    goal = Goal("accuracy", maximize=True)
+    bound = Constraint.parse("loss<=0.5").of(goal)
+    assert bound.violation(Outcome("ok", -0.9, Rung(), 1.0, metrics={"loss": 0.6})) > 0
+    assert bound.violation(Outcome("ok", -0.9, Rung(), 1.0, metrics={"loss": 0.4})) == 0
+    lacking = Outcome("ok", -0.9, Rung(), 1.0, metrics={"auc": 0.4})
+    assert missing(lacking, [bound]) == (
+        "constraint 'loss<=0.5': the task reports no 'loss'; choose from: accuracy, cost, auc"
+    )
+
+
+def hungry(config, fidelity, context):
+    """What is large is better, and needs more memory than there is."""
+    if config["width"] * config["batch"] > 3000:
+        raise MemoryError("no room")
+    return mfbo.Measurement(1 / config["width"] + 1 / config["batch"], cost=float(fidelity.epochs))
+
+
+def hungry_task():
+    space = ConfigurationSpace()
+    space.add(Integer("width", (1, 1000), log=True), Integer("batch", (1, 1000), log=True))
+    return mfbo.Task("hungry", space, hungry, mfbo.Fidelity(epochs=(1, 9)))
+
+
+def test_trials_out_of_memory_are_infeasible_in_show_report_and_exports(tmp_path):
+    found = mfbo.tune(hungry_task(), "6x", workers=0, progress=False, optimizer="random", out=tmp_path, seed=1)
+    statuses = [result.outcome.status for result in found.ledger.results]
+    assert {"ok", "memory"} <= set(statuses)
+    shown = CliRunner().invoke(main, ["show", str(tmp_path)]).output
+    assert f"{statuses.count('memory')} of {len(statuses)} trials infeasible, out of memory" in " ".join(shown.split())
+    assert [row["feasible"] for row in rows(found.ledger)] == [status == "ok" for status in statuses]
+
+
+def test_smac_learns_what_does_not_fit_into_memory():
+    """Of later trials fewer run out of memory, although the loss falls towards there."""
+    shares = []
+    for seed in range(3):
+        found = mfbo.tune(hungry_task(), "12x", workers=0, progress=False, seed=seed)
+        out = [result.outcome.status == "memory" for result in found.ledger.results]
+        half = len(out) // 2
+        shares.append((sum(out[:half]) / half, sum(out[half:]) / (len(out) - half)))
+        assert replay(found.ledger).mismatch is None
+    assert sum(later for _, later in shares) < sum(first for first, _ in shares) / 2
+    assert sum(later for _, later in shares) < 0.5
 
 
 @pytest.mark.slow

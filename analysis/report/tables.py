@@ -82,8 +82,10 @@ def trials(part: Part, most: int | None = None) -> Table:
 
 
 def _status(run: Run, result: Result) -> str:
-    """What became of a trial, or that it breaks a constraint of the run."""
+    """What became of a trial, or that it breaks a constraint of the run or needs more memory than there is."""
     outcome = result.outcome
+    if outcome.status == "memory":
+        return "infeasible: out of memory"
     kept = feasible(outcome, run.header.search.constraints) or outcome.status != "ok"
     return outcome.status if kept else "infeasible"
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from mfbo.trial import Outcome, Rung, Trial
 
 MAX_FIRST_FAILURES = 5  # first trials without one success, after which the run stops
+MEMORY_FAILURE_SHARE = 0.25  # of one, for a trial out of memory: it says what to leave out, and others may fit
 STRETCH = 1.5  # times what is left: a trial of such a forecast is begun where nothing fits
 SPARE_FACTOR = 3  # times the dearest trial so far, by work: with so much left, one is begun whatever its forecast
 MAX_MISFITS = 3  # trials that do not fit into what is left, after which no other one is asked for
@@ -73,7 +74,7 @@ class Loop:
         self._replanning = None if growth is None else Replanning(ledger.run, meter)
         self._overhead = Overhead(counts=not task.simulated)
         self._asks: deque[float] = deque(maxlen=10)
-        self._failures = 0
+        self._failures = 0.0
         self._hindered = 0  # trials in a row that never began
         self._watchdog = Watchdog()
         self._entered = executor.now, ledger.run.seconds
@@ -87,7 +88,7 @@ class Loop:
         self._waiting = ledger.run.open
         for result in ledger.run.results:
             self._note(result)
-        self._failures = 0  # those before an interruption may have been mended
+        self._failures = 0.0  # those before an interruption may have been mended
         self._repeats = Repeats(task.space)
         self._began = _beginnings(ledger.run)
 
@@ -372,7 +373,7 @@ class Loop:
         if outcome.loss is not None and self._task.stateless:
             key = result.trial.key
             self._done[key] = max(self._done[key], outcome.rung.epochs)
-        self._failures += outcome.failed
+        self._failures += MEMORY_FAILURE_SHARE if outcome.status == "memory" else outcome.failed
         self._repeats.add(result)
 
 

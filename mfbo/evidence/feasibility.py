@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mfbo.constraints import feasible, violation
-from mfbo.objectives import value
 
 if TYPE_CHECKING:
     from mfbo.ledger.run import Result, Run
@@ -24,12 +23,12 @@ def out_of_memory(run: Run) -> int:
 
 
 def feasible_words(run: Run) -> str:
-    """The constraints, and how many results break them; empty where there are none."""
-    kept = run.header.search.constraints
+    """The constraints, and how many results break them; empty where there are none, and memory was enough."""
+    kept, count = run.header.search.constraints, out_of_memory(run)
     if not kept:
-        return ""
+        return f"memory: {count} of {len(run.results)} trials infeasible, out of memory" if count else ""
     whole = sum(result.outcome.status == "ok" for result in run.results)
-    memory = f", {count} more out of memory" if (count := out_of_memory(run)) else ""
+    memory = f", {count} more out of memory" if count else ""
     return f"{', '.join(one.text for one in kept)}: {len(infeasible(run))} of {whole} results infeasible{memory}"
 
 
@@ -43,5 +42,5 @@ def none_feasible(run: Run) -> str:
     if not off:
         return text
     _, near = min(off, key=lambda one: one[0])
-    said = ", ".join(f"{one.metric}={value(near.outcome, one.metric):.4g}" for one in kept)
+    said = ", ".join(f"{one.metric}={one.value(near.outcome):.4g}" for one in kept)
     return f"{text}; the nearest is trial {near.trial.id} with {said}; loosen the constraint or widen the space"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mfbo.constraints import feasible
 from mfbo.goal import LOSS
 from mfbo.objectives import values
 
@@ -55,7 +56,7 @@ class Front:
     Attributes:
         names: of the objectives.
         rung: the highest at which a trial has all of their values; only those there are compared.
-        members: (result, values) on the front, lowest loss first.
+        members: (result, values) on the front, lowest loss first; all of them keep to the run's constraints.
         others: the same for those that it dominates.
     """
 
@@ -77,12 +78,14 @@ class Front:
 def front_of(run: Run) -> Front | None:
     """The front of a run; None where it has one objective only, or no result that has all values."""
     names = tuple(run.header.search.objectives)
-    found = [(result, known) for result in run.results if (known := values(result.outcome, names))]
+    kept = run.header.search.constraints
+    done = [result for result in run.results if not kept or feasible(result.outcome, kept)]
+    found = [(result, known) for result in done if (known := values(result.outcome, names))]
     if not names or not found:
         return None
     top = max((result.outcome.rung for result, _ in found), key=lambda rung: rung.work)
     there = [(result, known) for result, known in found if result.outcome.rung.work >= top.work - 1e-9]
     first = names.index(LOSS)
-    kept = sorted(front([known for _, known in there]), key=lambda i: there[i][1][first])
-    members = tuple(there[i] for i in kept)
-    return Front(names, top, members, tuple(pair for i, pair in enumerate(there) if i not in kept))
+    best = sorted(front([known for _, known in there]), key=lambda i: there[i][1][first])
+    members = tuple(there[i] for i in best)
+    return Front(names, top, members, tuple(pair for i, pair in enumerate(there) if i not in best))

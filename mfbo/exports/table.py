@@ -12,9 +12,13 @@ from mfbo.exports import needed
 from mfbo.files.printable import clean_lines
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mfbo.constraints import Constraint
     from mfbo.cost.price import Price
     from mfbo.goal import Goal
     from mfbo.ledger.run import Result, Run
+    from mfbo.trial import Outcome
 
 Row = dict[str, Any]
 _OTHERS = (
@@ -33,14 +37,19 @@ def rows(run: Run) -> list[Row]:
     """
     price = of_run(run)
     kept = run.header.search.constraints
+    limited = bool(kept) or any(result.outcome.status == "memory" for result in run.results)
     found = [
-        _row(result, price, run.header.goal) | ({"feasible": feasible(result.outcome, kept)} if kept else {})
+        _row(result, price, run.header.goal) | ({"feasible": _feasible(result.outcome, kept)} if limited else {})
         for result in run.results
     ]
     names = dict.fromkeys(name for row in found for name in row)
     for entry in run.header.space.get("hyperparameters", []):
         names.setdefault(f"config.{entry['name']}")
     return [{name: row.get(name) for name in names} for row in found]
+
+
+def _feasible(outcome: Outcome, constraints: Sequence[Constraint]) -> bool:
+    return outcome.status != "memory" and feasible(outcome, constraints)
 
 
 def _row(result: Result, price: Price | None, goal: Goal) -> Row:

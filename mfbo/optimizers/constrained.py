@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mfbo.constraints import missing, violation
+from mfbo.constraints import bounds, missing, penalised, violation
 from mfbo.errors import NoObjective
 from mfbo.optimizers.spec import RevisesLosses
 
@@ -50,7 +50,8 @@ class Constrained:
             outcome, off = replace(outcome, status="invalid", loss=None), 0.0
         self._told.append((outcome.loss, off))
         losses = self._losses()
-        self._inner.tell(trial, replace(outcome, loss=losses[-1]))
+        metrics = {} if off else outcome.metrics  # a spread is not in the unit of what is added
+        self._inner.tell(trial, replace(outcome, loss=losses[-1], metrics=metrics))
         if self._changed() and isinstance(self._inner, RevisesLosses):
             self._inner.revise_losses(losses)
 
@@ -62,20 +63,15 @@ class Constrained:
         """See `Optimizer.remember`."""
         self._inner.remember(configs)
 
-    def _bounds(self) -> tuple[float, float]:
-        """(lowest, highest) loss of the feasible results; of all where there is none."""
-        known = [(loss, off) for loss, off in self._told if loss is not None]
-        kept = [loss for loss, off in known if off == 0] or [loss for loss, _ in known] or [0.0]
-        return min(kept), max(kept)
-
     def _changed(self) -> bool:
-        before, self._span = self._span, self._bounds()
+        before, self._span = self._span, bounds(*self._columns())
         return before != self._span and any(off for _, off in self._told)
 
     def _losses(self) -> list[float | None]:
-        low, high = self._bounds()
-        spread = high - low or abs(high) or 1.0
-        return [loss if loss is None or not off else high + spread * (0.1 + off) for loss, off in self._told]
+        return penalised(*self._columns())
+
+    def _columns(self) -> tuple[list[float | None], list[float]]:
+        return [loss for loss, _ in self._told], [off for _, off in self._told]
 
 
 def constrained(optimizer: Optimizer, constraints: Sequence[Constraint]) -> Optimizer:

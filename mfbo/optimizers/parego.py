@@ -18,11 +18,14 @@ from smac import Scenario
 from smac.multi_objective.parego import ParEGO
 from smac.utils.multi_objective import normalize_costs
 
+from mfbo.constraints import missing as missing_constraint
+from mfbo.constraints import penalised, violation
 from mfbo.errors import NoObjective
 from mfbo.objectives import SCALES, missing, values
 from mfbo.optimizers.spec import RevisesLosses
 
 if TYPE_CHECKING:
+    from mfbo.constraints import Constraint
     from mfbo.optimizers.spec import Optimizer
     from mfbo.trial import Config, Outcome, Trial
 
@@ -38,14 +41,18 @@ class Scalarised:
         inner: the optimizer; where it learns from losses it must be a `RevisesLosses`.
         names: of the objectives.
         seed: of the run; the weights follow from it and from the number of results.
+        constraints: of the run; what breaks one is told as worse than all that keep to them, under any weights.
     """
 
-    def __init__(self, inner: Optimizer, names: Sequence[str], seed: int) -> None:
-        self._inner, self._names = inner, tuple(names)
+    def __init__(
+        self, inner: Optimizer, names: Sequence[str], seed: int, constraints: Sequence[Constraint] = ()
+    ) -> None:
+        self._inner, self._names, self._constraints = inner, tuple(names), tuple(constraints)
         scenario = Scenario(ConfigurationSpace({"x": (0.0, 1.0)}), objectives=list(names), seed=seed)
         self._weigh = ParEGO(scenario, seed=seed)
         self._weigh.update_on_iteration_start()
         self._told: list[tuple[float, tuple[float, ...] | None]] = []  # (work, scaled values), None for a failure
+        self._violations: list[float] = []
 
     def ask(self) -> Trial | None:
         """What the optimizer asks."""
@@ -55,15 +62,21 @@ class Scalarised:
         """Tell what the outcome comes to under the present weights.
 
         Raises:
-            NoObjective: it lacks an objective, and so did all before it.
+            NoObjective: it lacks an objective or a metric of a constraint, and so did all before it.
         """
         found = values(outcome, self._names)
+        off = violation(outcome, self._constraints) if found is not None else 0.0
+        if off is None:
+            if all(known is None for _, known in self._told):
+                raise NoObjective(missing_constraint(outcome, self._constraints))
+            found, off = None, 0.0
         if found is None and outcome.loss is not None and all(known is None for _, known in self._told):
             raise NoObjective(missing(outcome, self._names))
         scaled = None if found is None else tuple(map(_scaled, self._names, found))
         self._told.append((trial.rung.work, scaled))
+        self._violations.append(off)
         losses = self._losses()
-        self._inner.tell(trial, replace(outcome, loss=losses[-1]))
+        self._inner.tell(trial, replace(outcome, loss=losses[-1], metrics={}))  # a spread is not in this unit
         if len(self._told) % RESULTS_PER_WEIGHTS == 0:
             self._weigh.update_on_iteration_start()
             if isinstance(self._inner, RevisesLosses):
@@ -80,7 +93,8 @@ class Scalarised:
     def _losses(self) -> list[float | None]:
         """All that was told, in order, under the present weights and scales."""
         bounds = self._bounds()
-        return [None if v is None else float(self._weigh(normalize_costs(list(v), bounds))) for _, v in self._told]
+        found = [None if v is None else float(self._weigh(normalize_costs(list(v), bounds))) for _, v in self._told]
+        return penalised(found, self._violations)
 
     def _bounds(self) -> list[tuple[float, float]]:
         """For each objective the best value and the median: one unit of it. At the highest rung that has enough."""

@@ -75,15 +75,15 @@ def make(search: Search, task: Task, rungs: Sequence[Rung], earlier: Sequence[Kn
     known = tuple(earlier) if spec.takes_earlier_results else ()
     used = search if spec.takes_prior else replace(search, prior=None)
     optimizer = spec.build(BuildInputs(task, list(rungs), used, known))
+    if search.objectives:
+        from mfbo.optimizers.parego import Scalarised
+
+        return Scalarised(optimizer, search.objectives, search.seed, search.constraints)
     if search.subject_to:
         from mfbo.optimizers.constrained import constrained
 
         return constrained(optimizer, search.constraints)
-    if not search.objectives:
-        return optimizer
-    from mfbo.optimizers.parego import Scalarised
-
-    return Scalarised(optimizer, search.objectives, search.seed)
+    return optimizer
 
 
 def ladder_of(name: str, fidelity: Fidelity, path: str | None) -> list[Rung]:

@@ -66,18 +66,22 @@ class CurveProcess(AbstractModel):
         self._y: Floats = np.empty(0)
         self._weights: Floats = np.empty(0)
         self._inverse: Floats = np.empty((0, 0))
+        self._told_noise: Floats = np.empty(0)
         self._mean, self._scale = 0.0, 1.0
 
-    def fit(self, x: Floats, y: Floats) -> None:
+    def fit(self, x: Floats, y: Floats, noise: Floats | None = None) -> None:
         """Find the hyperparameters.
 
         Args:
             x: (n, size + 1).
             y: (n,), losses, transformed.
+            noise: (n,), variance of each loss that is known beforehand; what there is beside it is found.
         """
         keep = representative(y, x[:, -1], MAX_FIT_POINTS)
+        values, _, scale = _standard(y[keep])
+        told = np.zeros(len(keep)) if noise is None else noise[keep] / scale**2
         found = minimize(
-            _Posterior(self._features(x[keep]), _standard(y[keep])[0], self),
+            _Posterior(self._features(x[keep]), values, self, told),
             self._centre,
             jac=True,
             method="L-BFGS-B",
@@ -85,6 +89,11 @@ class CurveProcess(AbstractModel):
             options={"maxiter": MAX_FIT_STEPS, "ftol": FIT_TOLERANCE},
         )
         self._theta = found.x
+
+    def condition(self, x: Floats, y: Floats, noise: Floats | None = None) -> None:
+        """Condition on results; the arguments are those of `fit`."""
+        self._told_noise = np.zeros(len(y)) if noise is None else noise
+        self.train(x, y)
 
     def extend(self, x: Floats) -> None:
         """Pretend that `x` came out as expected, so that what runs already is not asked again: (n, size + 1)."""
@@ -97,6 +106,8 @@ class CurveProcess(AbstractModel):
         """Condition on results at the hyperparameters of the last `fit`; see `AbstractModel.train`."""
         self._x = self._features(X)
         self._y, self._mean, self._scale = _standard(Y.ravel())
+        if len(self._told_noise) != len(self._y):  # SMAC calls `train` itself
+            self._told_noise = np.zeros(len(self._y))
         self._factor()
         return self
 
@@ -116,7 +127,8 @@ class CurveProcess(AbstractModel):
 
     def _factor(self) -> None:
         covariance = self._covariance(self._x, self._x)
-        covariance.flat[:: len(covariance) + 1] += self._noise(self._x[:, -1]) + JITTER
+        told = np.append(self._told_noise, np.zeros(len(self._y) - len(self._told_noise)))  # none of what runs
+        covariance.flat[:: len(covariance) + 1] += self._noise(self._x[:, -1]) + told / self._scale**2 + JITTER
         self._inverse, _ = _inverse(covariance)
         self._weights = self._inverse @ self._y
 
@@ -167,8 +179,8 @@ class CurveProcess(AbstractModel):
 class _Posterior:
     """Minus the logarithm of the hyperparameters' posterior, and its gradient."""
 
-    def __init__(self, x: Floats, y: Floats, model: CurveProcess) -> None:
-        self._y, self._lack = y, x[:, -1]
+    def __init__(self, x: Floats, y: Floats, model: CurveProcess, noise: Floats | float = 0.0) -> None:
+        self._y, self._lack, self._told = y, x[:, -1], noise
         self._squares = model.squares(x).reshape(x.shape[1], -1)
         self._same = (self._squares[:-1].max(axis=0) < SAME).reshape(len(y), len(y))
         self._between = self._squares[-1].reshape(len(y), len(y))
@@ -182,7 +194,7 @@ class _Posterior:
         between = precision[-1] * self._between
         own_values, own_slopes = (np.where(self._same, part, 0.0) for part in matern(between))
         covariance = variance * values + shift * both + own * own_values
-        covariance.flat[:: n + 1] += noise + more * self._lack**2 + JITTER
+        covariance.flat[:: n + 1] += noise + more * self._lack**2 + self._told + JITTER
         try:
             inverse, logarithm = _inverse(covariance)
         except np.linalg.LinAlgError:

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 from smac import Scenario
-from smac.runhistory import TrialKey, TrialValue
+from smac.runhistory import StatusType, TrialKey, TrialValue
 from smac.runhistory.encoder.abstract_encoder import AbstractRunHistoryEncoder
 
 from mfbo.optimizers.points import Floats, Points
+from mfbo.optimizers.smac.memory import MemoryModel
 from mfbo.optimizers.smac_stock.parts import MAX_LOSS
 
 LOG_OFFSET = 0.1
@@ -20,6 +21,8 @@ LOG_OFFSET = 0.1
 of 0.12 and 0.070 at 8 and 16 on 17 instances of LCBench, 3 seeds; 0.3 gives 0.13 and 0.073."""
 
 MAX_DISTANCE = 10.0  # times the distance from best to median: as bad as a loss can be to the surrogate
+
+SPREAD_WEIGHT = 4.0  # measurements that the mean spread of all results counts for beside a result's own
 
 REFIT_GROWTH = 1.1  # of the number of results, until what depends on them is fitted anew; bounds the time for all fits
 
@@ -38,6 +41,9 @@ class _Encoded:
     own: list[bool] = field(default_factory=list)  # whether it is a trial of this run
     rows: list[Floats] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)  # NaN for a failure
+    exceeded: list[bool] = field(default_factory=list)  # whether memory ran out
+    spreads: list[float] = field(default_factory=list)  # over folds or repeats; NaN where there is none
+    averaged: list[int] = field(default_factory=list)  # folds or repeats that a loss is the mean of
     rates: list[float] = field(default_factory=list)  # seconds a full evaluation; NaN where that is not known
     seconds: list[float] = field(default_factory=list)
     cost_rows: list[Floats] = field(default_factory=list)
@@ -63,6 +69,7 @@ class CurveEncoder(AbstractRunHistoryEncoder):
         self.points = Points(scenario.configspace)
         self.grow(budgets, works)
         self._encoded = _Encoded()
+        self._memory = MemoryModel()
         self._cost_weights = self._level_rates = np.empty(0)
         self._cost_results = 0
 
@@ -94,6 +101,10 @@ class CurveEncoder(AbstractRunHistoryEncoder):
             found.own.append(not key.seed)  # see `ResultHistory.external_seed`
             found.rows.append(config.get_array())
             found.losses.append(math.nan if loss is None else loss)
+            found.exceeded.append(value.status == StatusType.MEMORYOUT)
+            spread = value.additional_info.get("spread")
+            found.spreads.append(math.nan if spread is None or loss is None else spread)
+            found.averaged.append(value.additional_info.get("averaged", 1))
             found.rates.append(math.nan)
             if key.seed:
                 continue
@@ -187,19 +198,36 @@ class CurveEncoder(AbstractRunHistoryEncoder):
         upper = x[:, -1] <= self.lack[level]
         return x[upper], self.transform_response_values(y[upper])
 
+    def noise(self, first: int | None = None, level: int = 0) -> Floats:
+        """Variance of what `transform` gives that folds or repeats tell of: (n,). 0 where nothing tells of any.
+
+        A spread of a few measurements is uncertain, and one has none: so each is taken together with the mean of all,
+        which counts as much as `SPREAD_WEIGHT` further measurements.
+
+        Args:
+            first: as for `transform`.
+            level: the same.
+        """
+        found = self._results
+        losses, lack = np.array(found.losses[:first]), np.array([self.lack[at] for at in found.levels[:first]])
+        upper = lack <= self.lack[level]
+        variances, counts = np.array(found.spreads[:first]) ** 2, np.array(found.averaged[:first])
+        known = ~np.isnan(variances)
+        if not known.any():
+            return np.zeros(int(upper.sum()))
+        own = np.where(known, counts - 1, 0)
+        pooled = SPREAD_WEIGHT * variances[known].mean() + own * np.where(known, variances, 0.0)
+        off, unit = _distances(losses[upper])
+        slopes = np.where(off < MAX_DISTANCE * unit, 1 / (off + LOG_OFFSET * unit), 0.0) if unit > 0 else 0.0
+        return np.asarray((pooled / (SPREAD_WEIGHT + own) / counts)[upper] * slopes**2)
+
     def transform_response_values(self, values: Floats) -> Floats:
         """Losses on a scale where the surrogate sees what matters: (n,).
 
         A failure (NaN) is worse than the worst. The logarithm of the distance from the best, in units of that from
         the best to the median, tells good from very good; the bad, such as diverged runs, hardly differ any more.
         """
-        good = values[~np.isnan(values)]
-        if not len(good):
-            return np.zeros_like(values)
-        good = np.clip(good, -MAX_LOSS, MAX_LOSS)  # so that their differences are finite
-        values = np.where(np.isnan(values), 2 * good.max() - good.min(), np.clip(values, -MAX_LOSS, MAX_LOSS))
-        off = values - good.min()
-        unit = np.median(off) or off.mean()
+        off, unit = _distances(values)
         if unit <= 0:
             return np.zeros_like(values)
         with np.errstate(over="ignore"):  # beside the tiniest unit; it is cut off all the same
@@ -216,6 +244,14 @@ class CurveEncoder(AbstractRunHistoryEncoder):
             return np.zeros(len(rows))
         self._fit_costs()
         return np.asarray(self._terms(rows) @ self._cost_weights)
+
+    def log_fits(self, rows: Floats) -> Floats:
+        """Logarithm of the chance that configurations fit into memory: (n,). 0 as long as none has failed to."""
+        found = self._results
+        if not any(found.exceeded):
+            return np.zeros(len(rows))
+        self._memory.fit(self._terms(np.array(found.rows)), np.array(found.exceeded))
+        return self._memory.log_chance(self._terms(rows))
 
     def cost_at(self, row: Floats, level: int) -> float:
         """Predicted cost of a configuration at a level, from scratch, in the unit of `spent`; 0 where none is known."""
@@ -250,6 +286,17 @@ class CurveEncoder(AbstractRunHistoryEncoder):
         self, trials: Mapping[TrialKey, TrialValue], store_statistics: bool = False
     ) -> tuple[Floats, Floats]:
         return self.transform()
+
+
+def _distances(values: Floats) -> tuple[Floats, float]:
+    """How far losses (n,) are from the best, a failure further than the worst, and the median of that; 0 for none."""
+    good = values[~np.isnan(values)]
+    if not len(good):
+        return np.zeros_like(values), 0.0
+    good = np.clip(good, -MAX_LOSS, MAX_LOSS)  # so that their differences are finite
+    values = np.where(np.isnan(values), 2 * good.max() - good.min(), np.clip(values, -MAX_LOSS, MAX_LOSS))
+    off = values - good.min()
+    return off, float(np.median(off) or off.mean())
 
 
 def last_fit(results: int, first: int) -> int:

@@ -35,15 +35,17 @@ Costs: TypeAlias = Callable[[Floats], Floats]
 
 
 class FullFidelityEI(AbstractAcquisitionFunction):
-    """Log expected improvement on `eta` at full fidelity, less a share of the log cost."""
+    """Log expected improvement on `eta` at full fidelity, less a share of the log cost, where it fits into memory."""
 
     def __init__(self) -> None:
         super().__init__()
         self._eta = 0.0
         self._log_cost: Costs | None = None
+        self._log_fits: Costs | None = None
 
     def _update(self, **kwargs: Any) -> None:
         self._eta, self._log_cost = float(kwargs["eta"]), kwargs.get("log_cost")
+        self._log_fits = kwargs.get("log_fits")
 
     def of(self, rows: Floats) -> Floats:
         """The value of configurations as rows of `Points`: (n, size) -> (n,)."""
@@ -58,6 +60,8 @@ class FullFidelityEI(AbstractAcquisitionFunction):
         value = log_improvement((self._eta - mean.ravel()) / spread) + np.log(spread)
         if self._log_cost is not None:
             value = value - COST_POWER * self._log_cost(X[:, :-1])
+        if self._log_fits is not None:  # the improvement is there only where memory suffices (Gelbart et al. 2014)
+            value = value + self._log_fits(X[:, :-1])
         return np.asarray(value).reshape(-1, 1)
 
 

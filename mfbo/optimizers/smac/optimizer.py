@@ -14,6 +14,7 @@ from smac.runhistory import TrialInfo, TrialValue
 from smac.runhistory.enumerations import StatusType
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped, unused-ignore]
 
+from mfbo.average import averaged, spread_of
 from mfbo.fidelity import ETA
 from mfbo.optimizers.priors import Prior
 from mfbo.optimizers.sampling import plain
@@ -122,9 +123,10 @@ class CurveOptimizer:
         return trial
 
     def tell(self, trial: Trial, outcome: Outcome) -> None:
-        """Hand loss and cost to SMAC's history; what has no loss is told as a failure."""
+        """Hand loss and cost to SMAC's history; what has no loss is told as a failure, or as out of memory."""
         rung, start = trial.rung, outcome.start_epoch
         facts: dict[str, object] = {"work": rung.work * (rung.epochs - start) / rung.epochs, "virtual": outcome.virtual}
+        facts |= {"memory": outcome.status == "memory", "spread": spread_of(outcome), "averaged": averaged(outcome)}
         self._facade.tell(self._running.pop(trial.id), self._value(outcome.loss, outcome.cost, facts), save=False)
 
     def grow(self, rungs: Sequence[Rung]) -> None:
@@ -158,7 +160,8 @@ class CurveOptimizer:
     def _value(self, loss: float | None, seconds: float, facts: dict[str, object]) -> TrialValue:
         """A result as SMAC's history keeps it."""
         cost = self._facade.scenario.crash_cost if loss is None else bounded(loss)
-        status = StatusType.CRASHED if loss is None else StatusType.SUCCESS
+        failed = StatusType.MEMORYOUT if facts.get("memory") else StatusType.CRASHED
+        status = failed if loss is None else StatusType.SUCCESS
         return TrialValue(cost=cost, time=seconds, status=status, additional_info=facts)
 
     def _level(self, rung: Rung) -> int:

@@ -159,10 +159,13 @@ class CurveSelector(ConfigSelector):
         """Random rows in a random order in which the cheap come first more often, as suggestions do.
 
         Costs have long tails: a few of the uniform draws would take most of a small budget. The order is that of
-        draws without replacement with weights cost ** -COST_POWER (Efraimidis and Spirakis 2006).
+        draws without replacement with weights cost ** -COST_POWER (Efraimidis and Spirakis 2006), and of the chance to
+        fit into memory.
         """
         rows = self._encoder.points.draw(RANDOM_ROWS, rng)
-        waits = rng.exponential(size=len(rows)) * np.exp(COST_POWER * self._encoder.log_cost(rows))
+        waits = rng.exponential(size=len(rows)) * np.exp(
+            COST_POWER * self._encoder.log_cost(rows) - self._encoder.log_fits(rows)
+        )
         return np.asarray(rows[np.argsort(waits, kind="stable")])
 
     def _random_share(self) -> float:
@@ -229,7 +232,7 @@ class CurveSelector(ConfigSelector):
         means = model.predict(encoder.at(rows, -1), None)[0].ravel()
         order = np.argsort(means, kind="stable")
         function: FullFidelityEI = self._acquisition_function
-        function.update(model=model, eta=means[order[0]], log_cost=encoder.log_cost)
+        function.update(model=model, eta=means[order[0]], log_cost=encoder.log_cost, log_fits=encoder.log_fits)
         search: PointSearch = self._acquisition_maximizer
         search.reseed(seed)
         return search.search(rows[order], self.effort)
@@ -282,7 +285,7 @@ class CurveSelector(ConfigSelector):
         assert isinstance(model, CurveProcess)
         due = last_fit(len(self._encoder), FIRST_SUGGESTION)
         if due != self._fitted:
-            model.fit(*self._encoder.transform(first=due))
+            model.fit(*self._encoder.transform(first=due), self._encoder.noise(first=due))
             self._fitted = due
         return model
 
@@ -291,7 +294,7 @@ class CurveSelector(ConfigSelector):
         encoder, model = self._encoder, self._fit()
         x, y = encoder.transform(level=self.levels()[0])
         keep = representative(y, x[:, -1], round(MAX_SURROGATE_RESULTS * self.effort))
-        model.train(x[keep], y[keep])
+        model.condition(x[keep], y[keep], encoder.noise(level=self.levels()[0])[keep])
         rows, levels = encoder.running()
         if len(rows):
             model.extend(encoder.at(rows, levels))
