@@ -16,6 +16,7 @@ from mfbo.errors import BadValue, UnknownName
 from mfbo.fidelity import ETA, PATHS
 from mfbo.goal import LOSS, SCORE, Goal, said
 from mfbo.objectives import checked
+from mfbo.stop_rule import StopRule
 from mfbo.trial import Config
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class SearchOptions(TypedDict, total=False):
     metric: str | None
     maximize: bool | None
     subject_to: Sequence[str] | str
+    stop_when: str | None
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class Search:
             calls it if None. In the ledger of a run it is the name alone.
         maximize: whether higher is better; None is as the task says, else lower.
         subject_to: constraints on metrics of the task, such as ``latency<=5ms``; see `mfbo.constraints`.
+        stop_when: ends the run before its limits, such as ``gain<0.1%``; see `mfbo.stop_rule`. None for never.
 
     Raises:
         BadValue: a value outside what is allowed.
@@ -77,6 +80,7 @@ class Search:
     metric: str | None = None
     maximize: bool | None = None
     subject_to: tuple[str, ...] = ()
+    stop_when: str | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed < 2**32:
@@ -93,6 +97,12 @@ class Search:
             raise BadValue(f"min fidelity {low} is above max fidelity {high}; give less")
         object.__setattr__(self, "objectives", checked(self.objectives))
         object.__setattr__(self, "subject_to", constraints.checked(self.subject_to))
+        if self.stop_when is not None:
+            object.__setattr__(self, "stop_when", StopRule.parse(self.stop_when).text)
+            if self.objectives:
+                raise BadValue(
+                    f"stop when {self.stop_when!r}: of several objectives no single gain is told; leave it out"
+                )
         if self.metric is not None:
             said(self.metric, self.maximize)
 
@@ -122,6 +132,11 @@ class Search:
     def constraints(self) -> tuple[Constraint, ...]:
         """Those of `subject_to`."""
         return tuple(Constraint.parse(text).of(self.goal) for text in self.subject_to)
+
+    @property
+    def stop_rule(self) -> StopRule | None:
+        """That of `stop_when`."""
+        return None if self.stop_when is None else StopRule.parse(self.stop_when)
 
     def options(self) -> dict[str, Any]:
         """What is asked beside optimizer and seed and is not the default, by the keywords of `mfbo.tune`."""

@@ -25,7 +25,7 @@ ASKED = {
     "prior": PRIOR,
     "objectives": ("loss", "cost"),
 }
-APART = {"metric", "maximize", "subject_to"}  # not with several objectives; see test_goal and test_constraints
+APART = {"metric", "maximize", "subject_to", "stop_when"}  # see test_goal, test_constraints and test_stopping
 
 
 def test_every_field_is_a_keyword_and_is_among_those_asked_here():

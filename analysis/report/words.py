@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from mfbo.budget import Budget
 from mfbo.cost.price import beside, of_run
 from mfbo.display.text import amount, clean, number, pairs, rung_words
+from mfbo.evidence.gain import outlook
 from mfbo.evidence.summary import BASELINES, SIGNIFICANCE_LEVEL
 from mfbo.exports.model import metric_option
 from mfbo.goal import Goal
@@ -293,7 +294,8 @@ def _of_one(part: Part) -> list[str]:
         if len({r.outcome.rung for r in run.results}) > 1
         else []
     )
-    return said
+    more = outlook(run) if run.results else ""
+    return [*said, f"Going on: {clean(more)}."] if more else said
 
 
 def compare_command(part: Part) -> str:

@@ -70,8 +70,8 @@ class Session:
         asked: as for `mfbo.tune`: ``optimizer``, ``seed``, ``eta``, ``prior``, ``price``, ...
 
     Attributes:
-        status: why `ask` gives no more trials: ``budget``, ``trials``, ``wall``, ``exhausted``, ``failed``, and
-            ``interrupted`` where an observer asked to stop; empty while it may give one.
+        status: why `ask` gives no more trials: ``budget``, ``trials``, ``wall``, ``exhausted``, ``gain``, ``failed``,
+            and ``interrupted`` where an observer asked to stop; empty while it may give one.
 
     Raises:
         MfboError: a mistake that a person can mend; nothing was written.

@@ -129,6 +129,12 @@ search = options(
     click.option(
         "--prior", metavar="FILE.yaml", help="A configuration to try first and to search around; or: default."
     ),
+    click.option(
+        "--stop-when",
+        metavar="RULE",
+        help="End before the limits, once what is left is not expected to gain enough: 'gain<0.1%' of the best, "
+        "'gain<0.1%/h' for another hour, 'gain<noise'.",
+    ),
 )
 objectives = click.option(
     "--objectives",

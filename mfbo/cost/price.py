@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mfbo.ledger.run import Run
     from mfbo.settings import Settings
 
-_SIGNS = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY"}
+SIGNS = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY"}
 _SUM = r"(?P<sign>[$€£¥])?\s*(?P<amount>\d+(?:\.\d+)?)\s*(?P<name>[A-Za-z]{3}|[$€£¥])?"
 _MONEY = re.compile(_SUM)
 _PRICE = re.compile(rf"{_SUM}\s*/\s*(?P<unit>h|hour|d|day|m|min|minute|s|second)")
@@ -149,7 +149,7 @@ def _currency(match: re.Match[str], text: str) -> str:
     if sign and name:
         raise BadValue(f"{text!r} names a currency twice; {PRICE_FORMS}")
     found = sign or name or ""
-    return _SIGNS.get(found, found.upper())
+    return SIGNS.get(found, found.upper())
 
 
 def _rounded(amount: float) -> str:

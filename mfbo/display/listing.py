@@ -20,7 +20,7 @@ from mfbo.evidence.curves import incumbent
 from mfbo.goal import Goal
 from mfbo.ledger.journal import COMMAND, FILE, announced_command, in_use, read
 
-STATES = {"killed": "stopped at once", **dict.fromkeys(("budget", "trials", "wall", "exhausted"), "finished")}
+STATES = {"killed": "stopped at once", **dict.fromkeys(("budget", "trials", "wall", "exhausted", "gain"), "finished")}
 """Why a run ended: its state in the table; every other reason stands for itself."""
 MIN_WIDTHS = {"task": 8, "optimizer": 9, "state": 12}  # columns that stay readable beside a long path
 PREPARED = "being prepared"  # state of a run whose ledger is not there yet

@@ -22,7 +22,7 @@ from mfbo.display.text import (
     rung_words,
     seconds,
 )
-from mfbo.evidence import feasibility
+from mfbo.evidence import feasibility, gain
 from mfbo.evidence.curves import improvements, incumbent
 from mfbo.evidence.pareto import front_of
 from mfbo.goal import LOSS
@@ -96,6 +96,7 @@ def _facts(run: Run, counts: RunCounts) -> Table:
         "prior": pairs(header.prior or {}),
         "objectives": clean(", ".join(goal.name if name == LOSS else name for name in header.search.objectives)),
         "subject to": clean(feasibility.feasible_words(run)),
+        "more": clean(gain.outlook(run)) if run.results else "",
         "begun": clean(header.created),
         "command": clean(header.command, PATH),
         "machine": _values(header.hardware),

@@ -40,6 +40,7 @@ _ENDS = {
     "trials": "trial limit reached",
     "wall": "time limit reached",
     "exhausted": "nothing left to try",
+    "gain": "no more gain expected",
     "failed": "failed: no trial succeeded",
     "killed": "stopped at once",
 }

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mfbo.adapters.command import METRIC, is_command
+from mfbo.cost.price import SIGNS, kept
 from mfbo.errors import BadValue
 from mfbo.goal import check_direction, name_of, said
 from mfbo.objectives import directed
@@ -41,7 +42,20 @@ def settled(task: Task, search: Search, settings: Settings) -> tuple[Search, Set
         settings = replace(settings, options={**settings.options, "metric": pattern})
     elif kept:
         settings = replace(settings, options={**settings.options, "metric": name})
+    _check_price(search, settings)
     return replace(found, objectives=directed(search.objectives, found.goal)), settings
+
+
+def _check_price(search: Search, settings: Settings) -> None:
+    """A rule to stop by that is in money needs a price in that currency."""
+    rule, price = search.stop_rule, kept(settings.price)
+    if rule is None or not rule.money:
+        return
+    currency = SIGNS.get(rule.money, rule.money.upper())
+    if price is None:
+        raise BadValue(f"stop when {rule.text!r} is in money, which needs a price; add one such as --price 0.90/h")
+    if price.currency and price.currency != currency:
+        raise BadValue(f"stop when {rule.text!r}: the price is in {price.currency}; give the gain in it too")
 
 
 def goal_of(task: Task, search: Search, settings: Settings) -> Goal:

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 from mfbo.engine.overhead import Overhead
 from mfbo.engine.repeats import Repeats
+from mfbo.engine.stopping import Stopping
 from mfbo.engine.watchdog import PAUSES, Edits, Watchdog, no_worker, obstacle_of
 from mfbo.errors import BadDirection, RunPaused
 from mfbo.evidence.curves import Incumbent
 from mfbo.executors import Allowance
+from mfbo.ledger.run import GAIN
 from mfbo.optimizers.spec import GrowsLadder
 from mfbo.planning.replan import Replanning
 
@@ -79,6 +81,7 @@ class Loop:
         self._watchdog = Watchdog()
         self._entered = executor.now, ledger.run.seconds
         self._edits = Edits(task.source)
+        self._stopping = Stopping(ledger.run, observer.on_note)
         self._gone = ""  # the limit at which a trial was stopped
         self._incumbent = Incumbent(ledger.run.header.rungs, ledger.run.header.search.constraints)
         self._levels = _levels(task, ledger.run)
@@ -143,7 +146,7 @@ class Loop:
         if self._incumbent.best is None and (self._failures >= MAX_FIRST_FAILURES or self._repeats.certain):
             return "failed"
         with self._overhead.counting():
-            return self._fill()
+            return GAIN if self._stopping.enough() else self._fill()
 
     @property
     def overhead(self) -> float:

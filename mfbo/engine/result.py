@@ -54,7 +54,8 @@ class TuneResult:
 
     Attributes:
         task, optimizer, seed: what was run.
-        status: why it ended: ``budget``, ``trials``, ``wall``, ``exhausted`` (nothing left to try), ``interrupted``,
+        status: why it ended: ``budget``, ``trials``, ``wall``, ``exhausted`` (nothing left to try),
+            ``gain`` (`mfbo.Search.stop_when`), ``interrupted``,
             ``failed`` (no trial succeeded).
         cost: charged, in `unit`.
         unit: ``s`` seconds or ``x`` full evaluations.

@@ -29,7 +29,7 @@ Floats: TypeAlias = NDArray[np.float64]
 Worth: TypeAlias = Callable[["Config"], float]
 FULL_WORK = 1 - 1e-9  # work from which on an evaluation is a full one: sums of fractions lose a little
 LOSS_ROUNDING = 1e-9  # relative: the mean of equal losses may differ from them by this much
-ENDS_AT_LIMIT = ("budget", "exhausted")  # statuses of runs that have nothing left to try within their limit
+ENDS_AT_LIMIT = ("budget", "exhausted", "gain")  # statuses of runs that have nothing left to try within their limit
 
 
 class Incumbent:

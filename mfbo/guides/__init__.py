@@ -17,6 +17,7 @@ GUIDES = {
     "fidelities": "what a cheap trial has less of: epochs, data, trees, folds, repeats; LightGBM and XGBoost",
     "cross-validation": "folds and repeats: several measurements of a configuration, and bad ones stop after the first",
     "constraints": "the best that is small, fast or good enough: --subject-to, and what is infeasible",
+    "stopping": "end a run once what is left is not worth its price: --stop-when, and what more would gain",
     "own-loop": "ask and tell in a loop of your own, and observers that watch a run or stop it",
     "workers": "several trials at a time: processes, GPUs, a Dask cluster",
     "trust": "which code is executed and which never is, and what a run keeps",

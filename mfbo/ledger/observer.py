@@ -51,7 +51,7 @@ class Observer:
         """Something that the user should know, in one line."""
 
     def on_end(self, status: str) -> None:
-        """The run is over: ``budget``, ``trials``, ``wall``, ``exhausted``, ``interrupted`` or ``failed``."""
+        """The run is over: ``budget``, ``trials``, ``wall``, ``exhausted``, ``gain``, ``interrupted`` or ``failed``."""
 
 
 class Several(Observer):

@@ -18,6 +18,8 @@ from mfbo.search import Search
 from mfbo.settings import Settings
 from mfbo.trial import Config, Known, Outcome, Rung, Trial, Value
 
+GAIN = "gain"  # status of a run that `Search.stop_when` has ended
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -162,6 +164,7 @@ class Run:
         events: ``("ask", id)``, ``("result", index)``, ``("told", index)`` and ``("ladder", index)``, after which the
             ladder is `ladder` of the next index, in order, to replay an optimizer with.
         ended: why the run ended; None while it runs or after a kill.
+        waived: whether its rule to stop by has ended it once: who resumes it then goes on without.
         torn: bytes of an incomplete last line.
         spent: charged so far, in the unit of the budget.
         seconds: cost so far in seconds, optimizer included.
@@ -179,6 +182,7 @@ class Run:
     ladders: list[tuple[Rung, ...]] = field(default_factory=list)
     events: list[tuple[str, int]] = field(default_factory=list)
     ended: str | None = None
+    waived: bool = False
     torn: int = 0
     spent: float = 0.0
     seconds: float = 0.0
@@ -231,5 +235,6 @@ class Run:
     def add_end(self, status: str, overhead: float, charge: float) -> None:
         """Record the end, and of overhead that led to no result."""
         self.ended = status
+        self.waived = self.waived or status == GAIN
         self.spent += charge
         self.seconds += overhead
