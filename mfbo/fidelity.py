@@ -19,6 +19,11 @@ and costs, one of it: folds, steps, tokens, repeats. Everything that is said of 
 '22% of the data, 3 epochs, inputs at 40%'
 >>> [rung.trees for rung in Fidelity(trees=(10, 1000)).ladder()]
 [37, 111, 333, 1000]
+
+What costs more than in proportion, as a longer sequence does, says by which power:
+
+>>> [rung.tokens for rung in Fidelity(tokens=(128, 1024), growth=2).ladder()]
+[197, 341, 591, 1024]
 """
 
 from __future__ import annotations
@@ -38,6 +43,7 @@ NOT_GIVEN: Any = object()
 TAKEN = ("work", "epoch", "paths")  # names that a rung or a table uses
 ETA = 3
 MAX_RUNGS = 4
+MAX_GROWTH = 4  # power of a cost
 
 
 @dataclass(frozen=True, init=False)
@@ -50,6 +56,8 @@ class Fidelity:
         size: fractions of each input in (0, 1], in the measure that its cost grows by.
         continues: whether a trial can go on from a checkpoint of a lower level; else plans charge each from the start.
         unit: what `epochs` counts.
+        growth: power by which the cost of a trial grows with what is counted: 1 where each costs the same, 2 for the
+            length of a sequence or the side of an image. Above or below 1 no trial goes on from a lower level.
         counted: in place of `epochs`, one range by the name of what is counted: ``trees=(10, 1000)``.
 
     Raises:
@@ -61,6 +69,7 @@ class Fidelity:
     size: tuple[float, float] | float = 1.0
     unit: Annotated[str, Meta(max_length=40)] = "epochs"
     continues: bool = True
+    growth: float = 1.0
 
     def __init__(
         self,
@@ -70,6 +79,7 @@ class Fidelity:
         unit: str = "epochs",
         *,
         continues: bool = True,
+        growth: float = 1.0,
         **counted: tuple[int, int] | int,
     ) -> None:
         if len(counted) + (epochs is not NOT_GIVEN) > 1:
@@ -83,13 +93,22 @@ class Fidelity:
         object.__setattr__(self, "data", data)
         object.__setattr__(self, "size", size)
         object.__setattr__(self, "unit", unit)
-        object.__setattr__(self, "continues", continues)
+        object.__setattr__(self, "continues", continues and growth == 1)
+        object.__setattr__(self, "growth", growth)
         self.__post_init__()
 
     def __post_init__(self) -> None:
         if not _is_range(self.epochs, int):
             what = f"fidelity {self.unit}={self.epochs!r}"
             raise BadValue(f"{what}: give (lowest, full) as integers, 1 <= lowest <= full")
+        if (
+            isinstance(self.growth, bool)
+            or not isinstance(self.growth, int | float)
+            or not 0 < self.growth <= MAX_GROWTH
+        ):
+            raise BadValue(
+                f"fidelity growth={self.growth!r}: give the power of the cost, above 0 and up to {MAX_GROWTH}"
+            )
         for name, value in (("data", self.data), ("size", self.size)):
             if not (_is_range(value, float | int) and _pair(value)[1] <= 1):
                 raise BadValue(f"fidelity {name}={value!r}: give (lowest, full) as fractions, 0 < lowest <= full <= 1")
@@ -112,7 +131,8 @@ class Fidelity:
     @property
     def ranges(self) -> Fidelity:
         """The same with each range as a pair, as a ledger keeps it."""
-        return Fidelity(self.epoch_range, self.data_range, self.size_range, self.unit, continues=self.continues)
+        same = {"continues": self.continues, "growth": self.growth}
+        return Fidelity(self.epoch_range, self.data_range, self.size_range, self.unit, **same)
 
     @property
     def full(self) -> Rung:
@@ -135,10 +155,10 @@ class Fidelity:
     def _varies(self) -> tuple[bool, bool]:
         return self.epoch_range[0] < self.epoch_range[1], self.data_range[0] < self.data_range[1]
 
-    def work(self, epochs: int, data: float, size: float | None = None) -> float:
+    def work(self, epochs: float, data: float, size: float | None = None) -> float:
         """Work of `epochs` on a fraction of data and inputs (None: whole), as one of a full evaluation."""
         part = 1.0 if size is None else size / self.size_range[1]
-        return (epochs / self.epoch_range[1]) * (data / self.data_range[1]) * part
+        return (epochs / self.epoch_range[1]) ** self.growth * (data / self.data_range[1]) * part
 
     def lowest_work(self, path: str | None = None) -> float:
         """Work of the cheapest evaluation on `path`."""
@@ -160,14 +180,15 @@ class Fidelity:
         (low_epochs, high_epochs), (low_data, high_data) = self.epoch_range, self.data_range
         low_size, high_size = self.size_range
         if path == "epochs":
-            epochs = min(high_epochs, max(low_epochs, round(work * high_epochs)))
+            epochs = min(high_epochs, max(low_epochs, round(work ** (1 / self.growth) * high_epochs)))
             return self.at(epochs, high_data)
         log = math.log(lowest) if lowest < 1 else -math.inf
         narrowed = math.log(low_size / high_size) / log if path == "joint" else 0.0
         share = 1.0 if path == "data" else math.log(low_data / high_data) / log
         size = high_size * work**narrowed
-        epochs = min(high_epochs, max(low_epochs, round(high_epochs * work ** (1 - share - narrowed))))
-        data = min(high_data, max(low_data, high_data * (work * high_epochs / epochs * high_size / size)))
+        epochs = min(high_epochs, max(low_epochs, round(high_epochs * work ** ((1 - share - narrowed) / self.growth))))
+        rest = work * high_epochs**self.growth / epochs**self.growth * high_size / size
+        data = min(high_data, max(low_data, high_data * rest))
         return self.at(epochs, data, size)
 
     def ladder(self, path: str | None = None, eta: int = ETA, most: int = MAX_RUNGS, top: float = 1.0) -> list[Rung]:

@@ -7,11 +7,14 @@ from itertools import pairwise
 
 import msgspec
 import pytest
+from ConfigSpace import ConfigurationSpace
 from hypothesis import given
 from hypothesis import strategies as st
 
+import mfbo
 from mfbo.errors import BadValue, UnknownName
 from mfbo.fidelity import PATHS, Fidelity
+from mfbo.ledger.journal import read
 from mfbo.trial import Rung
 
 
@@ -193,3 +196,40 @@ def test_a_fidelity_is_kept_in_a_ledger_whole():
         kept = fidelity.ranges
         assert msgspec.convert(msgspec.to_builtins(kept), Fidelity) == kept
         assert kept.ladder() == fidelity.ladder()
+
+
+@given(st.integers(1, 50), st.integers(1, 60), st.floats(0.25, 4), st.floats(0.05, 1), st.floats(1e-4, 1))
+def test_work_is_what_is_spent_where_cost_grows_by_a_power(low, more, growth, data, work):
+    fidelity = Fidelity(tokens=(low, low + more), data=(data, 1.0), growth=growth)
+    rung = fidelity.rung(work, "joint")
+    assert rung.work == pytest.approx((rung.tokens / (low + more)) ** growth * rung.data)
+    assert low <= rung.tokens <= low + more
+    assert data * (1 - 1e-9) <= rung.data <= 1
+    ladder = fidelity.ladder()
+    assert ladder[-1].work == 1
+    assert all(a.work < b.work for a, b in pairwise(ladder))
+
+
+def test_levels_of_what_grows_by_a_square_cost_three_times_the_one_below():
+    works = [rung.work for rung in Fidelity(tokens=(64, 4096), growth=2).ladder()]
+    assert [b / a for a, b in pairwise(works)] == pytest.approx([3, 3, 3], rel=0.01)
+    assert Fidelity(tokens=(64, 4096)).growth == 1
+    assert not Fidelity(tokens=(64, 4096), growth=2).continues
+
+
+@pytest.mark.parametrize("growth", [0, -1, 5, float("nan"), True, "2"])
+def test_a_growth_that_is_no_power_is_refused(growth):
+    with pytest.raises(BadValue, match=r"fidelity growth=.*above 0 and up to 4"):
+        Fidelity(tokens=(64, 4096), growth=growth)
+
+
+def test_a_run_is_charged_by_its_growth_and_read_back(tmp_path):
+    def train(config, fidelity, context):
+        return (config["x"] - 0.3) ** 2 + 1 / fidelity.tokens
+
+    task = mfbo.Task("t", ConfigurationSpace({"x": (0.0, 1.0)}), train, Fidelity(tokens=(10, 90), growth=2))
+    found = mfbo.tune(task, "4x", workers=0, optimizer="asha", out=tmp_path, progress=False)
+    again = read(tmp_path)
+    assert again.header.fidelity == task.fidelity.ranges
+    assert found.cost == pytest.approx(sum((r.outcome.rung.tokens / 90) ** 2 for r in found.ledger.results))
+    assert "tokens" in str(found.best.fidelity)

@@ -100,7 +100,7 @@ def sklearn_task(
         if key not in parameters:
             raise UnknownName(f"parameter of {type(prototype).__name__}", key, parameters)
     if size is not None and size in space:
-        raise BadTask(f"size {size!r} is a hyperparameter of the space too; take it out, as it stands for the epochs")
+        raise BadTask(f"size {size!r} is a hyperparameter of the space too; take it out, as it is the fidelity")
     classes = is_classifier(prototype)
     made = not hasattr(estimator, "get_params")
     sklearn_data.check(x, y, prototype, classes=classes, made=made)
@@ -132,9 +132,19 @@ def _fidelity(prototype: Any, size: str | None, lowest: float, *, gradual: bool)
     if size is not None:
         full = prototype.get_params()[size]
         if isinstance(full, bool) or not isinstance(full, int) or full < 1:
-            raise BadTask(f"size {size!r} is {full!r} by default; give fidelity=mfbo.Fidelity(epochs=(lowest, full))")
-        return Fidelity(epochs=(max(1, full // EPOCHS[1]), full), data=data)
+            unit = _counted(prototype, size)
+            raise BadTask(f"size {size!r} is {full!r} by default; give fidelity=mfbo.Fidelity({unit}=(lowest, full))")
+        return Fidelity((max(1, full // EPOCHS[1]), full), data, unit=_counted(prototype, size), continues=False)
     return Fidelity(epochs=EPOCHS, data=data) if gradual else Fidelity(data=data)
+
+
+def _counted(prototype: Any, size: str) -> str:
+    """What a parameter such as ``n_estimators`` counts, in the plural."""
+    step, _, name = size.rpartition("__")
+    kind = type(prototype.get_params()[step] if step else prototype).__name__
+    if name == "n_estimators":
+        return "trees" if any(word in kind for word in ("Forest", "Trees", "GradientBoosting")) else "estimators"
+    return {"max_iter": "iterations"}.get(name, name)
 
 
 def _cross_validated(

@@ -130,7 +130,7 @@ class CostModel:
         return float(base[0]) * factor * own * self._level
 
     def _work(self, epochs: float, rung: Rung) -> float:
-        return self._task.fidelity.work(1, rung.data, rung.size) * epochs
+        return self._task.fidelity.work(epochs, rung.data, rung.size)
 
     def _base(self, epochs: Floats, work: Floats) -> Floats:
         total: Floats = np.maximum(MIN_COST, self._start + self._evaluation * epochs + self._training * work)

@@ -99,20 +99,21 @@ def test_a_damaged_checkpoint_is_named(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("estimator", "size", "name"),
+    ("estimator", "size", "name", "unit"),
     [
-        (RandomForestClassifier(n_estimators=27), "n_estimators", "ccp_alpha"),
-        (HistGradientBoostingClassifier(max_iter=27), "max_iter", "l2_regularization"),
+        (RandomForestClassifier(n_estimators=27), "n_estimators", "ccp_alpha", "trees"),
+        (HistGradientBoostingClassifier(max_iter=27), "max_iter", "l2_regularization", "iterations"),
         (
             make_pipeline(StandardScaler(), RandomForestClassifier(n_estimators=27)),
             "randomforestclassifier__n_estimators",
             "randomforestclassifier__ccp_alpha",
+            "trees",
         ),
     ],
 )
-def test_an_ensemble_grows_in_steps_that_are_reported(estimator, size, name):
+def test_an_ensemble_grows_in_steps_that_are_reported(estimator, size, name, unit):
     task = made(estimator, name, (1e-6, 1e-3), size=size)
-    assert task.fidelity == mfbo.Fidelity(epochs=(1, 27), data=(200 / 360, 1.0))
+    assert task.fidelity == mfbo.Fidelity(data=(200 / 360, 1.0), continues=False, **{unit: (1, 27)})
     now = context()
     grown = task.train({name: 1e-6}, Rung(27), now)
     assert [report.epoch for report in now.reports] == [1, 3, 9, 27]
