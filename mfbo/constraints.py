@@ -109,7 +109,7 @@ def violation(outcome: Outcome, constraints: Iterable[Constraint]) -> float | No
     return None if None in found else sum(one for one in found if one is not None)
 
 
-def bounds(losses: Sequence[float | None], violations: Sequence[float]) -> tuple[float, float]:
+def feasible_range(losses: Sequence[float | None], violations: Sequence[float]) -> tuple[float, float]:
     """(lowest, highest) loss of the feasible results; of all where there is none."""
     known = [(loss, off) for loss, off in zip(losses, violations, strict=True) if loss is not None]
     kept = [loss for loss, off in known if off == 0] or [loss for loss, _ in known] or [0.0]
@@ -118,7 +118,7 @@ def bounds(losses: Sequence[float | None], violations: Sequence[float]) -> tuple
 
 def penalised(losses: Sequence[float | None], violations: Sequence[float]) -> list[float | None]:
     """Losses in which every infeasible one is above all feasible ones, the more so the further it is off."""
-    low, high = bounds(losses, violations)
+    low, high = feasible_range(losses, violations)
     spread = high - low or abs(high) or 1.0
     pairs = zip(losses, violations, strict=True)
     return [loss if loss is None or not off else high + spread * (0.1 + off) for loss, off in pairs]

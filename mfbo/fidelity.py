@@ -131,8 +131,8 @@ class Fidelity:
     @property
     def ranges(self) -> Fidelity:
         """The same with each range as a pair, as a ledger keeps it."""
-        same = {"continues": self.continues, "growth": self.growth}
-        return Fidelity(self.epoch_range, self.data_range, self.size_range, self.unit, **same)
+        pairs = self.epoch_range, self.data_range, self.size_range
+        return Fidelity(*pairs, self.unit, continues=self.continues, growth=self.growth)
 
     @property
     def full(self) -> Rung:
@@ -158,7 +158,8 @@ class Fidelity:
     def work(self, epochs: float, data: float, size: float | None = None) -> float:
         """Work of `epochs` on a fraction of data and inputs (None: whole), as one of a full evaluation."""
         part = 1.0 if size is None else size / self.size_range[1]
-        return (epochs / self.epoch_range[1]) ** self.growth * (data / self.data_range[1]) * part
+        counted: float = (epochs / self.epoch_range[1]) ** self.growth
+        return counted * (data / self.data_range[1]) * part
 
     def lowest_work(self, path: str | None = None) -> float:
         """Work of the cheapest evaluation on `path`."""

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 from mfbo.errors import BadValue
 
-NOISE = "noise"
 HOURS = {"min": 1 / 60, "h": 1.0, "d": 24.0}
 """What the gain may be asked of, beside an amount of money."""
 _BOUND = r"(?P<noise>noise)|(?P<number>\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+)\s*(?P<percent>%?)"

@@ -33,7 +33,7 @@ class Stopping:
         self._judged, found = count, gain.stops(self._run, rule)
         self._enough = found is not None
         if found is not None:
-            self._note(gain.words(self._run, found, rule))
+            self._note(gain.gain_words(self._run, found, rule))
         elif not self._warned and (said := gain.unknown_noise(self._run, rule)):
             self._warned = True
             self._note(said)

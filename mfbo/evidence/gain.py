@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     from mfbo.ledger.run import Result, Run
 
-MIN_TOP_RESULTS = 8  # configurations seen at the highest level, before a gain is told
+MIN_FORECAST_RESULTS = 8  # configurations seen at the highest level, before a gain is told
 MIN_TAIL = 6  # of them that are the good end, at least; else a root of their number
-SECONDS = 3600.0  # of an hour
+SECONDS_PER_HOUR = 3600.0  # of an hour
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def forecast(run: Run, more: float | None = None) -> Gain | None:
         more: in the unit of the run's budget; None for all that its limits leave.
     """
     found = [] if run.header.search.objectives else top_results(run)
-    more = left(run) if more is None else more
+    more = left_to_spend(run) if more is None else more
     losses = [result.outcome.loss for result in found if result.outcome.loss is not None]
     amount = expected([result.spent for result in found], losses, run.spent, more)
     if amount is None:
@@ -86,18 +86,18 @@ def stops(run: Run, rule: StopRule) -> Gain | None:
 def amount_asked(run: Run, rule: StopRule) -> float:
     """The cost that a rule asks about, in the unit of the budget: no more than is left."""
     if not rule.per:
-        return left(run)
+        return left_to_spend(run)
     price = of_run(run) if rule.money else None
     hours = HOURS.get(rule.per) or (1 / price.hour if price else math.inf)
-    return min(left(run), hours * hour(run))
+    return min(left_to_spend(run), hours * hour(run))
 
 
 def hour(run: Run) -> float:
     """An hour of cost in the unit of the budget."""
-    return SECONDS * (run.spent / run.seconds if run.seconds > 0 else 1.0)
+    return SECONDS_PER_HOUR * (run.spent / run.seconds if run.seconds > 0 else 1.0)
 
 
-def left(run: Run) -> float:
+def left_to_spend(run: Run) -> float:
     """What the limits of a run still allow it to spend, in the unit of its budget; infinite where they tell nothing."""
     limits, done = run.limits, sum(result.outcome.final for result in run.results)
     rests = [limits.max_cost.amount - run.spent] if limits.max_cost else []
@@ -129,7 +129,7 @@ def expected(costs: Sequence[float], losses: Sequence[float], spent: float, more
         spent: by now, in the unit of `costs`.
         more: that is still to be spent.
     """
-    if len(losses) < MIN_TOP_RESULTS or spent <= 0:
+    if len(losses) < MIN_FORECAST_RESULTS or spent <= 0:
         return None
     return max(tail_scale(losses), recent_scale(costs, losses, spent)) * math.log1p(more / spent) if more > 0 else 0.0
 
@@ -152,7 +152,9 @@ def lacking(run: Run) -> str:
     if run.header.search.objectives:
         return "of several objectives no single gain is told"
     count, top = len(top_results(run)), run.header.rungs[-1]
-    return "" if count >= MIN_TOP_RESULTS else f"told from {MIN_TOP_RESULTS} configurations at {top} on; so far {count}"
+    if count >= MIN_FORECAST_RESULTS:
+        return ""
+    return f"told from {MIN_FORECAST_RESULTS} configurations at {top} on; so far {count}"
 
 
 def unknown_noise(run: Run, rule: StopRule) -> str:
@@ -163,9 +165,9 @@ def unknown_noise(run: Run, rule: StopRule) -> str:
     return f"stop when {rule.text!r}: the noise is not known; let the fidelity count folds or repeats, or give a number"
 
 
-def words(run: Run, found: Gain, rule: StopRule | None = None) -> str:
+def gain_words(run: Run, found: Gain, rule: StopRule | None = None) -> str:
     """What more cost is expected to gain; with `rule`, that the run ends by it."""
-    unit, seconds = run.limits.unit, SECONDS * found.more / hour(run)
+    unit, seconds = run.limits.unit, SECONDS_PER_HOUR * found.more / hour(run)
     cost = f"{found.more:.3g}x" if unit == "x" else duration(float(f"{max(seconds, 1.0):.2g}"))
     gained = f"{found.amount:.2g} of {run.header.goal.name}"
     share = f"{100 * found.share:.2g}% ({gained})" if math.isfinite(found.share) else gained
@@ -178,8 +180,8 @@ def outlook(run: Run) -> str:
     """What the rest of the limits, and another hour or as much again, are expected to gain, as far as can be told."""
     if said := lacking(run):
         return said
-    rest = 0.0 if run.finished else left(run)
-    long = of_run(run) is not None or run.seconds >= SECONDS / 2
+    rest = 0.0 if run.finished else left_to_spend(run)
+    long = of_run(run) is not None or run.seconds >= SECONDS_PER_HOUR / 2
     spans = [rest if math.isfinite(rest) else 0.0, hour(run) if long else run.spent]
     found = [forecast(run, span) for span in spans if span > 0]
-    return "; ".join(words(run, one) for one in found if one is not None)
+    return "; ".join(gain_words(run, one) for one in found if one is not None)

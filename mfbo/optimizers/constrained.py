@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mfbo.constraints import bounds, missing, penalised, violation
+from mfbo.constraints import feasible_range, missing, penalised, violation
 from mfbo.errors import NoObjective
 from mfbo.optimizers.spec import RevisesLosses
 
@@ -64,7 +64,7 @@ class Constrained:
         self._inner.remember(configs)
 
     def _changed(self) -> bool:
-        before, self._span = self._span, bounds(*self._columns())
+        before, self._span = self._span, feasible_range(*self._columns())
         return before != self._span and any(off for _, off in self._told)
 
     def _losses(self) -> list[float | None]:

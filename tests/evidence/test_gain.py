@@ -106,7 +106,7 @@ def test_noise_is_known_of_folds_alone():
     ],
 )
 def test_what_is_left_is_the_least_that_any_limit_leaves(limits, expected):
-    assert gain.left(a_run([1.0] * 20, limits)) == pytest.approx(expected)
+    assert gain.left_to_spend(a_run([1.0] * 20, limits)) == pytest.approx(expected)
 
 
 def test_an_hour_or_a_currency_asks_of_that_much_and_of_no_more_than_is_left():
