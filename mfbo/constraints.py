@@ -119,7 +119,7 @@ def feasible_range(losses: Sequence[float | None], violations: Sequence[float]) 
 def penalised(losses: Sequence[float | None], violations: Sequence[float]) -> list[float | None]:
     """Losses in which every infeasible one is above all feasible ones, the more so the further it is off."""
     low, high = feasible_range(losses, violations)
-    spread = high - low or abs(high) or 1.0
+    spread = high - low if high - low > 1e-9 * abs(high) else abs(high) or 1.0
     pairs = zip(losses, violations, strict=True)
     return [loss if loss is None or not off else high + spread * (0.1 + off) for loss, off in pairs]
 

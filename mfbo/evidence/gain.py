@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 MIN_FORECAST_RESULTS = 8  # configurations seen at the highest level, before a gain is told
 MIN_TAIL = 6  # of them that are the good end, at least; else a root of their number
-SECONDS_PER_HOUR = 3600.0  # of an hour
+SECONDS_PER_HOUR = 3600.0
+NOTHING_LEFT = 1e-9  # of what was spent: sums of costs lose a little
 
 
 @dataclass(frozen=True)
@@ -75,11 +76,13 @@ def forecast(run: Run, more: float | None = None) -> Gain | None:
 
 
 def stops(run: Run, rule: StopRule) -> Gain | None:
-    """What is expected where a rule ends the run; None where it goes on.
+    """What is expected where a rule ends the run; None where it goes on, or its limits end it anyway.
 
     One that has ended it before, and was resumed nevertheless, does not end it again.
     """
-    found = None if run.waived else forecast(run, amount_asked(run, rule))
+    if run.waived or left_to_spend(run) <= NOTHING_LEFT * run.spent:
+        return None
+    found = forecast(run, amount_asked(run, rule))
     return found if found is not None and found.below(rule) else None
 
 

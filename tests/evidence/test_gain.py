@@ -131,3 +131,7 @@ def test_a_best_value_of_zero_has_no_percentage():
     assert gain.stops(run, StopRule.parse("gain<0.1")) is not None
     assert gain.stops(run, StopRule.parse("gain<1%")) is None
     assert "%" not in gain.outlook(run)
+
+
+def test_no_rule_ends_a_run_that_its_limits_end():
+    assert gain.stops(a_run([1.0] * 20, Limits.of("20s")), StopRule.parse("gain<50%")) is None
