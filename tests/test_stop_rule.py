@@ -39,7 +39,7 @@ def test_what_is_no_rule_is_refused_with_what_is_one(text):
 
 
 def test_several_objectives_take_no_rule():
-    with pytest.raises(BadValue, match="have no single gain"):
+    with pytest.raises(BadValue, match="no single gain"):
         Search(objectives=("loss", "size"), stop_when="gain<1%")
 
 

@@ -205,7 +205,7 @@ def test_splits_are_disjoint_stratified_and_the_test_part_is_the_same_for_every_
     [
         ({"estimator": SVC(), "name": "gama"}, UnknownName, "unknown parameter of SVC 'gama'; did you mean 'gamma'?"),
         ({"estimator": SGDClassifier(), "size": "max_iters"}, UnknownName, "did you mean 'max_iter'"),
-        ({"estimator": SGDClassifier(), "size": "alpha"}, BadTask, "take it out, as it stands for the epochs"),
+        ({"estimator": SGDClassifier(), "size": "alpha"}, BadTask, "take it out, as it is the fidelity"),
         ({"estimator": SGDClassifier(), "size": "penalty"}, BadTask, "is 'l2' by default; give fidelity="),
         ({"estimator": SGDClassifier(), "scoring": "acuracy"}, UnknownName, "did you mean 'accuracy'"),
         ({"estimator": SGDClassifier(), "y": Y[:-1]}, BadData, "x has 600 rows, y has 599"),

@@ -42,12 +42,12 @@ def test_a_rule_ends_a_run_at_the_first_result_that_it_holds_after(tmp_path, opt
 
 
 def test_a_run_that_its_rule_has_ended_goes_on_without_it_when_resumed(tmp_path):
-    ended = tune("branin", "30x", optimizer="random", out=tmp_path, stop_when="gain<20%")
+    ended = tune("counting-ones", "30x", optimizer="random", out=tmp_path, stop_when="gain<20%")
     assert ended.status == "gain"
     whole = resume(tmp_path)
     assert whole.status == "budget"
     assert [r.trial.config for r in whole.ledger.results] == [
-        r.trial.config for r in tune("branin", "30x", optimizer="random").ledger.results
+        r.trial.config for r in tune("counting-ones", "30x", optimizer="random").ledger.results
     ]
 
 
