@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
@@ -26,6 +27,8 @@ MIN_WIDTHS = {"task": 8, "optimizer": 9, "state": 12}  # columns that stay reada
 PREPARED = "being prepared"  # state of a run whose ledger is not there yet
 NOT_SEARCHED = ("checkpoints", "best", "logs")  # folders inside a run, which hold no runs
 MAX_FOLDERS = 20_000  # that are looked into, nearest first; a whole disk would take minutes
+MAX_SEARCH = 5.0  # seconds that looking for runs takes at most, where folders are slow to read
+MAX_RUNS = 1000  # that are read, nearest first
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ def listed(folder: Path) -> tuple[list[ListedRun], str]:
     One that cannot be read has the reason as its state.
     """
     found, whole = _runs(folder)
-    said = f"looked into {MAX_FOLDERS:,} folders, and there are more: name one nearer to the runs"
+    said = "there are more folders than could be looked into: name one nearer to the runs"
     return [_listed(one) for one in sorted(found)], "" if whole else said
 
 
@@ -75,7 +78,8 @@ def _runs(folder: Path) -> tuple[list[Path], bool]:
     """
     found, waiting, looked = [], deque([folder]), 0
     disk = folder.stat().st_dev
-    while waiting and looked < MAX_FOLDERS:
+    until = time.monotonic() + MAX_SEARCH
+    while waiting and looked < MAX_FOLDERS and len(found) < MAX_RUNS and time.monotonic() < until:
         where, looked = waiting.popleft(), looked + 1
         with suppress(OSError), os.scandir(where) as entries:
             inside = list(entries)

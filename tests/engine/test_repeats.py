@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from ConfigSpace import Categorical, ConfigurationSpace, Float
+from loopback import Loopback
 
 import mfbo
 from mfbo.engine.repeats import ALIKE, Repeats, place_of
@@ -36,17 +39,37 @@ LINES = [
 
 
 @pytest.mark.parametrize(("line", "said"), LINES, ids=[said.partition(":")[0] for _, said in LINES])
-@pytest.mark.parametrize("workers", [0])
-def test_the_error_of_a_program_ends_the_run_after_a_few_and_names_the_line(tmp_path, monkeypatch, line, said, workers):
+def test_the_error_of_a_program_ends_the_run_after_a_few_and_names_the_line(tmp_path, monkeypatch, line, said):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.py").write_text(MINE.format(line=line).replace("import mfbo", "import mfbo, mfbo.errors"))
-    settings = mfbo.Settings(workers=workers)
+    settings = mfbo.Settings(workers=0)
     result = tune("mine.py:task", max_trials=50, optimizer="random", seed=3, settings=settings)
     assert (result.status, result.trials) == ("failed", ALIKE)
     first = result.failure.splitlines()[0]
     assert first.startswith(f"no trial of {ALIKE} succeeded; the first error: {said}")
     if not said.startswith("BadData"):  # which is told without a traceback
         assert first.endswith(f"in 'mine.py' line 6: {line}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("where", ["1", "3", "dask"])
+def test_it_ends_a_run_in_several_processes_and_on_a_cluster_as_well(tmp_path, monkeypatch, where):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(MINE.format(line="return undefined"))
+
+    def ended(at_once, **settings):
+        result = tune("mine.py:task", max_trials=50, optimizer="random", settings=mfbo.Settings(**settings))
+        assert result.status == "failed"
+        assert ALIKE <= result.trials < ALIKE + at_once  # those that ran beside the last of them are waited for
+        said = result.failure.splitlines()[0]
+        assert re.search(r"NameError: name 'undefined' is not defined, in '.*mine.py' line 6: return undefined$", said)
+
+    if where == "dask":
+        with Loopback() as cluster:
+            cluster.add(2)
+            ended(2, scheduler=cluster.scheduler)
+    else:
+        ended(int(where), workers=int(where))
 
 
 def run(train, trials=40):
