@@ -76,7 +76,8 @@ def _runs(folder: Path) -> tuple[list[Path], bool]:
 
     Links are not followed, and no other disk's folder is entered, as that of ``/proc``.
     """
-    found, waiting, looked = [], deque([folder]), 0
+    found: list[Path] = []
+    waiting, looked = deque([folder]), 0
     disk = folder.stat().st_dev
     until = time.monotonic() + MAX_SEARCH
     while waiting and looked < MAX_FOLDERS and len(found) < MAX_RUNS and time.monotonic() < until:
