@@ -1,6 +1,6 @@
 """Does a run survive what its trials do, hold its limits by the clock of a watch beside it, and leave nothing behind?
 
-    python experiments/faults.py [--runs N] [--into CELLS.jsonl] [KIND ...]
+    python experiments/faults.py [--runs N] [--on EXECUTOR] [--into CELLS.jsonl] [KIND ...]
 
 Each cell is runs of the command line, each with a limit of cost and with one of wall time, about half of whose trials
 are faulty: how many survived of those that were tried. A run survives if it comes to its end by itself, in order and
@@ -21,7 +21,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -48,6 +48,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=1, help="of a kind on an executor with a limit")
     parser.add_argument("--into", type=Path, help="file for the runs that are done")
+    parser.add_argument("--on", action="append", choices=PLACES, help="an executor; all of them where it is not given")
     parser.add_argument("kinds", nargs="*")
     given = parser.parse_args()
     os.environ[MARK] = mark = uuid4().hex
@@ -55,7 +56,7 @@ def main() -> None:
     found = [Cell(**json.loads(line)) for line in given.into.read_text().splitlines()] if _is(given.into) else []
     with tempfile.TemporaryDirectory(prefix="faults-of-") as folder:  # of our own: others have temporary folders, too
         tempfile.tempdir = os.environ["TMPDIR"] = folder
-        for one in measure(mark, given.runs, kinds, found):
+        for one in measure(mark, given.runs, kinds, found, given.on or PLACES):
             found.append(one)
             if given.into:
                 with given.into.open("a") as file:
@@ -67,12 +68,12 @@ def _is(path: Path | None) -> bool:
     return path is not None and path.exists()
 
 
-def measure(mark: str, runs: int, kinds: list[str], done: list[Cell]) -> Iterator[Cell]:
+def measure(mark: str, runs: int, kinds: list[str], done: list[Cell], places: Sequence[str] = PLACES) -> Iterator[Cell]:
     """Do the runs that are not among those that are done; `mark` is in the environment of all processes."""
     with ExitStack() as stack:
         cluster: Loopback | None = None
         for limit in ("--max-cost", "--max-wall"):
-            for kind, where in ((kind, where) for kind in kinds for where in PLACES if applies(kind, where)):
+            for kind, where in ((kind, where) for kind in kinds for where in places if applies(kind, where)):
                 before = sum((one.kind, one.where, one.limit) == (kind, where, limit) for one in done)
                 for number in range(before, runs):
                     if where == "Dask" and cluster is None:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import os
 import pickle
-import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import psutil
 
 from mfbo.executors.evaluate import MAX_ERROR_CHARACTERS, charged, reached, too_long
 from mfbo.executors.forking import LOG, Start
@@ -19,6 +16,7 @@ from mfbo.executors.link import Link, await_any
 from mfbo.executors.mailbox import Mailbox
 from mfbo.executors.output import last_line
 from mfbo.executors.scratch import Scratch
+from mfbo.executors.verdict import cause, memory_of, too_much
 from mfbo.executors.worker import Job
 from mfbo.trial import Outcome, Report, Status
 
@@ -30,8 +28,8 @@ if TYPE_CHECKING:
     from mfbo.trial import Trial
 
 MEMORY_EVERY = 0.25  # seconds between looks at a worker's memory
-LEFT_SHARE = 0.2  # of the memory that a trial may hold: with more from trials before it, it is not to blame
 KILL_PATIENCE = 10.0  # seconds until a keeper has done what it was told; else it is killed itself
+HALT_PATIENCE = 0.5  # seconds between looks at whether a keeper was stopped; with two in a row it is replaced
 START_PATIENCE = 120.0  # seconds that a worker may take to import the task
 
 
@@ -88,6 +86,7 @@ class Slot:
         self._packed, self._options = packed, dict(setup.options) if prepare else None
         self._count = 0
         self._paused, self._stopped = 0.0, None
+        self._halt, self._asked = False, 0.0
         self._fresh = 0, 0.0  # number of the worker, and what it held when its first trial began
         self._open()
 
@@ -140,6 +139,7 @@ class Slot:
         self._count += 1
         self.freed = 0.0
         self._submitted = self._began = time.monotonic(), self._paused
+        self._halt, self._asked = False, time.monotonic()
         self._looked, self._pid, self._before = 0.0, None, 0.0
         self._ending: tuple[str, float] | None = None
         self._verdict: tuple[Status, str] | None = None
@@ -227,7 +227,7 @@ class Slot:
             taken = self._since(*self._submitted, now=self.freed)
             self._done = charged(pickle.loads(values[1]), taken)  # noqa: S301 - from a worker of ours
         else:
-            self._dead = self._verdict or _cause(values[1], begun=self._pid is not None, said=self._start_log())
+            self._dead = self._verdict or cause(values[1], begun=self._pid is not None, said=self._start_log())
             self._ready, self._settled = False, not values[2]
 
     def _watch(self) -> None:
@@ -237,6 +237,10 @@ class Slot:
             if now > self._killed + KILL_PATIENCE:
                 self._renew()
             return
+        if self._halted(now):
+            self._verdict = "killed", "the process that keeps the worker was stopped"
+            self._renew()
+            return
         begun = self._pid is not None
         seconds = self._since(*self._began)
         if self._max_seconds is not None and seconds > self._max_seconds + (0 if begun else START_PATIENCE):
@@ -245,14 +249,21 @@ class Slot:
             self._condemn("stopped", self._ending[0])
         elif self._max_bytes is not None and begun and now > self._looked + MEMORY_EVERY:
             self._looked = now
-            if (size := _memory(self._pid or 0)) > self._max_bytes:
-                self._condemn(*_too_much(size, self._before, self._max_bytes))
+            if (size := memory_of(self._pid or 0)) > self._max_bytes:
+                self._condemn(*too_much(size, self._before, self._max_bytes))
+
+    def _halted(self, now: float) -> bool:
+        """Whether the keeper has stood still for a while, although this process did not."""
+        if now < self._asked + HALT_PATIENCE:
+            return False
+        before, self._halt, self._asked = self._halt, self._link.stopped, now
+        return before and self._halt
 
     def _note_memory(self, pid: int) -> None:
         """How much of what the worker holds as a trial begins was left by others before it."""
         if self._max_bytes is None:
             return
-        size = _memory(pid)
+        size = memory_of(pid)
         if pid != self._fresh[0]:
             self._fresh = pid, size
         self._before = size - self._fresh[1]
@@ -292,39 +303,3 @@ class Slot:
         except OSError:
             return ""
         return lines[-1] if lines else ""
-
-
-def _memory(pid: int) -> float:
-    """Bytes that a process and what it has started hold."""
-    try:
-        worker = psutil.Process(pid)
-        processes = [*worker.children(recursive=True), worker]
-    except psutil.Error:
-        return 0.0
-    total = 0.0
-    for process in processes:
-        try:
-            total += process.memory_info().rss
-        except psutil.Error:
-            continue
-    return total
-
-
-def _too_much(size: float, before: float, most: float) -> tuple[Status, str]:
-    """Status and text where a trial holds more than it may; it runs again if others before it had left much of that."""
-    text = f"the trial held {size / 2**30:.2f} GiB, more than {most / 2**30:.2f} (--max-trial-memory)"
-    if before > LEFT_SHARE * most:
-        return "lost", f"{text}, {before / 2**30:.2f} of them left by trials before it"
-    return "memory", text
-
-
-def _cause(code: int, *, begun: bool, said: str) -> tuple[Status, str]:
-    """Status and text for a process that ended by itself with exit code `code`, negative for a signal."""
-    when = "in mid-trial" if begun else "before its trial began"
-    more = f"; its last line was {said!r}" if said and not begun else ""
-    if code >= 0:
-        return "exited", f"the worker process ended {when} with exit code {code}{more}"
-    name = signal.Signals(-code).name if -code in list(signal.Signals) else f"signal {-code}"
-    if -code == signal.SIGKILL:
-        return "killed", f"the worker process was killed {when} ({name}); the system does so when memory runs out"
-    return "crashed", f"the worker process crashed {when} ({name}){more}"
