@@ -380,7 +380,7 @@ FAULTS = {
     "complex loss": Fault(lambda context: 1j, "invalid"),
     "report of a text": Fault(lambda context: context.report("low"), "failed"),  # type: ignore[arg-type]
     "report of no epoch": Fault(lambda context: context.report(0.9, epoch=-(10**400)), "failed"),
-    "reads stdin": Fault(lambda context: sys.stdin.readline(), "failed timeout"),
+    "reads stdin": Fault(lambda context: sys.stdin.readline(), "failed invalid timeout"),
     "recursion": Fault(recurses, "failed"),
     "recursion limit": Fault(leaves_no_depth, "ok failed"),
     "forks and returns": Fault(forks_and_returns, "ok"),
@@ -393,7 +393,7 @@ FAULTS = {
     "numpy raises": Fault(sets_numpy, "ok"),
     "deletes TMPDIR": Fault(deletes(), "ok"),
     "deletes folders": Fault(deletes("logs", "checkpoints"), "ok"),
-    "200 threads": Fault(leaves_threads, "ok"),
+    "200 threads": Fault(leaves_threads, "ok timeout"),
     "shared memory": Fault(shares_memory, "ok"),
     "leaks files": Fault(leaks_files, "ok", True),
     "keeps memory": Fault(keeps_memory, "ok", True),

@@ -48,6 +48,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=1, help="of a kind on an executor with a limit")
     parser.add_argument("--into", type=Path, help="file for the runs that are done")
+    parser.add_argument("--show", action="store_true", help="print what is in that file, and do no run")
     parser.add_argument("--on", action="append", choices=PLACES, help="an executor; all of them where it is not given")
     parser.add_argument("kinds", nargs="*")
     given = parser.parse_args()
@@ -56,7 +57,7 @@ def main() -> None:
     found = [Cell(**json.loads(line)) for line in given.into.read_text().splitlines()] if _is(given.into) else []
     with tempfile.TemporaryDirectory(prefix="faults-of-") as folder:  # of our own: others have temporary folders, too
         tempfile.tempdir = os.environ["TMPDIR"] = folder
-        for one in measure(mark, given.runs, kinds, found, given.on or PLACES):
+        for one in measure(mark, 0 if given.show else given.runs, kinds, found, given.on or PLACES):
             found.append(one)
             if given.into:
                 with given.into.open("a") as file:
@@ -104,6 +105,8 @@ def show(found: list[Cell], kinds: list[str]) -> None:
     table = Table("fault                      ", *TITLES)
     for kind in kinds:
         of_kind = [one for one in found if one.kind == kind]
+        if not of_kind:
+            continue
         there = [[one for one in of_kind if one.where == where] for where in PLACES]
         words = [f"{sum(one.survived for one in cells)} of {len(cells)}" if cells else "-" for cells in there]
         most = [

@@ -25,7 +25,7 @@ EXPERIMENTS = Path(fault_kinds.__file__).parent
 GENTLE = [kind for kind, fault in FAULTS.items() if not fault.deadly]
 LONG = 300  # seconds, after which a test gives up
 HERE = """
-import json, sys
+import json, os, sys
 from mfbo.engine.tune import tune
 from mfbo.errors import RunPaused
 import mfbo
@@ -41,6 +41,8 @@ for kind in sys.argv[3:]:
     print("still there")
 with open(sys.argv[2] + "/found", "w") as file:
     json.dump(found, file)
+sys.stdout.flush()
+os._exit(0)  # threads that trials have left keep Python from ending, and this is the command line's part
 """
 
 
