@@ -39,6 +39,7 @@ from __future__ import annotations
 from itertools import islice
 
 import numpy as np
+from numpy.typing import NDArray
 from table import Table, footer, judged
 
 import mfbo
@@ -63,12 +64,12 @@ def priors(task: Task, of: int = 400) -> dict[str, Config | None]:
     return {"none": None, "good": ranked[4], "bad": ranked[-20]}
 
 
-def regrets(task: Task, optimizer: str, prior: Config | None, seeds: int, cost: float = COST) -> list[float]:
-    """Mean over seeds after each of `SHARES` of the cost, of the incumbent at full fidelity; 0 is the optimum."""
+def regrets(task: Task, optimizer: str, prior: Config | None, seeds: int, cost: float = COST) -> NDArray[np.float64]:
+    """(seeds, shares): after each of `SHARES` of the cost, of the incumbent at full fidelity; 0 is the optimum."""
     assert task.optimum is not None
     runs = [mfbo.tune(task, f"{cost:g}x", optimizer=optimizer, seed=s, prior=prior).ledger for s in range(seeds)]
     losses = [anytime(run, task.true_loss).at([cost * share for share in SHARES]) for run in runs]
-    return [float(mean) for mean in np.nanmean(losses, axis=0) - task.optimum]
+    return np.array(losses) - task.optimum
 
 
 def main() -> None:
@@ -80,7 +81,7 @@ def main() -> None:
         for optimizer, usual in SEEDS.items():
             ends, seeds = {}, FEWER.get((name, optimizer), usual)
             for label, prior in priors(task).items():
-                found = regrets(task, optimizer, prior, seeds)
+                found = np.nanmean(regrets(task, optimizer, prior, seeds), axis=0)
                 ends[label] = found[-1]
                 table.row(name, optimizer, label, *(f"{regret:.3f}" for regret in found))
             good &= ends["bad"] <= WORSE * ends["none"]

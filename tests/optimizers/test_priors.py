@@ -63,8 +63,8 @@ def test_an_optimizer_that_makes_no_use_of_it_says_so():
 def test_a_good_one_helps_early(optimizer, task, prior):
     task = load(task)
     ranked = sorted(islice(random_configs(task.space, 12345), 400), key=task.true_loss)
-    believed, none = regrets(task, optimizer, ranked[prior], 6), regrets(task, optimizer, None, 6)
-    assert believed[0] < 0.9 * none[0]
+    believed, none = (regrets(task, optimizer, given, 6)[:, 0].mean() for given in (ranked[prior], None))
+    assert believed < 0.9 * none
 
 
 @pytest.mark.slow
@@ -72,8 +72,9 @@ def test_a_good_one_helps_early(optimizer, task, prior):
 def test_a_bad_one_is_shaken_off(optimizer):
     task = load("hartmann3")
     ranked = sorted(islice(random_configs(task.space, 12345), 400), key=task.true_loss)
-    believed, none = regrets(task, optimizer, ranked[-20], 3, 30), regrets(task, optimizer, None, 3, 30)
-    assert believed[-1] <= max(1.5 * none[-1], 0.05)
+    # the middle of twelve runs: one in ten or so ends in the local minimum, with or without a prior
+    believed, none = (np.median(regrets(task, optimizer, given, 12, 12)[:, -1]) for given in (ranked[-20], None))
+    assert believed <= max(1.5 * none, 0.05)
 
 
 def test_trust_is_whole_at_first_and_gone_where_the_best_lie_elsewhere():
