@@ -46,7 +46,7 @@ class Constraint:
     metric: str
     sign: str
     bound: float
-    goal: Goal = field(default_factory=Goal)
+    goal: Goal = field(default_factory=Goal, repr=False)
 
     @staticmethod
     def parse(text: str) -> Constraint:
