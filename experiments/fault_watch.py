@@ -30,13 +30,8 @@ SETTLED = 5.0  # seconds after a run in which all that it started must be gone
 ACT = 1.5  # seconds after its first trial until something is done to a run
 ROOM = 2**22  # bytes of a disk that becomes full
 PAUSED = ("the disk is full", "could not begin", "cannot write to", "was deleted while the run went on")
-FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 RUN_KINDS = ("run is killed", "run is stopped", "command prints", "folder is deleted", "folder is read-only")
-MORE_RUN_KINDS = tuple(
-    kind
-    for kind, there in (("clock is set", FAKETIME), ("no room left", sys.platform == "linux" and os.geteuid() == 0))
-    if there
-)
+MORE_RUN_KINDS = ("no room left",) if sys.platform == "linux" and os.geteuid() == 0 else ()
 OURS = ("faults-", "mfbo-loopback-", "dask-", "pymp-")  # beginnings of names that are in the temporary folder by right
 
 
@@ -130,7 +125,7 @@ def watched(home: Path, kind: str, limit: str, seed: int, where: tuple[str, ...]
     amount = f"{limit_of(limit, dask='--scheduler' in where):g}s"
     words += ["--optimizer", "random", "--seed", str(seed), limit, amount, "--max-trial-time", TRIAL]
     memory = [] if "0" in where else ["--max-trial-memory", str(MEMORY)]
-    run = _started([*words, *memory, *where, "--json", "--out", str(home / "run")], home, kind)
+    run = _started([*words, *memory, *where, "--json", "--out", str(home / "run")], home)
     began, code = _followed(run, kind, home)
     seconds = _ended(home) - began - 3.0 * _stops(kind, home)
     out, err = _said(home)
@@ -163,16 +158,11 @@ def _stops(kind: str, home: Path) -> int:
     return int(kind == "run is stopped")
 
 
-def _started(words: list[str], home: Path, kind: str = "") -> subprocess.Popen[bytes]:
-    more = {}
-    if kind == "clock is set":
-        (home / "clock").write_text("+0")
-        more = {"LD_PRELOAD": str(FAKETIME), "FAKETIME_TIMESTAMP_FILE": str(home / "clock"), "FAKETIME_NO_CACHE": "1"}
-        more["FAKETIME_DONT_FAKE_MONOTONIC"] = "1"
+def _started(words: list[str], home: Path) -> subprocess.Popen[bytes]:
     with (home / "out").open("wb") as out, (home / "err").open("wb") as err:
         command = [sys.executable, "-m", "mfbo", *words]
         waits = subprocess.PIPE  # standard input has no end, and nothing to read
-        return subprocess.Popen(command, cwd=home, stdin=waits, stdout=out, stderr=err, env={**os.environ, **more})
+        return subprocess.Popen(command, cwd=home, stdin=waits, stdout=out, stderr=err)
 
 
 def _followed(run: subprocess.Popen[bytes], kind: str, home: Path) -> tuple[float, int | None]:
@@ -209,10 +199,6 @@ def _do(run: subprocess.Popen[bytes], kind: str, home: Path) -> None:
         shutil.rmtree(home / "run", ignore_errors=True)
     elif kind == "folder is read-only":
         _make_immutable(home / "run", "+i")
-    elif kind == "clock is set":
-        (home / "clock").write_text("-30d")
-        time.sleep(1)
-        (home / "clock").write_text("+30d")
     elif kind == "no room left":
         with suppress(OSError), (home / "full").open("wb") as file:
             while True:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -56,11 +57,12 @@ def assert_in_order(kind, results):
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):
-    """A temporary folder of its own, for all that a test starts."""
+    """A temporary folder for all that a test starts, with a short name: paths of sockets have a limit."""
     monkeypatch.setenv(MARK, mark := f"{os.getpid()}{tmp_path.name}")
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    return mark
+    with tempfile.TemporaryDirectory(prefix="f-", ignore_cleanup_errors=True) as folder:
+        monkeypatch.setenv("TMPDIR", folder)
+        monkeypatch.setattr("tempfile.tempdir", folder)
+        yield mark
 
 
 @pytest.mark.parametrize("kind", [kind for kind in FAULTS if kind not in AT_IMPORT])
