@@ -154,6 +154,8 @@ class LocalExecutor:
         if still := self._still.after(POLL):
             self._began += still
             self._awake = time.monotonic() + AWAKE
+            for slot in self._all:
+                slot.spare_until = self._awake
         return still
 
     def _stop(self, reason: str, grace: float) -> None:

@@ -52,6 +52,7 @@ class Slot:
     Attributes:
         trial: that it runs; None while it is free.
         last: that it runs or has run last.
+        spare_until: until then no limit ends a trial, as this process was stopped and perhaps the worker, too.
         freed: when that trial was over, by the monotonic clock; 0 while it is not, or where it took its process along.
 
     Args:
@@ -79,7 +80,7 @@ class Slot:
     ) -> None:
         self.trial: Trial | None = None
         self.last: Trial | None = None
-        self.freed = 0.0
+        self.freed = self.spare_until = 0.0
         self._fidelity, self._setup = fidelity, setup
         self._max_seconds, self._max_bytes = max_seconds, max_bytes
         self._environment, self._directory = dict(environment or {}), directory
@@ -240,6 +241,8 @@ class Slot:
         if self._halted(now):
             self._verdict = "killed", "the process that keeps the worker was stopped"
             self._renew()
+            return
+        if now < self.spare_until:
             return
         begun = self._pid is not None
         seconds = self._since(*self._began)
