@@ -102,7 +102,9 @@ class Growth:
         if done < self._next or len(rungs) >= MAX_GROWN_RUNGS:
             return None
         self._next = done * RECHECK_FACTOR + 1
-        top = fidelity.rung(min(search.max_fidelity, rungs[-1].work * search.eta), search.path)
+        work = rungs[-1].work * search.eta
+        work = search.max_fidelity if work * MIN_TOP_FACTOR >= search.max_fidelity else work  # no 98% of the data
+        top = fidelity.rung(work, search.path)
         if top.work < MIN_TOP_FACTOR * rungs[-1].work or top.epochs < rungs[-1].epochs:
             return None
         rest = left(self._run, self._meter)
