@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -161,8 +162,11 @@ def _stops(kind: str, home: Path) -> int:
 def _started(words: list[str], home: Path) -> subprocess.Popen[bytes]:
     with (home / "out").open("wb") as out, (home / "err").open("wb") as err:
         command = [sys.executable, "-m", "mfbo", *words]
-        waits = subprocess.PIPE  # standard input has no end, and nothing to read
-        return subprocess.Popen(command, cwd=home, stdin=waits, stdout=out, stderr=err)
+        waits, end = os.pipe()  # standard input has no end, and nothing to read
+        run = subprocess.Popen(command, cwd=home, stdin=waits, stdout=out, stderr=err)
+    os.close(waits)
+    weakref.finalize(run, os.close, end)
+    return run
 
 
 def _followed(run: subprocess.Popen[bytes], kind: str, home: Path) -> tuple[float, int | None]:

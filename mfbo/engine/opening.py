@@ -30,7 +30,7 @@ from mfbo.settings import Settings
 from mfbo.task import Task
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from typing_extensions import Unpack
 
@@ -87,7 +87,10 @@ def new_run(
         task, search = request.task, request.search
         if search.objectives and warm_start is not None:
             raise BadValue("a warm start has losses only, and there are several objectives; leave out one of the two")
-        planned, rungs = measured_plan(request, here, observer, like=like, own_loop=own_loop)
+        as_planned = build(search, task, request.rungs)
+        planned, rungs = measured_plan(
+            request, here, observer, like=like, own_loop=own_loop, first=lambda: _first_configs(as_planned)
+        )
         observer.on_plan(planned, request.settings.price)
         known = _known(warm_start, task, rungs, search, observer)
         chosen = build(search, task, rungs, known)
@@ -105,11 +108,25 @@ def new_run(
 
 
 def measured_plan(
-    request: Request, place: Workplace, observer: Observer, *, like: Plan | None = None, own_loop: bool = False
+    request: Request,
+    place: Workplace,
+    observer: Observer,
+    *,
+    like: Plan | None = None,
+    own_loop: bool = False,
+    first: Callable[[], Sequence[Config]] = tuple,
 ) -> tuple[Plan, list[Rung]]:
-    """Prepare the task, measure what a trial costs where its run trains it, and plan the run; with its rungs."""
+    """Prepare the task, measure what a trial costs where its run trains it, and plan the run; with its rungs.
+
+    Args:
+        request: what is asked of the run.
+        place: where it is measured.
+        observer: is told what is done.
+        like: the plan of another run, whose measurement is taken.
+        own_loop: whether its trials run in a loop of the user's, so that nothing can be measured.
+        first: the configurations to measure first, as the run will train them.
+    """
     task = request.task
-    as_planned = build(request.search, task, request.rungs)
     prepare(task, request.settings, observer)
     place.listen()
     return planner.plan(
@@ -122,7 +139,7 @@ def measured_plan(
         stage=observer.on_stage,
         like=like,
         measure=not own_loop,
-        bench=place.bench(lambda: _first_configs(as_planned)),
+        bench=place.bench(first),
     )
 
 

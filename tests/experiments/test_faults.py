@@ -24,7 +24,7 @@ from mfbo.tasks.registry import load
 pytestmark = pytest.mark.slow
 EXPERIMENTS = Path(fault_kinds.__file__).parent
 GENTLE = [kind for kind, fault in FAULTS.items() if not fault.deadly]
-LONG = 300  # seconds, after which a test gives up
+LONG = 900  # seconds, after which a test gives up
 HERE = """
 import json, os, sys
 from mfbo.engine.tune import tune
