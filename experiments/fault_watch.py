@@ -120,7 +120,7 @@ def watched(home: Path, kind: str, limit: str, seed: int, where: tuple[str, ...]
     if kind == "command prints":
         (home / "space.yaml").write_text("x: [0.0, 1.0]\n")
         script = (
-            f"echo began {{x}} 0 >> {home / 'log'}; head -c 300000000 /dev/zero | tr '\\0' x; echo; echo loss: {{x}}"
+            f"echo began {{x}} 0 >> {home / 'log'}; head -c 100000000 /dev/zero | tr '\\0' x; echo; echo loss: {{x}}"
         )
         words = ["tune", f'sh -c "{script}"', "--space", str(home / "space.yaml")]
     amount = f"{limit_of(limit, dask='--scheduler' in where):g}s"

@@ -18,7 +18,8 @@ MASKS = (
     (r"(?:all data|[\d.]+% of the data), \d+ epochs?", "RUNG"),
     (r"\b\d(?:[\w.:%+-]*[\w%])?", "#"),
     (r"PAIR=[^\s,)]+(?:, (?:PAIR=[^\s,)]+|\.\.\.))*", "PAIRS"),
-    (r", level #: # of # trials(?:, level #: # of #)*", ""),  # of the plan, level by level; none at first
+    (r", level #: #(?: of #)?(?: trials)?(?:, level #: #(?: of #)?)*", ""),  # of the plan, by level; none at first
+    (r"(?<=\): )# of # trials", "# trials"),  # a level that has more than its plan has no "of"
     (r"configurations? at #(?:(?:,| and) # at #)*", "configurations at #"),
     (r"# trials?\b", "# trials"),
     (r", # failed\b", ""),
