@@ -47,7 +47,9 @@ BUILTIN: dict[str, Builtin] = {
     "cifar10": Builtin("mfbo.tasks.cifar10:task", "CIFAR-10, ResNet-18 (real data; extra: vision)"),
     "agnews": Builtin("mfbo.tasks.agnews:task", "AG News, DistilBERT or another transformer (real data; extra: text)"),
     "imdb": Builtin("mfbo.tasks.imdb:task", "IMDb reviews, LSTM (real data; extra: text)"),
-    "table-imdb": Builtin(f"{RECORDED}:imdb", "imdb as recorded learning curves: a trial takes milliseconds"),
+    "table-cifar10": Builtin(f"{RECORDED}:cifar10", "cifar10 as recorded learning curves: a trial takes milliseconds"),
+    "table-agnews": Builtin(f"{RECORDED}:agnews", "agnews as recorded learning curves"),
+    "table-imdb": Builtin(f"{RECORDED}:imdb", "imdb as recorded learning curves"),
     "table-digits": Builtin(f"{RECORDED}:digits", "digits as recorded learning curves"),
     "branin": Builtin(f"{SYNTHETIC}:branin", "Branin in 2-D, its coefficients off at low fidelity (synthetic)"),
     "branin-joint": Builtin(
@@ -117,8 +119,8 @@ BUILTIN: dict[str, Builtin] = {
 }
 
 COMMON = (
-    "digits", "cifar10", "agnews", "imdb", "table-imdb",
-    "table-digits", "branin", "counting-ones", "mixed", "hartmann6",
+    "digits", "cifar10", "agnews", "imdb", "table-cifar10",
+    "table-agnews", "table-imdb", "table-digits", "branin", "hartmann6",
 )  # fmt: skip
 """The built-in tasks that people use most."""
 

@@ -1,4 +1,4 @@
-"""`table-imdb`, `table-digits`: the project's own tasks as recorded learning curves, as far as they are recorded.
+"""`table-cifar10`, `table-agnews`, `table-imdb`, `table-digits`: the project's own tasks as recorded learning curves.
 
 Each was trained for real, once, in a fixed design (`experiments/record.py`): a run on a table costs milliseconds, on a
 virtual clock of the seconds of processor time that were measured then. ``recordings/README.md`` says how large the
@@ -139,7 +139,7 @@ def task(name: str) -> Task:
     )
 
 
-imdb, digits = (partial(task, name) for name in ("imdb", "digits"))
+imdb, agnews, cifar10, digits = (partial(task, name) for name in ("imdb", "agnews", "cifar10", "digits"))
 
 
 def complete() -> list[str]:
