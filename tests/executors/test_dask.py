@@ -271,6 +271,7 @@ def test_a_killed_run_leaves_nothing_running_and_goes_on_where_it_is_told(cluste
     assert before.asks.items() <= after.ledger.asks.items()
 
 
+@pytest.mark.slow
 def test_no_more_workers_are_used_than_were_named(cluster):
     from mfbo.executors.dask import DaskExecutor
     from mfbo.executors.evaluate import TrialSetup

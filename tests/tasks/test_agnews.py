@@ -20,6 +20,7 @@ from mfbo.tasks.training.features import Features
 from mfbo.tasks.training.transformer import classifier_of, tokenizer_key, tokenizer_of
 from mfbo.trial import Rung
 
+pytestmark = pytest.mark.slow  # transformers takes eight seconds to import
 TASK = load("agnews")
 CONFIG = {"learning_rate": 1e-3, "batch_size": 16, "dropout": 0.1}
 CLASSES = ("World", "Sports", "Business", "Sci/Tech")

@@ -93,7 +93,7 @@ def test_going_on_in_plain_pytorch_is_the_same_as_never_having_stopped(place):
     assert found == whole
 
 
-@pytest.mark.parametrize("template", ["torch", "lightning", "transformers"])
+@pytest.mark.parametrize("template", ["torch", "lightning", pytest.param("transformers", marks=pytest.mark.slow)])
 def test_a_trial_ends_when_its_time_is_up(template):
     task = written(template)
     context = mfbo.Context(stop=lambda elapsed: "time" if context.reports else None)
@@ -102,7 +102,7 @@ def test_a_trial_ends_when_its_time_is_up(template):
     assert [report.epoch for report in context.reports] == [1]
 
 
-@pytest.mark.parametrize("template", ["lightning", "transformers"])
+@pytest.mark.parametrize("template", ["lightning", pytest.param("transformers", marks=pytest.mark.slow)])
 def test_a_trial_ends_within_an_epoch_too_and_tells_how_far_it_came(template):
     task, polls = written(template), iter([None] * 4)
     context = mfbo.Context(stop=lambda elapsed: next(polls, "time"))
@@ -133,6 +133,7 @@ def test_a_trainer_begins_anew_where_steps_are_no_longer_the_same_epochs(place):
     assert [report.epoch for report in context.reports] == [1, 2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("template", "before", "after", "said"),
     [
