@@ -62,11 +62,9 @@ class Printed:
         Raises:
             TrialFailed: what stands there is not a number.
         """
-        line = _STYLES.sub("", line) if "\x1b" in line else line
+        line = _STYLES.sub("", line) if "\x1b" in line or "\x08" in line else line
         if not self._own and self._column is None and self._metric.lower() not in line.lower():
-            return (
-                None  # most lines; the patterns take a hundred times as long, which adds up over what a command prints
-            )
+            return None  # most lines; the patterns take a hundred times as long
         matches = list(self._pattern.finditer(line))
         if self._own:
             return self._matched(matches[-1], line) if matches else None
