@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mfbo.api.progress import in_notebook
-from mfbo.api.settings import SettingsOptions, split_settings
+from mfbo.api.settings import RunOptions, split_settings
 from mfbo.display.runs import RunLines
-from mfbo.search import Search, SearchOptions
+from mfbo.search import Search
 from mfbo.study.runner import extended, run_study
 from mfbo.study.spec import OPTIMIZERS, SEEDS, Study, names_of
 
@@ -21,10 +21,6 @@ if TYPE_CHECKING:
     from mfbo.settings import Settings
 
 
-class CompareOptions(SearchOptions, SettingsOptions, total=False):
-    """Fields of `Search` and of `Settings` as keywords of `mfbo.compare`."""
-
-
 def compare(
     tasks: str | Sequence[str],
     max_cost: str,
@@ -35,7 +31,7 @@ def compare(
     progress: bool = True,
     settings: Settings | None = None,
     search: Search | None = None,
-    **asked: Unpack[CompareOptions],
+    **asked: Unpack[RunOptions],
 ) -> list[TuneResult]:
     """Compare optimizers on tasks: each run within the same cost; what is there in `out` is part of it.
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mfbo.api.progress import shown
-from mfbo.api.settings import SettingsOptions, checked_task, split_settings
+from mfbo.api.settings import RunOptions, checked_task, split_settings
 from mfbo.engine import tune as engine
-from mfbo.search import Search, SearchOptions
+from mfbo.search import Search
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -16,10 +16,6 @@ if TYPE_CHECKING:
     from mfbo.ledger.plan import Plan
     from mfbo.settings import Settings
     from mfbo.task import Task
-
-
-class PlanOptions(SearchOptions, SettingsOptions, total=False):
-    """Fields of `Search` and of `Settings` as keywords of `mfbo.plan`."""
 
 
 def plan(
@@ -31,7 +27,7 @@ def plan(
     observer: Observer | None = None,
     search: Search | None = None,
     settings: Settings | None = None,
-    **asked: Unpack[PlanOptions],
+    **asked: Unpack[RunOptions],
 ) -> Plan | None:
     """What a budget would buy, and at which rungs; None where the user stopped it.
 

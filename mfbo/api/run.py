@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from mfbo.api.progress import shown
-from mfbo.api.settings import SettingsOptions, checked_task, split_settings
+from mfbo.api.settings import RunOptions, checked_task, split_settings
 from mfbo.engine import tune as engine
 from mfbo.errors import NoTrialSucceeded
-from mfbo.search import Search, SearchOptions
+from mfbo.search import Search
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from mfbo.ledger.run import Run
     from mfbo.settings import Settings
     from mfbo.task import Task
-
-
-class TuneOptions(SearchOptions, SettingsOptions, total=False):
-    """Fields of `Search` and of `Settings` as keywords of `mfbo.tune`."""
 
 
 class LimitOptions(TypedDict, total=False):
@@ -45,7 +41,7 @@ def tune(
     observer: Observer | None = None,
     search: Search | None = None,
     settings: Settings | None = None,
-    **asked: Unpack[TuneOptions],
+    **asked: Unpack[RunOptions],
 ) -> TuneResult:
     """Search for the best configuration of `task` within the limits; at least one of them is needed.
 

@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from mfbo.errors import BadTask
+from mfbo.search import SearchOptions
 from mfbo.settings import Settings
 from mfbo.task import Task
 
@@ -28,6 +29,10 @@ class SettingsOptions(TypedDict, total=False):
     max_trial_memory: float | None
     max_disk: float | None
     price: str | None
+
+
+class RunOptions(SearchOptions, SettingsOptions, total=False):
+    """Fields of `Search` and of `Settings` as keywords of `mfbo.tune`, `mfbo.plan` and `mfbo.compare`."""
 
 
 def split_settings(settings: Settings | None, values: dict[str, Any]) -> Settings:

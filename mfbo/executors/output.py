@@ -95,7 +95,7 @@ class Log(io.TextIOBase):
         """Tell the last line."""
         lines = _lines(self._line + text)
         self._line = lines[-1][-TAIL_BYTES:]
-        last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+        last = _last_of(lines)
         if last and (last != self._last or text.strip()):
             self._saying, self._last = True, last
             try:
@@ -196,7 +196,12 @@ def last_line(folder: Path | None, trial: int) -> str:
                 os.ftruncate(file.fileno(), 0)
     except OSError:
         return ""
-    return next((line.strip() for line in reversed(_lines(text)) if line.strip()), "")
+    return _last_of(_lines(text))
+
+
+def _last_of(lines: list[str]) -> str:
+    """The last line that is not empty."""
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
 
 def _lines(text: str) -> list[str]:

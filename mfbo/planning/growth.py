@@ -111,8 +111,7 @@ class Growth:
         if rest == math.inf:
             return None
         total = rest + sum(result.outcome.cost for result in self._run.results)
-        last = self._meter.predict(top, rungs[-1].epochs if rungs[-1].epochs < top.epochs else 0)
-        if MIN_TOP_RESULTS * last > rest:
+        if MIN_TOP_RESULTS * self._promotion_cost(top) > rest:
             return None
         return [*rungs, top] if pays([*rungs, top], self._meter, total, search.eta) else None
 
@@ -132,17 +131,18 @@ class Growth:
             or len(rungs) >= MAX_GROWN_RUNGS
         ):
             return None
-        work, found = search.max_fidelity, None
-        while found is None and work >= MIN_TOP_FACTOR * rungs[-1].work:
-            top = self._task.fidelity.rung(work, search.path)
-            start = rungs[-1].epochs if rungs[-1].epochs < top.epochs else 0
-            if top.epochs >= rungs[-1].epochs and self._meter.predict(top, start) <= LAST_USE * rest:
-                found = top
+        work = search.max_fidelity
+        while (top := self._task.fidelity.rung(work, search.path)).work >= MIN_TOP_FACTOR * rungs[-1].work:
+            if top.epochs >= rungs[-1].epochs and self._promotion_cost(top) <= LAST_USE * rest:
+                self._last = True
+                return [*rungs, top]
             work /= GRID_FACTOR
-        if found is None or found.work < MIN_TOP_FACTOR * rungs[-1].work:
-            return None
-        self._last = True
-        return [*rungs, found]
+        return None
+
+    def _promotion_cost(self, top: Rung) -> float:
+        """Seconds that a training is forecast to take to go on from the highest rung so far to a new one."""
+        before = self._run.header.rungs[-1].epochs
+        return self._meter.predict(top, before if before < top.epochs else 0)
 
 
 def pays(rungs: list[Rung], meter: Meter, total: float, eta: int) -> bool:
