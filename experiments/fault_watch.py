@@ -24,7 +24,7 @@ from mfbo.ledger.journal import FILE, read
 
 LIMIT = 3.0  # seconds of a run, of cost or by the clock
 DASK_WALL = 10.0  # seconds by the clock on a cluster, whose workers have to import the task in that time
-TRIAL = "1s"  # that a trial may take
+TRIAL_TIME = "60s"  # that a trial may take where something is done to the run
 MEMORY = 0.5  # GiB that a trial may hold
 HUNG = 90.0  # seconds after its first trial in which a run must end, or has not survived
 SETTLED = 5.0  # seconds after a run in which all that it started must be gone
@@ -124,7 +124,8 @@ def watched(home: Path, kind: str, limit: str, seed: int, where: tuple[str, ...]
         )
         words = ["tune", f'sh -c "{script}"', "--space", str(home / "space.yaml")]
     amount = f"{limit_of(limit, dask='--scheduler' in where):g}s"
-    words += ["--optimizer", "random", "--seed", str(seed), limit, amount, "--max-trial-time", TRIAL]
+    trial_time = FAULTS[kind].trial_time if kind in FAULTS else TRIAL_TIME
+    words += ["--optimizer", "random", "--seed", str(seed), limit, amount, "--max-trial-time", trial_time]
     memory = [] if "0" in where else ["--max-trial-memory", str(MEMORY)]
     run = _started([*words, *memory, *where, "--json", "--out", str(home / "run")], home)
     began, code = _followed(run, kind, home)
@@ -231,7 +232,7 @@ def _log(home: Path) -> list[list[str]]:
 def judge(found: Cell, run: Watched) -> None:
     """Judge a run."""
     kind = found.kind
-    status = FAULTS[kind].status if kind in FAULTS else "ok timeout"
+    status = FAULTS[kind].status if kind in FAULTS else "ok"
     ends = "pause" in status or (kind in AT_IMPORT and run.code == 2) or kind == "folder is deleted"
     if ends:
         said = any(words in run.said[1] for words in PAUSED)

@@ -27,13 +27,16 @@ GENTLE = [kind for kind, fault in FAULTS.items() if not fault.deadly]
 LONG = 900  # seconds, after which a test gives up
 HERE = """
 import json, os, sys
+sys.path.insert(0, os.path.dirname(sys.argv[1]))
+from fault_kinds import FAULTS
 from mfbo.engine.tune import tune
 from mfbo.errors import RunPaused
 import mfbo
 from mfbo.tasks.registry import load
 task, found = load(sys.argv[1]), {}
 for kind in sys.argv[3:]:
-    settings = mfbo.Settings(workers=0, max_trial_time="1s", options={"fault": kind, "log": sys.argv[2] + "/log"})
+    options = {"fault": kind, "log": sys.argv[2] + "/log"}
+    settings = mfbo.Settings(workers=0, max_trial_time=FAULTS[kind].trial_time, options=options)
     try:
         results = tune(task, max_trials=5, seed=5, optimizer="random", settings=settings, out=None).ledger.results
         found[kind] = [[one.trial.config["x"], one.outcome.status] for one in results]
@@ -69,7 +72,9 @@ def place(tmp_path, monkeypatch):
 def test_a_run_with_a_worker_survives_what_its_trials_do(kind, place, tmp_path):
     task = load(f"{EXPERIMENTS / 'fault_kinds.py'}:task")
     options = {"fault": kind, "log": str(tmp_path / "log")}
-    settings = mfbo.Settings(workers=1, max_trial_time="1s", max_trial_memory=0.5, options=options)
+    settings = mfbo.Settings(
+        workers=1, max_trial_time=FAULTS[kind].trial_time, max_trial_memory=0.5, options=options
+    )
     if FAULTS[kind].status == "pause":
         with pytest.raises(RunPaused):
             mfbo.tune(task, max_trials=5, seed=5, optimizer="random", settings=settings, out=tmp_path / "run")
