@@ -16,42 +16,46 @@ from mfbo.checkpoint import MEASURED
 from mfbo.context import Context
 from mfbo.errors import BadData, BadValue
 from mfbo.files.reading import read_json
-from mfbo.trial import Config, Measurement, Rung
+from mfbo.trial import AVERAGED, REPEATS, Config, Measurement, Rung
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mfbo.trial import Outcome
 
-FOLDS = "folds"  # what a fidelity counts that is cross-validation
-REPEATS = "repeats"  # what a fidelity counts whose train function is called so many times
 SPREAD = "spread"  # metric: standard deviation of the loss over what was measured; of the mean it is a root of n less
 
 Train: TypeAlias = "Callable[[Config, Rung, Context], Measurement | Mapping[str, float] | float]"
 
 
-def average(count: int, context: Context, measure: Callable[[int], Measurement], *, keep: bool = True) -> Measurement:
-    """The mean of `count` measurements, with their `SPREAD` where there are several.
+def average(name: str, rung: Rung, context: Context, measure: Callable[[int], Measurement]) -> Measurement:
+    """The mean of the measurements that a rung counts, with their `SPREAD` where there are several.
+
+    Where reports count something else, such as epochs, each measurement is its part of them. A higher level goes on
+    from these where they are all that changes.
 
     Args:
-        count: how many, those of a checkpoint included.
+        name: of what is averaged, one of `AVERAGED`.
+        rung: of the trial; counts those of a checkpoint too.
         context: of the trial; is told the mean after each.
         measure: number from 0 -> a measurement.
-        keep: whether a higher level may go on from these.
 
     Raises:
         TrialStopped: the trial's time is up, or a loss is NaN or infinite.
         BadData: the checkpoint is damaged.
     """
-    found, new = _kept(context), []
+    count, alone = rung.counts[name], rung.unit == name and not rung.further
+    found, new = _kept(context) if alone else [], []
     for number in range(len(found), count):
         new.append(measure(number))
         found.append(new[-1])
         costs = [one.cost for one in new if one.cost is not None]
         context.report(
-            _mean([one.loss for one in found]), epoch=number + 1, cost=sum(costs) if len(costs) == len(new) else None
+            _mean([one.loss for one in found]),
+            epoch=rung.epochs * (number + 1) / count,
+            cost=sum(costs) if len(costs) == len(new) else None,
         )
-    if keep and context.keeps_checkpoints:
+    if alone and rung.data >= 1 and rung.size >= 1 and context.keeps_checkpoints:
         with context.save(count) as folder:
             kept = [{"loss": one.loss, "metrics": dict(one.metrics)} for one in found]
             (folder / MEASURED).write_text(json.dumps(kept), encoding="utf-8")
@@ -75,12 +79,31 @@ def standard_error(outcome: Outcome) -> float | None:
     Folds share most of what they train on, so it is a little too small (Bengio and Grandvalet 2004).
     """
     spread = spread_of(outcome)
-    return None if spread is None else spread / math.sqrt(outcome.rung.epochs)
+    return None if spread is None else spread / math.sqrt(averaged(outcome))
 
 
 def averaged(outcome: Outcome) -> int:
     """How many measurements the loss of a trial is the mean of; 1 where it is no mean."""
-    return outcome.rung.epochs if outcome.rung.unit in (FOLDS, REPEATS) else 1
+    return _outermost(outcome.rung)[1]
+
+
+def _outermost(rung: Rung) -> tuple[str, int]:
+    """What is averaged last, and over how many: repeats of all folds, or folds; ("", 1) where the loss is no mean."""
+    counts = rung.counts
+    return next(((name, counts[name]) for name in reversed(AVERAGED) if counts.get(name, 1) > 1), ("", 1))
+
+
+def partly(rung: Rung, done: float) -> Rung | None:
+    """What a trial has measured that was stopped where its reports counted `done`; its work is that of `rung` still.
+
+    None where that is not even one measurement; `rung` itself where reports count measurements, or it is no mean.
+    """
+    name, count = _outermost(rung)
+    if not name or name == rung.unit:
+        return rung
+    measured = round(count * done / rung.epochs)
+    further = tuple((one, measured if one == name else number) for one, number in rung.further)
+    return replace(rung, further=further) if measured else None
 
 
 def spread_of(outcome: Outcome) -> float | None:
@@ -144,4 +167,4 @@ class Repeated:
                 return Measurement(float(found[context.goal.name]), context.goal.others(found))
             return found if isinstance(found, Measurement) else Measurement(float(found))  # type: ignore[arg-type]
 
-        return average(rung.epochs, context, once, keep=rung.data >= 1)
+        return average(REPEATS, rung, context, once)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from mfbo import constraints
 from mfbo.constraints import Constraint
 from mfbo.errors import BadValue, UnknownName
-from mfbo.fidelity import ETA, PATHS
+from mfbo.fidelity import ETA
 from mfbo.goal import LOSS, SCORE, Goal, said
 from mfbo.objectives import checked
 from mfbo.stop_rule import StopRule
@@ -50,7 +50,8 @@ class Search:
     Attributes:
         optimizer: see `mfbo.optimizers.registry.OPTIMIZERS`.
         seed: 0 or more; the same seed proposes the same configurations on a virtual clock.
-        path: through the fidelity: ``epochs``, ``data`` or ``joint``; the task's default if None.
+        path: through the fidelity: ``epochs``, ``data``, ``joint``, or another name of what the task counts; the
+            task's default if None.
         eta: factor between rungs; the best 1/eta of a rung's configurations is promoted.
         min_fidelity: no rung below this fraction of a full evaluation.
         max_fidelity: no rung above it.
@@ -66,7 +67,6 @@ class Search:
 
     Raises:
         BadValue: a value outside what is allowed.
-        UnknownName: no such path.
     """
 
     optimizer: str = "smac"
@@ -85,8 +85,8 @@ class Search:
     def __post_init__(self) -> None:
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed < 2**32:
             raise BadValue(f"seed {self.seed!r}: give an integer from 0 to {2**32 - 1}")
-        if self.path is not None and self.path not in PATHS:
-            raise UnknownName("fidelity path", str(self.path), PATHS)
+        if self.path is not None and not isinstance(self.path, str):  # the task knows which there are
+            raise BadValue(f"fidelity {self.path!r}: give the name of a path, such as epochs, data or joint")
         if isinstance(self.eta, bool) or not isinstance(self.eta, int) or not 2 <= self.eta <= 100:
             raise BadValue(f"eta {self.eta!r}: give a whole number from 2 to 100")
         for name, value in (("min", self.min_fidelity), ("max", self.max_fidelity)):

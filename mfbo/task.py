@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from mfbo.average import REPEATS, Repeated
+from mfbo.average import Repeated
 from mfbo.context import Context
 from mfbo.errors import BadSpace, BadTask, UnknownName
 from mfbo.fidelity import Fidelity
 from mfbo.goal import said
 from mfbo.space import is_space_file, read_space
-from mfbo.trial import Config, Measurement, Rung, Value
+from mfbo.trial import REPEATS, Config, Measurement, Rung, Value
 
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
@@ -90,7 +90,7 @@ class Task:
         metric, maximize = said(self.metric, self.maximize)
         object.__setattr__(self, "metric", metric)
         object.__setattr__(self, "maximize", maximize)
-        if self.fidelity.unit == REPEATS and not isinstance(self.train, Repeated):
+        if REPEATS in self.fidelity.counts and not isinstance(self.train, Repeated):
             object.__setattr__(self, "train", Repeated(self.train))
 
     def trained(self, rung: Rung, start_epoch: int) -> float:

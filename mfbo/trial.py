@@ -18,6 +18,10 @@ Status: TypeAlias = Literal[
     "ok", "stopped", "lost", "failed", "diverged", "invalid", "memory", "timeout", "exited", "crashed", "killed"
 ]
 
+FOLDS = "folds"  # what a fidelity counts that is cross-validation
+REPEATS = "repeats"  # what a fidelity counts whose train function is called so many times
+AVERAGED = (FOLDS, REPEATS)  # what a loss is the mean over
+
 
 @dataclass(frozen=True)
 class Rung:
@@ -29,6 +33,7 @@ class Rung:
         work: z, epochs x data x size as a fraction of a full evaluation, in (0, 1].
         size: fraction of each input that is read, such as the words of a text or the pixels of an image, in (0, 1].
         unit: what `epochs` counts, in the plural: ``trees``, ``folds``; ``rung.trees`` is the same number then.
+        further: what else is counted, as (name, number); by its name too: ``rung.folds``.
     """
 
     epochs: Count = 1
@@ -36,27 +41,38 @@ class Rung:
     work: Amount = 1.0
     size: Amount = 1.0
     unit: Annotated[str, Meta(max_length=40)] = "epochs"
+    further: tuple[tuple[Annotated[str, Meta(max_length=40)], Count], ...] = ()
 
     def __getattr__(self, name: str) -> int:
-        """The number that `unit` names."""
-        if name == self.__dict__.get("unit"):
-            return self.epochs
-        raise AttributeError(f"this fidelity has no {name!r}; it has: data, size, {self.__dict__.get('unit')}")
+        """The number of what `unit` or `further` names."""
+        if name.startswith("_") or "unit" not in self.__dict__:  # while it is copied
+            raise AttributeError(name)
+        counts = self.counts
+        if name not in counts:
+            raise AttributeError(f"this fidelity has no {name!r}; it has: data, size, {', '.join(counts)}")
+        return counts[name]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """All that is counted, by its name."""
+        return {self.unit: self.epochs, **dict(self.further)}
 
     def __str__(self) -> str:
         """In words: ``19% of the data, 6 epochs``, and ``inputs at 25%`` where they are cut down."""
         percent = f"{100 * self.data:.2g}" if self.data < 0.995 else "over 99"
         share = "all data" if self.data >= 1 else f"{percent}% of the data"
         inputs = "" if self.size >= 1 else f", inputs at {100 * self.size:.2g}%"
-        return f"{share}, {counted(self.epochs, self.unit)}{inputs}"
+        return f"{share}, {', '.join(counted(number, name) for name, number in self.counts.items())}{inputs}"
 
 
 def counted(number: int, unit: str) -> str:
     """A number of what a fidelity counts.
 
-    >>> counted(1, "epochs"), counted(154, "trees")
-    ('1 epoch', '154 trees')
+    >>> counted(1, "epochs"), counted(154, "trees"), counted(112, "resolution")
+    ('1 epoch', '154 trees', 'resolution 112')
     """
+    if not unit.endswith("s"):
+        return f"{unit} {number}"
     return f"{number} {unit.removesuffix('s') if number == 1 else unit}"
 
 

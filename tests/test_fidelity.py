@@ -12,8 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import mfbo
-from mfbo.errors import BadValue, UnknownName
+from mfbo.display.forecast import headline
+from mfbo.engine.tell import tell
+from mfbo.errors import BadValue, MfboError, UnknownName
+from mfbo.exports.table import rows
 from mfbo.fidelity import PATHS, Fidelity
+from mfbo.fidelity_point import point, read_numbers
 from mfbo.ledger.journal import read
 from mfbo.trial import Rung
 
@@ -181,7 +185,16 @@ def test_what_is_counted_has_its_own_name_and_the_same_ladder():
 @pytest.mark.parametrize(
     ("counted", "said"),
     [
-        ({"epochs": (1, 3), "folds": (1, 5)}, "counts epochs and folds; give one"),
+        ({"epochs": (1, 3), "folds": (5, 1)}, r"fidelity folds=\(5, 1\): give \(lowest, full\)"),
+        ({"epochs": (1, 3), "folds": (1.0, 5.0)}, "fidelity folds=.*as integers"),
+        ({"epochs": (1, 3), "status": (1, 5)}, "fidelity 'status': give what is counted"),
+        ({"epochs": (1, 3), "resolution": (1, 5), "growth": 2}, "say of which, such as growth={'resolution': 2}"),
+        (
+            {"epochs": (1, 3), "growth": {"resolution": 2}},
+            "growth of 'resolution': it counts epochs; name",
+        ),
+        ({"epochs": (1, 3), "pixels": (1, 5), "growth": {"pixels": 9}}, "growth=9: give the power of the cost"),
+        ({f"{name}s": (1, 2) for name in "abcdefg"}, "give up to 6"),
         ({"trees": (9, 3)}, r"fidelity trees=\(9, 3\): give \(lowest, full\)"),
         ({"work": (1, 3)}, "fidelity 'work': give what is counted"),
     ],
@@ -192,10 +205,110 @@ def test_what_cannot_be_counted_is_named(counted, said):
 
 
 def test_a_fidelity_is_kept_in_a_ledger_whole():
-    for fidelity in (Fidelity(), Fidelity(trees=(10, 90), data=(0.2, 1.0), continues=False)):
+    several = Fidelity(epochs=(1, 9), resolution=(64, 224), folds=3, growth={"resolution": 2})
+    for fidelity in (Fidelity(), Fidelity(trees=(10, 90), data=(0.2, 1.0), continues=False), several):
         kept = fidelity.ranges
         assert msgspec.convert(msgspec.to_builtins(kept), Fidelity) == kept
         assert kept.ladder() == fidelity.ladder()
+
+
+@st.composite
+def several(draw):
+    """A fidelity that counts two or three things, one of them by a power."""
+    names = draw(st.lists(st.sampled_from(["epochs", "trees", "pixels", "folds"]), min_size=2, max_size=3, unique=True))
+    spans = {name: tuple(sorted((draw(st.integers(1, 300)), draw(st.integers(1, 300))))) for name in names}
+    data = draw(st.sampled_from([(draw(st.floats(0.01, 1)), 1.0), 1.0]))
+    return Fidelity(**spans, data=data, growth={names[-1]: draw(st.sampled_from([0.5, 1, 2]))})
+
+
+@given(several(), st.floats(0, 1), st.floats(0, 1))
+def test_several_counts_are_factors_of_one_work_and_rise_together(fidelity, one, other):
+    low, high = (fidelity.rung(work, "joint") for work in sorted((one, other)))
+    for rung in (low, high):
+        parts = [(rung.counts[name] / most) ** power for name, (_, most), power in _powers(fidelity)]
+        assert rung.work == pytest.approx(math.prod(parts) * rung.data)
+        assert all(least <= rung.counts[name] <= most for name, (least, most), _ in _powers(fidelity))
+    assert all(low.counts[name] <= high.counts[name] for name in fidelity.counts)
+    assert fidelity.rung(1.0) == fidelity.full
+    assert fidelity.rung(0.0, "joint").work == pytest.approx(fidelity.lowest_work("joint"))
+
+
+def _powers(fidelity):
+    return [(fidelity.unit, fidelity.epoch_range, fidelity.growth), *fidelity.further]
+
+
+@given(several())
+def test_a_path_by_the_name_of_what_is_counted_leaves_all_else_full(fidelity):
+    for path in fidelity.paths[:-1]:
+        for rung in fidelity.ladder(path):
+            changed = {name for name, number in rung.counts.items() if number != fidelity.full.counts[name]}
+            assert changed | ({"data"} if rung.data < 1 else set()) <= {path}
+        assert fidelity.ladder(path)[-1] == fidelity.full
+    works = [rung.work for rung in fidelity.ladder()]
+    assert works == sorted(set(works))
+
+
+def test_reports_count_by_epochs_else_by_the_first_that_is_no_mean():
+    assert Fidelity(folds=(1, 5), epochs=(1, 9)).unit == "epochs"
+    assert Fidelity(repeats=(1, 5), trees=(1, 9), steps=(1, 7)).unit == "trees"
+    assert Fidelity(repeats=(1, 5), folds=(1, 9)).unit == "repeats"
+    full = Fidelity(folds=(1, 5), epochs=(1, 9)).full
+    assert (full.epochs, full.folds, str(full)) == (9, 5, "all data, 9 epochs, 5 folds")
+    assert not Fidelity(folds=(1, 5), epochs=(1, 9)).continues  # a mean over what was trained for less
+    assert Fidelity(pixels=(1, 5), epochs=(1, 9)).continues
+
+
+def test_a_path_that_several_counts_lack_is_named_with_those_there_are():
+    fidelity = Fidelity(epochs=(1, 9), folds=(1, 5), repeats=3)
+    with pytest.raises(UnknownName, match=r"unknown fidelity path 'fold'; did you mean 'folds'"):
+        fidelity.ladder("fold")
+    with pytest.raises(BadValue, match="no range of repeats; use 'epochs' or 'folds'"):
+        fidelity.ladder("repeats")
+
+
+def test_a_point_is_named_by_what_is_counted_and_stays_within_the_ranges():
+    fidelity = Fidelity(trees=(10, 300), folds=(1, 5), data=(0.1, 1.0))
+    assert point(fidelity) == fidelity.full
+    assert str(point(fidelity, data=0.5, at={"trees": 30, "folds": 2})) == "50% of the data, 30 trees, 2 folds"
+    assert point(fidelity, 30) == point(fidelity, at={"trees": 30})
+    for wrong, said in (
+        ({"tree": 3}, "unknown fidelity 'tree'; did you mean 'trees'"),
+        ({"folds": 9}, "folds 9: a full evaluation has 5; give 1 to 5"),
+        ({"folds": 0}, "folds 0: a full evaluation has 5"),
+        ({"folds": 1.5}, "folds 1.5: a full evaluation has 5"),
+        ({"size": 2.0}, "size 2.0: give the fraction of each input"),
+    ):
+        with pytest.raises(MfboError, match=said):
+            point(fidelity, at=wrong)
+    assert read_numbers(("trees=100", "size=0.5")) == {"trees": 100, "size": 0.5}
+    with pytest.raises(BadValue, match="at 'trees': give NAME=NUMBER"):
+        read_numbers(("trees",))
+
+
+def _trained(config, fidelity, context):
+    lack = 1 / fidelity.epochs + 1 / fidelity.resolution
+    for epoch in range(context.start_epoch, fidelity.epochs):
+        context.report((config["x"] - 0.3) ** 2 + lack, epoch=epoch + 1)
+    return (config["x"] - 0.3) ** 2 + lack
+
+
+def test_a_run_over_several_counts_is_charged_shown_exported_and_resumed(tmp_path):
+    fidelity = Fidelity(epochs=(1, 9), resolution=(32, 128), growth={"resolution": 2})
+    task = mfbo.Task("t", ConfigurationSpace({"x": (0.0, 1.0)}), _trained, fidelity)
+    found = mfbo.tune(task, "4x", workers=0, out=tmp_path / "run", progress=False)
+    spent = [r.outcome.rung.epochs / 9 * (r.outcome.rung.resolution / 128) ** 2 for r in found.ledger.results]
+    assert found.cost == pytest.approx(sum(spent))
+    assert {rung.resolution for rung in found.ledger.header.rungs} > {128}
+    again = read(tmp_path / "run")
+    assert again.header.fidelity == fidelity.ranges
+    assert again.header.rungs == found.ledger.header.rungs
+    row = rows(again)[0]
+    assert (row["epochs"], row["resolution"]) == (row["asked_epochs"], row["asked_resolution"])
+    assert "9 epochs, resolution 128 on all data" in headline(again.header.plan)
+    more = mfbo.resume(tmp_path / "run", max_cost="6x", task=task, progress=False)
+    assert more.trials > found.trials
+    told = tell(tmp_path / "run", {"x": 0.3}, 0.2, at={"resolution": 64})
+    assert told.rung.resolution == 64
 
 
 @given(st.integers(1, 50), st.integers(1, 60), st.floats(0.25, 4), st.floats(0.05, 1), st.floats(1e-4, 1))

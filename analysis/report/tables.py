@@ -60,8 +60,8 @@ def trials(part: Part, most: int | None = None) -> Table:
     measured = _free(goal.name, "measured", taken)
     shown_metrics = [_free(name, "metric", taken) for name in metrics]
     shown_names = [_free(name, "config", taken) for name in names]
-    unit = found[0][1].outcome.rung.unit if found else "epochs"
-    fixed = [unit if name == "epochs" else name for name in FIXED_COLUMNS]
+    counts = list(dict.fromkeys(name for _, result in found for name in result.outcome.rung.counts)) or ["epochs"]
+    fixed = [*counts, *FIXED_COLUMNS[1:]]
     columns = [*shown_names, measured, *shown_metrics, *whose, *fixed, *money, *errors]
     table = Table(columns, measured=measured, down=goal.maximize)
     for run, result in found:
@@ -72,7 +72,8 @@ def trials(part: Part, most: int | None = None) -> Table:
                 None if outcome.loss is None else goal.value(outcome.loss),
                 *(outcome.metrics.get(name) for name in metrics),
                 *((run.header.optimizer, run.header.seed) if whose else ()),
-                *(rung.epochs, rung.data, rung.work, _status(run, result), result.trial.id),
+                *(rung.counts.get(name) for name in counts),
+                *(rung.data, rung.work, _status(run, result), result.trial.id),
                 *(outcome.cost, result.overhead, result.spent),
                 *([price.amount(result.at) if price else None] if money else []),
                 *([headline(outcome.error) if outcome.error else None] if errors else []),

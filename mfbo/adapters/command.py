@@ -4,6 +4,7 @@ Each ``{NAME}`` is filled in: a hyperparameter of the space, or one of these:
 
 - ``{epochs}``: train to this number of epochs; 1 to 27, or as in ``{epochs:3-81}``.
 - ``{data}``: train on such a fraction of the data; 0.1 to 1, or as in ``{data:0.05-1}``.
+- ``{trees:10-300}``, or another name with a range of whole numbers: so many of what is counted.
 - ``{seed}``: of the run.
 - ``{output}``: an empty folder of the trial, for what it writes; gone after it.
 - ``{checkpoint}``: a folder with what an earlier rung of the configuration has left there, empty at first; to go on
@@ -26,7 +27,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mfbo.adapters.metric_file import read_metric, written
 from mfbo.adapters.printed import LINE_SHOWN, Printed
@@ -51,6 +52,7 @@ FILLED_IN = (
     "checkpoint",
     "start_epoch",
 )  # what is filled in beside the hyperparameters
+_COUNTED = re.compile(r"([A-Za-z]\w*):\d+-\d+")  # a placeholder for what is counted
 METRIC = "loss"
 _PARTS = re.compile(rf"\{{\{{|\}}\}}|{PLACEHOLDER.pattern}")  # what stands for something else in a word
 SPACE_HINT = "give their ranges with --space FILE.yaml, such as 'lr: [0.0001, 0.1, log]'"
@@ -77,7 +79,7 @@ class CommandTask(Task):
             BadSpace: the space and the command do not have the same names.
         """
         names = hyperparameters(self.source)
-        if taken := [name for name in space if name in FILLED_IN]:
+        if taken := [name for name in space if name in (*FILLED_IN, *_counts([self.source]))]:
             raise BadSpace(f"the space has {_listed(taken)}, which mfbo itself fills in; give it another name")
         if absent := [name for name in names if name not in space]:
             raise BadSpace(f"the command has {_listed(absent)}, which the space lacks: {', '.join(space)}")
@@ -118,7 +120,7 @@ class Command:
             TrialFailed: it ended with an error, or said no loss.
             TrialStopped: from ``context.poll``: its time is up; it has been killed.
         """
-        values = {**config, "seed": context.seed, "epochs": rung.epochs, "data": rung.data}
+        values = {**config, "seed": context.seed, "data": rung.data, "epochs": rung.epochs, **rung.counts}
         metric, file = context.options.get("metric", METRIC), context.options.get("metric_file")
         with _folder(context, rung, used="checkpoint" in names(self.words)) as folder, _scratch() as output:
             values |= {"checkpoint": str(folder), "output": output, "start_epoch": context.start_epoch}
@@ -129,7 +131,7 @@ class Command:
                     stack.enter_context(written(path))
                 process = stack.enter_context(Process(fill(self.words, said)))
                 if file is None:
-                    return _loss(process, metric, rung, context, by_epoch="epochs" in names(self.words))
+                    return _loss(process, metric, rung, context, by_epoch=rung.unit in names(self.words))
                 for _ in process.lines(context.poll):
                     pass
                 _ended_well(process, context)
@@ -169,7 +171,7 @@ def names(words: Sequence[str]) -> list[str]:
 
 def hyperparameters(text: str) -> list[str]:
     """Those of a command line, in its order."""
-    return [name for name in names([text]) if name not in FILLED_IN]
+    return [name for name in names([text]) if name not in (*FILLED_IN, *_counts([text]))]
 
 
 def name_of(words: Sequence[str]) -> str:
@@ -220,8 +222,8 @@ def _loss(process: Process, metric: str, rung: Rung, context: Context, *, by_epo
         epoch = epoch + 1 if said.epoch is None else said.epoch
         if by_epoch and epoch > rung.epochs + 1 and said.epoch is None:  # one more may sum up
             raise TrialFailed(
-                f"the command prints {metric!r} in more lines than its {rung.epochs - context.start_epoch} epochs, "
-                f"such as {line[:100]!r}; name what it prints once per epoch with --metric"
+                f"the command prints {metric!r} in more lines than its {rung.epochs - context.start_epoch} {rung.unit}"
+                f", such as {line[:100]!r}; name what it prints once per epoch with --metric"
             )
         if by_epoch:
             context.report(loss, epoch=min(max(epoch, 1), rung.epochs))
@@ -272,7 +274,7 @@ def _folder(context: Context, rung: Rung, *, used: bool) -> Iterator[Path]:
 def _plain(name: str) -> str:
     """A placeholder's name without the range that follows it."""
     base = name.partition(":")[0]
-    return base if base in RANGES else name
+    return base if base in RANGES or _COUNTED.fullmatch(name) else name
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -286,12 +288,23 @@ def _fidelity(words: Sequence[str]) -> Fidelity:
         base, colon, text = name.partition(":")
         if base in RANGES and (colon or base not in found):
             found[base] = text if colon else RANGES[base]
-    epochs, data = (_range(name, found.get(name, "1-1")) for name in RANGES)
-    return Fidelity(epochs=(int(epochs[0]), int(epochs[1])), data=data)
+    counts = _counts(words)
+    spans = {name: _range(name, text) for name, text in (counts | found).items()}
+    data = spans.pop("data", 1.0)
+    counted: dict[str, Any] = {name: (int(low), int(high)) for name, (low, high) in spans.items()}
+    return Fidelity(data=data, **counted)
+
+
+def _counts(words: Sequence[str]) -> dict[str, str]:
+    """The ranges of what is counted beside epochs, by name."""
+    found = {
+        base: text for base, _, text in (name.partition(":") for name in _named(words) if _COUNTED.fullmatch(name))
+    }
+    return {name: text for name, text in found.items() if name not in FILLED_IN}
 
 
 def _range(name: str, text: str) -> tuple[float, float]:
-    number = r"(\d+)" if name == "epochs" else r"(\d*\.?\d+)"
+    number = r"(\d*\.?\d+)" if name == "data" else r"(\d+)"
     found = re.fullmatch(f"{number}-{number}", text)
     if found is None:
         raise BadTask(f"placeholder {{{name}:{text}}}: give LOWEST-FULL, such as {{{name}:{RANGES[name]}}}")

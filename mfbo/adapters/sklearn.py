@@ -27,12 +27,13 @@ from sklearn.metrics import get_scorer, get_scorer_names
 from mfbo.adapters import sklearn_data, sklearn_model, sklearn_state
 from mfbo.adapters.sklearn_epochs import all_gradual, classes_of, partial_fit, rows_of_table
 from mfbo.adapters.sklearn_folds import folds, test_part
-from mfbo.average import average
+from mfbo.average import OneRepeat, average
 from mfbo.data.splits import MIN_CLASS_SAMPLES, Indices, nested_subset, stratified_split
 from mfbo.errors import BadData, BadTask, UnknownName
 from mfbo.fidelity import Fidelity
+from mfbo.fidelity_ranges import Counted
 from mfbo.task import Task
-from mfbo.trial import Config, Measurement, Rung
+from mfbo.trial import AVERAGED, FOLDS, Config, Measurement, Rung
 
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace
@@ -82,7 +83,8 @@ def sklearn_task(
         test: part that ``mfbo validate`` alone measures on; stratified, the same for every seed. 0 for none. Where
             `groups` are given it is whole ones, and the last rows with a ``TimeSeriesSplit``.
         cv: in place of `validation`, a number of folds, or a splitter such as ``GroupKFold(5)``; the loss is their
-            mean, and a trial is cut down to fewer of them.
+            mean, and a trial is cut down to fewer of them; with `size` or a `fidelity` that says more, each of them
+            to fewer trees, epochs or data too.
         groups: (n,), for a splitter that keeps groups whole.
 
     Raises:
@@ -106,13 +108,16 @@ def sklearn_task(
     sklearn_data.check(x, y, prototype, classes=classes, made=made)
     sklearn_data.check_scoring(scoring, y, classes=classes)
     gradual = size is None and all_gradual(lambda config: _new(estimator, config), space, x, y)
-    if fidelity is not None and size is None and cv is None:
+    if fidelity is not None and size is None:
         _check_epochs(fidelity, type(prototype).__name__, gradual=gradual)
-        gradual = fidelity.epoch_range[1] > 1  # else an epoch is a whole fit
+        gradual = _by_epochs(fidelity)
     training = _Training(estimator, x, y, size, scoring, validation, test, classes, gradual)
     sklearn_data.check_parts(training.labels, test, validation)
     if cv is not None:
-        return _cross_validated(name, space, training, fidelity, cv=cv, groups=groups)
+        whole = None if size is None else _fidelity(prototype, size, 1.0, gradual=False)
+        return _cross_validated(name, space, training, (fidelity, whole), cv=cv, groups=groups)
+    if fidelity is not None and FOLDS in fidelity.counts:
+        raise BadTask("fidelity counts folds, and there are none; give cv too, such as cv=5")
     if groups is not None:
         raise BadTask("groups are for cross-validation; give cv too, such as cv=GroupKFold(5)")
     return Task(
@@ -148,22 +153,24 @@ def _counted(prototype: Any, size: str) -> str:
 
 
 def _cross_validated(
-    name: str, space: ConfigurationSpace, training: _Training, fidelity: Fidelity | None, *, cv: Any, groups: Any
+    name: str,
+    space: ConfigurationSpace,
+    training: _Training,
+    fidelity: tuple[Fidelity | None, Fidelity | None],
+    *,
+    cv: Any,
+    groups: Any,
 ) -> Task:
-    """The task whose trials measure folds."""
-    if training.size is not None:
-        raise BadTask(f"cv counts folds and size counts {training.size}; give one of them")
+    """The task whose trials measure folds; all of them where the fidelity does not count folds."""
     kinds = None if groups is None else np.asarray(groups)
     if kinds is not None and len(kinds) != len(training.y):
         raise BadData(f"groups has {len(kinds)} entries, y has {len(training.y)}; give one for each row")
     rest, test = test_part(training.labels, kinds, cv, training.test)
     parts = folds(cv, training.y, kinds, rest, classes=training.classes)
+    chosen = _with_folds(*fidelity, count=len(parts))
+    if chosen.unit == FOLDS:  # each is a whole fit
+        training = replace(training, size=None, gradual=False)
     folded = _Folded(training, parts, rest, test)
-    chosen = fidelity or Fidelity(folds=(1, len(parts)))
-    if chosen.unit != "folds" or chosen.epoch_range[1] > len(parts):
-        raise BadTask(
-            f"fidelity counts {chosen.epoch_range[1]} {chosen.unit}, cv makes {len(parts)} folds; leave it out"
-        )
     return Task(
         name=name,
         space=space,
@@ -176,12 +183,39 @@ def _cross_validated(
     )
 
 
+def _with_folds(asked: Fidelity | None, usual: Fidelity | None, count: int) -> Fidelity:
+    """The fidelity of a task with `count` folds: `asked`, where all folds are measured if it says nothing of them.
+
+    Args:
+        asked: by the user.
+        usual: what `size` is cut down by, if there is one; folds then are too.
+        count: of the folds.
+
+    Raises:
+        BadTask: it asks for more folds than there are.
+    """
+    if asked is None:
+        if usual is None:
+            return Fidelity(folds=(1, count))
+        return replace(usual, further=(*usual.further, Counted(FOLDS, (1, count), 1.0)))
+    if FOLDS not in asked.counts:
+        return replace(asked, further=(*asked.further, Counted(FOLDS, (count, count), 1.0)))
+    if (high := asked.counts[FOLDS][1]) > count:
+        raise BadTask(f"fidelity counts {high} folds, cv makes {count}; give folds=(1, {count})")
+    return asked
+
+
+def _by_epochs(fidelity: Fidelity) -> bool:
+    """Whether an estimator is trained as long as is counted; else each measurement is a whole fit."""
+    return fidelity.epoch_range[1] > 1 and fidelity.unit not in AVERAGED
+
+
 def _check_epochs(fidelity: Fidelity, name: str, *, gradual: bool) -> None:
     """Refuse epochs of estimators that have none: every level would cost the same."""
-    if fidelity.epoch_range[1] > 1 and not gradual:
+    if _by_epochs(fidelity) and not gradual:
         raise BadTask(
-            f"fidelity has {fidelity.epoch_range[1]} epochs, but {name} cannot be trained epoch by epoch with every "
-            "setting of this space; give size=, such as 'n_estimators', or fidelity=mfbo.Fidelity(data=(0.1, 1))"
+            f"fidelity has {fidelity.epoch_range[1]} {fidelity.unit}, but {name} cannot be trained epoch by epoch with "
+            "every setting of this space; give size=, such as 'n_estimators', or fidelity=mfbo.Fidelity(data=(0.1, 1))"
         )
 
 
@@ -343,21 +377,17 @@ class _Folded:
 
     def train(self, config: Config, rung: Rung, context: Context) -> Measurement:
         """The mean over the first `rung.folds` folds."""
+        inner = context if rung.unit == FOLDS else OneRepeat(context, 0)  # whose reports are of one fold
 
         def fold(number: int) -> Measurement:
             learn, judge = self.folds[number]
-            return self._whole.fit(config, rung, context, learn, judge, keep=False)
+            return self.training.fit(config, rung, inner, learn, judge, keep=False)
 
-        return average(rung.epochs, context, fold, keep=rung.data >= 1)
+        return average(FOLDS, rung, context, fold)
 
     def validate(self, config: Config, rung: Rung, context: Context) -> Measurement:
         """Fit to all that is no test, measure on the test split."""
-        return self._whole.fit(config, rung, context, self.rest, self.test)
-
-    @property
-    def _whole(self) -> _Training:
-        """Each fold is a whole fit: what is counted is folds, not epochs."""
-        return replace(self.training, gradual=False)
+        return self.training.fit(config, rung, context, self.rest, self.test)
 
 
 def _warm_start(model: Any, size: str) -> str | None:

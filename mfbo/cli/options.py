@@ -106,7 +106,11 @@ limits = options(
     click.option("--max-wall", metavar="TIME", help="Stop after this much wall-clock time."),
 )
 search = options(
-    click.option("--fidelity", metavar="PATH", help="What cheap trials have less of: epochs, data, or joint for both."),
+    click.option(
+        "--fidelity",
+        metavar="PATH",
+        help="What cheap trials have less of: epochs, data, what else the task counts, or joint for all.",
+    ),
     click.option(
         "--max-fidelity",
         default=1.0,
@@ -135,6 +139,12 @@ search = options(
         help="End before the limits, once what is left is not expected to gain enough: 'gain<0.1%' of the best, "
         "'gain<0.1%/h' for another hour, 'gain<noise'.",
     ),
+)
+at = click.option(
+    "--at",
+    multiple=True,
+    metavar="NAME=N",
+    help="What else the task counts, such as trees=100 or folds=2; default: as in a full evaluation.",
 )
 objectives = click.option(
     "--objectives",

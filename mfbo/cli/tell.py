@@ -23,7 +23,10 @@ from mfbo.errors import BadValue
 @click.option(
     "--data", type=float, metavar="F", help="Fraction of the training data; default: that of a full evaluation."
 )
-def tell(run: str, config: str, *, value: float | None, loss: float | None, **trained: Any) -> None:
+@options.at
+def tell(
+    run: str, config: str, *, value: float | None, loss: float | None, at: tuple[str, ...], **trained: Any
+) -> None:
     """Add a result to RUN that was measured outside it.
 
     CONFIG.yaml has the hyperparameters, as `mfbo best` prints them. It costs nothing, and the optimizer uses it when
@@ -33,6 +36,7 @@ def tell(run: str, config: str, *, value: float | None, loss: float | None, **tr
     from mfbo.cli.run import command_line
     from mfbo.display.text import clean, number, pairs, rung_words
     from mfbo.engine.tell import tell as told
+    from mfbo.fidelity_point import read_numbers
     from mfbo.ledger.journal import read
     from mfbo.optimizers.registry import names_with, spec_of
 
@@ -43,7 +47,7 @@ def tell(run: str, config: str, *, value: float | None, loss: float | None, **tr
         raise BadValue(f"this run maximizes {goal.name}: give --value, in its own sign")
     measured = value if loss is None else loss
     assert measured is not None
-    known = told(run, config, measured, **trained, command=command_line())
+    known = told(run, config, measured, **trained, at=read_numbers(at), command=command_line())
     optimizer = read(run).header.optimizer
     others = ", ".join(names_with("takes_earlier_results"))
     use = "uses it" if spec_of(optimizer).takes_earlier_results else f"does not use it ({others} would)"

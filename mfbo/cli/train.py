@@ -24,14 +24,15 @@ if TYPE_CHECKING:
 @click.option(
     "--data", type=float, metavar="F", help="Fraction of the training data; default: that of a full evaluation."
 )
+@options.at
 @click.option("--final", is_flag=True, help="Train on the validation data too, and measure on the test split.")
 @options.out("Folder for the model; default: no model is kept.")
 @options.training
 @options.price
 @options.output
 def train(
-    *, task: str, config: tuple[str, ...], seed: int, epochs: int | None, data: float | None, final: bool,
-    out: str | None, quiet: bool, as_json: bool, **settings: Any,
+    *, task: str, config: tuple[str, ...], seed: int, epochs: int | None, data: float | None, at: tuple[str, ...],
+    final: bool, out: str | None, quiet: bool, as_json: bool, **settings: Any,
 ) -> None:  # fmt: skip
     """Train one configuration of TASK, from scratch.
 
@@ -41,6 +42,7 @@ def train(
     from mfbo.cost.price import beside, kept
     from mfbo.display.text import clean, number, seconds
     from mfbo.engine.train import train as once
+    from mfbo.fidelity_point import read_numbers
     from mfbo.space import of_words, read_config
 
     files = [word for word in config if not word.startswith("--")]
@@ -60,6 +62,7 @@ def train(
         seed=seed,
         epochs=epochs,
         data=data,
+        at=read_numbers(at),
         final=final,
         settings=options.settings_of(**settings),
         out=out,

@@ -92,13 +92,13 @@ class Meter:
             epochs = min(epochs, max(last, 1))
         elif outcome.loss is None:
             epochs = min(epochs, 1)
-        return self._task.fidelity.work(max(0, epochs), outcome.rung.data, outcome.rung.size)
+        return self._task.fidelity.work_at(outcome.rung, max(0, epochs))
 
     def predict(self, rung: Rung, start_epoch: int, config: Config | None = None) -> float:
         """What going from `start_epoch` to the end of `rung` will cost, in the unit; 0 where nothing is known yet."""
         if self._model is not None and self._model.known:
             return self._model.seconds(rung, start_epoch, config)
-        work = self._task.fidelity.work(max(0, rung.epochs - start_epoch), rung.data, rung.size)
+        work = self._task.fidelity.work_at(rung, max(0, rung.epochs - start_epoch))
         if self.unit == "x" and not self._task.full_cost:
             return work
         if self._worked:

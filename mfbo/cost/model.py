@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mfbo.trial import Config, Outcome
 
 Floats: TypeAlias = NDArray[np.float64]
-FidelityPoint: TypeAlias = "tuple[int, float, int]"
+FidelityPoint: TypeAlias = "tuple[int, float, tuple[int, ...], int]"
 
 MAX_OBSERVATIONS = 400  # observations in a fit, the newest
 REFIT_GROWTH = 1.1  # a fit is done anew when there are so many times as many
@@ -49,7 +49,8 @@ class Seen(NamedTuple):
         training: seconds.
         evaluation: seconds.
         features: of the configuration, as `Encoder.features` gives them.
-        place: (epochs, data, first epoch) of a trial; None for a probe, which says nothing of a rung's own ways.
+        place: (epochs, data, what else is counted, first epoch) of a trial; None for a probe, which says nothing of a
+            rung's own ways.
     """
 
     epochs: float
@@ -130,7 +131,7 @@ class CostModel:
         return float(base[0]) * factor * own * self._level
 
     def _work(self, epochs: float, rung: Rung) -> float:
-        return self._task.fidelity.work(epochs, rung.data, rung.size)
+        return self._task.fidelity.work_at(rung, epochs)
 
     def _base(self, epochs: Floats, work: Floats) -> Floats:
         total: Floats = np.maximum(MIN_COST, self._start + self._evaluation * epochs + self._training * work)
@@ -181,7 +182,7 @@ class CostModel:
 
 
 def _place(rung: Rung, start: int) -> FidelityPoint:
-    return rung.epochs, round(rung.data, 6), start
+    return rung.epochs, round(rung.data, 6), tuple(number for _, number in rung.further), start
 
 
 def _line(ones: Floats, work: Floats, seconds: Floats, weights: Floats) -> tuple[float, float]:

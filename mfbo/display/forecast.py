@@ -87,7 +87,8 @@ def lines(plan: Plan, price: str | None = None, now: datetime | None = None) -> 
 def headline(plan: Plan, price: Price | None = None) -> str:
     """``30 epochs on all data would take 13h here; 2h buys 19 configurations at 0.5% of that ... and 2 at 4%``."""
     budget, verb = amount(plan.budget, plan.unit) + beside(price, plan.budget), "would take" if plan.lowered else "take"
-    epochs = f"{counted(plan.epochs, plan.steps[-1].rung.unit)} on all data"
+    counts = {plan.steps[-1].rung.unit: plan.epochs, **dict(plan.further)}
+    epochs = f"{', '.join(counted(number, clean(name)) for name, number in counts.items())} on all data"
     here = " here" if plan.measured else ""
     full = about(plan.full, plan.unit) + beside(price, plan.full)
     if not any(step.trials for step in plan.steps):

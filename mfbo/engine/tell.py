@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mfbo import space
 from mfbo.errors import BadValue
+from mfbo.fidelity_point import point
 from mfbo.ledger.writer import Ledger
 from mfbo.space import kept_space
 from mfbo.trial import Known, Rung
@@ -25,6 +26,7 @@ def tell(
     *,
     epochs: int | None = None,
     data: float | None = None,
+    at: Mapping[str, Any] | None = None,
     command: str = "",
 ) -> Known:
     """Append a result that was measured outside the run to the ledger of `run`, at no cost of its budget.
@@ -38,6 +40,7 @@ def tell(
         value: validation loss, or the run's metric in its own sign, as the run's task measures it.
         epochs: for which it was trained; those of a full evaluation if None.
         data: fraction of the training data; that of a full evaluation if None.
+        at: what else the task counts, by name, or the ``size`` of inputs; that of a full evaluation where it lacks.
         command: what the user typed, for the ledger.
 
     Raises:
@@ -56,20 +59,14 @@ def tell(
             names = ", ".join(header.search.objectives)
             raise BadValue(f"this run has several objectives ({names}); one value alone is not enough")
         fitted = space.fitted(values, kept_space(header.space), where)
-        known = Known(fitted, _rung(header, epochs, data), header.goal.loss(float(value)))
+        known = Known(fitted, _rung(header, epochs, data, at), header.goal.loss(float(value)))
         ledger.told(known, at=datetime.now(timezone.utc).isoformat(timespec="seconds"), command=command)
     return known
 
 
-def _rung(header: Header, epochs: int | None, data: float | None) -> Rung:
+def _rung(header: Header, epochs: int | None, data: float | None, at: Mapping[str, Any] | None) -> Rung:
     """The fidelity of a result, which must lie within that of the run."""
-    high, most = header.fidelity.epoch_range[1], header.fidelity.data_range[1]
-    epochs, data = high if epochs is None else epochs, most if data is None else data
-    if not 1 <= epochs <= high:
-        raise BadValue(f"{header.fidelity.unit} {epochs!r}: a full evaluation has {high}; give 1 to {high}")
-    if not 0 < data <= most:
-        raise BadValue(f"data {data!r}: give the fraction of the training data, above 0 and up to {most:g}")
-    found = header.fidelity.at(epochs, data)
+    found = point(header.fidelity, epochs, data, at)
     if found.work < header.rungs[0].work - 1e-9:
         raise BadValue(f"{found} is below the lowest level of the run, {header.rungs[0]}; give one of at least that")
     return found

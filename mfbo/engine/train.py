@@ -11,12 +11,13 @@ from mfbo.checkpoint import Checkpoints
 from mfbo.cost.price import facts, kept
 from mfbo.engine import preflight
 from mfbo.engine.direction import settled
-from mfbo.errors import BadTask, BadValue, RunError
+from mfbo.errors import BadTask, RunError
 from mfbo.executors.evaluate import TrialSetup
 from mfbo.executors.inline import run_here
 from mfbo.executors.scratch import clear_up, scratch
 from mfbo.exports.card import FINAL
 from mfbo.exports.model import check_new, metric_option, write_folder
+from mfbo.fidelity_point import point
 from mfbo.goal import Goal
 from mfbo.ledger.environment import hardware, versions
 from mfbo.ledger.fingerprint import space_dict
@@ -80,6 +81,7 @@ def train(
     seed: int = 0,
     epochs: int | None = None,
     data: float | None = None,
+    at: Mapping[str, Any] | None = None,
     final: bool = False,
     settings: Settings | None = None,
     out: Path | str | None = None,
@@ -94,6 +96,7 @@ def train(
         seed: of the training.
         epochs: those of a full evaluation if None.
         data: fraction of the training data; that of a full evaluation if None.
+        at: what else the task counts, by name, or the ``size`` of inputs; that of a full evaluation where it lacks.
         final: train on training and validation part, and measure on the test split, as `mfbo validate` does.
         settings: device, options and space.
         out: folder for the model, new or empty; None to keep none.
@@ -111,7 +114,7 @@ def train(
     values = fitted(config, task.space, "the configuration", partial=True)
     if final and task.validate is None:
         raise BadTask(f"task {task.name!r} has no final validation: give Task(validate=...), or leave out --final")
-    trial = Trial(0, values, _rung(task, epochs, data))
+    trial = Trial(0, values, point(task.fidelity, epochs, data, at, beyond=True))
     target = Path(out) if out is not None else None
     if target is not None:
         check_new(target)
@@ -143,16 +146,6 @@ def train(
         price=kept(settings.price),
         goal=goal,
     )
-
-
-def _rung(task: Task, epochs: int | None, data: float | None) -> Rung:
-    full = task.fidelity.full
-    epochs, data = full.epochs if epochs is None else epochs, full.data if data is None else data
-    if epochs < 1:
-        raise BadValue(f"{task.fidelity.unit} {epochs}: give 1 or more")
-    if not 0 < data <= full.data:
-        raise BadValue(f"data {data!r}: give the fraction of the training data, above 0 and up to {full.data:g}")
-    return task.fidelity.at(epochs, data)
 
 
 def _write(

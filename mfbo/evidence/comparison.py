@@ -236,7 +236,8 @@ def _identity(header: Header) -> tuple[str, str]:
 def _full(header: Header) -> str:
     """Full fidelity in words."""
     full = header.fidelity.full
-    return f"{counted(full.epochs, full.unit)} on {100 * full.data:.3g}% of the data"
+    counts = ", ".join(counted(number, name) for name, number in full.counts.items())
+    return f"{counts} on {100 * full.data:.3g}% of the data"
 
 
 def _space(header: Header) -> str:

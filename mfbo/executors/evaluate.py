@@ -15,6 +15,7 @@ from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from mfbo.average import partly
 from mfbo.context import Context
 from mfbo.errors import BadDirection, MfboError, TrialStopped
 from mfbo.executors.restore import Surroundings
@@ -344,12 +345,17 @@ def reached(fidelity: Fidelity, outcome: Outcome) -> Outcome:
     if not outcome.reports:
         return replace(outcome, loss=None)
     last, rung = outcome.reports[-1], outcome.rung
+    mean = partly(rung, last.epoch)
+    if mean is None:
+        return replace(outcome, loss=None)
+    if mean is not rung:
+        return replace(outcome, loss=last.loss, rung=replace(mean, work=fidelity.work_at(mean, mean.epochs)))
     epochs = min(int(last.epoch), rung.epochs)
     if epochs <= outcome.start_epoch and outcome.start_epoch:
         return replace(outcome, loss=None)  # no whole epoch beyond what is known of it
     if last.epoch < 1:  # no sample was seen twice: an epoch of so much less data
         epochs, rung = 1, replace(rung, data=rung.data * max(last.epoch, 1e-6))
-    rung = replace(rung, epochs=epochs, work=fidelity.work(epochs, rung.data, rung.size))
+    rung = replace(rung, epochs=epochs, work=fidelity.work_at(rung, epochs))
     return replace(outcome, loss=last.loss, rung=rung)
 
 

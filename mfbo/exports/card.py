@@ -78,6 +78,8 @@ def again(described: Mapping[str, Any], config: str = "config.yaml") -> str:
     words += ["--final"] if described.get("measured_on") == FINAL else []
     if rung["work"] < 1:
         words += ["--epochs", str(rung["epochs"]), "--data", repr(rung["data"])]
+        words += ["--at", f"size={rung['size']!r}"] if rung.get("size", 1.0) < 1 else []
+        words += [word for name, number in rung.get("further", ()) for word in ("--at", f"{name}={number}")]
     space = str(described["space"])
     space = SPACE if config and is_space_file(space) else space
     metric = described.get("metric")

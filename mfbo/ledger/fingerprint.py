@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from mfbo.ledger.run import Header
     from mfbo.task import Task
+    from mfbo.trial import Rung
 
 
 def space_dict(space: ConfigurationSpace) -> dict[str, Any]:
@@ -54,7 +55,9 @@ def check_unchanged(header: Header, task: Task) -> None:
     if digest(space) != header.space_hash:
         changes.append(f"the space ({_difference(header.space, space)})")
     was, now = (
-        f"{one.unit} {one.epoch_range}, data {one.data_range}, size {one.size_range}"
+        ", ".join(
+            f"{name} {span}" for name, span in [*one.counts.items(), ("data", one.data_range), ("size", one.size_range)]
+        )
         for one in (header.fidelity, task.fidelity)
     )
     if was != now:
@@ -65,11 +68,16 @@ def check_unchanged(header: Header, task: Task) -> None:
     elif task.metric and task.metric != goal.name:
         changes.append(f"its metric (was {goal.name!r}, is {task.metric!r})")
     full = task.fidelity.full
-    if over := [rung for rung in header.rungs if rung.epochs > full.epochs or rung.data > full.data]:
+    if over := [rung for rung in header.rungs if _beyond(rung, full)]:
         changes.append(f"the fidelity (a rung of the run is {over[0]}, full is {full})")
     if source_hash(header.task) != header.source_hash:
         changes.append(_file_of(header))
     _refuse(header, changes)
+
+
+def _beyond(rung: Rung, full: Rung) -> bool:
+    """Whether a rung has more of anything than a full evaluation."""
+    return rung.data > full.data or any(number > full.counts.get(name, number) for name, number in rung.counts.items())
 
 
 def _file_of(header: Header) -> str:

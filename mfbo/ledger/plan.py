@@ -59,6 +59,7 @@ class Plan:
         workers: trials at a time.
         note: why nothing was measured, or why the budget is too small; empty where there is nothing to say.
         bound: whether costs are lower bounds, because the probe was stopped before it told of its progress.
+        further: what a full evaluation counts beside epochs.
     """
 
     steps: tuple[Step, ...]
@@ -73,6 +74,7 @@ class Plan:
     workers: Annotated[int, Meta(ge=1)] = 1
     note: str = ""
     bound: bool = False
+    further: tuple[tuple[str, Count], ...] = ()
 
     def __repr__(self) -> str:
         levels = ", ".join(f"{step.trials} trials at {percent(step.rung.work)}" for step in self.steps)

@@ -165,6 +165,7 @@ def _check(header: Header) -> None:
     """What no type says of a header."""
     if not header.rungs or not all(rung.epochs >= 1 and rung.work > 0 for rung in header.rungs):
         raise ValueError("no rungs, or one of no work")
+    header.fidelity.moved_by(header.search.path)
     if isinstance(header.search.prior, str):
         raise ValueError("its prior is no configuration")
     if header.search.objectives and LOSS not in header.search.objectives:

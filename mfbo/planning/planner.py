@@ -99,7 +99,8 @@ def plan(
     workers = max(1, settings.workers or 1)
     if budget.unit == "x" or task.simulated:
         return replace(_by_work(task, search, budget, usual), workers=workers), usual
-    none = Plan((), 0.0, "s", 0.0, task.fidelity.epoch_range[1], workers=workers)
+    whole = task.fidelity.full
+    none = Plan((), 0.0, "s", 0.0, whole.epochs, workers=workers, further=whole.further)
     if budget.amount == math.inf:
         return replace(none, note="no limit of cost or time"), usual
     seconds = min(MAX_SECONDS, BUDGET_SHARE * budget.amount)
@@ -122,7 +123,7 @@ def plan(
             goal=search.goal,
             seconds=seconds,
             data=data,
-            size=lowest.size,
+            inputs=lowest,
             interrupted=interrupted,
             note=note,
             stage=stage,
@@ -164,12 +165,13 @@ def _by_work(task: Task, search: Search, budget: Budget, usual: Sequence[Rung]) 
 
     def price(rung: Rung, start: int) -> float:
         begun = start if task.fidelity.continues else 0
-        return task.fidelity.work(max(0, rung.epochs - begun), rung.data, rung.size) * scale
+        return task.fidelity.work_at(rung, max(0, rung.epochs - begun)) * scale
 
+    full = task.fidelity.full
     if not scale or budget.amount == math.inf:
-        return Plan((), 0.0, budget.unit, scale, task.fidelity.epoch_range[1], note="the cost of a trial is not known")
+        return Plan((), 0.0, budget.unit, scale, full.epochs, note="the cost of a trial is not known")
     steps, twice = (bought(search.optimizer, usual, price, times * budget.amount, search.eta) for times in (1, 2))
-    return Plan(steps, budget.amount, budget.unit, scale, task.fidelity.epoch_range[1], twice)
+    return Plan(steps, budget.amount, budget.unit, scale, full.epochs, twice, further=full.further)
 
 
 def _by_probes(
@@ -198,6 +200,7 @@ def _by_probes(
         unit="s",
         full=price(task.fidelity.full, 0),
         epochs=task.fidelity.epoch_range[1],
+        further=task.fidelity.full.further,
         twice=twice,
         spent=found.cost,
         wall=found.wall,

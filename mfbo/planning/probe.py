@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mfbo.executors.local import LocalExecutor
     from mfbo.settings import Settings
     from mfbo.task import Task
-    from mfbo.trial import Config, Outcome
+    from mfbo.trial import Config, Outcome, Rung
 
 BUDGET_SHARE = 0.05  # of a budget, for probes
 MAX_SECONDS = 60.0  # seconds of probes, however large the budget
@@ -82,7 +82,7 @@ def probe(
     seconds: float,
     data: tuple[float, float],
     goal: Goal,
-    size: float | None = None,
+    inputs: Rung | None = None,
     interrupted: Callable[[], bool] = lambda: False,
     note: Callable[[str], None] = lambda text: None,
     stage: Callable[[str, float], None] = lambda what, seconds: None,
@@ -99,7 +99,7 @@ def probe(
         data: fractions of the data to train on: of the first probe, which is to come to an evaluation, and of the
             others, which are to train as a run will: with little data, batches are small and slow.
         goal: what trials measure.
-        size: of the inputs, as at the lowest rung of a run; None for whole ones.
+        inputs: the lowest rung of a run, whose size of inputs and further counts are taken; None for whole ones.
         interrupted: whether the user asked to stop.
         note: is told what the user should know.
         stage: is told what is done, and how many seconds of training it may take.
@@ -127,7 +127,7 @@ def probe(
         stage("loading the task where it is trained", 0.0)
         executor.ready()
         stage("measuring what a trial costs here", seconds)
-        return _Probing(executor, task, data, seconds, interrupted, size=size, configs=bench.configs()).run()
+        return _Probing(executor, task, data, seconds, interrupted, inputs=inputs, configs=bench.configs()).run()
 
 
 class _Probing:
@@ -145,11 +145,11 @@ class _Probing:
         seconds: float,
         interrupted: Callable[[], bool],
         *,
-        size: float | None = None,
+        inputs: Rung | None = None,
         configs: Sequence[Config] = (),
     ) -> None:
         self._executor, self._task, self._data = executor, task, data
-        self._size = size or task.fidelity.size_range[1]
+        self._inputs = inputs or task.fidelity.full
         self._most, self._interrupted = seconds, interrupted
         self._seconds = seconds - min(GRACE, seconds / 2)
         self._waiting = list(enumerate(_different([*configs, *_configs(task)])[:CONFIGS]))[::-1]
@@ -193,8 +193,8 @@ class _Probing:
         number, config = self._waiting.pop()
         self._again = number == 1 and len(self._found) == 1 and _cut_in_evaluation(self._found[0])
         data = self._data[0 if self._again else min(number, 1)]
-        size = self._size
-        return Trial(number, config, self._task.fidelity.at(self._epochs, data, size))
+        inputs = self._inputs
+        return Trial(number, config, self._task.fidelity.at(self._epochs, data, inputs.size, inputs.further))
 
     def _take(self, trial: Trial, outcome: Outcome) -> None:
         if outcome.virtual:

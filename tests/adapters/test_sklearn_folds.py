@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import chain
 
 import numpy as np
 import pytest
 from ConfigSpace import ConfigurationSpace
 from sklearn.datasets import load_diabetes, load_iris
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression, Ridge, SGDClassifier
 from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit, StratifiedKFold, TimeSeriesSplit, cross_val_score
 
 import mfbo
 from mfbo.adapters.sklearn_folds import folds
+from mfbo.average import averaged
 from mfbo.checkpoint import Checkpoints
 from mfbo.errors import BadData, BadTask, BadValue
+from mfbo.executors.evaluate import reached
 from mfbo.fidelity import Fidelity
+from mfbo.trial import Report
 
 X, Y = load_iris(return_X_y=True)
 SPACE = ConfigurationSpace({"C": (0.01, 10.0)})
@@ -102,12 +107,70 @@ def test_a_splitter_without_a_seed_makes_the_same_folds_in_every_process():
         ({"cv": GroupKFold(3)}, BadValue, "groups"),
         ({"groups": np.arange(150)}, BadTask, "groups are for cross-validation; give cv too"),
         ({"cv": GroupKFold(3), "groups": [1, 2]}, BadData, "groups has 2 entries, y has 150"),
-        ({"cv": 3, "fidelity": mfbo.Fidelity(epochs=(1, 9))}, BadTask, "counts 9 epochs, cv makes 3 folds"),
+        ({"cv": 3, "fidelity": mfbo.Fidelity(folds=(1, 9))}, BadTask, r"counts 9 folds, cv makes 3; give folds=\(1, 3"),
+        ({"cv": 3, "fidelity": mfbo.Fidelity(epochs=(1, 9))}, BadTask, "has 9 epochs, but LogisticRegression cannot"),
+        ({"cv": 3, "fidelity": mfbo.Fidelity(trees=9, folds=(1, 3))}, BadTask, "has 9 trees, but LogisticRegression"),
+        ({"fidelity": mfbo.Fidelity(folds=(1, 3))}, BadTask, "counts folds, and there are none; give cv too"),
     ],
 )
 def test_folds_that_cannot_be_are_refused_before_anything_is_charged(more, kind, said):
     with pytest.raises(kind, match=said):
         made(**more)
+
+
+def test_folds_of_a_forest_are_cut_down_in_trees_too():
+    space = ConfigurationSpace({"max_features": (0.1, 1.0)})
+    task = mfbo.sklearn_task("t", RandomForestClassifier(n_estimators=9), space, X, Y, size="n_estimators", cv=3)
+    assert str(task.fidelity) == "Fidelity(trees=(1, 9), folds=(1, 3))"
+    context, at = mfbo.Context(), task.fidelity.at(6, 1.0, further=[("folds", 2)])
+    found = task.train({"max_features": 0.5}, at, context)
+    assert [report.epoch for report in context.reports] == [3, 6]  # after each fold, as its part of six trees
+    assert found.metrics["spread"] >= 0
+    assert averaged(mfbo.Outcome("ok", found.loss, at, 0.0, metrics=found.metrics)) == 2
+
+
+def test_folds_of_what_is_trained_by_epochs_are_cut_down_in_epochs_too():
+    space = ConfigurationSpace({"alpha": (1e-5, 1e-1)})
+    model, fidelity = SGDClassifier(), Fidelity(epochs=(1, 9), folds=(1, 3))
+    task = mfbo.sklearn_task("t", model, space, X, Y, cv=3, fidelity=fidelity)
+    scores = [
+        task.train({"alpha": 1e-3}, fidelity.at(epochs, 1.0, further=[("folds", 3)]), mfbo.Context()).loss
+        for epochs in (1, 9)
+    ]
+    assert scores[0] != scores[1]
+    result = mfbo.tune(task, "5x", optimizer="asha", workers=0, progress=False)
+    assert all(entry.outcome.start_epoch == 0 for entry in result.ledger.results)
+    assert str(result.ledger.header.rungs[-1]) == "all data, 9 epochs, 3 folds"
+
+
+def test_all_folds_are_measured_where_the_fidelity_says_nothing_of_them():
+    task = made(cv=3, fidelity=Fidelity(data=(0.2, 1.0)))
+    assert {rung.folds for rung in task.fidelity.ladder()} == {3}
+    assert len({rung.data for rung in task.fidelity.ladder()}) > 1
+
+
+def test_a_trial_that_is_stopped_between_folds_has_measured_these():
+    fidelity = Fidelity(epochs=(1, 9), folds=(1, 3))
+    reports = tuple(Report(epoch, 0.5, 1.0) for epoch in (3.0, 6.0))
+    stopped = mfbo.Outcome("stopped", None, fidelity.full, 1.0, reports=reports)
+    found = reached(fidelity, stopped)
+    assert (found.rung.epochs, found.rung.folds, found.loss) == (9, 2, 0.5)
+    assert found.rung.work == pytest.approx(2 / 3)
+    assert reached(fidelity, replace(stopped, reports=())).loss is None
+
+
+def test_epochs_of_every_repeat_are_those_of_the_rung():
+    seen = []
+
+    def train(config, fidelity, context):
+        seen.append((fidelity.epochs, fidelity.repeats))
+        return config["x"] + np.random.default_rng(context.seed).normal()
+
+    task = mfbo.Task("t", ConfigurationSpace({"x": (0.0, 1.0)}), train, Fidelity(epochs=(1, 9), repeats=(1, 3)))
+    result = mfbo.tune(task, "4x", optimizer="asha", workers=0, progress=False)
+    assert seen.count((9, 3)) == 3 * sum(entry.outcome.rung.work == 1 for entry in result.ledger.results)
+    assert {epochs for epochs, _ in seen} > {9}
+    assert any("spread" in entry.outcome.metrics for entry in result.ledger.results)
 
 
 def _noisy(config, fidelity, context):

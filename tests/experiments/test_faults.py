@@ -72,9 +72,7 @@ def place(tmp_path, monkeypatch):
 def test_a_run_with_a_worker_survives_what_its_trials_do(kind, place, tmp_path):
     task = load(f"{EXPERIMENTS / 'fault_kinds.py'}:task")
     options = {"fault": kind, "log": str(tmp_path / "log")}
-    settings = mfbo.Settings(
-        workers=1, max_trial_time=FAULTS[kind].trial_time, max_trial_memory=0.5, options=options
-    )
+    settings = mfbo.Settings(workers=1, max_trial_time=FAULTS[kind].trial_time, max_trial_memory=0.5, options=options)
     if FAULTS[kind].status == "pause":
         with pytest.raises(RunPaused):
             mfbo.tune(task, max_trials=5, seed=5, optimizer="random", settings=settings, out=tmp_path / "run")
