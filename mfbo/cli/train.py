@@ -13,7 +13,7 @@ from mfbo.errors import RunError
 if TYPE_CHECKING:
     from mfbo.engine.train import Trained
     from mfbo.goal import Goal
-    from mfbo.trial import Report
+    from mfbo.trial import Report, Rung
 
 
 @click.command()
@@ -50,10 +50,10 @@ def train(
     values |= of_words([word for word in config if word.startswith("--")])
     options.say_whose(task)
 
-    def on_report(report: Report, goal: Goal) -> None:
+    def on_report(report: Report, goal: Goal, rung: Rung) -> None:
         spent = seconds(report.cost) + beside(kept(settings.get("price")), report.cost, ", {}")
         measured = f"{clean(goal.name, 40)} {number(goal.value(report.loss))}"
-        click.echo(f"epoch {report.epoch}: {measured} ({spent})", err=True)
+        click.echo(f"{clean(rung.unit.removesuffix('s'))} {report.epoch:.6g}: {measured} ({spent})", err=True)
 
     maximize = settings.pop("maximize")
     found = once(

@@ -85,7 +85,7 @@ def train(
     final: bool = False,
     settings: Settings | None = None,
     out: Path | str | None = None,
-    on_report: Callable[[Report, Goal], None] | None = None,
+    on_report: Callable[[Report, Goal, Rung], None] | None = None,
     maximize: bool | None = None,
 ) -> Trained:
     """Train `config` from scratch, in this process.
@@ -100,7 +100,7 @@ def train(
         final: train on training and validation part, and measure on the test split, as `mfbo validate` does.
         settings: device, options and space.
         out: folder for the model, new or empty; None to keep none.
-        on_report: is given each report as it is made, and what it is of.
+        on_report: is given each report as it is made, what it is of, and the fidelity of the training.
         maximize: whether higher is better, as for `mfbo.tune`; None is as the task or the metric says.
 
     Raises:
@@ -124,7 +124,9 @@ def train(
     clear_up()
     with scratch("train") as place:
         setup = TrialSetup(seed, settings.device, settings.options, Checkpoints(place / "checkpoints"), goal=goal)
-        outcome = run_here(used, trial, setup, on_report=on_report and (lambda report: on_report(report, goal)))
+        outcome = run_here(
+            used, trial, setup, on_report=on_report and (lambda report: on_report(report, goal, trial.rung))
+        )
         if outcome.status != "ok" or outcome.loss is None:
             reason = (outcome.error or outcome.status).strip().splitlines()[-1]
             raise RunError(f"training {task.name!r} {outcome.status}: {reason}")
