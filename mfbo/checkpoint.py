@@ -7,13 +7,12 @@ renamed when it is complete, and renamed before it is deleted: a full disk or a 
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from mfbo.errors import BadValue
-from mfbo.files.plain import check_plain, sync
+from mfbo.files.plain import check_plain, remove, sync
 
 MODEL = "model"  # folder in a checkpoint with the model alone, where there is more
 ALONE = ".model-only"  # marks a checkpoint that training cannot continue from
@@ -58,7 +57,7 @@ class Checkpoints:
         """
         home = self.root / key
         aside = home / f".{_PREFIX}{epoch:05d}.{os.getpid()}"
-        shutil.rmtree(aside, ignore_errors=True)
+        remove(aside)
         aside.mkdir(parents=True)
         try:
             yield aside
@@ -66,7 +65,7 @@ class Checkpoints:
             for path in (*aside.rglob("*"), aside):
                 sync(path)
         except BaseException:
-            shutil.rmtree(aside, ignore_errors=True)
+            remove(aside)
             raise
         target = home / f"{_PREFIX}{epoch:05d}"
         _remove(target)
@@ -74,7 +73,7 @@ class Checkpoints:
         sync(home)
         self._drop_below(key, epoch, keep)
         for path in home.glob(f".{_PREFIX}*"):  # of processes that were killed: a configuration has one writer
-            shutil.rmtree(path, ignore_errors=True)
+            remove(path)
 
     def check(self) -> None:
         """Make sure that all of them hold plain files and folders only, wherever they come from.
@@ -100,7 +99,7 @@ class Checkpoints:
         """Delete all checkpoints of configuration `key`."""
         for _, path in self._all(key):
             _remove(path)
-        shutil.rmtree(self.root / key, ignore_errors=True)
+        remove(self.root / key)
 
     def keys(self) -> list[str]:
         """The configurations that have a folder here."""
@@ -123,6 +122,6 @@ def _remove(path: Path) -> None:
     """Delete `path`; out of sight first, as half a checkpoint would be taken for a whole one after a kill."""
     if path.exists():
         gone = path.with_name(f".{path.name}.gone")
-        shutil.rmtree(gone, ignore_errors=True)
+        remove(gone)
         path.rename(gone)
-        shutil.rmtree(gone, ignore_errors=True)
+        remove(gone)

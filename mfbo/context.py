@@ -12,7 +12,7 @@ from pathlib import Path
 from mfbo.checkpoint import ALONE, Checkpoints
 from mfbo.errors import TrialStopped
 from mfbo.goal import Goal
-from mfbo.trial import Pace, Report
+from mfbo.trial import MAX_COUNT, Pace, Report
 
 MAX_REPORTS = 10_000  # of a trial that are kept; of more, every second one goes, but for the last
 
@@ -85,11 +85,11 @@ class Context:
 
         Raises:
             TrialStopped: let it pass; what was reported is kept as a partial result.
-            ValueError: an epoch or a cost below 0, or a cost that is not finite.
+            ValueError: an epoch or a cost that is below 0 or not finite.
         """
         last = self.reports[-1].epoch if self.reports else self.start_epoch
         done = int(last) + 1 if epoch is None else _epochs(epoch)
-        if not 0 <= done < math.inf or (cost is not None and not 0 <= cost < math.inf):
+        if not 0 <= done <= MAX_COUNT or (cost is not None and not 0 <= cost < math.inf):
             raise ValueError(f"report(epoch={epoch!r}, cost={cost!r}): give what is finite and not below 0")
         self.virtual = self.virtual or cost is not None
         if not math.isfinite(loss):
@@ -113,7 +113,10 @@ class Context:
 
         Raises:
             TrialStopped: let it pass.
+            ValueError: a number that is below 0 or not finite.
         """
+        if not all(0 <= number <= MAX_COUNT for number in (epochs, evaluated) if number is not None):
+            raise ValueError(f"poll({epochs!r}, evaluated={evaluated!r}): give what is finite and not below 0")
         if epochs is not None:
             self._clock.trained(epochs - self.start_epoch, self.elapsed - self.evaluation)
         if evaluated is not None:
@@ -186,8 +189,8 @@ class Clock:
 
     def trained(self, epochs: float, seconds: float) -> None:
         """`epochs` are trained after `seconds`, evaluations left out."""
-        if self._marks and epochs <= self._marks[-1][0]:
-            return
+        if epochs < 0 or (self._marks and epochs <= self._marks[-1][0]):
+            return  # behind what was there before the trial, or told already
         self._marks[2:] = []
         self._marks.append((epochs, seconds))
 

@@ -11,7 +11,8 @@ from typing import Annotated, Literal, NamedTuple, TypeAlias
 from msgspec import Meta
 
 Amount: TypeAlias = Annotated[float, Meta(ge=0)]
-Count: TypeAlias = Annotated[int, Meta(ge=0, le=2**53)]
+MAX_COUNT = 2**53  # whole numbers up to it are the same in JSON everywhere
+Count: TypeAlias = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
 Value: TypeAlias = bool | int | float | str
 Config: TypeAlias = dict[str, Value]
 Status: TypeAlias = Literal[

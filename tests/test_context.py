@@ -51,6 +51,25 @@ def test_what_is_kept_are_plain_numbers():
     assert [type(value) for value in context.reports[0]] == [int, float, float]
 
 
+@pytest.mark.parametrize("number", [-1, math.nan, math.inf, 10**400])
+def test_a_number_of_epochs_that_no_ledger_can_keep_is_refused_where_it_is_told(number):
+    context = Context()
+    for tell in (
+        lambda: context.report(0.5, epoch=number), lambda: context.poll(number), lambda: context.poll(evaluated=number),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match="finite and not below 0"):
+            tell()
+    assert not context.reports
+    assert context.pace is None
+
+
+def test_epochs_that_the_checkpoint_has_behind_it_tell_nothing_of_how_fast_the_trial_is():
+    context = Context(start_epoch=5)
+    for epoch in (1, 2, 3):
+        context.report(0.5, epoch=epoch)
+    assert context.pace is None
+
+
 @pytest.mark.parametrize("loss", [math.nan, math.inf, -math.inf, np.float32("nan")])
 def test_a_loss_that_is_no_number_ends_the_trial_as_diverged(loss):
     context = Context()

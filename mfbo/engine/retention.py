@@ -120,10 +120,14 @@ class Retention:
 
 
 def _size(folder: Path) -> int:
-    """Bytes in it; a trial in flight may be writing, renaming and deleting there meanwhile."""
-    total = 0
-    for home, _, names in os.walk(folder):  # unlike `Path.rglob`, it passes over what is gone
-        for name in names:
-            with suppress(FileNotFoundError):
-                total += Path(home, name).lstat().st_size
+    """Bytes in it, at any depth; a trial in flight may be writing, renaming and deleting there meanwhile."""
+    total, waiting = 0, [str(folder)]
+    for home in waiting:
+        with suppress(OSError), os.scandir(home) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
+                else:
+                    with suppress(FileNotFoundError):
+                        total += Path(entry.path).lstat().st_size
     return total

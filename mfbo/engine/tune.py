@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from mfbo.engine.result import TuneResult, result_of
 from mfbo.engine.running import running
 from mfbo.engine.workplace import Workplace
 from mfbo.errors import NoObjective, RunError
+from mfbo.files.plain import remove
 from mfbo.ledger.journal import FILE
 from mfbo.ledger.observer import Observer
 from mfbo.ledger.run import Run
@@ -206,7 +206,7 @@ def _run(
 def _remove(folder: Path, *, whole: bool) -> None:
     """Take back what a run without any result has written."""
     if whole:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove(folder)
         return
     (folder / FILE).unlink(missing_ok=True)
-    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    remove(folder / "checkpoints")

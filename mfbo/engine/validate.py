@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +18,7 @@ from mfbo.executors.inline import run_here
 from mfbo.executors.scratch import clear_up, scratch
 from mfbo.exports.card import FINAL
 from mfbo.exports.model import BEST, Described, best_of, check_new, read_measurement, write_model
+from mfbo.files.plain import remove
 from mfbo.files.reading import read_json
 from mfbo.goal import Goal
 from mfbo.ledger.journal import check_links, read
@@ -189,11 +189,11 @@ def validate(
                 on_score(score)
                 first = first or folder
                 if folder is not None and folder != first:
-                    shutil.rmtree(folder)
+                    remove(folder)
         finally:  # Ctrl-C, too, leaves the model that there is
             if target is not None and first is not None:
                 if out is None:
-                    shutil.rmtree(target, ignore_errors=True)
+                    remove(target)
                 facts, seed = _facts(scores), missing[0]
                 write_model(run, best, target, first, rung=trial.rung, seed=seed, facts=facts)
         if not scores:

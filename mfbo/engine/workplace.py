@@ -6,7 +6,6 @@ run the trials, and what they have trained then is gone on with.
 
 from __future__ import annotations
 
-import shutil
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +15,7 @@ from mfbo.checkpoint import Checkpoints
 from mfbo.engine.interrupt import Interrupt
 from mfbo.executors import choice
 from mfbo.executors.scratch import scratch
+from mfbo.files.plain import remove
 from mfbo.planning.probe import CHECKPOINTS, Bench
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Workplace:
                 self._scratch = self._stack.enter_context(scratch("run"))
             else:
                 self._scratch = self._folder / MEASURED_FOLDER
-                shutil.rmtree(self._scratch, ignore_errors=True)  # of a run that was killed
+                remove(self._scratch)  # of a run that was killed
                 self._stack.callback(_remove, self._scratch, whole=not self._folder.exists())
         return self._scratch
 
@@ -112,14 +112,14 @@ class Workplace:
         """The run's ledger is there: what was trained before it belongs to the run, or is not to be kept."""
         measured = self.scratch / CHECKPOINTS
         if not keep:
-            shutil.rmtree(measured, ignore_errors=True)
+            remove(measured)
         elif self._folder is not None and measured.is_dir():
             measured.rename(self._folder / CHECKPOINTS)
 
 
 def _remove(scratch: Path, *, whole: bool) -> None:
     """Remove what was measured, and with `whole` the folder that it lies in, where nothing else came to lie there."""
-    shutil.rmtree(scratch, ignore_errors=True)
+    remove(scratch)
     if whole:
         with suppress(OSError):
             scratch.parent.rmdir()

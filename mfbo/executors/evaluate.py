@@ -292,7 +292,8 @@ def _measured(returned: object) -> Measurement:
 
 def _finite(metrics: Mapping[str, float]) -> dict[str, float]:
     """Metrics as plain numbers; what is none is left out, for a ledger holds no NaN."""
-    numbers = {str(name): float(value) for name, value in dict(metrics).items()}
+    # str() may give what is more than a str, whose code would then run in the process of the run; join() does not
+    numbers = {"".join((str(name), "")): float(value) for name, value in dict(metrics).items()}
     if len(numbers) > MAX_METRICS:
         raise ValueError(f"train returned {len(numbers)} metrics; return {MAX_METRICS} or less")
     if long := next((name for name in numbers if len(name) > MAX_METRIC_NAME), None):

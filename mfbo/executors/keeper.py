@@ -15,7 +15,6 @@ spare one is made ready beside it.
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import time
@@ -28,6 +27,7 @@ from mfbo.adapters.process import LINUX
 from mfbo.executors.forking import NUMBER, SIGNALS, Start, become
 from mfbo.executors.shared import Shared
 from mfbo.executors.system import StandStill, adopt_orphans, kill_trees
+from mfbo.files.plain import remove
 
 TICK = 0.1  # seconds between looks at whether the run is still there
 FORK_PATIENCE = 30.0  # seconds that the template has to fork a worker
@@ -43,6 +43,7 @@ class Child:
         ready: whether it has imported and prepared the task.
         trial: number of the trial that it runs.
         stopped: when it was stopped, by the monotonic clock; None while it runs.
+        laden: whether a trial that it has run before left threads in it, which may end it.
     """
 
     pid: int
@@ -50,6 +51,7 @@ class Child:
     ready: bool = False
     trial: int | None = None
     stopped: float | None = None
+    laden: bool = False
 
 
 class Keeper:
@@ -87,7 +89,7 @@ class Keeper:
         orderly = os.getppid() == self._start.run
         kill_trees()
         for folder in (self._start.folder, *(() if orderly else self._start.leftovers)):
-            shutil.rmtree(folder, ignore_errors=True)
+            remove(folder)
 
     def _halt(self, number: int, frame: object) -> None:
         """Ctrl-Z, which reaches the run and this process: stop what is kept, too, until the run goes on."""
@@ -152,6 +154,7 @@ class Keeper:
             self._run.send(("began", child.trial, child.pid, values[0]))
         elif kind == "done":
             number, child.trial = child.trial, None
+            child.laden = child.laden or values[2]
             self._look(child)  # it may have been stopped until a moment ago
             kill_trees(spared=[each.pid for each in self._children()])
             if values[1]:
@@ -225,7 +228,7 @@ class Keeper:
                 (number, _), self._queued = self._queued, None
             if again:
                 self._replace()
-            self._run.send(("dead", number, code, again))
+            self._run.send(("dead", number, code, again, child.laden))
 
     def _replace(self) -> None:
         """Have a worker: the spare one, one of the template's, or a new one."""

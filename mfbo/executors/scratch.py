@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from mfbo.files.plain import remove
 
 PREFIX = "mfbo-"
 LOCK = ".in-use"
@@ -39,7 +40,7 @@ class Scratch:
 
     def remove(self) -> None:
         """Delete it, with all that is in it."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        remove(self.path)
         with suppress(OSError):
             os.close(self._handle)
 
@@ -73,6 +74,6 @@ def _remove_if_free(lock: Path) -> None:
     handle = os.open(lock, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(lock.parent, ignore_errors=True)
+        remove(lock.parent)
     finally:
         os.close(handle)

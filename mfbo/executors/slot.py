@@ -228,7 +228,8 @@ class Slot:
             taken = self._since(*self._submitted, now=self.freed)
             self._done = charged(pickle.loads(values[1]), taken)  # noqa: S301 - from a worker of ours
         else:
-            self._dead = self._verdict or cause(values[1], begun=self._pid is not None, said=self._start_log())
+            begun, laden = self._pid is not None, values[3]
+            self._dead = self._verdict or cause(values[1], begun=begun, said=self._start_log(), laden=laden)
             self._ready, self._settled = False, not values[2]
 
     def _watch(self) -> None:

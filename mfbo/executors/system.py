@@ -37,12 +37,17 @@ def adopt_orphans(adopt: int = 1) -> bool:
     return LINUX and ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, adopt, 0, 0, 0) == 0
 
 
-def children() -> list[int]:
-    """Numbers of the processes whose parent is this one; ended ones that nobody has waited for included."""
+def children(parent: int | None = None) -> list[int]:
+    """Numbers of the processes whose parent is that one, by default this one; also ended ones that nobody waited for.
+
+    None where there is no such process. On Linux no other process is looked at: there may be very many.
+    """
     with suppress(OSError):
-        texts = [(task / "children").read_text() for task in Path("/proc/self/task").iterdir()]
+        texts = [(task / "children").read_text() for task in Path(f"/proc/{parent or 'self'}/task").iterdir()]
         return [int(pid) for text in texts for pid in text.split()]
-    return [process.pid for process in psutil.Process().children()]
+    with suppress(psutil.Error):
+        return [process.pid for process in psutil.Process(parent).children()]
+    return []
 
 
 def kill_trees(spared: Collection[int] = (), roots: Iterable[int] = ()) -> None:
@@ -85,19 +90,18 @@ def reap(spared: Collection[int] = ()) -> None:
 
 
 def _tree(pid: int) -> list[psutil.Process]:
-    try:
-        root = psutil.Process(pid)
-        found = [*root.children(recursive=True), root]
-    except psutil.Error:
-        return []
-    return [process for process in found if _runs(process)]
+    """The process and all below it that have not ended."""
+    numbers = [pid]
+    for number in numbers:
+        numbers += [below for below in children(number) if below not in numbers]
+    return [process for number in numbers if (process := _running(number)) is not None]
 
 
-def _runs(process: psutil.Process) -> bool:
-    try:
-        return bool(process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.Error:
-        return False
+def _running(pid: int) -> psutil.Process | None:
+    with suppress(psutil.Error):
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else process
+    return None
 
 
 def _is_tracker(process: psutil.Process) -> bool:
@@ -217,14 +221,18 @@ def _file_at(descriptor: int) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def busy_threads(spared: Collection[int | None] = ()) -> bool:
-    """Whether a thread that a trial has left goes on computing; idle ones, as libraries keep some, do no harm.
+def left_threads(spared: Collection[int | None] = ()) -> list[threading.Thread]:
+    """Threads of Python that a trial has left in this process.
 
     Args:
         spared: `threading.Thread.native_id` of those that were there before.
     """
     own = threading.get_native_id()
-    left = [thread for thread in threading.enumerate() if thread.native_id not in (own, *spared)]
+    return [thread for thread in threading.enumerate() if thread.native_id not in (own, *spared)]
+
+
+def busy_threads(left: Collection[threading.Thread]) -> bool:
+    """Whether one of those that a trial has left goes on computing; idle ones, as libraries keep some, do no harm."""
     if not left:
         return False
     if len(left) > MAX_LEFT_THREADS:

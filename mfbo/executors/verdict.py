@@ -37,8 +37,23 @@ def too_much(size: float, before: float, most: float) -> tuple[Status, str]:
     return "memory", text
 
 
-def cause(code: int, *, begun: bool, said: str) -> tuple[Status, str]:
-    """Status and text for a process that ended by itself with exit code `code`, negative for a signal."""
+def cause(code: int, *, begun: bool, said: str, laden: bool = False) -> tuple[Status, str]:
+    """Status and text for a process that ended by itself.
+
+    Args:
+        code: exit code, negative for a signal.
+        begun: whether its trial had begun.
+        said: the last line that it printed as it started.
+        laden: whether trials before have left threads in it. One of them may have ended it, so that this trial runs
+            again; not where it was killed (SIGKILL), which no thread does.
+    """
+    status, text = _cause(code, begun=begun, said=said)
+    if laden and begun and status != "killed":
+        return "lost", f"{text}, which a thread that a trial before has left may have done"
+    return status, text
+
+
+def _cause(code: int, *, begun: bool, said: str) -> tuple[Status, str]:
     when = "in mid-trial" if begun else "before its trial began"
     more = f"; its last line was {said!r}" if said and not begun else ""
     if code >= 0:

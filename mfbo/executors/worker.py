@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from mfbo.executors.evaluate import TrialSetup, evaluate, never_began
 from mfbo.executors.mailbox import Mailbox
 from mfbo.executors.output import into
-from mfbo.executors.system import Condition, busy_threads, end_children
+from mfbo.executors.system import Condition, busy_threads, end_children, left_threads
 from mfbo.tasks.registry import user_file
 from mfbo.tasks.source_file import importable, kept_text, share_main
 
@@ -151,8 +151,9 @@ class Worker:
             outcome = self._run(job)
             os.chdir(self._home)
             end_children()
-            worn = not before.restored() or busy_threads(threads)
-            self._link.send(("done", pickle.dumps(outcome), worn))
+            left = left_threads(threads)
+            worn = not before.restored() or busy_threads(left)
+            self._link.send(("done", pickle.dumps(outcome), worn, bool(left)))
 
     def _make_temporary(self) -> None:
         """The place for temporary files, which a trial may have deleted."""

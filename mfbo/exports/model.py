@@ -25,7 +25,7 @@ from mfbo.checkpoint import ALONE, MODEL, Checkpoints
 from mfbo.errors import BadData, BadValue, RunError
 from mfbo.evidence.curves import incumbent
 from mfbo.exports.card import SPACE, card
-from mfbo.files.plain import copy_plain
+from mfbo.files.plain import copy_plain, remove
 from mfbo.files.reading import read_json, to_yaml
 from mfbo.ledger.journal import check_links, read
 from mfbo.ledger.run import Run
@@ -136,12 +136,12 @@ def keep_best(run: Run) -> Path | None:
     if _holds(target, best):
         return target
     aside = run.folder / f".{BEST}"
-    shutil.rmtree(aside, ignore_errors=True)
+    remove(aside)
     try:
         fresh = export(run, aside)
     except (RunError, BadValue):
         return None
-    shutil.rmtree(target, ignore_errors=True)
+    remove(target)
     fresh.rename(target)
     return target
 
@@ -248,7 +248,7 @@ def write_folder(described: Mapping[str, Any], space: Mapping[str, Any], checkpo
 def written_aside(out: Path, fill: Callable[[Path], None]) -> Path:
     """Have `fill` write into a folder beside `out`, and rename it when it is complete."""
     aside = out.parent / f".{out.name}.{os.getpid()}"
-    shutil.rmtree(aside, ignore_errors=True)
+    remove(aside)
     aside.mkdir(parents=True)
     try:
         fill(aside)
@@ -256,7 +256,7 @@ def written_aside(out: Path, fill: Callable[[Path], None]) -> Path:
             out.rmdir()  # empty, or this raises
         aside.rename(out)
     except BaseException:
-        shutil.rmtree(aside, ignore_errors=True)
+        remove(aside)
         raise
     return out
 

@@ -6,16 +6,20 @@ export would copy and a run would write to. A pipe or a device would be read for
 
 from __future__ import annotations
 
+import itertools
 import os
+import secrets
 import shutil
 import stat
 import tempfile
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from mfbo.errors import BadValue
 
 MAX_ENTRIES = 1_000_000  # files and folders that are looked at in one folder
+MAX_LEVELS = 100  # of folders within one another: what goes down a call a level comes to the end of Python's calls
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -46,7 +50,7 @@ def check_plain(folder: Path, *, shared: bool = True) -> None:
         shared: whether a file may have another name outside `folder` (a hard link).
 
     Raises:
-        BadValue: it does not; names the first that is something else.
+        BadValue: it does not (the first that is something else is named), or has more files or levels than the bounds.
     """
     names: dict[tuple[int, int], tuple[int, int, Path]] = {}  # files with several names: seen here, in all, the first
     for count, (path, found) in enumerate(_entries(folder)):
@@ -101,9 +105,12 @@ def _copy_file(path: Path, copy: Path) -> None:
 
 def _entries(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
     """All below `folder`, each folder before what is in it; no link is followed, what goes meanwhile is passed over."""
-    waiting = [folder]
+    waiting = [(folder, 0)]
     while waiting:
-        with os.scandir(waiting.pop()) as found:
+        home, level = waiting.pop()
+        if level > MAX_LEVELS:
+            raise BadValue(f"{str(folder)!r} has more than {MAX_LEVELS} levels of folders")
+        with os.scandir(home) as found:
             entries = sorted(found, key=lambda entry: entry.name)
         for entry in entries:
             try:
@@ -112,7 +119,33 @@ def _entries(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
                 continue
             yield Path(entry.path), state
             if stat.S_ISDIR(state.st_mode):
-                waiting.append(Path(entry.path))
+                waiting.append((Path(entry.path), level + 1))
+
+
+def remove(folder: Path) -> None:
+    """Delete a folder with all that is in it, at any depth, as far as that can be done; no link is followed."""
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+    except RecursionError:  # Python before 3.13: a call a level
+        _flatten(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _flatten(folder: Path) -> None:
+    """Move all folders below `folder` right into it; where one of them is, so are those in it soon."""
+    count = itertools.count()
+    waiting = _folders_in(folder)
+    for inner in waiting:
+        for path in _folders_in(inner):
+            moved = folder / f"{secrets.token_hex(8)}-{next(count)}"
+            with suppress(OSError):
+                waiting.append(path.rename(moved))
+
+
+def _folders_in(folder: Path) -> list[Path]:
+    with suppress(OSError), os.scandir(folder) as found:
+        return [Path(entry.path) for entry in found if entry.is_dir(follow_symlinks=False)]
+    return []
 
 
 def replace_text(path: Path, text: str) -> None:

@@ -177,7 +177,7 @@ def _begin(line: bytes, folder: Path | None) -> Run:
     where = str(folder) if folder else "ledger"
     try:
         values = msgspec.json.decode(line)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+    except DAMAGE as error:
         raise _damaged(folder, 1, 0, error) from error
     if not isinstance(values, dict) or values.get("record") != "run":
         raise BadLedger(f"{where}: the ledger does not begin with a header; is it a ledger of mfbo?")

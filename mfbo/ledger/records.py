@@ -21,7 +21,9 @@ from mfbo.ledger.run import Header, Limits
 from mfbo.trial import Amount, Config, Count, Known, Outcome, Rung
 
 FORMAT = 3
-DAMAGE = (msgspec.MsgspecError, MfboError, KeyError, TypeError, ValueError, AttributeError)  # of what is kept in a file
+DAMAGE = (  # of what is kept in a file
+    msgspec.MsgspecError, MfboError, KeyError, TypeError, ValueError, AttributeError, RecursionError,
+)  # fmt: skip
 _CHECK = re.compile(rb',"check":"([0-9a-f]{16})"\}\Z')
 
 

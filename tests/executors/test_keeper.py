@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -79,6 +80,28 @@ def test_a_process_that_ends_well_in_mid_trial_is_a_failure_and_is_replaced(leav
         slot.close()
 
 
+def leaves_an_end(config, rung, context):
+    """Trial 0 leaves a thread that waits for trial 1, and then ends the process."""
+    if context.options["trial"] == "0":
+        sys.end = threading.Event()
+        threading.Thread(target=lambda: (sys.end.wait(), os._exit(0)), daemon=True).start()
+    elif hasattr(sys, "end"):
+        sys.end.set()
+        time.sleep(LONG)
+    return 0.5
+
+
+@LINUX
+def test_a_trial_is_not_blamed_for_what_a_thread_of_another_one_does_and_can_run_again():
+    slot = slot_of(leaves_an_end)
+    try:
+        for number, statuses in ((0, ["ok"]), (1, ["lost", "ok"])):
+            slot.settle(TrialSetup(options={"trial": str(number)}), Fidelity())
+            assert [run(slot, number).status for _ in statuses] == statuses
+    finally:
+        slot.close()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("error", [KeyboardInterrupt, GeneratorExit, SystemExit, mfbo.TrialStopped, BaseException])
 @pytest.mark.parametrize("workers", [0, 1])
@@ -144,7 +167,7 @@ def test_what_a_process_leaves_that_ends_just_as_it_is_looked_at_is_ended_too(mo
     orphan = subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(600)"])
     mine = [pid for pid in system.children() if pid != orphan.pid]
     looks = iter([[], [parent.pid], [], [orphan.pid], []])
-    monkeypatch.setattr(system, "children", lambda: next(looks, []))
+    monkeypatch.setattr(system, "children", lambda parent=None: [] if parent else next(looks, []))
     system.kill_trees(spared=mine)
     assert orphan.wait(LONG) == -signal.SIGKILL
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mfbo.errors import BadValue
-from mfbo.files.plain import check_plain, copy_plain, read_plain, replace_text
+from mfbo.files.plain import MAX_LEVELS, check_plain, copy_plain, read_plain, remove, replace_text
 
 
 @pytest.fixture
@@ -104,3 +104,34 @@ def test_a_link_is_replaced_not_written_through(folder, secret):
     mask = os.umask(0o022)
     os.umask(mask)
     assert Path(folder / "report").stat().st_mode & 0o777 == 0o666 & ~mask
+
+
+def nested(folder, levels):
+    """So many folders within one another below `folder`, whose names together are too long for a path."""
+    home = Path.cwd()
+    os.chdir(folder)
+    try:
+        for _ in range(levels):
+            Path("d" * 10).mkdir()
+            os.chdir("d" * 10)
+        Path("file").touch()
+    finally:
+        os.chdir(home)
+
+
+def test_a_folder_is_removed_however_deep_it_is_and_what_it_links_to_is_not(folder, secret):
+    (folder / "link").symlink_to(secret.parent)
+    nested(folder / "deep", 1500)
+    remove(folder)
+    assert not folder.exists()
+    assert secret.exists()
+    remove(folder)  # what is not there
+
+
+def test_folders_are_looked_at_to_a_bounded_depth(folder):
+    nested(folder, MAX_LEVELS - 1)
+    check_plain(folder)
+    nested(folder / "deep", MAX_LEVELS + 1)
+    with pytest.raises(BadValue, match=f"has more than {MAX_LEVELS} levels of folders"):
+        check_plain(folder)
+    remove(folder)

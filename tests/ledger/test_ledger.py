@@ -187,6 +187,14 @@ def test_a_number_that_is_none_is_damage(written, value):
         parse(chained([*records[:2], line, *records[3:]]))
 
 
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_what_is_too_many_levels_deep_is_damage_wherever_it_stands(written, number):
+    records = records_of(written)
+    line = json.dumps(records[number - 1]).encode()[:-1] + b',"other":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    with pytest.raises(BadLedger, match=f"line {number} of the ledger is damaged"):
+        parse(chained([*records[: number - 1], line, *records[number:]]))
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [("trial", -1), ("trial", 0.5), ("config", [1]), ("config", {"x": {}}), ("config", {"x": math.nan}), ("rung", 3)],
