@@ -20,6 +20,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
@@ -290,6 +291,23 @@ def deletes(*names: str) -> Callable[[mfbo.Context], object]:
     return deleting
 
 
+def exits_later(context: mfbo.Context) -> object:
+    """From a thread, which may do so in the midst of another trial."""
+    threading.Timer(0.2, os._exit, (0,)).start()
+    return 0.9
+
+
+def digs(context: mfbo.Context) -> object:
+    """More folders within one another than Python goes down in one go: in its temporary folder, and in a checkpoint."""
+    for home in (Path(tempfile.mkdtemp()), None):
+        with context.save(1) if home is None else nullcontext(home) as folder:
+            os.chdir(folder)
+            for _ in range(1500):
+                os.mkdir("down")  # noqa: PTH102
+                os.chdir("down")
+    return 0.9
+
+
 class Endless:
     """Never tells what it is."""
 
@@ -358,10 +376,11 @@ FAULTS = {
     "SIGKILL": Fault(lambda context: os.kill(os.getpid(), signal.SIGKILL), "killed", True),
     "kills its group": Fault(lambda context: os.killpg(0, signal.SIGKILL), "killed", True),
     "kills its parent": Fault(lambda context: os.kill(os.getppid(), signal.SIGKILL), "killed", True),
-    "stops its parent": Fault(stops_its_parent, "ok killed timeout", True),
+    "stops its parent": Fault(stops_its_parent, "killed", True),
     "exit code 0": Fault(lambda context: os._exit(0), "exited", True),
     "exit(0) of a library": Fault(lambda context: ctypes.CDLL(None).exit(0), "exited", True),
-    "exec": Fault(becomes, "exited killed timeout", True),
+    "exec": Fault(becomes, "killed", True),
+    "exits later": Fault(exits_later, "ok exited", True),
     "prints": Fault(prints, "ok"),
     "chdir": Fault(wanders, "ok"),
     "leaves children": Fault(leaves_children, "ok"),
@@ -385,7 +404,8 @@ FAULTS = {
     "complex loss": Fault(lambda context: 1j, "invalid"),
     "report of a text": Fault(lambda context: context.report("low"), "failed"),  # type: ignore[arg-type]
     "report of no epoch": Fault(lambda context: context.report(0.9, epoch=-(10**400)), "failed"),
-    "reads stdin": Fault(lambda context: sys.stdin.readline(), "failed invalid timeout"),
+    "report of 10^400 epochs": Fault(lambda context: context.report(0.9, epoch=10**400), "failed"),
+    "reads stdin": Fault(lambda context: sys.stdin.readline(), "invalid timeout"),
     "recursion": Fault(recurses, "failed"),
     "recursion limit": Fault(leaves_no_depth, "ok failed"),
     "forks and returns": Fault(forks_and_returns, "ok"),
@@ -402,15 +422,18 @@ FAULTS = {
     "shared memory": Fault(shares_memory, "ok"),
     "leaks files": Fault(leaks_files, "ok", True),
     "keeps memory": Fault(keeps_memory, "ok", True),
+    "1,500 levels of folders": Fault(digs, "failed"),
     "full disk": Fault(fills_the_disk, "pause"),
     "import fails": Fault(arms, "killed", True),
     "import is killed": Fault(arms, "killed", True),
     "import exits": Fault(arms, "killed", True),
+    "import hangs": Fault(arms, "killed", True),
 }  # fmt: skip
 AT_IMPORT = {  # what an armed import does
     "import fails": lambda: _raises(ImportError, "it is gone")(mfbo.Context()),
     "import is killed": lambda: os.kill(os.getpid(), signal.SIGKILL),
     "import exits": lambda: os._exit(0),
+    "import hangs": lambda: spins(mfbo.Context()),
 }
 
 

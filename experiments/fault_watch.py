@@ -23,7 +23,7 @@ from mfbo.errors import MfboError
 from mfbo.ledger.journal import FILE, read
 
 LIMIT = 3.0  # seconds of a run, of cost or by the clock
-DASK_WALL = 10.0  # seconds by the clock on a cluster, whose workers have to import the task in that time
+WORKERS_WALL = 10.0  # seconds by the clock with workers, which have to import the task in that time
 TRIAL_TIME = "60s"  # that a trial may take where something is done to the run
 MEMORY = 0.5  # GiB that a trial may hold
 HUNG = 90.0  # seconds after its first trial in which a run must end, or has not survived
@@ -44,6 +44,7 @@ class Watched:
         code: exit code; None where it had to be killed.
         said: on standard output and standard error.
         seconds: from the first trial to the last line of its ledger.
+        limit: seconds that it had, when it was resumed in all.
         folder: of the run.
         log: what its trials wrote down.
     """
@@ -51,6 +52,7 @@ class Watched:
     code: int | None
     said: tuple[str, str]
     seconds: float
+    limit: float
     folder: Path
     log: list[list[str]]
 
@@ -123,10 +125,11 @@ def watched(home: Path, kind: str, limit: str, seed: int, where: tuple[str, ...]
             f"echo began {{x}} 0 >> {home / 'log'}; head -c 100000000 /dev/zero | tr '\\0' x; echo; echo loss: {{x}}"
         )
         words = ["tune", f'sh -c "{script}"', "--space", str(home / "space.yaml")]
-    amount = f"{limit_of(limit, dask='--scheduler' in where):g}s"
+    inline = "0" in where
+    amount = limit_of(limit, inline=inline)
     trial_time = FAULTS[kind].trial_time if kind in FAULTS else TRIAL_TIME
-    words += ["--optimizer", "random", "--seed", str(seed), limit, amount, "--max-trial-time", trial_time]
-    memory = [] if "0" in where else ["--max-trial-memory", str(MEMORY)]
+    words += ["--optimizer", "random", "--seed", str(seed), limit, f"{amount:g}s", "--max-trial-time", trial_time]
+    memory = [] if inline else ["--max-trial-memory", str(MEMORY)]
     run = _started([*words, *memory, *where, "--json", "--out", str(home / "run")], home)
     began, code = _followed(run, kind, home)
     seconds = _ended(home) - began - 3.0 * _stops(kind, home)
@@ -135,10 +138,11 @@ def watched(home: Path, kind: str, limit: str, seed: int, where: tuple[str, ...]
     if again:
         time.sleep(1)
         _mend(home)
-        code = _started(["resume", str(home / "run"), limit, amount, *where, "--json"], home).wait(HUNG)
+        amount *= 2  # for what could not be written down, and has to be done again
+        code = _started(["resume", str(home / "run"), limit, f"{amount:g}s", *where, "--json"], home).wait(HUNG)
         out, err = _said(home)
         seconds = 0.0  # of two processes, with a pause between
-    return Watched(code, (out, err), seconds, home / "run", _log(home))
+    return Watched(code, (out, err), seconds, amount, home / "run", _log(home))
 
 
 def _said(home: Path) -> tuple[str, str]:
@@ -254,15 +258,14 @@ def judge(found: Cell, run: Watched) -> None:
     if not found.survived:
         found.why = f"{run.code}, {sorted(statuses)}, {sorted(others)} of others, {run.said[1][-300:]!r}"
     found.lost = len((finished & asked) - kept)
-    amount = limit_of(found.limit, dask=found.where == "Dask")
-    found.over_clock = max(0.0, run.seconds - amount)
-    found.over_cost = max(0.0, ledger.spent - amount) if found.limit == "--max-cost" else 0.0
+    found.over_clock = max(0.0, run.seconds - run.limit)
+    found.over_cost = max(0.0, ledger.spent - run.limit) if found.limit == "--max-cost" else 0.0
     found.uncharged = max(0.0, run.seconds - ledger.seconds)
 
 
-def limit_of(limit: str, *, dask: bool) -> float:
+def limit_of(limit: str, *, inline: bool) -> float:
     """Seconds of a limit of cost or wall time."""
-    return DASK_WALL if dask and limit == "--max-wall" else LIMIT
+    return WORKERS_WALL if limit == "--max-wall" and not inline else LIMIT
 
 
 def _readable(text: str) -> bool:
