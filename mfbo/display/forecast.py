@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mfbo.cost.price import Price, beside, facts
 from mfbo.display.text import amount, clean, rung_words, seconds
+from mfbo.evidence.gain import ahead
 from mfbo.ledger.plan import percent
 from mfbo.trial import counted
 
@@ -75,7 +76,11 @@ def lines(plan: Plan, price: str | None = None, now: datetime | None = None) -> 
         words.append(
             "  " + "  ".join([f"{name:{widths[0]}}", *(f"{c:>{w}}" for c, w in zip(figures, widths[1:], strict=True))])
         )
-    words += [f"  {text}" for text in (_money(plan, paid), _end(plan, now, paid), _twice(plan, paid)) if text]
+    words += [
+        f"  {text}"
+        for text in (_money(plan, paid), _end(plan, now, paid), _twice(plan, paid), clean(ahead(plan)))
+        if text
+    ]
     if plan.bound:
         spent = seconds(plan.spent) + beside(paid, plan.spent)
         words.append(f"  these costs are a guess, and may be far too low: the test run gave no report in {spent}")

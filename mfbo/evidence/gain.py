@@ -22,6 +22,7 @@ from mfbo.stop_rule import HOURS, StopRule
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mfbo.ledger.plan import Plan
     from mfbo.ledger.run import Result, Run
 
 MIN_FORECAST_RESULTS = 8  # configurations seen at the highest level, before a gain is told
@@ -177,6 +178,24 @@ def gain_words(run: Run, found: Gain, rule: StopRule | None = None) -> str:
     said = f"{cost}{beside(of_run(run), seconds)} more is expected to gain {share}"
     said += "" if found.noise is None else f"; the noise of the validation is {found.noise:.2g}"
     return f"{said}; the run ends by {rule.text}" if rule else said
+
+
+def ahead(plan: Plan) -> str:
+    """What can be said of the gain before anything has run; empty where twice the budget reaches another level.
+
+    Of independent draws the best of ``n + m`` is one of the last ``m`` with the chance ``m / (n + m)``, whatever they
+    are worth. How much it gains needs their losses.
+    """
+    if not plan.steps or not plan.twice or plan.twice[-1].rung != plan.steps[-1].rung:
+        return ""
+    count, twice = plan.steps[-1].trials, plan.twice[-1].trials
+    if not 0 < count < twice:
+        return ""
+    chance = f"the chance that the second half of that finds a better one is {100 * (1 - count / twice):.0f}%"
+    return (
+        f"{chance} by numbers alone; how much it gains is told from {MIN_FORECAST_RESULTS} results at level "
+        f"{len(plan.steps)} on, of which this budget buys {count}"
+    )
 
 
 def outlook(run: Run) -> str:

@@ -49,7 +49,8 @@ def test_the_printed_line_trains_the_best_configuration_again(run):
 def test_the_same_seed_trains_the_same_and_reports_are_heard():
     heard = []
     first, second = (
-        train("digits", QUICK, seed=2, epochs=2, on_report=lambda report, goal: heard.append(report)) for _ in range(2)
+        train("digits", QUICK, seed=2, epochs=2, on_report=lambda report, goal, rung: heard.append(report))
+        for _ in range(2)
     )
     assert (first.loss, first.metrics) == (second.loss, second.metrics)
     assert [report.epoch for report in heard] == [1, 2, 1, 2]

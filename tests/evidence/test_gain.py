@@ -13,6 +13,7 @@ from made_runs import FULL, HEADER
 
 from mfbo.average import SPREAD
 from mfbo.evidence import gain
+from mfbo.ledger.plan import Plan, Step
 from mfbo.ledger.run import GAIN, Limits, Result, Run
 from mfbo.search import Search
 from mfbo.settings import Settings
@@ -39,6 +40,22 @@ def test_the_gain_of_draws_with_an_exponential_end_is_the_one_that_is_forecast()
     gained = draws[:, :40].min(axis=1) - draws.min(axis=1)
     forecasts = [gain.tail_scale(row) * math.log(2) for row in draws[:, :40].tolist()]
     assert np.mean(forecasts) == pytest.approx(np.mean(gained) * 5 / 4, rel=0.05)  # of 5 gaps it divides by 4
+
+
+@pytest.mark.parametrize(("count", "twice"), [(6, 13), (9, 19), (1, 2)])
+def test_the_chance_of_a_better_one_that_a_plan_tells_is_that_of_independent_draws(count, twice):
+    steps, more = ((Step(FULL, 1.0, number),) for number in (count, twice))
+    said = gain.ahead(Plan(steps, 10.0, "x", 1.0, 9, more))
+    told = float(said.split("finds a better one is ")[1].split("%")[0]) / 100
+    draws = np.random.default_rng(0).normal(size=(20_000, twice))
+    assert told == pytest.approx(np.mean(draws.argmin(axis=1) >= count), abs=0.02)
+    assert f"of which this budget buys {count}" in said
+
+
+def test_a_plan_tells_no_chance_where_twice_the_budget_reaches_another_level():
+    lower, higher = (Step(FULL, 1.0, 3),), (Step(replace(FULL, epochs=81), 1.0, 9),)
+    assert gain.ahead(Plan(lower, 10.0, "x", 1.0, 9, higher)) == ""
+    assert gain.ahead(Plan((), 0.0, "x", 0.0, 9)) == ""
 
 
 def test_draws_with_a_bound_gain_less_than_is_forecast():
