@@ -181,14 +181,14 @@ def gain_words(run: Run, found: Gain, rule: StopRule | None = None) -> str:
 
 
 def ahead(plan: Plan) -> str:
-    """What can be said of the gain before anything has run; empty where twice the budget reaches another level.
+    """What can be said of the gain before anything has run; empty where the plan buys no result at its highest level.
 
     Of independent draws the best of ``n + m`` is one of the last ``m`` with the chance ``m / (n + m)``, whatever they
     are worth. How much it gains needs their losses.
     """
-    if not plan.steps or not plan.twice or plan.twice[-1].rung != plan.steps[-1].rung:
-        return ""
-    count, twice = plan.steps[-1].trials, plan.twice[-1].trials
+    top = plan.steps[-1] if plan.steps else None
+    count = top.trials if top else 0
+    twice = max((step.trials for step in plan.twice if top and step.rung.work >= top.rung.work), default=0)
     if not 0 < count < twice:
         return ""
     chance = f"the chance that the second half of that finds a better one is {100 * (1 - count / twice):.0f}%"

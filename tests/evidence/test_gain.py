@@ -52,9 +52,14 @@ def test_the_chance_of_a_better_one_that_a_plan_tells_is_that_of_independent_dra
     assert f"of which this budget buys {count}" in said
 
 
-def test_a_plan_tells_no_chance_where_twice_the_budget_reaches_another_level():
-    lower, higher = (Step(FULL, 1.0, 3),), (Step(replace(FULL, epochs=81), 1.0, 9),)
-    assert gain.ahead(Plan(lower, 10.0, "x", 1.0, 9, higher)) == ""
+def test_what_twice_the_budget_buys_above_the_level_of_a_plan_counts_too():
+    here, above = Step(replace(FULL, epochs=9, work=1 / 3), 1.0, 3), Step(FULL, 3.0, 4)
+    assert "better one is 67% by" in gain.ahead(Plan((here,), 10.0, "x", 1.0, 27, (replace(here, trials=9), above)))
+    assert "better one is 25% by" in gain.ahead(Plan((here,), 10.0, "x", 1.0, 27, (above,)))
+
+
+def test_a_plan_without_a_result_at_its_highest_level_tells_nothing_of_a_gain():
+    assert gain.ahead(Plan((Step(FULL, 1.0, 0),), 1.0, "x", 1.0, 9, (Step(FULL, 1.0, 2),))) == ""
     assert gain.ahead(Plan((), 0.0, "x", 0.0, 9)) == ""
 
 
