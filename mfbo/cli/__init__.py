@@ -61,6 +61,9 @@ def start() -> None:
         with SignOfLife() as sign:
             main(prog_name="mfbo", obj=sign)
     except SystemExit as ended:
+        if "--json" in sys.argv:
+            with suppress(OSError):
+                os.dup2(2, 1)  # what threads print, and Python as it ends, is no part of the answer
         _leave(ended)
 
 

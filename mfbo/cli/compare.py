@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -70,7 +69,7 @@ def compare(*, what: tuple[str, ...], out: str | None, quiet: bool, as_json: boo
         sys.exit(options.INTERRUPTED)
     found = evidence(folders(folder))
     if as_json:
-        click.echo(json.dumps({"comparison": str(folder), "tasks": [task.to_dict() for task in found]}))
+        options.answer({"comparison": str(folder), "tasks": [task.to_dict() for task in found]})
         return
     from rich.console import Console
 

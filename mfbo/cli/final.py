@@ -81,7 +81,7 @@ def validate(*, run: str, seeds: int, out: str | None, device: str | None, accep
         ledger, seeds, out=out, device=device, on_score=on_score, accept_changes=accept_changes, note=options.on_stderr
     )
     if as_json:
-        click.echo(json.dumps(found.to_dict()))
+        options.answer(found.to_dict())
         return
     from rich.console import Console
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
@@ -31,7 +30,7 @@ def ls(folder: Path, as_json: bool) -> None:
         raise BadValue(f"no folder {str(folder)!r}; give one that holds runs, such as the parent of --out")
     runs, left_out = listed(folder)
     if as_json:
-        click.echo(json.dumps([to_dict(run) for run in runs]))
+        options.answer([to_dict(run) for run in runs])
     elif runs:
         console = Console() if sys.stdout.isatty() else Console(width=PIPE_WIDTH)
         console.print(table(runs, folder))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from mfbo.search import Search
     from mfbo.settings import Settings
 
+ANSWER = "mfbo.answer"  # in a click context: the function that prints it
 INTERRUPTED = 130  # exit code after Ctrl-C, as shells have it
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -74,7 +77,30 @@ runs = click.argument("runs", metavar="RUN|COMPARISON...", nargs=-1, required=Tr
 optimizer = click.option(
     "--optimizer", default=None, help="See `mfbo optimizers`; the default is smac.", shell_complete=_optimizers
 )
-as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
+
+
+def as_json(command: F) -> F:
+    """Option ``--json``: then nothing but the `answer` goes to standard output, whatever a task's file prints there."""
+
+    @wraps(command)
+    def alone(*args: Any, **given: Any) -> Any:
+        if not given["as_json"]:
+            return command(*args, **given)
+        from mfbo.executors.output import apart
+
+        with apart() as write:
+            click.get_current_context().meta[ANSWER] = write
+            return command(*args, **given)
+
+    option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
+    return cast("F", option(alone))
+
+
+def answer(values: object) -> None:
+    """Print what a command has found, as ``--json`` has it."""
+    click.get_current_context().meta[ANSWER](f"{json.dumps(values)}\n")
+
+
 data_dir = click.option(
     "--data-dir", metavar="DIR", help="Folder of the data sets: NAME/train.parquet and NAME/test.parquet."
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Any
 
@@ -56,4 +55,7 @@ def plan(
     if found is None:
         click.echo("mfbo: stopped", err=True)
         sys.exit(options.INTERRUPTED)
-    click.echo(json.dumps(to_dict(found, chosen.price)) if as_json else "\n".join(lines(found, chosen.price)))
+    if as_json:
+        options.answer(to_dict(found, chosen.price))
+    else:
+        click.echo("\n".join(lines(found, chosen.price)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 import sys
@@ -182,7 +181,7 @@ def _finish(result: TuneResult, *, as_json: bool) -> None:
     """Print the outcome and exit with the code of `result`."""
     folder = shlex.quote(str(result.run))
     if as_json:
-        click.echo(json.dumps(result.to_dict()))
+        options.answer(result.to_dict())
     elif result.best:
         _print_result(result, folder)
     if result.status == "interrupted":

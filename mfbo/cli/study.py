@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -89,7 +88,7 @@ def study(
         click.echo("mfbo: interrupted; the same command continues", err=True)
         sys.exit(options.INTERRUPTED)
     if as_json:
-        click.echo(json.dumps(found.to_dict()))
+        options.answer(found.to_dict())
         return
     from rich.console import Console
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -70,7 +69,7 @@ def train(
         maximize=maximize,
     )
     if as_json:
-        click.echo(json.dumps(found.to_dict()))
+        options.answer(found.to_dict())
     else:
         _show(found, final=final)
     if out and not found.folder:

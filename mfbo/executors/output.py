@@ -139,9 +139,24 @@ def _outside() -> Iterator[Callable[[str], object]]:
         return
     kept = os.dup(1)
     try:
-        yield lambda text: os.write(kept, text.encode("utf-8", "backslashreplace"))
+        yield lambda text: _write(kept, text.encode("utf-8", "backslashreplace"))
     finally:
         os.close(kept)
+
+
+def _write(descriptor: int, content: bytes) -> None:
+    while content:
+        content = content[os.write(descriptor, content) :]
+
+
+@contextmanager
+def apart() -> Iterator[Callable[[str], object]]:
+    """Send to standard error what this process prints; only what is given to the function goes to standard output."""
+    if sys.stdout is None or sys.stdout.closed:
+        yield lambda text: None
+        return
+    with _outside() as write, on_stderr():
+        yield write
 
 
 @contextmanager

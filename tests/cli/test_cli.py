@@ -83,6 +83,41 @@ def test_json_is_one_object_and_nothing_else_and_the_same_on_every_run():
     assert first["cost"] <= first["max_cost"] == 3
 
 
+LOUD = (
+    """
+import atexit, ctypes, os, threading
+print("printed")
+os.write(1, b"written")
+ctypes.CDLL(None).puts(b"put")
+atexit.register(print, "at the end")
+
+def print_on():
+    while not threading.Event().wait(0.05):
+        print("again")
+
+threading.Thread(target=print_on, daemon=True).start()
+"""
+    + TASK_FILE
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "words",
+    ["tune {} --max-trials 2 --optimizer random --workers 0", "train {}", "plan {} --max-cost 9s", "ls {}"],
+)
+def test_what_a_file_prints_as_it_is_imported_and_as_python_ends_has_no_part_in_the_answer(words, inside):
+    (inside / "own.py").write_text(LOUD)
+    (inside / "runs").mkdir()
+    command = words.format("runs" if words.startswith("ls") else "own.py:task").split()
+    done = subprocess.run(
+        [sys.executable, "-m", "mfbo", *command, "--json"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert isinstance(json.loads(done.stdout), dict | list)
+    assert words.startswith("ls") or all(word in done.stderr for word in ("printed", "written", "put", "at the end"))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("optimizer", sorted(set(OPTIMIZERS) - {"smac"}))
 @pytest.mark.parametrize("task", SYNTHETIC)
