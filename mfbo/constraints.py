@@ -8,9 +8,11 @@ is worse than every feasible one, the more so the further it is off (Deb 2000, d
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 from mfbo.errors import BadValue, UnknownName
@@ -58,18 +60,18 @@ class Constraint:
         Raises:
             BadValue: it has another form, or a unit that there is not.
         """
-        found = _TEXT.fullmatch(text)
+        found = _TEXT.fullmatch(text.replace("≤", "<=").replace("≥", ">=")) if isinstance(text, str) else None
         try:
             number = float(found[3]) if found else None
         except ValueError:
             number = None
-        if found is None or number is None:
+        if found is None or number is None or not math.isfinite(number):
             raise BadValue(
                 f"constraint {text!r}: give METRIC<=NUMBER, such as 'size<=1e6', 'latency<=5ms' or 'recall>=90%'"
             )
         if found[4] not in UNITS:
             raise UnknownName(f"unit in the constraint {text!r}:", found[4], [unit for unit in UNITS if unit])
-        return Constraint("".join(text.split()), found[1], found[2], number * UNITS[found[4]])
+        return Constraint("".join(found[0].split()), found[1], found[2], number * UNITS[found[4]])
 
     def of(self, goal: Goal) -> Constraint:
         """The same in a run that is after `goal`."""
@@ -98,9 +100,21 @@ def checked(texts: Sequence[str] | str) -> tuple[str, ...]:
     """The constraints of a run, as text.
 
     Raises:
-        BadValue: one that cannot be read.
+        BadValue: one that cannot be read, or two that nothing keeps to.
     """
-    return tuple(Constraint.parse(text).text for text in ([texts] if isinstance(texts, str) else texts))
+    if not isinstance(texts, str | Sequence) or isinstance(texts, bytes):
+        raise BadValue(f"constraint {texts!r}: give METRIC<=NUMBER as text, such as 'size<=1e6', or a list of these")
+    found = [Constraint.parse(text) for text in ([texts] if isinstance(texts, str) else texts)]
+    for one, other in combinations(found, 2):
+        if _contradict(one, other) or _contradict(other, one):
+            raise BadValue(f"constraints {one.text!r} and {other.text!r}: nothing keeps to both; loosen one of them")
+    return tuple(one.text for one in found)
+
+
+def _contradict(high: Constraint, low: Constraint) -> bool:
+    """Whether what `high` bounds from above is bounded from below by no less."""
+    both = high.metric == low.metric and high.sign[0] == "<" and low.sign[0] == ">"
+    return both and (high.bound < low.bound or (high.bound == low.bound and high.sign + low.sign != "<=>="))
 
 
 def violation(outcome: Outcome, constraints: Iterable[Constraint]) -> float | None:

@@ -45,10 +45,28 @@ def test_a_constraint_is_read_with_its_unit(number, unit, sign):
     assert (found.violation(at) == 0) == (sign in ("<=", ">="))
 
 
-@pytest.mark.parametrize("text", ["size", "size<=", "<=5", "size=5", "size<=five", "size<=1.2.3", "size<=5 5"])
+@pytest.mark.parametrize(
+    "text", ["size", "size<=", "<=5", "size=5", "size<=five", "size<=1.2.3", "size<=5 5", "size<=1e999", 5]
+)
 def test_what_is_no_constraint_is_refused_with_an_example(text):
     with pytest.raises(BadValue, match="give METRIC<=NUMBER, such as 'size<=1e6'"):
         mfbo.Search(subject_to=(text,))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("size<=3", "size>=5"), ("size>5", "size<=5"), ("size<5", "size>5"), ("size<=3k", "size>=4000")]
+)
+def test_constraints_that_nothing_keeps_to_are_refused_at_once(one, other):
+    with pytest.raises(BadValue, match="nothing keeps to both; loosen one"):
+        mfbo.Search(subject_to=(one, other))
+
+
+def test_constraints_that_leave_room_are_taken_and_signs_of_one_character_too():
+    both = ("size<=5", "size>=5", "size>=1", "loss<=3")
+    assert mfbo.Search(subject_to=both).subject_to == both
+    assert mfbo.Search(subject_to="size ≤ 5k").subject_to == ("size<=5k",)
+    with pytest.raises(BadValue, match="give METRIC<=NUMBER as text"):
+        mfbo.Search(subject_to={"size": 5})
 
 
 def test_an_unknown_unit_is_named_with_those_there_are():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +27,6 @@ from mfbo.task import Task
 from mfbo.trial import Measurement
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from types import TracebackType
 
     from ConfigSpace import ConfigurationSpace
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from mfbo.api.run import LimitOptions
     from mfbo.context import Context
+    from mfbo.goal import Goal
     from mfbo.ledger.observer import Observer
     from mfbo.ledger.run import Run
     from mfbo.optimizers.spec import Optimizer
@@ -204,14 +205,19 @@ class Session:
             epoch: epochs done, those of the checkpoint included; by default one more than at the last report.
 
         Raises:
-            BadValue: the trial is not out.
+            BadValue: the trial is not out, or what is said is no number.
         """
         with self._lock:
-            _, context = self._flight(trial)
+            asked, context = self._flight(trial)
             try:
                 context.report(loss, epoch=epoch)
             except TrialStopped:
                 return False
+            except (TypeError, ValueError) as error:
+                raise BadValue(
+                    f"report of trial {asked.id}: loss {loss!r:.60}, epoch {epoch!r:.60}; give numbers, the epoch "
+                    "finite and not below 0"
+                ) from error
             allowance = self._parts.loop.allowance
             if self._executor.seconds() >= allowance.cost or allowance.wall <= 0:
                 context.stop_reason = "time"
@@ -222,7 +228,7 @@ class Session:
     def tell(
         self,
         trial: Trial | int,
-        loss: float | Measurement | None = None,
+        loss: float | Measurement | Mapping[str, float] | None = None,
         *,
         metrics: Mapping[str, float] | None = None,
         cost: float | None = None,
@@ -232,8 +238,9 @@ class Session:
 
         Args:
             trial: one that is out.
-            loss: validation loss at the end, or the run's ``metric`` in its own sign; NaN or infinity where training
-                diverged. None with an `error`, or where `report` said to stop.
+            loss: validation loss at the end, or the run's ``metric`` in its own sign, or numbers by name with that
+                among them; NaN or infinity where training diverged. None with an `error`, or where `report` said to
+                stop.
             metrics: further numbers to keep, such as accuracy or size.
             cost: seconds to charge; None for those since `ask`.
             error: why there is no loss; an exception of memory that ran out is kept as that.
@@ -245,7 +252,7 @@ class Session:
         """
         with self._lock:
             asked, context = self._flight(trial)
-            measurement = None if loss is None else _measured(loss, metrics)
+            measurement = None if loss is None else _measured(loss, metrics, self._ledger.run.header.goal)
             if measurement is None and error is None and context.stop_reason is None:
                 raise BadValue(f"trial {asked.id} has neither a loss nor an error; give tell(trial, loss) or error=...")
             if measurement is not None and error is not None:
@@ -314,7 +321,10 @@ class Session:
         self._check_open()
         number = trial if isinstance(trial, int) else getattr(trial, "id", trial)
         if number in self._executor.flights:
-            return self._executor.flights[number]
+            asked, context = self._executor.flights[number]
+            if number is not trial and asked != trial:
+                raise BadValue(f"trial {number} of this session has another configuration or fidelity; tell {asked}")
+            return asked, context
         if number in self._told:
             raise BadValue(f"trial {number} was told already; each is told once")
         out = ", ".join(map(str, self._executor.flights)) or "none; call ask() first"
@@ -327,10 +337,19 @@ class Session:
             raise RunError(f"this session is closed{more}")
 
 
-def _measured(loss: float | Measurement, metrics: Mapping[str, float] | None) -> Measurement:
+def _measured(
+    loss: float | Measurement | Mapping[str, float], metrics: Mapping[str, float] | None, goal: Goal
+) -> Measurement:
     """What was told, as plain numbers."""
-    found = loss if isinstance(loss, Measurement) else Measurement(loss, metrics or {})
+    if isinstance(loss, Mapping):
+        if goal.name not in loss:
+            raise BadValue(f"told {dict(loss)!r:.60}: the run measures {goal.name!r}; name it, or give a number alone")
+        found = Measurement(loss[goal.name], {**goal.others(loss), **(metrics or {})})
+    else:
+        found = loss if isinstance(loss, Measurement) else Measurement(loss, metrics or {})
     try:
+        if isinstance(found.loss, bool):
+            raise TypeError(found.loss)
         return Measurement(float(found.loss), {str(name): float(value) for name, value in found.metrics.items()})
     except (TypeError, ValueError) as error:
         raise BadValue(f"loss {found.loss!r} with metrics {dict(found.metrics)!r}: give numbers") from error
@@ -344,7 +363,7 @@ def _at_cost(outcome: Outcome, cost: float | None) -> Outcome:
     """The same with the seconds that the caller says."""
     if cost is None:
         return outcome
-    if not (isinstance(cost, int | float) and 0 <= cost < math.inf):
+    if isinstance(cost, bool) or not (isinstance(cost, int | float) and 0 <= cost < math.inf):
         raise BadValue(f"cost {cost!r}: give seconds, finite and not below 0")
     scale = cost / outcome.cost if outcome.cost > 0 else 0.0
     reports = tuple(report._replace(cost=report.cost * scale) for report in outcome.reports)

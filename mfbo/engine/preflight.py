@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 def limits(limits: Limits) -> None:
     """Limits that make sense."""
     if limits == Limits():
-        raise BadCost("no limit given; give a cost such as --max-cost 2h, or --max-trials, or --max-wall")
+        raise BadCost(
+            "no limit given; give a cost such as --max-cost 2h (max_cost in Python), or --max-trials, or --max-wall"
+        )
 
 
 def settings(settings: Settings) -> None:

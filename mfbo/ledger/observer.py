@@ -5,6 +5,8 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from mfbo.errors import BadValue
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -111,6 +113,10 @@ class Guarded(Several):
     """
 
     def __init__(self, observer: Observer, say: Callable[[str], None] | None = None) -> None:
+        if not isinstance(observer, Observer):
+            name = getattr(observer, "__name__", None)
+            what = f"the class {name}; give one of it: {name}()" if isinstance(observer, type) else f"{observer!r:.60}"
+            raise BadValue(f"observer is {what}{'' if isinstance(observer, type) else '; give a mfbo.Observer'}")
         super().__init__(observer)
         self._say = say or (lambda text: warnings.warn(text, RuntimeWarning, stacklevel=2))
         self._raised: set[str] = set()
@@ -127,8 +133,9 @@ class Guarded(Several):
         try:
             getattr(observer, event)(*values)
         except StopRun as stop:
+            if not self._stopped:
+                self._say(f"{name} ends the run{f': {stop}' if str(stop) else ''}")
             self._stopped = True
-            self._say(f"{name} ends the run{f': {stop}' if str(stop) else ''}")
         except Exception as error:
             if event not in self._raised:
                 self._raised.add(event)
@@ -140,8 +147,9 @@ class Guarded(Several):
 
 
 def _line(error: Exception) -> str:
-    """Where in the user's file it was raised."""
+    """Where in the user's file it was raised; empty where the method could not even be called."""
     last = error.__traceback__
     while last is not None and last.tb_next is not None:
         last = last.tb_next
-    return f" (line {last.tb_lineno} of {last.tb_frame.f_code.co_filename})" if last is not None else ""
+    inside = last is not None and last.tb_frame.f_code.co_filename != __file__
+    return f" (line {last.tb_lineno} of {last.tb_frame.f_code.co_filename})" if last is not None and inside else ""

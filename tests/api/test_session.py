@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import threading
 from contextlib import suppress
@@ -189,6 +190,13 @@ def test_checkpoints_lead_from_one_rung_to_the_next(tmp_path):
     assert went_on == sum(result.outcome.start_epoch > 0 for result in session.run.results)
 
 
+def test_a_trial_that_went_to_another_machine_and_back_and_numbers_by_name_can_be_told():
+    with mfbo.Session(space(), FIDELITY, "9x", optimizer="random", metric="max:score") as session:
+        trial = session.ask()
+        session.tell(copy.deepcopy(trial), {"score": 3.0, "size": 7.0})
+    assert (session.result.best.value, session.result.best.metrics) == (3.0, {"size": 7.0})
+
+
 @pytest.mark.parametrize(
     ("misuse", "said"),
     [
@@ -198,6 +206,12 @@ def test_checkpoints_lead_from_one_rung_to_the_next(tmp_path):
         (lambda session, trial: session.tell(trial), "neither a loss nor an error"),
         (lambda session, trial: session.tell(trial, 1.0, error="both"), "a loss and of an error"),
         (lambda session, trial: session.tell(trial, 1.0, cost=-1), "cost -1: give seconds"),
+        (lambda session, trial: session.tell(trial, 1.0, cost=True), "cost True: give seconds"),
+        (lambda session, trial: session.tell(trial, True), "loss True.*give numbers"),
+        (lambda session, trial: session.tell(trial, {"score": 1.0}), "the run measures 'loss'; name it"),
+        (lambda session, trial: session.tell(mfbo.Trial(0, {"x": 9.0}, trial.rung), 1.0), "another configuration"),
+        (lambda session, trial: session.report(trial, "low"), "report of trial 0: loss 'low'.*give numbers"),
+        (lambda session, trial: session.report(trial, 1.0, epoch=-1), "report of trial 0.*epoch -1; give numbers"),
     ],
 )
 def test_what_a_loop_gets_wrong_is_said_and_harms_nothing(misuse, said):
