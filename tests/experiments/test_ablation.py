@@ -10,7 +10,6 @@ from mfbo.tasks.registry import load
 
 CASES = {
     "without_cost": "hartmann3-cost",
-    "without_foresight": "branin",
     "every_rung": "hartmann6-terrible",
     "fixed_random": "branin",
     "without_logarithm": "hartmann3-cost",

@@ -416,7 +416,7 @@ def test_a_rung_that_costs_nearly_as_much_as_the_next_is_left_out():
     assert levels_after(30, [9.0, 9.0, 9.0]) == [2]
 
 
-def test_where_a_suggestion_begins_and_its_share_follow_from_the_results():
+def test_all_begin_at_the_lowest_rung_and_the_share_of_suggestions_follows_from_the_results():
     optimizer = CurveOptimizer(cube(), RUNGS, 0)
     run_of(optimizer, 60, loss=lambda trial: (trial.config["x0"] - 0.3) ** 2 + 0.1 * trial.config["x1"])
     selector = optimizer._facade.selector
@@ -425,9 +425,8 @@ def test_where_a_suggestion_begins_and_its_share_follow_from_the_results():
     first = {}
     for key in history.result_keys:
         first.setdefault(key.config_id, (history.get_config(key.config_id).origin == SURROGATE, key.budget))
-    begun_above = [suggested for suggested, budget in first.values() if budget > 1]
-    assert begun_above
-    assert all(begun_above)
+    assert {budget for _, budget in first.values()} == {1}
+    assert {suggested for suggested, _ in first.values()} == {True, False}
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@
 | acquisition function | the interface | expected improvement at full fidelity and its cost (`full_ei.FullFidelityEI`) |
 | acquisition maximizer | the interface | a search over many rows at a time (`full_ei.PointSearch`) |
 | configuration selector | the interface | default, random, prior, surrogate (`selector.CurveSelector`) |
-| intensifier | the interface | asynchronous halving from any rung (`intensifier.Promotions`, `halving.HalvingRule`) |
+| intensifier | the interface | asynchronous halving, rung by rung (`intensifier.Promotions`, `halving.HalvingRule`) |
 | configurations | `ConfigSpace` | |
 
 Every result is kept once, in SMAC's run history; encoder, selector and intensifier read it there. What a field of that

@@ -38,7 +38,6 @@ class _Encoded:
     version: int = 0
     ids: list[int] = field(default_factory=list)
     levels: list[int] = field(default_factory=list)
-    own: list[bool] = field(default_factory=list)  # whether it is a trial of this run
     rows: list[Floats] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)  # NaN for a failure
     exceeded: list[bool] = field(default_factory=list)  # whether memory ran out
@@ -98,7 +97,6 @@ class CurveEncoder(AbstractRunHistoryEncoder):
             config, value, loss = history.get_config(key.config_id), history[key], history.loss(key)
             found.ids.append(key.config_id)
             found.levels.append(self._level_of[key.budget])
-            found.own.append(not key.seed)  # see `ResultHistory.external_seed`
             found.rows.append(config.get_array())
             found.losses.append(math.nan if loss is None else loss)
             found.exceeded.append(value.status == StatusType.MEMORYOUT)
@@ -123,11 +121,6 @@ class CurveEncoder(AbstractRunHistoryEncoder):
     def count(self, level: int) -> int:
         """How many results there are from that level on up."""
         return sum(at >= level for at in self._results.levels)
-
-    def own_count(self, level: int) -> int:
-        """How many trials of this run ended at that level; results of an earlier run are none."""
-        found = self._results
-        return sum(own and at == level for own, at in zip(found.own, found.levels, strict=True))
 
     def seconds(self) -> list[float]:
         """What the run's own trials cost on a real clock, in the order of their ends."""
@@ -154,12 +147,6 @@ class CurveEncoder(AbstractRunHistoryEncoder):
         found = self._results
         results = zip(found.ids, found.levels, found.losses, strict=True)
         return {config_id: math.inf if math.isnan(loss) else loss for config_id, at, loss in results if at == level}
-
-    def first_levels(self) -> dict[int, int]:
-        """The level of the first result of each configuration of this run, by SMAC's id."""
-        found = self._results
-        own = [(i, level) for i, level, own in zip(found.ids, found.levels, found.own, strict=True) if own]
-        return dict(reversed(own))
 
     def cost_ratio(self, level: int) -> float | None:
         """Median cost of a level, from scratch, over that of the next, of the configurations seen at both; or None."""

@@ -2,8 +2,8 @@
 
 A configuration in the best 1/eta of its rung goes on to the next one in use, the highest rung first, and nobody waits
 (ASHA, Li et al. 2020, arXiv:1810.05934), but that no trial is forecast to cost more than all before it together
-(`CurveSelector.affords`). Which rungs are in use is `levels.RungChoice`; where a configuration begins is
-`CurveSelector.first_level`.
+(`CurveSelector.affords`). Which rungs are in use is `levels.RungChoice`; a new configuration begins at the lowest of
+them, whatever is believed of it: "The lowest rung first" in experiments/suite.md has what skipping rungs had cost.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ class Promotions(AbstractIntensifier):
             elif config := next(self.config_generator, None):
                 number = len(self._configs)
                 self._configs.append(config)
-                yield self._trial(config, self.config_selector.first_level(config, self._eta))
+                yield self._trial(config, levels[0])
                 self._numbers[config.config_id] = number  # SMAC gives the id when it notes that the trial runs
             elif found := self._rule.exhaust(self.config_selector.levels()):
                 yield self._trial(self._configs[found[0]], found[1])

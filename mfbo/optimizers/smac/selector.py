@@ -6,14 +6,12 @@ ledger remembers can be passed over without being computed.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, pairwise
+from itertools import chain
 from statistics import fmean
 
 import numpy as np
 from ConfigSpace import Configuration
-from scipy.special import ndtr
 from smac import Scenario
 from smac.main.config_selector import ConfigSelector
 
@@ -32,13 +30,9 @@ FIRST_SUGGESTION = 8
 
 MIN_RANDOM_SHARE, MAX_RANDOM_SHARE = 0.3, 0.5
 """Of new configurations; between them it follows from how often random ones and suggestions come among the best third
-of their rung. Measured together with `MIN_PROMOTION_CHANCE`."""
+of their rung. See "The lowest rung first" in experiments/suite.md."""
 
 SURROGATE = "surrogate"  # SMAC's `Configuration.origin` of a suggestion
-
-MIN_PROMOTION_CHANCE = 0.7
-"""Chance of promotion, by the surrogate, from which on a suggestion skips a rung: what is foreseen need not be paid.
-Measured together with the random share; see "Four families" in experiments/suite.md."""
 
 RANDOM_ROWS = 32  # from which a random configuration is chosen by its cost; more would leave the cheapest alone
 
@@ -74,7 +68,7 @@ class CurveSelector(ConfigSelector):
 
     def __init__(self, scenario: Scenario) -> None:
         super().__init__(scenario, retrain_after=1)
-        self.suggested = self._conditioned = False
+        self.suggested = False
         self._prior: Prior | None = None
         self._prior_read = self._prior_version = 0  # results of the history that the prior was told
         self._prior_start = 0
@@ -142,7 +136,6 @@ class CurveSelector(ConfigSelector):
         if self._remembered:
             given = self._remembered.pop()
             self._seen[config_key(given)] = None
-        self._conditioned = self.suggested and given is None
         if given is not None:
             config = Configuration(self._space, values=given)
         else:
@@ -169,18 +162,12 @@ class CurveSelector(ConfigSelector):
         return np.asarray(rows[np.argsort(waits, kind="stable")])
 
     def _random_share(self) -> float:
-        """Share of the random configurations: the worse the surrogate's suggestions do beside them, the more.
-
-        Who began above the lowest rung was foreseen to be promoted from it, and counts as one of its best.
-        """
-        lowest, history = self.levels()[0], self._runhistory
-        losses, began = self._encoder.losses_at(lowest), self._encoder.first_levels()
+        """Share of the random configurations: the worse the surrogate's suggestions do beside them, the more."""
+        losses = self._encoder.losses_at(self.levels()[0])
         best = set(sorted(losses, key=losses.__getitem__)[: max(1, len(losses) // 3)])
-        best |= {number for number, level in began.items() if level > lowest}
-        everybody = losses.keys() | best
-        suggested = {number for number in everybody if history.get_config(number).origin == SURROGATE}
+        suggested = {number for number in losses if self._runhistory.get_config(number).origin == SURROGATE}
         mine, others = (  # one success in two stands for what is not known yet
-            (1 + len(best & group)) / (2 + len(group)) for group in (suggested, everybody - suggested)
+            (1 + len(best & group)) / (2 + len(group)) for group in (suggested, losses.keys() - suggested)
         )
         return min(MAX_RANDOM_SHARE, max(MIN_RANDOM_SHARE, others / (mine + others)))
 
@@ -236,34 +223,6 @@ class CurveSelector(ConfigSelector):
         search: PointSearch = self._acquisition_maximizer
         search.reseed(seed)
         return search.search(rows[order], self.effort)
-
-    def first_level(self, config: Configuration, eta: int) -> int:
-        """Where the configuration drawn last begins: a suggestion at the first rung whose promotion is not foreseen.
-
-        A rung at which fewer than `eta` trials of this run have ended is never skipped, and none for a trial that this
-        run does not afford.
-
-        Args:
-            config: the configuration.
-            eta: the best 1/eta of a rung is promoted.
-        """
-        levels, encoder = self.levels(), self._encoder
-        if not self.suggested:
-            return levels[0]
-        if not self._conditioned:  # the draw was remembered
-            self._surrogate()
-        x, y = encoder.transform(level=levels[0])
-        row = config.get_array()[None]
-        for level, higher in pairwise(levels):
-            losses = y[x[:, -1] == encoder.lack[level]]
-            # what an earlier run found is no reason to spend a small budget on one full trial before this run has any
-            if min(len(losses), encoder.own_count(level)) < eta or not self.affords(row[0], higher):
-                return level
-            mean, variance = self._model.predict(encoder.at(row, level))
-            needed = float(np.quantile(losses, 1 / eta))
-            if ndtr((needed - mean.item()) / math.sqrt(variance.item())) < MIN_PROMOTION_CHANCE:
-                return level
-        return levels[-1]
 
     def affords(self, row: Floats, level: int) -> bool:
         """Whether a trial is forecast to cost no more than all of this run's trials so far.
