@@ -14,7 +14,7 @@ CASES = {
     "fixed_random": "branin",
     "without_logarithm": "hartmann3-cost",
     "one_rung": "branin",
-    "affording_all": "hartmann3-cost",
+    "affording_all": "mixed",
     "without_own": "branin",
 }
 
