@@ -111,6 +111,8 @@ def sklearn_task(
     if fidelity is not None and size is None:
         _check_epochs(fidelity, type(prototype).__name__, gradual=gradual)
         gradual = _by_epochs(fidelity)
+    if fidelity is not None:
+        _check_counts(fidelity)
     training = _Training(estimator, x, y, size, scoring, validation, test, classes, gradual)
     sklearn_data.check_parts(training.labels, test, validation)
     if cv is not None:
@@ -203,6 +205,15 @@ def _with_folds(asked: Fidelity | None, usual: Fidelity | None, count: int) -> F
     if (high := asked.counts[FOLDS][1]) > count:
         raise BadTask(f"fidelity counts {high} folds, cv makes {count}; give folds=(1, {count})")
     return asked
+
+
+def _check_counts(fidelity: Fidelity) -> None:
+    """Refuse what no fit is cut down by: its levels would cost the same."""
+    if unknown := [name for name in fidelity.counts if name != fidelity.unit and name not in AVERAGED]:
+        raise BadTask(
+            f"fidelity counts {fidelity.unit} and {unknown[0]}, but a fit here is cut down by one of them alone; give "
+            "that, beside folds, repeats and data, or a mfbo.Task with a train function of your own"
+        )
 
 
 def _by_epochs(fidelity: Fidelity) -> bool:

@@ -11,7 +11,15 @@ from ConfigSpace import ConfigurationSpace
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, Ridge, SGDClassifier
-from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit, StratifiedKFold, TimeSeriesSplit, cross_val_score
+from sklearn.model_selection import (
+    GroupKFold,
+    KFold,
+    PredefinedSplit,
+    ShuffleSplit,
+    StratifiedKFold,
+    TimeSeriesSplit,
+    cross_val_score,
+)
 
 import mfbo
 from mfbo.adapters.sklearn_folds import folds
@@ -23,6 +31,7 @@ from mfbo.fidelity import Fidelity
 from mfbo.trial import Report
 
 X, Y = load_iris(return_X_y=True)
+GROUPS = np.arange(len(Y)) // 7
 SPACE = ConfigurationSpace({"C": (0.01, 10.0)})
 CONFIG = {"C": 1.0}
 
@@ -105,6 +114,15 @@ def test_a_splitter_without_a_seed_makes_the_same_folds_in_every_process():
             "fold 1 of 3 trains on no row of class 0, of which there are 50",
         ),
         ({"cv": GroupKFold(3)}, BadValue, "groups"),
+        ({"cv": 5, "groups": GROUPS}, BadValue, r"one group on both sides of fold 1; .*such as GroupKFold\(5\)"),
+        ({"cv": list(KFold(3, shuffle=True).split(X))}, BadValue, "rows beyond these 120.*give test=0"),
+        ({"cv": PredefinedSplit(GROUPS % 3)}, BadValue, "rows beyond these 120.*give test=0"),
+        ({"cv": GroupKFold}, BadValue, "give a number of folds of 2 or more, or a splitter"),
+        (
+            {"fidelity": mfbo.Fidelity(trees=9, resolution=(1, 9)), "size": "max_iter"},
+            BadTask,
+            "counts trees and resolution, but a fit here is cut down by one of them alone",
+        ),
         ({"groups": np.arange(150)}, BadTask, "groups are for cross-validation; give cv too"),
         ({"cv": GroupKFold(3), "groups": [1, 2]}, BadData, "groups has 2 entries, y has 150"),
         ({"cv": 3, "fidelity": mfbo.Fidelity(folds=(1, 9))}, BadTask, r"counts 9 folds, cv makes 3; give folds=\(1, 3"),
@@ -114,8 +132,21 @@ def test_a_splitter_without_a_seed_makes_the_same_folds_in_every_process():
     ],
 )
 def test_folds_that_cannot_be_are_refused_before_anything_is_charged(more, kind, said):
-    with pytest.raises(kind, match=said):
+    with pytest.raises(kind, match=said) as caught:
         made(**more)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_class_that_is_left_out_is_named_as_it_is_written():
+    labels = np.array(["rare"] * 3 + ["usual", "other"] * 60, dtype=object)
+    with pytest.raises(BadData, match="fold 1 of 3 trains on no row of class 'rare', of which there are 3"):
+        mfbo.sklearn_task("t", LogisticRegression(), SPACE, X[:123], labels, cv=KFold(3), test=0)
+
+
+def test_a_list_of_splits_is_taken_as_it_is():
+    splits = list(StratifiedKFold(3).split(X, Y))
+    part = made(cv=splits, test=0).train.__self__
+    assert all(map(np.array_equal, chain(*splits), chain(*part.folds)))
 
 
 def test_folds_of_a_forest_are_cut_down_in_trees_too():
