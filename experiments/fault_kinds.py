@@ -302,7 +302,7 @@ def digs(context: mfbo.Context) -> object:
     for home in (Path(tempfile.mkdtemp()), None):
         with context.save(1) if home is None else nullcontext(home) as folder:
             os.chdir(folder)
-            for _ in range(1500):
+            for _ in range(1100):
                 os.mkdir("down")  # noqa: PTH102
                 os.chdir("down")
     return 0.9
@@ -422,7 +422,7 @@ FAULTS = {
     "shared memory": Fault(shares_memory, "ok"),
     "leaks files": Fault(leaks_files, "ok", True),
     "keeps memory": Fault(keeps_memory, "ok", True),
-    "1,500 levels of folders": Fault(digs, "failed"),
+    "1,100 levels of folders": Fault(digs, "failed"),
     "full disk": Fault(fills_the_disk, "pause"),
     "import fails": Fault(arms, "killed", True),
     "import is killed": Fault(arms, "killed", True),

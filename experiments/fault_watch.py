@@ -20,6 +20,7 @@ import psutil
 from fault_kinds import AT_IMPORT, FAULTS, FAULTY, MARK
 
 from mfbo.errors import MfboError
+from mfbo.files.plain import remove
 from mfbo.ledger.journal import FILE, read
 
 LIMIT = 3.0  # seconds of a run, of cost or by the clock
@@ -31,7 +32,8 @@ SETTLED = 5.0  # seconds after a run in which all that it started must be gone
 ACT = 1.5  # seconds after its first trial until something is done to a run
 ROOM = 2**22  # bytes of a disk that becomes full
 PAUSED = ("the disk is full", "could not begin", "cannot write to", "was deleted while the run went on")
-RUN_KINDS = ("run is killed", "run is stopped", "command prints", "folder is deleted", "folder is read-only")
+KILLED = ("run is killed", "stopped, then killed")
+RUN_KINDS = (*KILLED, "run is stopped", "command prints", "folder is deleted", "folder is read-only")
 MORE_RUN_KINDS = ("no room left",) if sys.platform == "linux" and os.geteuid() == 0 else ()
 OURS = ("faults-", "mfbo-loopback-", "dask-", "pymp-")  # beginnings of names that are in the temporary folder by right
 
@@ -89,12 +91,22 @@ class Cell:
 def cell(kind: str, where: str, limit: str, *options: str, seed: int = 5) -> Cell:
     """Do one run; `options` choose the executor. With seed 5 good and faulty trials take turns at first."""
     found = Cell(kind, where, limit)
-    with tempfile.TemporaryDirectory(prefix="faults-") as name, _small(Path(name), kind) as home:
+    with _folder() as folder, _small(folder, kind) as home:
         judge(found, watched(home, kind, limit, seed, options))
-    if kind == "run is killed":  # the next start clears up
-        with tempfile.TemporaryDirectory(prefix="faults-") as name:
-            _started(["tune", "branin", "--max-cost", "1x", "--out", f"{name}/run"], Path(name)).wait()
+    if kind in KILLED:  # the next start clears up
+        with _folder() as folder:
+            _started(["tune", "branin", "--max-cost", "1x", "--out", f"{folder}/run"], folder).wait()
     return found
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """A temporary folder, into which a trial may have put others too deep for what Python has to delete them."""
+    folder = Path(tempfile.mkdtemp(prefix="faults-"))
+    try:
+        yield folder
+    finally:
+        remove(folder)
 
 
 @contextmanager
@@ -134,7 +146,7 @@ def watched(home: Path, kind: str, limit: str, seed: int, where: tuple[str, ...]
     began, code = _followed(run, kind, home)
     seconds = _ended(home) - began - 3.0 * _stops(kind, home)
     out, err = _said(home)
-    again = kind == "run is killed" or (kind in ("no room left", "folder is read-only") and code == 2)
+    again = kind in KILLED or (kind in ("no room left", "folder is read-only") and code == 2)
     if again:
         time.sleep(1)
         _mend(home)
@@ -197,12 +209,15 @@ def _do(run: subprocess.Popen[bytes], kind: str, home: Path) -> None:
     """What happens to a run."""
     if kind == "run is killed":
         run.kill()
-    elif kind == "run is stopped":
+    elif kind in ("run is stopped", "stopped, then killed"):
         processes = [psutil.Process(run.pid), *psutil.Process(run.pid).children(recursive=True)]
         for what in (signal.SIGSTOP, signal.SIGCONT):
             for process in processes:
                 with suppress(psutil.Error):
                     process.send_signal(what)
+            if kind in KILLED:
+                run.kill()
+                return
             time.sleep(3.0 if what == signal.SIGSTOP else 0.0)
     elif kind == "folder is deleted":
         shutil.rmtree(home / "run", ignore_errors=True)

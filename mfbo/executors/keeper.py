@@ -26,11 +26,12 @@ from typing import Any
 from mfbo.adapters.process import LINUX
 from mfbo.executors.forking import NUMBER, SIGNALS, Start, become
 from mfbo.executors.shared import Shared
-from mfbo.executors.system import StandStill, adopt_orphans, kill_trees
+from mfbo.executors.system import StandStill, adopt_orphans, is_stopped, kill_trees, wake_without_parent
 from mfbo.files.plain import remove
 
 TICK = 0.1  # seconds between looks at whether the run is still there
 FORK_PATIENCE = 30.0  # seconds that the template has to fork a worker
+FORK_LOOK = 0.5  # seconds between looks at whether it was stopped meanwhile
 
 
 @dataclass(eq=False)
@@ -78,6 +79,7 @@ class Keeper:
         """Serve the run until it is gone."""
         for number in SIGNALS:
             signal.signal(number, signal.SIG_IGN)
+        wake_without_parent()
         signal.signal(signal.SIGTSTP, self._halt)
         os.set_blocking(self._wake, False)
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
@@ -211,6 +213,9 @@ class Keeper:
 
     def _ended(self, child: Child, code: int) -> None:
         """Record the end of a child, and replace it, unless it would end again before its first trial."""
+        if child is self._worker and child.stopped is not None:  # it ended while it stood still
+            began, child.stopped = child.stopped, None
+            self._pause(time.monotonic() - began)
         while child is self._worker and not child.link.closed and child.link.poll():
             self._receive(child)  # what it had said before
         child.link.close()
@@ -270,9 +275,9 @@ class Keeper:
         assert self._control is not None
         ours, theirs = Pipe()
         try:
-            self._control.settimeout(FORK_PATIENCE)
+            self._control.settimeout(FORK_LOOK)
             socket.send_fds(self._control, [b"w"], [theirs.fileno()])
-            told = self._control.recv(NUMBER.size)
+            told = self._told_by_template(time.monotonic() + FORK_PATIENCE)
         except OSError:
             told = b""
         theirs.close()
@@ -282,6 +287,17 @@ class Keeper:
             return False
         self._worker = Child(int(NUMBER.unpack(told)[0]), ours)
         return True
+
+    def _told_by_template(self, limit: float) -> bytes:
+        """What it answers; nothing where it does not, or was stopped, as it may be for ever."""
+        assert self._control is not None
+        assert self._template is not None
+        while time.monotonic() < limit:
+            with suppress(TimeoutError):
+                return self._control.recv(NUMBER.size)
+            if is_stopped(self._template.pid):
+                break
+        return b""
 
     def _drop_control(self) -> None:
         if self._control is not None:

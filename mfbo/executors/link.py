@@ -18,6 +18,7 @@ from typing import Any
 import psutil
 
 from mfbo.executors.forking import LOG, Start
+from mfbo.executors.system import is_stopped
 
 MARK = "MFBO_WORKER"  # variable by which the processes of a worker are known
 CLOSING = 10.0  # seconds for a keeper to end its processes
@@ -74,10 +75,7 @@ class Link:
     @property
     def stopped(self) -> bool:
         """Whether the keeper stands still, as a trial can bring about, and does nothing that it is told."""
-        try:
-            return bool(psutil.Process(self._process.pid).status() == psutil.STATUS_STOPPED)
-        except psutil.Error:
-            return False
+        return is_stopped(self._process.pid)
 
     def messages(self, timeout: float = 0.0) -> list[tuple[Any, ...]]:
         """What the keeper has said; waits up to `timeout` seconds for the first.

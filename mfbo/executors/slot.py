@@ -7,8 +7,11 @@ import pickle
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import psutil
 
 from mfbo.executors.evaluate import MAX_ERROR_CHARACTERS, charged, reached, too_long
 from mfbo.executors.forking import LOG, Start
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
 
 MEMORY_EVERY = 0.25  # seconds between looks at a worker's memory
 KILL_PATIENCE = 10.0  # seconds until a keeper has done what it was told; else it is killed itself
+KILL_AGAIN = 1.0  # seconds until the worker is killed from here
+STILL_PATIENCE = 60.0  # seconds for which a worker may be stopped (SIGSTOP) while this process is not
 HALT_PATIENCE = 0.5  # seconds between looks at whether a keeper was stopped; with two in a row it is replaced
 START_PATIENCE = 120.0  # seconds that a worker may take to import the task
 
@@ -142,6 +147,7 @@ class Slot:
         self._submitted = self._began = time.monotonic(), self._paused
         self._halt, self._asked = False, time.monotonic()
         self._looked, self._pid, self._before = 0.0, None, 0.0
+        self._worker: psutil.Process | None = None
         self._ending: tuple[str, float] | None = None
         self._verdict: tuple[Status, str] | None = None
         self._killed = 0.0
@@ -208,7 +214,9 @@ class Slot:
         self._link.close(force=True)
         self._home.remove()
         self._open()
+        still, self._paused, self._stopped = self.paused, 0.0, None  # which the new one counts from its beginning
         if self.trial is not None:
+            self._submitted = self._submitted[0] + still, 0.0
             self._dead = self._verdict or ("killed", "the process that keeps the worker was killed")
 
     def _take(self, kind: str, *values: Any) -> None:
@@ -222,6 +230,8 @@ class Slot:
             return
         if kind == "began":
             self._pid, self._began = values[1], (values[2], self._paused)
+            with suppress(psutil.Error):
+                self._worker = psutil.Process(values[1])
             self._note_memory(values[1])
         elif kind == "done":
             self.freed = values[2]
@@ -236,8 +246,7 @@ class Slot:
         """Kill what is over a limit; and the keeper, if it does not do that."""
         now = time.monotonic()
         if self._verdict:
-            if now > self._killed + KILL_PATIENCE:
-                self._renew()
+            self._insist(now)
             return
         if self._halted(now):
             self._verdict = "killed", "the process that keeps the worker was stopped"
@@ -247,6 +256,11 @@ class Slot:
             return
         begun = self._pid is not None
         seconds = self._since(*self._began)
+        if self._stopped is not None and now - max(self._stopped, self.spare_until) > STILL_PATIENCE:
+            self._condemn(
+                "killed", f"the worker process was stopped (SIGSTOP) for {STILL_PATIENCE:g}s, the run was not"
+            )
+            return
         if self._max_seconds is not None and seconds > self._max_seconds + (0 if begun else START_PATIENCE):
             self._condemn("timeout", too_long(self._max_seconds))
         elif self._ending is not None and now > self._ending[1]:
@@ -255,6 +269,15 @@ class Slot:
             self._looked = now
             if (size := memory_of(self._pid or 0)) > self._max_bytes:
                 self._condemn(*too_much(size, self._before, self._max_bytes))
+
+    def _insist(self, now: float) -> None:
+        """See to it that a trial ends whose end was decided: its keeper may wait for what the worker never says."""
+        if now > self._killed + KILL_PATIENCE:
+            self._renew()
+        elif now > self._killed + KILL_AGAIN and self._worker is not None:
+            with suppress(psutil.Error):
+                self._worker.kill()
+            self._worker = None
 
     def _halted(self, now: float) -> bool:
         """Whether the keeper has stood still for a while, although this process did not."""

@@ -21,7 +21,7 @@ import psutil
 
 from mfbo.adapters.process import LINUX
 
-PR_SET_CHILD_SUBREAPER = 36  # from linux/prctl.h
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # from linux/prctl.h
 TRACKER = "resource_tracker"  # in the command line of what clears up shared memory once all others are gone
 TRACKER_PATIENCE = 1.0  # seconds that it has for that
 GONE_PATIENCE = 5.0  # seconds for processes to be gone after SIGKILL
@@ -35,6 +35,19 @@ STILL_ELSEWHERE = 3.0  # the same where the system does not tell how long a proc
 def adopt_orphans(adopt: int = 1) -> bool:
     """Whether descendants of this process whose parents end become its children from now on; on Linux only."""
     return LINUX and ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, adopt, 0, 0, 0) == 0
+
+
+def wake_without_parent() -> None:
+    """Have this process go on when its parent ends, should it have been stopped: it has to clear up. On Linux only."""
+    if LINUX:
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGCONT), 0, 0, 0)
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether a process stands still because of a signal, and does nothing that it is told."""
+    with suppress(psutil.Error):
+        return bool(psutil.Process(pid).status() == psutil.STATUS_STOPPED)
+    return False
 
 
 def children(parent: int | None = None) -> list[int]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -19,6 +22,7 @@ import mfbo
 from mfbo.errors import RunPaused
 from mfbo.executors import system
 from mfbo.executors.evaluate import MAX_ERROR_CHARACTERS, TrialSetup
+from mfbo.executors.keeper import Child, Keeper
 from mfbo.executors.slot import Slot
 from mfbo.executors.worker import packed
 from mfbo.fidelity import Fidelity
@@ -91,6 +95,7 @@ def leaves_an_end(config, rung, context):
     return 0.5
 
 
+@pytest.mark.slow
 @LINUX
 def test_a_trial_is_not_blamed_for_what_a_thread_of_another_one_does_and_can_run_again():
     slot = slot_of(leaves_an_end)
@@ -198,6 +203,86 @@ def train(config, fidelity, context):
 
 task = mfbo.Task("mine", ConfigurationSpace({"x": (0.0, 1.0)}), train)
 """
+
+
+@pytest.mark.slow
+@LINUX
+def test_what_was_stopped_goes_too_when_the_run_is_killed(tmp_path):
+    (tmp_path / "run.py").write_text(RUN)
+    (tmp_path / "mine.py").write_text(HOLDS)
+    process = subprocess.Popen([sys.executable, "run.py"], cwd=tmp_path)
+    until(lambda: (tmp_path / "pids").exists() and (tmp_path / "pids").read_text().count("\n") == 2)
+    numbers, folder = (tmp_path / "pids").read_text().splitlines()
+    worker, keeper = map(int, numbers.split())
+    for pid in (process.pid, keeper, worker):
+        os.kill(pid, signal.SIGSTOP)
+    process.kill()
+    process.wait()
+    until(lambda: gone(keeper) and gone(worker) and not Path(folder).exists())
+
+
+@LINUX
+def test_a_template_that_was_stopped_is_not_waited_for():
+    ours, theirs = socket.socketpair()
+    sleeper = subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(600)"])
+    ours.settimeout(0.01)
+    keeper = object.__new__(Keeper)
+    keeper._control, keeper._template = ours, Child(sleeper.pid, None)
+    try:
+        sleeper.send_signal(signal.SIGSTOP)
+        assert keeper._told_by_template(math.inf) == b""
+    finally:
+        sleeper.kill()
+        sleeper.wait()
+        ours.close()
+        theirs.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("keeper", ["kills it", "is replaced"])
+def test_a_worker_that_is_stopped_while_the_run_is_not_is_ended_after_a_while(monkeypatch, tmp_path, keeper):
+    file = tmp_path / "stopped"
+
+    def train(config, rung, context):
+        if not file.exists():
+            file.touch()
+            os.kill(os.getpid(), signal.SIGSTOP)
+        time.sleep(0.1)
+        return 0.5
+
+    monkeypatch.setattr("mfbo.executors.slot.STILL_PATIENCE", 0.5)
+    if keeper == "is replaced":
+        monkeypatch.setattr("mfbo.executors.slot.KILL_PATIENCE", -1.0)
+    slot = slot_of(train, max_seconds=LONG)
+    try:
+        began = time.monotonic()
+        outcome = run(slot)
+        assert outcome.status == "killed"
+        assert "SIGSTOP" in outcome.error
+        assert outcome.cost <= time.monotonic() - began - 0.5
+        assert run(slot).status == "ok"  # and its clock goes
+        assert run(slot).cost >= 0.1
+    finally:
+        slot.close()
+
+
+def begins_a_message(config, rung, context):
+    """On all that is open: two gigabytes are to follow, for which the keeper waits."""
+    for descriptor in range(3, 64):
+        with suppress(OSError):
+            os.write(descriptor, b"\x7f\xff\xff\xff")
+    time.sleep(LONG)
+
+
+@pytest.mark.slow
+@LINUX
+def test_a_trial_ends_whose_keeper_waits_for_what_it_never_says(monkeypatch):
+    monkeypatch.setattr("mfbo.executors.slot.KILL_PATIENCE", math.inf)
+    slot = slot_of(begins_a_message, max_seconds=1)
+    try:
+        assert run(slot).status == "timeout"
+    finally:
+        slot.close()
 
 
 @pytest.mark.slow
