@@ -10,8 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mfbo.errors import BadLedger, BadValue, MissingExtra, UnknownName
+from mfbo.errors import BadLedger, BadValue, MfboError, MissingExtra, UnknownName
 from mfbo.evidence.curves import Incumbent
+from mfbo.files.plain import remove
 
 if TYPE_CHECKING:
     from mfbo.ledger.observer import Observer
@@ -49,12 +50,23 @@ def export_run(run: Run, form: str, out: Path) -> Path:
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         _writer(form)(run, out)
-    except OSError as error:
-        raise BadValue(f"cannot write {str(out)!r}: {error.strerror or error}; name another place with -o") from error
-    except (ArithmeticError, LookupError, TypeError, ValueError) as error:  # values that no run of mfbo has
-        reason = " ".join(str(error).split())[:160]
-        raise BadLedger(f"the ledger holds what {form} cannot: {type(error).__name__}: {reason}") from error
+    except BaseException as error:
+        remove(out) if out.is_dir() else out.unlink(missing_ok=True)  # half an export would be in the way of the next
+        if isinstance(error, Exception) and not isinstance(error, MfboError):
+            raise _refused(error, form, out) from error
+        raise
     return out
+
+
+def _refused(error: Exception, form: str, out: Path) -> MfboError:
+    """In one line why a run could not be written in such a form."""
+    reason = " ".join(str(error).split())[:160]
+    if isinstance(error, ArithmeticError | LookupError | TypeError | ValueError):  # values that no run of mfbo has
+        return BadLedger(f"the ledger holds what {form} cannot: {type(error).__name__}: {reason}")
+    why = (
+        error.strerror if isinstance(error, OSError) and error.strerror else reason
+    )  # or a database's own kind of error
+    return BadValue(f"cannot write {str(out)!r}: {why}; name another place with -o")
 
 
 def logger(form: str, out: Path | str) -> Observer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import resource
 import subprocess
 import sys
 import urllib.request
@@ -225,6 +226,19 @@ def test_the_command_exports_and_refuses_in_one_line(run, tmp_path, monkeypatch)
         assert said in line
     result = cli.invoke(main, ["tune", "branin", "--max-cost", "1x", "--log", "wandb=x"], catch_exceptions=False)
     assert "unknown logger 'wandb'" in result.stderr
+
+
+@pytest.mark.parametrize("form", ["csv", "optuna"])
+def test_what_cannot_be_written_is_said_in_one_line_and_nothing_of_it_is_left(run, tmp_path, form):
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limit[1]))  # of a file, in bytes
+    try:
+        with pytest.raises(BadValue, match=r"^cannot write .*; name another place with -o$"):
+            export_run(run, form, tmp_path / "out")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert list(tmp_path.iterdir()) == []
+    export_run(run, form, tmp_path / "out")
 
 
 def test_an_unknown_format_and_a_place_that_is_taken_are_refused(run, tmp_path):
