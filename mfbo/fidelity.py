@@ -5,7 +5,9 @@ path says which rung stands for which z:
 
 - ``epochs``: all data, fewer epochs. A promoted configuration continues from its checkpoint.
 - ``data``: all epochs on a smaller subset. Each rung starts from scratch, as its epochs are all spent.
-- ``joint``: all shrink, each in proportion to its own range on a log scale.
+- ``joint``: all shrink, each in proportion to its own range on a log scale. Where the inputs have a size too, the data
+  grow first, seen once and small; then epochs and size grow together. What was not seen yet teaches more than a second
+  look or a larger picture of it does, for the same cost (`experiments/first_minutes.md` has the measurements).
 
 The size of the inputs, such as the words of a text or the pixels of an image, shrinks on the path ``joint`` alone.
 
@@ -15,8 +17,9 @@ and costs, one of it: folds, steps, tokens, repeats. Everything that is said of 
 >>> fidelity = Fidelity(epochs=(1, 27), data=(0.1, 1.0))
 >>> [str(rung) for rung in fidelity.ladder(path="joint")]
 ['25% of the data, 4 epochs', '43% of the data, 7 epochs', '64% of the data, 14 epochs', 'all data, 27 epochs']
->>> str(Fidelity(epochs=(1, 27), data=(0.1, 1.0), size=(0.25, 1.0)).rung(0.01))
-'22% of the data, 3 epochs, inputs at 40%'
+>>> sized = Fidelity(epochs=(1, 27), data=(0.1, 1.0), size=(0.25, 1.0))
+>>> [str(sized.rung(work)) for work in (0.003, 0.03)]
+['32% of the data, 1 epoch, inputs at 25%', 'all data, 2 epochs, inputs at 40%']
 >>> [rung.trees for rung in Fidelity(trees=(10, 1000)).ladder()]
 [37, 111, 333, 1000]
 
@@ -256,7 +259,11 @@ class Fidelity:
         work = min(1.0, max(work, lowest))
         (low_epochs, high_epochs), (low_data, high_data) = self.epoch_range, self.data_range
         low_size, high_size = self.size_range
-        log = math.log(lowest) if lowest < 1 else -math.inf
+        lows = [(name, low) for name, (low, _), _ in self.further]
+        data_first = path == JOINT and low_size < high_size
+        if data_first and work <= (once := self.work(low_epochs, high_data, low_size, lows)):
+            return self.at(low_epochs, min(high_data, max(low_data, high_data * work / once)), low_size, lows)
+        log = math.log(once if data_first else lowest) if lowest < 1 else -math.inf
 
         def share(low: float, high: float, growth: float = 1.0) -> float:
             """Of the cut, what falls to a dimension by its own range."""
@@ -270,9 +277,12 @@ class Fidelity:
             left -= part
         fewer = 0.0
         if self._moves(self.unit, path):
-            fewer = left - (share(low_data, high_data) if self._moves("data", path) else 0.0)
+            fewer = left - (share(low_data, high_data) if self._moves("data", path) and not data_first else 0.0)
+        exact = high_epochs * work ** (fewer / self.growth)
+        epochs = min(high_epochs, max(low_epochs, round(exact)))
         size = high_size * work**narrowed
-        epochs = min(high_epochs, max(low_epochs, round(high_epochs * work ** (fewer / self.growth))))
+        if data_first:  # larger inputs make up for fewer epochs, and only for more of them less data
+            size = min(high_size, size * max(1.0, (exact / epochs) ** self.growth))
         if not self._moves("data", path):
             return self.at(epochs, high_data, size, further)
         data = min(high_data, max(low_data, high_data * work / self.work(epochs, high_data, size, further)))
