@@ -31,6 +31,10 @@ class Checkpoints:
         found = [(epoch, path) for epoch, path in self._all(key) if epoch < below and not (path / ALONE).exists()]
         return max(found) if found else None
 
+    def newest(self, key: str) -> int:
+        """Epochs of the newest checkpoint of `key`; 0 where it has none."""
+        return max((epoch for epoch, _ in self._all(key)), default=0)
+
     def model(self, key: str, epochs: int) -> tuple[int, Path] | None:
         """The newest one with a model of at most so many epochs: (epochs, folder)."""
         there = [(epoch, path) for epoch, path in self._all(key) if epoch <= epochs]

@@ -14,6 +14,7 @@ from mfbo.errors import TrialStopped
 from mfbo.goal import Goal
 from mfbo.trial import MAX_COUNT, Pace, Report
 
+MAX_MARKS = 64  # of a training's progress that are kept; of more, every second one goes
 MAX_REPORTS = 10_000  # of a trial that are kept; of more, every second one goes, but for the last
 
 
@@ -180,7 +181,7 @@ def _epochs(value: float) -> float:
 
 
 class Clock:
-    """Keeps the first two marks of a training and the last, and counts evaluations."""
+    """Keeps marks of a training, and counts evaluations."""
 
     def __init__(self) -> None:
         self._marks: list[tuple[float, float]] = []
@@ -191,7 +192,8 @@ class Clock:
         """`epochs` are trained after `seconds`, evaluations left out."""
         if epochs < 0 or (self._marks and epochs <= self._marks[-1][0]):
             return  # behind what was there before the trial, or told already
-        self._marks[2:] = []
+        if len(self._marks) >= MAX_MARKS:
+            del self._marks[2::2]
         self._marks.append((epochs, seconds))
 
     def evaluated(self, fraction: float) -> None:
@@ -204,7 +206,8 @@ class Clock:
     def pace(self, evaluation: float) -> Pace | None:
         """What the marks tell, with so many seconds of evaluation; None where they tell nothing.
 
-        What follows the first step tells how long that took; its rest, when libraries wake up, belongs to the start.
+        Its second half tells how long it all took; what the first steps took beyond that belongs to the start, as
+        libraries wake up then.
         """
         marks = self._marks
         if len(marks) < 2 and not (marks and marks[0][0] > 0):
@@ -213,8 +216,8 @@ class Clock:
         first, began = marks[0]
         if first == 0 and last < min(1.0, 2 * marks[1][0]):
             return None  # one step of many: libraries woke up in it, and it took up to 70 times as long as the others
-        if first == 0 and last >= 2 * marks[1][0]:
-            first, began = marks[1]
+        if first == 0:
+            first, began = [mark for mark in marks[:-1] if mark[0] <= last / 2][-1]
         if first > 0:
             rate = (end - began) / (last - first) if last > first else began / first
             began -= first * rate

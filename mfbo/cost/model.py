@@ -35,6 +35,9 @@ MAX_OBSERVATIONS = 400  # observations in a fit, the newest
 REFIT_GROWTH = 1.1  # a fit is done anew when there are so many times as many
 MIN_COST = 1e-6  # seconds
 START_PENALTY = 1e-3  # of the start: what could be either is training
+FEW_PENALTY = 0.3
+"""Of the start, divided by the square of the number of trials, where no probe has measured it: a line through two trials
+of about the same work has any slope, as costs are a third off at times."""
 RIDGE_PENALTY, RUNG_PENALTY = 0.1, 1.0  # of the hyperparameters and of the rungs in the ridge regression
 PROBE_PENALTY = 0.03  # of what all probes have in common
 PROBE_WEIGHT = 0.25  # of a probe at one rung, where a trial has 1
@@ -155,7 +158,8 @@ class CostModel:
         training = np.array([one.training for one in seen]) / factors / total
         evaluation = np.array([one.evaluation for one in seen]) / factors / total
         self._evaluation = float((weights * epochs * evaluation).sum() / (weights * epochs**2).sum())
-        self._start, self._training = _line(1 / total, work, training, weights)
+        penalty = START_PENALTY + (0.0 if self._probes else FEW_PENALTY / len(seen) ** 2)
+        self._start, self._training = _line(1 / total, work, training, weights, penalty)
 
     def _fit_rest(self, seen: list[Seen], weights: Floats) -> Floats:
         """What configurations, rungs and probing have to do with what is left over; the factor of each observation."""
@@ -185,16 +189,19 @@ def _place(rung: Rung, start: int) -> FidelityPoint:
     return rung.epochs, round(rung.data, 6), tuple(number for _, number in rung.further), start
 
 
-def _line(ones: Floats, work: Floats, seconds: Floats, weights: Floats) -> tuple[float, float]:
-    """(start, slope), neither negative, that bring ``start * ones + slope * work`` nearest to `seconds`."""
+def _line(ones: Floats, work: Floats, seconds: Floats, weights: Floats, penalty: float) -> tuple[float, float]:
+    """(start, slope), neither negative, that bring ``start * ones + slope * work`` nearest to `seconds`.
+
+    The start is shrunk by `penalty` (ridge).
+    """
     scales = [float(np.sqrt((weights * column**2).sum())) or 1.0 for column in (ones, work)]
     first, second = ones / scales[0], work / scales[1]
     both = float((weights * first * second).sum())
     target = [float((weights * column * seconds).sum()) for column in (first, second)]
-    square = np.array([[1 + START_PENALTY, both], [both, 1.0]])
+    square = np.array([[1 + penalty, both], [both, 1.0]])
     start, slope = np.linalg.solve(square, target).tolist()
     if start < 0:
         start, slope = 0.0, target[1]
     elif slope < 0:
-        start, slope = target[0] / (1 + START_PENALTY), 0.0
+        start, slope = target[0] / (1 + penalty), 0.0
     return start / scales[0], slope / scales[1]

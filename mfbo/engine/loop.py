@@ -36,6 +36,7 @@ MAX_FIRST_FAILURES = 5  # first trials without one success, after which the run 
 MEMORY_FAILURE_SHARE = 0.25  # of one, for a trial out of memory: it says what to leave out, and others may fit
 STRETCH = 1.5  # times what is left: a trial of such a forecast is begun where nothing fits
 SPARE_FACTOR = 3  # times the dearest trial so far, by work: with so much left, one is begun whatever its forecast
+MAX_IDLE_SHARE = 0.1  # of a budget that may be left over, where a trial that reports on its way could use it
 MAX_MISFITS = 3  # trials that do not fit into what is left, after which no other one is asked for
 MIN_GAP = 3.0  # seconds by the clock that are in no cost and are worth a word
 MAX_UNSTARTED = 3  # trials in a row that never began, after which the run stops
@@ -203,17 +204,18 @@ class Loop:
     def _begin_anyway(self, aside: list[Trial]) -> bool:
         """Start one whose forecast does not fit, where that may be wrong: the rest would buy nothing else.
 
-        It does where the forecast is little too high, or far from what the work that was done took. A trial that takes
-        too long is stopped in the end, and counts as far as it came.
+        It does where the forecast is little too high, or far from what the work that was done took, or where much is
+        left. A trial that takes too long is stopped in the end, and counts as far as it came.
         """
         if not self._overhead.counts or self._meter.unit != "s" or self._executor.busy:
             return False
         left = min(self._meter.seconds_left(self.overhead), self._meter.wall_left(self._executor.now))
         done = [result.outcome for result in self._ledger.run.results if result.outcome.status == "ok"]
         costs = {trial.id: self._meter.predict(trial.rung, self._start_epoch(trial), trial.config) for trial in aside}
+        much = left > MAX_IDLE_SHARE * (left + self._ledger.run.spent) and any(_reports_within(one) for one in done)
         for trial in sorted(aside, key=lambda trial: costs[trial.id]):
             seen = [outcome.cost * max(1.0, trial.rung.work / outcome.rung.work) for outcome in done]
-            if costs[trial.id] <= STRETCH * left or (seen and SPARE_FACTOR * max(seen) <= left):
+            if much or costs[trial.id] <= STRETCH * left or (seen and SPARE_FACTOR * max(seen) <= left):
                 aside.remove(trial)
                 self._submit(trial, trial.rung, self._start_epoch(trial))
                 return True
@@ -378,6 +380,11 @@ class Loop:
             self._done[key] = max(self._done[key], outcome.rung.epochs)
         self._failures += MEMORY_FAILURE_SHARE if outcome.status == "memory" else outcome.failed
         self._repeats.add(result)
+
+
+def _reports_within(outcome: Outcome) -> bool:
+    """Whether a trial reported before its end, so that one that is stopped has a result."""
+    return len(outcome.reports) > 1 or any(report.epoch < outcome.rung.epochs for report in outcome.reports)
 
 
 def _levels(task: Task, run: Run) -> Sequence[Rung]:

@@ -93,7 +93,7 @@ def tune(
             **asked,
         )
         with Ledger.create(begun.header, folder) as ledger:
-            place.settle(keep=grow and like is None and warm_start is None)
+            place.settle(begun.header, keep=grow and like is None and warm_start is None)
             try:
                 _run(begun.task, begun.optimizer, ledger, begun.header.settings, observer, place=place)
             except NoObjective:

@@ -6,6 +6,7 @@ run the trials, and what they have trained then is gone on with.
 
 from __future__ import annotations
 
+import math
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +18,7 @@ from mfbo.executors import choice
 from mfbo.executors.scratch import scratch
 from mfbo.files.plain import remove
 from mfbo.planning.probe import CHECKPOINTS, Bench
+from mfbo.trial import config_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -24,9 +26,10 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from mfbo.executors.local import LocalExecutor
+    from mfbo.ledger.run import Header
     from mfbo.settings import Settings
     from mfbo.task import Task
-    from mfbo.trial import Config
+    from mfbo.trial import Config, Rung
 
 MEASURED_FOLDER = ".measured"  # folder in that of a run, for what is trained before there is a ledger
 
@@ -108,13 +111,26 @@ class Workplace:
         """Those of the run."""
         return Checkpoints((self._folder or self.scratch) / CHECKPOINTS)
 
-    def settle(self, *, keep: bool) -> None:
-        """The run's ledger is there: what was trained before it belongs to the run, or is not to be kept."""
-        measured = self.scratch / CHECKPOINTS
-        if not keep:
-            remove(measured)
-        elif self._folder is not None and measured.is_dir():
-            measured.rename(self._folder / CHECKPOINTS)
+    def settle(self, header: Header, *, keep: bool) -> None:
+        """The run's ledger is there: what was trained before it belongs to the run, or is not to be kept.
+
+        Trials can go on from what was trained as they are at the lowest level, for less long. A checkpoint of as many
+        epochs, or on less data, would pass for one of theirs, and the model that they leave for the older one.
+        """
+        measured = Checkpoints(self.scratch / CHECKPOINTS)
+        lowest, probes = header.rungs[0], header.plan.probes if header.plan else ()
+        alike = {config_key(probe.config) for probe in probes if _alike(probe.rung, lowest)}
+        for key in measured.keys():
+            if not keep or key not in alike or measured.newest(key) >= lowest.epochs:
+                measured.drop(key)
+        if keep and self._folder is not None and measured.root.is_dir():
+            measured.root.rename(self._folder / CHECKPOINTS)
+
+
+def _alike(one: Rung, other: Rung) -> bool:
+    """Whether both have the same data and the same inputs, and all else but the epochs."""
+    sizes = (one.data, other.data), (one.size, other.size)
+    return one.further == other.further and all(math.isclose(*pair, rel_tol=1e-6) for pair in sizes)
 
 
 def _remove(scratch: Path, *, whole: bool) -> None:

@@ -217,7 +217,9 @@ class _Probing:
         else:
             whole = outcome.status == "ok"
             closing = outcome.cost - pace.startup - pace.training - pace.evaluation if whole else 0.0
-            self._found.append(Probe(trial.config, outcome.rung, pace, max(0.0, closing)))
+            # not `outcome.rung`: of a trial that was stopped within its first epoch that has less data, and `pace`
+            # counts in epochs of what was asked for
+            self._found.append(Probe(trial.config, trial.rung, pace, max(0.0, closing)))
             self._seconds = self._most  # it stops when it is asked to, so nothing need be kept for it
             if whole and outcome.cost < SOON:
                 self._epochs = self._task.fidelity.epoch_range[1]

@@ -195,6 +195,22 @@ def test_what_a_first_step_takes_longer_belongs_to_the_start():
     assert clock.pace(0.0) == Pace(7.0, 1.5, 3.0, 0.0, 0.0)
 
 
+def test_slow_steps_at_the_beginning_belong_to_the_start_however_often_they_are_told():
+    clock = Clock()
+    for step in range(201):
+        clock.trained(step / 400, 2.0 * min(step, 10) + 0.1 * max(0, step - 10))
+    assert clock.pace(0.0).training == pytest.approx(20.0)
+    assert clock.pace(0.0).startup == pytest.approx(19.0)
+
+
+def test_two_trials_of_about_the_same_work_do_not_make_a_full_training_cost_what_they_cost():
+    """Their costs differ as the machine is busy; that the longer one did less work is no start without a slope."""
+    model = CostModel(task())
+    for data, seconds in ((0.2, 50.0), (0.19, 60.0)):
+        model.add(configs(2)[0], outcome(FIDELITY.at(1, data), seconds))
+    assert model.seconds(FIDELITY.full) > 20 * 60.0, "it is 135 times the work"
+
+
 def test_a_clock_that_hears_of_whole_epochs_alone():
     clock = Clock()
     for epochs, seconds in ((1, 5.0), (2, 7.0), (3, 9.0)):

@@ -22,6 +22,7 @@ from made_runs import made_run
 
 import mfbo
 from mfbo.cli import main
+from mfbo.cost.model import CostModel
 from mfbo.display.counts import RunCounts
 from mfbo.display.forecast import compared, headline, lines, to_dict
 from mfbo.engine.replay import replay
@@ -247,6 +248,22 @@ def test_a_probe_that_is_cut_in_its_evaluation_is_followed_by_one_that_comes_to_
     _Probing(executor, clocked(), (0.2, 0.4), 24.0, lambda: False).run()
     assert executor.asked[:3] == data
     assert (executor.allowed[1] > 10) == (data[1] == 0.2)
+
+
+def test_a_probe_that_is_cut_within_an_epoch_costs_as_much_as_that_part_of_it():
+    class Cut(Scripted):
+        """The executor cuts each trial after a tenth of its only epoch, which took a second, and says what is left."""
+
+        def wait(self, allowance):
+            trial, outcome = super().wait(allowance)
+            rung = replace(trial.rung, data=trial.rung.data / 10, work=trial.rung.work / 10)
+            return trial, replace(outcome, rung=rung)
+
+    task = clocked()
+    found = _Probing(Cut(), task, (0.2, 0.2), 24.0, lambda: False).run()
+    model = CostModel(task)
+    model.probed(found.probes, [task.fidelity.at(1, 0.2), task.fidelity.full])
+    assert model.seconds(task.fidelity.at(1, 0.2)) == pytest.approx(10.0, rel=0.01)
 
 
 def test_a_probe_of_a_task_that_fails_says_so_and_the_run_has_all_rungs():
