@@ -31,6 +31,13 @@ def fidelities(draw):
 
 
 @st.composite
+def sized(draw):
+    """A fidelity whose inputs have a size."""
+    found, small = draw(fidelities()), draw(st.floats(0.05, 0.9))
+    return Fidelity(epochs=found.epochs, data=found.data, size=(small, draw(st.floats(small + 0.05, 1.0))))
+
+
+@st.composite
 def paths(draw):
     """A fidelity and a path that it has."""
     fidelity = draw(fidelities())
@@ -103,6 +110,29 @@ def test_the_joint_path_shares_the_cut_in_proportion_to_the_ranges_on_a_log_scal
         (9, pytest.approx(1 / 3)),
         (81, 1),
     ]
+
+
+@given(sized(), st.floats(0, 1))
+def test_where_inputs_have_a_size_all_data_are_seen_once_and_small_before_anything_else_grows(fidelity, work):
+    rung = fidelity.rung(work, "joint")
+    (low, high), (least, most), (small, large) = fidelity.epoch_range, fidelity.data_range, fidelity.size_range
+    once = fidelity.work(low, most, small)
+    if work <= once:
+        assert (rung.epochs, rung.size) == (low, small)
+    else:
+        assert rung.data >= 0.66 * most, "less of it only to make up for a whole epoch more"
+    assert low <= rung.epochs <= high
+    assert least <= rung.data <= most
+    assert small <= rung.size <= large * (1 + 1e-9)
+    assert rung.work == pytest.approx(fidelity.work(rung.epochs, rung.data, rung.size))
+    assert rung.work <= max(work, fidelity.lowest_work("joint")) * (1 + 1e-6) + 1e-12 or rung.data == least
+    assert fidelity.rung(1.0, "joint") == fidelity.full
+
+
+@given(sized(), st.floats(0, 1), st.floats(0, 1))
+def test_more_work_never_has_fewer_epochs_where_inputs_have_a_size(fidelity, one, other):
+    low, high = (fidelity.rung(work, "joint") for work in sorted((one, other)))
+    assert low.epochs <= high.epochs
 
 
 def test_without_a_range_there_is_one_rung_and_one_of_work():
