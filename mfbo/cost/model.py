@@ -36,8 +36,8 @@ REFIT_GROWTH = 1.1  # a fit is done anew when there are so many times as many
 MIN_COST = 1e-6  # seconds
 START_PENALTY = 1e-3  # of the start: what could be either is training
 FEW_PENALTY = 0.3
-"""Of the start, divided by the square of the number of trials, where no probe has measured it: a line through two trials
-of about the same work has any slope, as costs are a third off at times."""
+"""Of the start, divided by the square of the number of trials, where no probe has measured it: a line through two
+trials of about the same work has any slope, as costs are a third off at times."""
 RIDGE_PENALTY, RUNG_PENALTY = 0.1, 1.0  # of the hyperparameters and of the rungs in the ridge regression
 PROBE_PENALTY = 0.03  # of what all probes have in common
 PROBE_WEIGHT = 0.25  # of a probe at one rung, where a trial has 1

@@ -120,7 +120,7 @@ class Workplace:
         measured = Checkpoints(self.scratch / CHECKPOINTS)
         lowest, probes = header.rungs[0], header.plan.probes if header.plan else ()
         alike = {config_key(probe.config) for probe in probes if _alike(probe.rung, lowest)}
-        for key in measured.keys():
+        for key in [*measured.keys()]:
             if not keep or key not in alike or measured.newest(key) >= lowest.epochs:
                 measured.drop(key)
         if keep and self._folder is not None and measured.root.is_dir():
