@@ -1,7 +1,7 @@
 """What is each ingredient of `smac` worth? The suite with one switched off at a time.
 
     MFBO_DATA=... python experiments/suite.py --families small --seeds 6 --optimizers \
-        smac,ablation:without_cost,ablation:every_rung,ablation:fixed_random,ablation:without_logarithm,ablation:one_rung,ablation:without_own,ablation:affording_all
+        smac,ablation:without_cost,ablation:every_rung,ablation:fixed_random,ablation:without_logarithm,ablation:one_rung,ablation:without_own
 
 Each function is an optimizer for `suite.py`; the last result is in suite.md.
 """
@@ -32,13 +32,6 @@ def without_cost(task: Task, rungs: Sequence[Rung], seed: int) -> CurveOptimizer
     """Expected improvement alone, whatever it costs."""
     found = CurveOptimizer(task.space, rungs, seed)
     switch(found._facade.selector._encoder, "log_cost", lambda rows: np.zeros(len(rows)))
-    return found
-
-
-def affording_all(task: Task, rungs: Sequence[Rung], seed: int) -> CurveOptimizer:
-    """Trials may be forecast to cost more than all before them."""
-    found = CurveOptimizer(task.space, rungs, seed)
-    switch(found._facade.selector, "affords", lambda row, level: True)
     return found
 
 

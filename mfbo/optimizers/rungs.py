@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import insort
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 
 class RungResults:
@@ -37,9 +37,7 @@ class RungResults:
         for results in self._results:
             results.clear()
 
-    def promote(
-        self, eta: int, levels: Sequence[int] | None = None, allowed: Callable[[int, int], bool] | None = None
-    ) -> tuple[int, int] | None:
+    def promote(self, eta: int, levels: Sequence[int] | None = None) -> tuple[int, int] | None:
         """(number, next level) of the best configuration in the best 1/eta of its rung that was not promoted yet.
 
         The highest rung first. What failed is never promoted. None where there is nothing.
@@ -47,7 +45,6 @@ class RungResults:
         Args:
             eta: the best 1/eta of a rung is promoted.
             levels: those to promote to, the highest among them; all where None.
-            allowed: whether a configuration may go to a level now; one that may not waits. All may where None.
         """
         for level in range(len(self._results) - 2, -1, -1):
             results, promoted = self._results[level], self._promoted[level]
@@ -55,8 +52,6 @@ class RungResults:
             for loss, number in results[:promotable] if promotable > len(promoted) else ():
                 if number in promoted or loss == math.inf:
                     continue
-                higher = level + 1 if levels is None else min(at for at in levels if at > level)
-                if allowed is None or allowed(number, higher):
-                    promoted.add(number)
-                    return number, higher
+                promoted.add(number)
+                return number, level + 1 if levels is None else min(at for at in levels if at > level)
         return None

@@ -212,32 +212,15 @@ def test_cost_is_learned_from_trials():
     assert predicted[1] - predicted[0] == pytest.approx(math.log(10), rel=0.1)
 
 
-def test_no_trial_is_forecast_to_cost_more_than_all_before_it_but_at_the_lowest_rung():
-    """Costs differ by a factor of a hundred, and the dear end of the space is the good one."""
-
-    def seconds(trial):
-        return trial.rung.work * 100 ** trial.config["x0"]
-
-    optimizer, spent = CurveOptimizer(cube(), RUNGS, 0), 0.0
-    for _ in range(80):
-        trial = optimizer.ask()
-        if trial.rung != RUNGS[0] and spent > 5:  # the forecast has something to go by
-            assert seconds(trial) < 2 * spent
-        spent += seconds(trial)
-        optimizer.tell(trial, Outcome("ok", -trial.config["x0"], trial.rung, seconds(trial), virtual=True))
-
-
 def test_a_rungs_overhead_is_not_taken_for_the_cost_of_configurations():
+    """Those that were seen at the lowest rung alone have ten times the rate of the others, for its overhead alone."""
     optimizer = CurveOptimizer(cube(), RUNGS, 0)
     for _ in range(40):
         trial = optimizer.ask()
-        cost = 1 + 9 * trial.rung.work * 10 ** trial.config["x0"]
-        optimizer.tell(trial, Outcome("ok", trial.config["x1"], trial.rung, cost, virtual=True))
-    encoder = optimizer._facade._runhistory_encoder
-    for x0 in (0.2, 0.8):
-        for level, rung in enumerate(RUNGS):
-            predicted = encoder.cost_at(np.array([x0, 0.5]), level)
-            assert predicted == pytest.approx(1 + 9 * rung.work * 10**x0, rel=0.4)
+        cost = 1 + 9 * trial.rung.work
+        optimizer.tell(trial, Outcome("ok", trial.config["x0"], trial.rung, cost, virtual=True))
+    logs = optimizer._facade._runhistory_encoder.log_cost(np.array([[0.05, 0.5], [0.5, 0.5], [0.95, 0.5]]))
+    assert np.ptp(logs) < 0.05  # a fifth where a rung is not known to have one
 
 
 def test_random_configurations_are_cheap_more_often_than_not():

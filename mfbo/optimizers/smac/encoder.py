@@ -48,7 +48,6 @@ class _Encoded:
     cost_rows: list[Floats] = field(default_factory=list)
     log_rates: list[float] = field(default_factory=list)
     rate_levels: list[int] = field(default_factory=list)
-    spent: float = 0.0  # on trials of this run
 
 
 class CurveEncoder(AbstractRunHistoryEncoder):
@@ -69,8 +68,8 @@ class CurveEncoder(AbstractRunHistoryEncoder):
         self.grow(budgets, works)
         self._encoded = _Encoded()
         self._memory = MemoryModel()
-        self._cost_weights = self._level_rates = np.empty(0)
-        self._cost_results = 0
+        self._cost_weights = np.empty(0)
+        self._cost_fitted = (0, 0)
 
     def grow(self, budgets: Sequence[float], works: Sequence[float]) -> None:
         """Have these rungs: those so far, and perhaps some above them. What a rung lacks of the full one stays."""
@@ -106,7 +105,6 @@ class CurveEncoder(AbstractRunHistoryEncoder):
             found.rates.append(math.nan)
             if key.seed:
                 continue
-            found.spent += value.time
             if not value.additional_info["virtual"]:
                 found.seconds.append(value.time)
             work = value.additional_info["work"]
@@ -220,11 +218,6 @@ class CurveEncoder(AbstractRunHistoryEncoder):
         with np.errstate(over="ignore"):  # beside the tiniest unit; it is cut off all the same
             return np.asarray(np.log(np.minimum(off / unit, MAX_DISTANCE) + LOG_OFFSET))
 
-    @property
-    def spent(self) -> float:
-        """Cost of the run's own trials so far, in the unit in which they were told."""
-        return self._results.spent
-
     def log_cost(self, rows: Floats) -> Floats:
         """Predicted logarithm of the cost of a full evaluation, up to a constant: (n,). Ridge regression on squares."""
         if not self._results.log_rates:
@@ -240,26 +233,18 @@ class CurveEncoder(AbstractRunHistoryEncoder):
         self._memory.fit(self._terms(np.array(found.rows)), np.array(found.exceeded))
         return self._memory.log_chance(self._terms(rows))
 
-    def cost_at(self, row: Floats, level: int) -> float:
-        """Predicted cost of a configuration at a level, from scratch, in the unit of `spent`; 0 where none is known."""
-        if not self._results.log_rates:
-            return 0.0
-        self._fit_costs()
-        return math.exp(self.log_cost(row[None])[0] + self._level_rates[level]) * self._works[level]
-
     def _fit_costs(self) -> None:
-        """Regress the logarithm of the rate on the configuration, and on the rung, whose overhead is in it."""
+        """Regress the logarithm of the rate on the configuration, and on the rung, which explains overhead."""
         found = self._results
         due, levels = last_fit(len(found.log_rates), 1), len(self._works)
-        if (due, levels) == (self._cost_results, len(self._level_rates)):
+        if (due, levels) == self._cost_fitted:
             return
         terms, rates = self._terms(np.array(found.cost_rows[:due])), np.array(found.log_rates[:due])
         at = np.array(found.rate_levels[:due])[:, None] == np.arange(levels)
         both = np.concatenate([terms, at], axis=1)
         penalty = np.repeat([RIDGE, LEVEL_RIDGE], [terms.shape[1], levels])
         weights = np.linalg.solve(both.T @ both + np.diag(penalty), both.T @ (rates - rates.mean()))
-        self._cost_weights, offsets = weights[: terms.shape[1]], weights[terms.shape[1] :] + rates.mean()
-        self._level_rates, self._cost_results = _rates(offsets, np.flatnonzero(at.any(axis=0)), self._works), due
+        self._cost_weights, self._cost_fitted = weights[: terms.shape[1]], (due, levels)
 
     def _terms(self, rows: Floats) -> Floats:
         features, categorical = self.points.features(rows), self.points.categorical
@@ -292,26 +277,3 @@ def last_fit(results: int, first: int) -> int:
     while (later := max(due + 1, math.ceil(due * REFIT_GROWTH))) <= results:
         due = later
     return due
-
-
-def _rates(offsets: Floats, seen: NDArray[np.intp], works: Sequence[float]) -> Floats:
-    """Logarithm of each rung's cost per work, as far as it follows from the rung: (rungs,).
-
-    A rung without results has the rate of the nearest below, or above where there is none. Above two rungs with
-    results, the part of the cost that does not grow with the work stays: a rung with nine times the work of one whose
-    trials mostly start up and evaluate does not cost nine times as much.
-
-    Args:
-        offsets: those of the rungs with results hold: (rungs,).
-        seen: the rungs with results, ascending.
-        works: of the rungs.
-    """
-    work, levels = np.asarray(works), np.arange(len(works))
-    rates = offsets[seen[np.maximum(np.searchsorted(seen, levels, "right") - 1, 0)]]
-    if len(seen) > 1:
-        low, high = seen[-2:]
-        costs = np.exp(rates) * work
-        slope = max(0.0, (costs[high] - costs[low]) / (work[high] - work[low]))
-        above = np.log((costs[high] + slope * (work - work[high]).clip(0)) / work)
-        rates = np.where(levels > high, np.minimum(rates, above), rates)
-    return np.asarray(rates)

@@ -1,14 +1,14 @@
 """The scheduling rule behind `smac`: asynchronous successive halving over the rungs in use.
 
 A configuration in the best 1/eta of its rung goes on to the next one in use, the highest rung first, and nobody waits
-(ASHA, Li et al. 2020, arXiv:1810.05934), but that no trial is forecast to cost more than all before it together
-(`CurveSelector.affords`). Which rungs are in use is `levels.RungChoice`; a new configuration begins at the lowest of
-them, whatever is believed of it: "The lowest rung first" in experiments/suite.md has what skipping rungs had cost.
+(ASHA, Li et al. 2020, arXiv:1810.05934). Which rungs are in use is `levels.RungChoice`; a new configuration begins at
+the lowest of them, whatever is believed of it: "The lowest rung first" in experiments/suite.md has what skipping rungs
+had cost.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from mfbo.fidelity import ETA
 from mfbo.optimizers.rungs import RungResults
@@ -32,14 +32,9 @@ class HalvingRule:
         """Use `rungs` rungs; the new ones are above the others."""
         self.results.grow(rungs)
 
-    def promote(
-        self, levels: Sequence[int] | None = None, allowed: Callable[[int, int], bool] | None = None
-    ) -> tuple[int, int] | None:
-        """(number, next level of those in use, all where None); None where nothing is to be promoted now.
-
-        See `RungResults.promote` for `allowed`.
-        """
-        return self.results.promote(self._eta, levels, allowed)
+    def promote(self, levels: Sequence[int] | None = None) -> tuple[int, int] | None:
+        """(number, next level of those in use, all where None); None where nothing is to be promoted now."""
+        return self.results.promote(self._eta, levels)
 
     def exhaust(self, levels: Sequence[int] | None = None) -> tuple[int, int] | None:
         """The same where there are no new configurations any more: from now on all go to higher rungs, best first."""

@@ -45,7 +45,7 @@ class Promotions(AbstractIntensifier):
         while True:
             self._read_results()
             levels = self.config_selector.levels()
-            if found := self._rule.promote(levels, self._affords):
+            if found := self._rule.promote(levels):
                 yield self._trial(self._configs[found[0]], found[1])
             elif config := next(self.config_generator, None):
                 number = len(self._configs)
@@ -56,10 +56,6 @@ class Promotions(AbstractIntensifier):
                 yield self._trial(self._configs[found[0]], found[1])
             else:
                 yield None
-
-    def _affords(self, number: int, level: int) -> bool:
-        """See `CurveSelector.affords`."""
-        return bool(self.config_selector.affords(self._configs[number].get_array(), level))
 
     def grow(self, budgets: Sequence[float]) -> None:
         """Have these rungs: those so far, and some above them."""

@@ -224,14 +224,6 @@ class CurveSelector(ConfigSelector):
         search.reseed(seed)
         return search.search(rows[order], self.effort)
 
-    def affords(self, row: Floats, level: int) -> bool:
-        """Whether a trial is forecast to cost no more than all of this run's trials so far.
-
-        Costs may differ by a factor of a hundred between configurations: so no single one takes most of a budget, of
-        whatever size, before cheaper ones were tried.
-        """
-        return self._encoder.cost_at(row, level) <= self._encoder.spent
-
     def levels(self) -> list[int]:
         """The rungs in use; see `RungChoice`."""
         if self._rungs is None:
