@@ -56,6 +56,6 @@ def test_the_model_of_the_best_is_there_although_a_probe_of_its_configuration_to
         return config["x"] ** 2
 
     fidelity = mfbo.Fidelity(epochs=(1, 30), data=(0.02, 1.0), size=(0.25, 1.0))
-    task = mfbo.Task("seen once", quadratic_space(), train, fidelity)
+    task = mfbo.Task("seen-once", quadratic_space(), train, fidelity)
     result = mfbo.tune(task, "20s", optimizer="asha", workers=0, out=tmp_path / "run", progress=False)
     assert (tmp_path / "run" / "best" / "model" / "model.txt").read_text() == str(result.best.fidelity)
