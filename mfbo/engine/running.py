@@ -16,7 +16,7 @@ from mfbo.errors import BadData
 from mfbo.executors import choice
 from mfbo.executors.evaluate import TrialSetup
 from mfbo.executors.output import log_of
-from mfbo.exports.model import keep_best
+from mfbo.exports.model import caveat_of, keep_best
 from mfbo.ledger.observer import Observer, Several
 from mfbo.planning.growth import Growth, closing
 
@@ -137,7 +137,8 @@ def running(
         ledger.end(parts.status, overhead=loop.overhead, charge=loop.overhead if meter.unit == "s" else 0.0)
     if checkpoints is not None:
         try:
-            keep_best(run)
+            if (best := keep_best(run)) is not None and (said := caveat_of(best)):
+                observer.on_note(said)
         except (OSError, BadData) as error:
             reason = error.strerror if isinstance(error, OSError) else error
             observer.on_note(f"the best model was not written into {str(run.folder)!r}: {reason}")

@@ -25,6 +25,7 @@ from mfbo.checkpoint import ALONE, MODEL, Checkpoints
 from mfbo.errors import BadData, BadValue, RunError
 from mfbo.evidence.curves import incumbent
 from mfbo.exports.card import SPACE, card
+from mfbo.exports.chosen import caveat
 from mfbo.files.plain import copy_plain, remove
 from mfbo.files.reading import read_json, to_yaml
 from mfbo.ledger.journal import check_links, read
@@ -54,6 +55,7 @@ class Described(TypedDict, total=False):
     hyperparameters: Config
     trained: Rung
     all_seeds: list[dict[str, float]]
+    caveat: str
 
 
 BEST = "best"  # folder of the incumbent's model within that of the run
@@ -91,6 +93,7 @@ def export(run: Run | Path | str, out: Path | str, trial: int | None = None) -> 
         "measured_on": "the validation part",
         "metrics": {**measured.get("metrics", best.outcome.metrics), goal.name: goal.value(best.outcome.loss or 0.0)},
         "confusion": measured.get("confusion"),
+        "caveat": caveat(run, measured.get("confusion")),
     }
     return write_model(run, best, Path(out), found[1], rung=best.outcome.rung, seed=run.header.seed, facts=facts)
 
@@ -144,6 +147,14 @@ def keep_best(run: Run) -> Path | None:
     remove(target)
     fresh.rename(target)
     return target
+
+
+def caveat_of(folder: Path) -> str:
+    """What is to be said of the measurement of a model in `folder`; empty where there is nothing."""
+    try:
+        return read_json(folder / "config.json", "file", Described).get("caveat", "")
+    except (OSError, BadValue):
+        return ""
 
 
 def _holds(folder: Path, best: Result) -> bool:

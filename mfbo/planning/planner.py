@@ -11,7 +11,7 @@ from mfbo.cost.model import CostModel
 from mfbo.errors import BadValue
 from mfbo.ledger.plan import Plan
 from mfbo.optimizers.registry import spec_of
-from mfbo.planning.growth import cheapest_ladder, grows
+from mfbo.planning.growth import LAST_SHARE, cheapest_ladder, grows
 from mfbo.planning.ladder import Bounds, choose, ladder
 from mfbo.planning.probe import BUDGET_SHARE, MAX_SECONDS, MIN_SECONDS, Bench, Probed, probe
 from mfbo.planning.simulation import bought
@@ -19,6 +19,7 @@ from mfbo.planning.simulation import bought
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from mfbo.ledger.plan import Step
     from mfbo.ledger.run import Limits
     from mfbo.search import Search
     from mfbo.settings import Settings
@@ -191,9 +192,9 @@ def _by_probes(
     flat = _flat(usual, price, task.fidelity.full)
     if flat:
         bounds = replace(bounds, search=replace(bounds.search, min_fidelity=bounds.search.max_fidelity))
-    steps, note = choose(task.fidelity, bounds, price, left)
+    steps, note = _chosen(task, bounds, price, left)
     note = flat or (f"{note}; {remedy}" if note else "")
-    twice, _ = choose(task.fidelity, bounds, price, left + budget.amount)
+    twice, _ = _chosen(task, bounds, price, left + budget.amount)
     return Plan(
         steps=steps,
         budget=budget.amount,
@@ -208,6 +209,23 @@ def _by_probes(
         note=note,
         bound=found.bound,
     )
+
+
+def _chosen(
+    task: Task, bounds: Bounds, price: Callable[[Rung, int], float], budget: float
+) -> tuple[tuple[Step, ...], str]:
+    """As `choose`, but a search that leaves what a run needs to train the best once in the end (`growth.LAST_SHARE`).
+
+    Not where the whole budget pays for full evaluations, or the rest of it for no search.
+    """
+    steps, note = choose(task.fidelity, bounds, price, budget)
+    search = bounds.search
+    if note or not grows(search) or steps[-1].rung.work >= search.max_fidelity * (1 - 1e-6):
+        return steps, note
+    shorter, too_short = choose(task.fidelity, bounds, price, (1 - LAST_SHARE) * budget)
+    if too_short:
+        return steps, note
+    return bought(search.optimizer, [step.rung for step in shorter], price, budget, search.eta), ""
 
 
 def _flat(usual: Sequence[Rung], price: Callable[[Rung, int], float], full: Rung) -> str:

@@ -49,6 +49,14 @@ def price(rung, start, fidelity=FIDELITY):
     return fidelity.work(rung.epochs - start, rung.data)
 
 
+SECOND = Pace(0.0, 1.0, 1.0, 0.0, 0.0)
+
+
+def seconds(rung, start):
+    """A second an epoch of all data."""
+    return (rung.epochs - start) * rung.data
+
+
 def clocked(epoch_seconds=0.002, **facts):
     """A task on the real clock."""
 
@@ -248,6 +256,18 @@ def test_a_probe_that_is_cut_in_its_evaluation_is_followed_by_one_that_comes_to_
     _Probing(executor, clocked(), (0.2, 0.4), 24.0, lambda: False).run()
     assert executor.asked[:3] == data
     assert (executor.allowed[1] > 10) == (data[1] == 0.2)
+
+
+@pytest.mark.parametrize("budget", [200.0, 500.0, 1000.0])
+def test_a_search_leaves_what_training_the_best_once_takes(budget):
+    task = replace(clocked(), fidelity=mfbo.Fidelity(epochs=(1, 900), data=(0.1, 1.0)))
+    probes = (Probe({"x": 1.0}, Rung(1, 1.0), SECOND),)
+    like = Plan((Step(task.fidelity.full, 900.0, 1),), 9.0, "s", 900.0, 900, probes=probes)
+    plan, rungs = planner.plan(task, Search(), limits=Limits.of(f"{budget}s"), settings=HERE, like=like)
+    searched = bought("asha", rungs, seconds, (1 - growth.LAST_SHARE) * budget, 3)
+    assert searched[0].trials >= MIN_LOW_RESULTS
+    assert searched[-1].trials >= MIN_TOP_RESULTS
+    assert sum(step.trials * step.cost for step in plan.steps) > 0.8 * budget, "it is of the whole budget"
 
 
 def test_a_probe_that_is_cut_within_an_epoch_costs_as_much_as_that_part_of_it():
