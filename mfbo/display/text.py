@@ -35,15 +35,6 @@ __all__ = [
     "status_words",
 ]
 _TRACEBACK = "Traceback (most recent call last):"
-_ENDS = {
-    "budget": "budget spent",
-    "trials": "trial limit reached",
-    "wall": "time limit reached",
-    "exhausted": "nothing left to try",
-    "gain": "no more gain expected",
-    "failed": "failed: no trial succeeded",
-    "killed": "stopped at once",
-}
 
 
 def number(value: object, digits: int = 4) -> str:
@@ -111,7 +102,9 @@ def headline(error: str | None) -> str:
 
 def status_words(status: str | None) -> str:
     """Why a run ended."""
-    return _ENDS.get(status or "", clean(status or "not finished", 40))
+    from mfbo.ledger.run import STATUS_WORDS  # not at the first line of a command
+
+    return STATUS_WORDS.get(status or "", clean(status or "not finished", 40))
 
 
 def resume_words(status: str | None, folder: Path | None) -> str:

@@ -12,6 +12,7 @@ from mfbo.engine.repeats import last_line, place_of
 from mfbo.evidence.curves import incumbent
 from mfbo.evidence.feasibility import none_feasible
 from mfbo.goal import Goal
+from mfbo.ledger.run import STATUS_WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -107,7 +108,8 @@ class TuneResult:
 
     def _repr_html_(self) -> str:
         """A table for notebooks."""
-        rows = {"task": self.task, "optimizer": self.optimizer, "status": self.status, "trials": self.trials}
+        status = STATUS_WORDS.get(self.status, self.status)
+        rows = {"task": self.task, "optimizer": self.optimizer, "status": status, "trials": self.trials}
         rows |= {"cost": f"{self.cost:.4g}{self.unit}", "run": self.run or "in memory"}
         if self.best:
             rows |= {f"best {self.goal.name}": f"{self.best.value:.4g} ({self.best.fidelity})", **self.best.config}

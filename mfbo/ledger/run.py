@@ -19,6 +19,15 @@ from mfbo.settings import Settings
 from mfbo.trial import Config, Known, Outcome, Rung, Trial, Value
 
 GAIN = "gain"  # status of a run that `Search.stop_when` has ended
+STATUS_WORDS = {  # of why a run ended, for people
+    "budget": "budget spent",
+    "trials": "trial limit reached",
+    "wall": "time limit reached",
+    "exhausted": "nothing left to try",
+    GAIN: "no more gain expected",
+    "failed": "failed: no trial succeeded",
+    "killed": "stopped at once",
+}
 
 
 @dataclass(frozen=True)

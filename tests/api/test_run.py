@@ -81,6 +81,7 @@ def test_a_result_is_short_in_words_and_a_table_in_a_notebook():
     assert len(repr(result)) < 200
     assert "branin with random" in repr(result)
     assert "<td>random</td>" in result._repr_html_()
+    assert "<td>budget spent</td>" in result._repr_html_(), "no bare word of the ledger's"
 
 
 def test_in_a_notebook_one_output_is_updated(monkeypatch):
