@@ -20,6 +20,7 @@ from mfbo.errors import BadValue
 
 MAX_ENTRIES = 1_000_000  # files and folders that are looked at in one folder
 MAX_LEVELS = 100  # of folders within one another: what goes down a call a level comes to the end of Python's calls
+LEVELS_AT_ONCE = 10  # of folders: with names of 255 characters, a path of so many is not too long for the system
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -132,14 +133,16 @@ def remove(folder: Path) -> None:
 
 
 def _flatten(folder: Path) -> None:
-    """Move all folders below `folder` right into it; where one of them is, so are those in it soon."""
+    """Move what lies deep below `folder` right into it, a few levels at a time."""
     count = itertools.count()
-    waiting = _folders_in(folder)
-    for inner in waiting:
-        for path in _folders_in(inner):
-            moved = folder / f"{secrets.token_hex(8)}-{next(count)}"
+    waiting = [(folder, 0)]
+    for home, level in waiting:
+        for path in _folders_in(home):
+            if level < LEVELS_AT_ONCE:
+                waiting.append((path, level + 1))
+                continue
             with suppress(OSError):
-                waiting.append(path.rename(moved))
+                waiting.append((path.rename(folder / f"{secrets.token_hex(8)}-{next(count)}"), 1))
 
 
 def _folders_in(folder: Path) -> list[Path]:
