@@ -122,6 +122,23 @@ def calibration(folder: Path, name: str, tasks: list[str], seeds: int) -> str:
     return "\n".join(lines)
 
 
+def doubling(folder: Path, name: str, tasks: list[str], seeds: int) -> str:
+    """How often twice the budget found a better configuration, beside the chance that a plan tells (`gain.ahead`)."""
+    lines = []
+    for share in (0.125, 0.25, 0.5):
+        pairs = []
+        for task, seed in product(tasks, range(seeds)):
+            if (path := path_of(folder, name, task, seed)).exists():
+                kept = json.loads(path.read_text())
+                once, twice = ([one for at, one in kept["full"] if at <= k * share * kept["cost"]] for k in (1, 2))
+                if len(once) > 1:
+                    pairs.append((1 - len(once) / len(twice), min(twice) < min(once)))
+        if pairs:
+            told, found = np.mean(pairs, axis=0)
+            lines.append(f"twice {100 * share:g}% of the budget: {100 * told:.0f}% told, better in {100 * found:.0f}%")
+    return "\n".join(lines)
+
+
 @click.command()
 @click.option("--optimizers", default="random,smac", show_default=True)
 @click.option("--families", default=USUAL, show_default=True, help="See suite_families.py.")
@@ -137,6 +154,7 @@ def main(*, optimizers: str, families: str, seeds: int, max_cost: float, out: Pa
             store(out, name, task, seed, max_cost)
     for name in names:
         print(f"\n{name}\n\n{table(out, name, tasks, seeds)}\n\n{calibration(out, name, tasks, seeds)}")
+        print(f"\n{doubling(out, name, tasks, seeds)}")
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ def main() -> None:
     """Run the command that was typed; refuse where another package's files are in the place of ours."""
     if found := replaced(PACKAGE):
         fix = "pip uninstall mfbo mfbo-tune, then install mfbo-tune again; one environment cannot hold both"
-        sys.exit(f"mfbo: another package called 'mfbo' has replaced {len(found)} files, such as {found[0]}; {fix}")
+        sys.exit(f"mfbo: another package called 'mfbo' has replaced files, such as {found[0]}; {fix}")
     from mfbo.cli import start
 
     start()

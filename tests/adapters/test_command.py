@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import mfbo
-from mfbo.adapters.command import command_task, fill, name_of
+from mfbo.adapters.command import command_task, fill, hyperparameters, name_of
 from mfbo.adapters.process import MAX_LINE, MAX_WAITING, Process
 from mfbo.checkpoint import Checkpoints
 from mfbo.cli import main
@@ -93,6 +93,22 @@ def test_ranges_of_epochs_and_data_stand_in_the_command():
 def test_a_range_that_is_none_is_refused(text):
     with pytest.raises(BadTask, match="give LOWEST-FULL, such as"):
         command_task(text)
+
+
+def test_whatever_is_counted_stands_in_the_command_by_its_name():
+    task = command_task("fit --lr {lr} --trees {trees:10-300} --folds {folds:1-5} --data {data:0.1-1}")
+    assert task.fidelity.counts == {"trees": (10, 300), "folds": (1, 5)}
+    assert task.fidelity.data_range == (0.1, 1.0)
+    assert hyperparameters(task.source) == ["lr"]
+    with pytest.raises(BadSpace, match=r"the space has \{trees\}, which mfbo itself fills in"):
+        task.on(ConfigurationSpace({"lr": (0.1, 1.0), "trees": (1, 9)}))
+
+
+def test_the_numbers_of_a_rung_are_filled_in():
+    code = "import sys; print('loss:', float(sys.argv[1]) + int(sys.argv[2]) * 10 + int(sys.argv[3]))"
+    task = command_task(f'{sys.executable} -c "{code}" {{lr}} {{trees:1-9}} {{pixels:1-4}}')
+    found = task.train({"lr": 0.5}, task.fidelity.at(3, 1.0, further=[("pixels", 2)]), mfbo.Context())
+    assert found == 32.5
 
 
 def test_a_range_that_is_reversed_is_refused():
