@@ -38,6 +38,8 @@ START_PENALTY = 1e-3  # of the start: what could be either is training
 FEW_PENALTY = 0.3
 """Of the start, divided by the square of the number of trials, where no probe has measured it: a line through two
 trials of about the same work has any slope, as costs are a third off at times."""
+FEW, FEW_SHARE = 6, 0.5
+"""Of fewer trials it is not believed that the dearest for its work costs mostly a start."""
 RIDGE_PENALTY, RUNG_PENALTY = 0.1, 1.0  # of the hyperparameters and of the rungs in the ridge regression
 PROBE_PENALTY = 0.03  # of what all probes have in common
 PROBE_WEIGHT = 0.25  # of a probe at one rung, where a trial has 1
@@ -160,6 +162,9 @@ class CostModel:
         self._evaluation = float((weights * epochs * evaluation).sum() / (weights * epochs**2).sum())
         penalty = START_PENALTY + (0.0 if self._probes else FEW_PENALTY / len(seen) ** 2)
         self._start, self._training = _line(1 / total, work, training, weights, penalty)
+        few = not self._probes and len(seen) < FEW
+        if few and float((self._training * work).max()) < FEW_SHARE:  # the smaller was slower for another reason
+            self._start, self._training = 0.0, float((weights * work * training).sum() / (weights * work**2).sum())
 
     def _fit_rest(self, seen: list[Seen], weights: Floats) -> Floats:
         """What configurations, rungs and probing have to do with what is left over; the factor of each observation."""

@@ -203,10 +203,11 @@ def test_slow_steps_at_the_beginning_belong_to_the_start_however_often_they_are_
     assert clock.pace(0.0).startup == pytest.approx(19.0)
 
 
-def test_two_trials_of_about_the_same_work_do_not_make_a_full_training_cost_what_they_cost():
-    """Their costs differ as the machine is busy; that the longer one did less work is no start without a slope."""
+@pytest.mark.parametrize(("less", "longer"), [(0.19, 60.0), (0.05, 60.0)])
+def test_two_trials_of_little_work_do_not_make_a_full_training_cost_what_they_cost(less, longer):
+    """The machine is busy, or the network larger; that the longer one did less work is no start without a slope."""
     model = CostModel(task())
-    for data, seconds in ((0.2, 50.0), (0.19, 60.0)):
+    for data, seconds in ((0.2, 50.0), (less, longer)):
         model.add(configs(2)[0], outcome(FIDELITY.at(1, data), seconds))
     assert model.seconds(FIDELITY.full) > 20 * 60.0, "it is 135 times the work"
 
