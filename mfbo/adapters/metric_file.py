@@ -7,7 +7,6 @@ import fcntl
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -103,14 +102,43 @@ def _state(path: Path) -> tuple[int, int, int] | None:
 
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    """Two trials that write one file at the same time would read each other's loss."""
-    name = hashlib.sha256(str(path.absolute()).encode()).hexdigest()[:16]
-    with (Path(tempfile.gettempdir()) / f"mfbo-{os.getuid()}-{name}.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise TrialFailed(
-                f"another trial writes {str(path)!r} now; let each write its own, as with --out {{output}} in the "
-                f"command and --metric-file {{output}}/{path.name}"
-            ) from error
+    """Two trials that write one file at the same time would read each other's loss.
+
+    The lock lies where the file is to be, as each worker has a temporary folder of its own, and goes with the trial.
+    """
+    home = next(folder for folder in path.absolute().parents if folder.is_dir())
+    lock = home / f".mfbo-{hashlib.sha256(str(path.absolute()).encode()).hexdigest()[:16]}.lock"
+    try:
+        handle = _locked(lock)
+    except BlockingIOError as error:
+        raise TrialFailed(
+            f"another trial writes {str(path)!r} now; let each write its own, as with --out {{output}} in the "
+            f"command and --metric-file {{output}}/{path.name}"
+        ) from error
+    except OSError:  # nothing can be made there, or the file system has no locks
         yield
+        return
+    try:
+        yield
+    finally:
+        lock.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _locked(lock: Path) -> int:
+    """A descriptor of a lock file that this trial holds alone.
+
+    Raises:
+        BlockingIOError: another one holds it.
+        OSError: it cannot be made or locked.
+    """
+    while True:
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(handle).st_nlink:
+                return handle
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)  # its trial ended just then, and has deleted it

@@ -293,14 +293,17 @@ def test_a_file_that_is_there_from_before_is_not_read(tmp_path, code, words):
         command(tmp_path, code, f"{file} {{x}}", metric_file=str(file))
 
 
-def test_two_trials_do_not_write_one_file(tmp_path):
-    path = tmp_path / "m.json"
+def test_two_trials_do_not_write_one_file_whatever_their_temporary_folders_and_nothing_is_left(tmp_path, monkeypatch):
+    path = tmp_path / "home" / "m.json"
+    path.parent.mkdir()
     with written(path):
+        monkeypatch.setattr("tempfile.tempdir", str(tmp_path))  # as in another worker
         with pytest.raises(TrialFailed, match=r"another trial writes .* now; .*\{output\}/m\.json"), written(path):
             pass
         path.write_text("{}")
     with written(path):
         path.write_text("{ }")
+    assert list(path.parent.iterdir()) == [path]
 
 
 def test_a_file_of_what_the_command_lacks_is_refused(tmp_path):
