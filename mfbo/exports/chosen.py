@@ -18,7 +18,7 @@ def points_too_good(right: int, samples: int, configurations: int) -> float:
     normal variables (Blom 1958), in standard deviations of a share of so many samples.
 
     >>> round(points_too_good(51, 200, 10), 1)
-    4.7
+    4.8
     """
     if configurations < 2 or not samples:
         return 0.0
