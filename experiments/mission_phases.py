@@ -27,11 +27,13 @@ if TYPE_CHECKING:
     from mission_overall import Study
 
 BUDGETS = (4.0, 8.0, 16.0)  # full evaluations of all phases
+LEVELS = 3  # of a task's ladder, that two may lie below half of a full evaluation
 
 
 def jobs(tasks: Sequence[str], seeds: int, cost: float) -> Iterator[tuple[str, int, float]]:
-    """(task, seed, budget) of each run."""
-    return product(tasks, range(seeds), [budget for budget in BUDGETS if budget <= cost])
+    """(task, seed, budget) of each run; a study explores on two levels below half of a full evaluation at least."""
+    deep = [task for task in tasks if len(task_of(f"table-{task}").fidelity.ladder()) >= LEVELS]
+    return product(deep, range(seeds), [budget for budget in BUDGETS if budget <= cost])
 
 
 def path_of(folder: Path, task: str, seed: int, budget: float) -> Path:
@@ -65,7 +67,7 @@ def section(about: Study) -> str:
             paths = {seed: path_of(about.folder, task, seed, budget) for seed in range(about.seeds)}
             run = [seed for seed, path in paths.items() if path.exists()]
             if not run:
-                cells.append("not run")
+                cells.append("not run: too few levels")
                 continue
             one = accuracies(about, task, "smac", [budget])[run, 0]
             three = [json.loads(paths[seed].read_text()) for seed in run]

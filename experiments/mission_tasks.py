@@ -144,9 +144,10 @@ def paths(task: str) -> str:
     for place, fraction in enumerate(found.data):
         cells = []
         for epoch in epochs:
-            told = spearmanr(_ranked(found.ended[first, place, epoch - 1]), last).statistic
+            losses = _ranked(found.ended[first, place, epoch - 1])
+            told = f"{spearmanr(losses, last).statistic:.2f}" if len(set(losses)) > 1 else "all alike"
             cost = np.mean([found.costs(row, place)[epoch - 1] for row in first]) / full
-            cells.append(f"{told:.2f} for {cost:.3f}")
+            cells.append(f"{told} for {cost:.3f}")
         lines.append(f"| {fraction:.0%} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

@@ -11,9 +11,9 @@ from scipy.special import ndtri
 from mfbo.optimizers.points import Floats
 from mfbo.optimizers.smac.encoder import CurveEncoder
 
-MAX_COST_RATIO = 0.5
+MAX_COST_RATIO = 0.8
 """A rung that costs more than this part of the next, by the configurations seen at both, is left out: it tells less for
-nearly as much. Measured together with `MIN_CORRELATION`; see "Four families" in experiments/suite.md."""
+nearly as much. See "What each part is worth on all families" in experiments/suite.md."""
 
 MIN_CORRELATION = 0.35
 """Least rank correlation with the next rung, corrected for promotion and one standard error up. Set on
