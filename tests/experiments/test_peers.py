@@ -85,18 +85,19 @@ def test_a_library_that_only_repeats_itself_is_exhausted():
 
 def test_a_library_has_random_numbers_of_its_own():
     dice = Dice(3)
-    before = random.getstate(), np.random.get_state()[1].tolist()
+    before, outside = random.getstate(), np.random.RandomState()
+    outside.set_state(np.random.get_state())
     with dice.own():
         first = np.random.random(), random.random()
-    np.random.random(5)
+    assert np.random.random(5).tolist() == outside.random(5).tolist()
     with dice.own():
         second = np.random.random(), random.random()
     other = Dice(3)
     with other.own():
         assert first == (np.random.random(), random.random())
         assert second == (np.random.random(), random.random())
-    assert random.getstate() == before[0]
-    assert np.random.get_state()[1].tolist() != before[1]  # of the five alone
+    assert random.getstate() == before
+    assert np.random.random() == outside.random()
 
 
 def test_listed_values_come_back_by_their_index():

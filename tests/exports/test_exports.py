@@ -229,7 +229,8 @@ def test_the_command_exports_and_refuses_in_one_line(run, tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize("form", ["csv", "optuna"])
-def test_what_cannot_be_written_is_said_in_one_line_and_nothing_of_it_is_left(run, tmp_path, form):
+def test_what_cannot_be_written_is_said_in_one_line_and_nothing_of_it_is_left(run, tmp_path, form, monkeypatch):
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # of what is imported here, which would be cut off as well
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, limit[1]))  # of a file, in bytes
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import signal
+import sys
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 
@@ -163,10 +164,12 @@ def full_disk(size):
     """No file can grow beyond `size` bytes: what a full disk does to whoever writes."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # of what is imported: it would be cut off
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
         yield
     finally:
+        sys.dont_write_bytecode = bytecode
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, handler)
 
