@@ -23,7 +23,7 @@ class Notes(Observer):
         self.said.append(text)
 
 
-@pytest.mark.parametrize("optimizer", ["random", "hyperband", "smac"])
+@pytest.mark.parametrize("optimizer", ["random", "hyperband", pytest.param("smac", marks=pytest.mark.slow)])
 def test_a_rule_ends_a_run_at_the_first_result_that_it_holds_after(tmp_path, optimizer):
     notes = Notes()
     found = tune("counting-ones", "60x", optimizer=optimizer, out=tmp_path, stop_when="gain<20%", observer=notes)
