@@ -49,7 +49,8 @@ def same(shown, printed, names):
     printed = re.sub(
         r"(?m)^(trials cost .* )?now planned, in all: .*\n", "", printed
     )  # as fast as the machine happens to be
-    printed = re.sub(r", a higher level than that of [^ ]+", "", printed)  # where chance had it so
+    chance = r", a higher level than that of [^ ]+"
+    shown, printed = re.sub(chance, "", shown), re.sub(chance, "", printed)
     wanted = kinds(shown, names)
     any_of = "|".join(re.escape(kind) for kind in wanted if kind != "...")
     pattern = "".join(rf"(?:(?:{any_of})\n)*" if kind == "..." else rf"(?:{re.escape(kind)}\n)+" for kind in wanted)
