@@ -33,6 +33,7 @@ import mfbo
 from mfbo.trial import Config, Rung
 
 FAULTY = 0.5  # from this value on
+TRIAL_TIME = "60s"  # that a trial may take, more than a busy machine needs
 MARK = "MFBO_FAULTS"  # variable by which all processes of the matrix are known
 SLEEP = [sys.executable, "-S", "-c", "import time; time.sleep(600)"]
 ARMED = Path(__file__).parent / "armed"  # while there is such a file, an import of this one comes to harm
@@ -56,7 +57,7 @@ class Fault:
     @property
     def trial_time(self) -> str:
         """What a trial may take: little where that is what is tried, more than a busy machine needs elsewhere."""
-        return "2s" if "timeout" in self.status or self.do is is_stopped else "60s"
+        return "2s" if "timeout" in self.status or self.do is is_stopped else TRIAL_TIME
 
 
 def _raises(kind: type[BaseException], *given: object) -> Callable[[mfbo.Context], object]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-from fault_kinds import AT_IMPORT, FAULTS, FAULTY, MARK
+from fault_kinds import AT_IMPORT, FAULTS, FAULTY, MARK, TRIAL_TIME
 
 from mfbo.errors import MfboError
 from mfbo.files.plain import remove
@@ -25,7 +25,6 @@ from mfbo.ledger.journal import FILE, read
 
 LIMIT = 3.0  # seconds of a run, of cost or by the clock
 WORKERS_WALL = 10.0  # seconds by the clock with workers, which have to import the task in that time
-TRIAL_TIME = "60s"  # that a trial may take where something is done to the run
 MEMORY = 0.5  # GiB that a trial may hold
 HUNG = 90.0  # seconds after its first trial in which a run must end, or has not survived
 SETTLED = 5.0  # seconds after a run in which all that it started must be gone

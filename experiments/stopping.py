@@ -81,37 +81,33 @@ def forecasts(kept: dict[str, Any]) -> list[Stop]:
     return found
 
 
-def row(files: list[dict[str, Any]], bound: float) -> str:
-    """What a rule of that bound would have done to these runs."""
-    firsts = [next((one for one in forecasts(kept) if one.said < bound), None) for kept in files]
+def row(runs: list[list[Stop]], bound: float) -> str:
+    """What a rule of that bound would have done to runs with these forecasts."""
+    firsts = [next((one for one in stops if one.said < bound), None) for stops in runs]
     ended = [one for one in firsts if one is not None]
     if not ended:
-        return f"| {100 * bound:g}% | 0 of {len(files)} | | | | | |"
+        return f"| {100 * bound:g}% | 0 of {len(runs)} | | | | | |"
     more, lost = sum(one.lost > bound for one in ended), [one.lost for one in ended]
-    saved = sum(1 - one.share for one in ended) / len(files)
+    saved = sum(1 - one.share for one in ended) / len(runs)
     figures = f"{100 * np.mean(lost):.2g}% | {100 * np.median(lost):.2g}% | {100 * max(lost):.2g}% | {100 * saved:.0f}%"
-    return f"| {100 * bound:g}% | {len(ended)} of {len(files)} | {more} ({100 * more / len(ended):.0f}%) | {figures} |"
+    return f"| {100 * bound:g}% | {len(ended)} of {len(runs)} | {more} ({100 * more / len(ended):.0f}%) | {figures} |"
 
 
-def table(folder: Path, name: str, tasks: list[str], seeds: int) -> str:
-    """Of one optimizer: a row for each bound."""
-    paths = [path_of(folder, name, task, seed) for task, seed in product(tasks, range(seeds))]
-    files = [json.loads(path.read_text()) for path in paths if path.exists()]
+def table(runs: list[list[Stop]]) -> str:
+    """Of one optimizer: a row for each bound, by the forecasts of its runs."""
     head = [
         "| gain< | ended early | cost more than said | mean lost | median | most | budget saved |",
         "|---" * 7 + "|",
     ]
-    return "\n".join([*head, *(row(files, bound) for bound in BOUNDS)]) if files else "no runs"
+    return "\n".join([*head, *(row(runs, bound) for bound in BOUNDS)]) if runs else "no runs"
 
 
-def calibration(folder: Path, name: str, tasks: list[str], seeds: int) -> str:
-    """Expected and true gain of the rest at a quarter, half and three quarters of the budget."""
+def calibration(runs: list[list[Stop]]) -> str:
+    """Expected and true gain of the rest at a quarter, half and three quarters of the budget, by these forecasts."""
     lines = []
     for share in (0.25, 0.5, 0.75):
-        pairs = []
-        for task, seed in product(tasks, range(seeds)):
-            if (path := path_of(folder, name, task, seed)).exists():
-                pairs += [one for one in forecasts(json.loads(path.read_text())) if one.share >= share][:1]
+        firsts = [next((one for one in stops if one.share >= share), None) for stops in runs]
+        pairs = [one for one in firsts if one is not None]
         if pairs:
             above = sum(one.lost > one.said for one in pairs)
             said, lost = (float(np.median([getattr(one, what) for one in pairs])) for what in ("said", "lost"))
@@ -122,17 +118,15 @@ def calibration(folder: Path, name: str, tasks: list[str], seeds: int) -> str:
     return "\n".join(lines)
 
 
-def doubling(folder: Path, name: str, tasks: list[str], seeds: int) -> str:
+def doubling(files: list[dict[str, Any]]) -> str:
     """How often twice the budget found a better configuration, beside the chance that a plan tells (`gain.ahead`)."""
     lines = []
     for share in (0.125, 0.25, 0.5):
         pairs = []
-        for task, seed in product(tasks, range(seeds)):
-            if (path := path_of(folder, name, task, seed)).exists():
-                kept = json.loads(path.read_text())
-                once, twice = ([one for at, one in kept["full"] if at <= k * share * kept["cost"]] for k in (1, 2))
-                if len(once) > 1:
-                    pairs.append((1 - len(once) / len(twice), min(twice) < min(once)))
+        for kept in files:
+            once, twice = ([one for at, one in kept["full"] if at <= k * share * kept["cost"]] for k in (1, 2))
+            if len(once) > 1:
+                pairs.append((1 - len(once) / len(twice), min(twice) < min(once)))
         if pairs:
             told, found = np.mean(pairs, axis=0)
             lines.append(f"twice {100 * share:g}% of the budget: {100 * told:.0f}% told, better in {100 * found:.0f}%")
@@ -153,8 +147,10 @@ def main(*, optimizers: str, families: str, seeds: int, max_cost: float, out: Pa
         if running:
             store(out, name, task, seed, max_cost)
     for name in names:
-        print(f"\n{name}\n\n{table(out, name, tasks, seeds)}\n\n{calibration(out, name, tasks, seeds)}")
-        print(f"\n{doubling(out, name, tasks, seeds)}")
+        paths = [path_of(out, name, task, seed) for task, seed in product(tasks, range(seeds))]
+        files = [json.loads(path.read_text()) for path in paths if path.exists()]
+        runs = [forecasts(kept) for kept in files]
+        print(f"\n{name}\n\n{table(runs)}\n\n{calibration(runs)}\n\n{doubling(files)}")
 
 
 if __name__ == "__main__":

@@ -48,9 +48,8 @@ def point(
     numbers = {fidelity.unit: epochs, **{name: given.get(name, number) for name, number in full.further}}
     for name, number in numbers.items():
         high = full.counts[name]
-        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-            raise BadValue(f"{name} {number!r}: a full evaluation has {high}; give 1 to {high}")
-        if number > high and not (beyond and name == fidelity.unit):
+        whole = isinstance(number, int) and not isinstance(number, bool)
+        if not whole or number < 1 or (number > high and not (beyond and name == fidelity.unit)):
             raise BadValue(f"{name} {number!r}: a full evaluation has {high}; give 1 to {high}")
     for name, part, most, what in (
         ("data", data, full.data, "the training data"),

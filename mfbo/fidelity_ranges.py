@@ -70,6 +70,6 @@ def powers_of(growth: Any, names: Sequence[str]) -> dict[str, float]:
 
 def is_range(value: object, kind: type | UnionType) -> bool:
     """Whether it is a number above 0, or a tuple of two of them in order."""
-    pair = value if isinstance(value, tuple) else (value, value)
-    numbers = len(pair) == 2 and all(isinstance(number, kind) and not isinstance(number, bool) for number in pair)
-    return numbers and 0 < pair[0] <= pair[1]
+    ends = pair(value)
+    numbers = len(ends) == 2 and all(isinstance(number, kind) and not isinstance(number, bool) for number in ends)
+    return numbers and 0 < ends[0] <= ends[1]

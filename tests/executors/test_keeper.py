@@ -205,15 +205,21 @@ task = mfbo.Task("mine", ConfigurationSpace({"x": (0.0, 1.0)}), train)
 """
 
 
+def holding(home):
+    """A run of `HOLDS` whose trial has begun: (process, numbers of worker and keeper, the trial's temporary folder)."""
+    (home / "run.py").write_text(RUN)
+    (home / "mine.py").write_text(HOLDS)
+    process = subprocess.Popen([sys.executable, "run.py"], cwd=home)
+    pids = home / "pids"
+    assert until(lambda: pids.exists() and pids.read_text().count("\n") == 2)
+    numbers, folder = pids.read_text().splitlines()
+    return process, [int(number) for number in numbers.split()], folder
+
+
 @pytest.mark.slow
 @LINUX
 def test_what_was_stopped_goes_too_when_the_run_is_killed(tmp_path):
-    (tmp_path / "run.py").write_text(RUN)
-    (tmp_path / "mine.py").write_text(HOLDS)
-    process = subprocess.Popen([sys.executable, "run.py"], cwd=tmp_path)
-    until(lambda: (tmp_path / "pids").exists() and (tmp_path / "pids").read_text().count("\n") == 2)
-    numbers, folder = (tmp_path / "pids").read_text().splitlines()
-    worker, keeper = map(int, numbers.split())
+    process, (worker, keeper), folder = holding(tmp_path)
     for pid in (process.pid, keeper, worker):
         os.kill(pid, signal.SIGSTOP)
     process.kill()
@@ -288,15 +294,10 @@ def test_a_trial_ends_whose_keeper_waits_for_what_it_never_says(monkeypatch):
 @pytest.mark.slow
 @LINUX
 def test_a_worker_that_holds_the_gil_ends_with_a_run_that_is_killed_and_so_do_its_files(tmp_path):
-    (tmp_path / "run.py").write_text(RUN)
-    (tmp_path / "mine.py").write_text(HOLDS)
-    process = subprocess.Popen([sys.executable, "run.py"], cwd=tmp_path)
-    said = until(lambda: (tmp_path / "pids").exists() and (tmp_path / "pids").read_text().count("\n") == 2)
-    assert said
-    numbers, folder = (tmp_path / "pids").read_text().splitlines()
+    process, numbers, folder = holding(tmp_path)
     process.kill()
     process.wait()
-    for pid in map(int, numbers.split()):
+    for pid in numbers:
         until(lambda pid=pid: gone(pid))
     until(lambda: not Path(folder).exists())
 

@@ -61,14 +61,10 @@ class CurveSelector(ConfigSelector):
 
     Args:
         scenario: SMAC's.
-
-    Attributes:
-        suggested: whether the last draw was the surrogate's.
     """
 
     def __init__(self, scenario: Scenario) -> None:
         super().__init__(scenario, retrain_after=1)
-        self.suggested = False
         self._prior: Prior | None = None
         self._prior_read = self._prior_version = 0  # results of the history that the prior was told
         self._prior_start = 0
@@ -127,24 +123,24 @@ class CurveSelector(ConfigSelector):
         rng = np.random.RandomState(int(seeds[0]))
         informed = self._draws >= self._first and len(self._encoder) >= FIRST_SUGGESTION
         informed = informed and self._encoder.count(self.levels()[0]) >= MIN_RESULTS
-        self.suggested = informed and rng.rand() >= self._random_share()
+        suggested = informed and rng.rand() >= self._random_share()
         near = self._near_prior() if self._draws >= self._first else []
         self._draws += 1
         given = self._first_new(chain(self._next, near)) or (None if informed else self._given())
         self._next = [config for config in self._next if config_key(config) not in self._seen]
-        self.suggested = self.suggested and given is None
+        suggested = suggested and given is None
         if self._remembered:
             given = self._remembered.pop()
             self._seen[config_key(given)] = None
         if given is not None:
             config = Configuration(self._space, values=given)
         else:
-            config = self._new(self._suggestions(int(seeds[1]))) if self.suggested else None
+            config = self._new(self._suggestions(int(seeds[1]))) if suggested else None
             for _ in range(1 if self._scarce else TRIES):
                 config = config or self._new(self._random(rng) if informed else self._encoder.points.draw(8, rng))
             if config is None and (left := self._given()) is not None:  # few are left, which chance does not find
                 config = Configuration(self._space, values=left)
-        if config is not None and self.suggested:
+        if config is not None and suggested:
             config.origin = SURROGATE
         return config
 
