@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from contextlib import ExitStack, closing
 from multiprocessing import current_process
 
 import pytest
@@ -21,9 +22,16 @@ TRIAL = Trial(0, {"x": 0.5}, Rung())
 LONG = 60  # seconds, after which a test gives up
 
 
-def slot_of(train, **more):
-    task = mfbo.Task("t", ConfigurationSpace({"x": (0.0, 1.0)}), train)
-    return Slot(packed(task), task.fidelity, TrialSetup(), **more)
+@pytest.fixture
+def slot_of():
+    """A slot for a training function; each is closed at the end, also of a test that fails: its keeper is a process."""
+    with ExitStack() as slots:
+
+        def make(train, **more):
+            task = mfbo.Task("t", ConfigurationSpace({"x": (0.0, 1.0)}), train)
+            return slots.enter_context(closing(Slot(packed(task), task.fidelity, TrialSetup(), **more)))
+
+        yield make
 
 
 def ended(slot):
@@ -35,7 +43,7 @@ def ended(slot):
     return outcome
 
 
-def test_a_slot_that_is_closed_while_its_process_starts_ends_nothing_but_that():
+def test_a_slot_that_is_closed_while_its_process_starts_ends_nothing_but_that(slot_of):
     slot = slot_of(lambda config, rung, context: 0.5)
     slot.submit(TRIAL, 0)
     slot.close()  # no process is known yet: none of ours may be taken for it
@@ -43,7 +51,7 @@ def test_a_slot_that_is_closed_while_its_process_starts_ends_nothing_but_that():
 
 
 @pytest.mark.slow
-def test_slots_that_start_at_once_leave_the_main_module_as_it_was():
+def test_slots_that_start_at_once_leave_the_main_module_as_it_was(slot_of):
     main = sys.modules["__main__"]
     slots = [slot_of(lambda config, rung, context: 0.5) for _ in range(3)]
     for slot in slots:
@@ -52,30 +60,27 @@ def test_slots_that_start_at_once_leave_the_main_module_as_it_was():
     for slot in slots:
         slot.submit(TRIAL, 0)
     assert [ended(slot).status for slot in slots] == ["ok"] * 3
-    for slot in slots:
-        slot.close()
 
 
-def test_a_daemon_may_have_slots_too(monkeypatch):
+def test_a_daemon_may_have_slots_too(monkeypatch, slot_of):
     monkeypatch.setitem(current_process()._config, "daemon", True)  # as a Dask worker below its nanny
     slot = slot_of(lambda config, rung, context: 0.5)
     slot.submit(TRIAL, 0)
     assert ended(slot).status == "ok"
     assert current_process().daemon
-    slot.close()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("reason", ["stop", "timeout"])
-def test_a_trial_that_is_ended_by_force_pays_until_then_and_keeps_its_curve(tmp_path, reason):
+def test_a_trial_that_is_ended_by_force_pays_until_then_and_keeps_its_curve(tmp_path, reason, slot_of):
     def train(config, rung, context):
         context.report(0.25)
         (tmp_path / "reported").touch()  # a stop that came before would end it in order
         time.sleep(600)
 
     slot = slot_of(train, max_seconds=0.2 if reason == "timeout" else None)
-    slot.submit(TRIAL, 0)
     began = time.monotonic()
+    slot.submit(TRIAL, 0)
     if reason == "stop":
         while not (tmp_path / "reported").exists():
             time.sleep(0.005)
@@ -87,10 +92,9 @@ def test_a_trial_that_is_ended_by_force_pays_until_then_and_keeps_its_curve(tmp_
     slot.submit(Trial(1, {"x": 0.5}, Rung()), 0)  # another process has taken its place
     slot.stop("time", 0)
     assert ended(slot).status == "stopped"
-    slot.close()
 
 
-def test_a_process_that_was_stopped_before_it_began_is_charged_no_more_than_it_was_waited_for():
+def test_a_process_that_was_stopped_before_it_began_is_charged_no_more_than_it_was_waited_for(slot_of):
     slot = slot_of(lambda config, rung, context: time.sleep(600))
     began = time.monotonic()
     slot.submit(TRIAL, 0)
@@ -98,7 +102,6 @@ def test_a_process_that_was_stopped_before_it_began_is_charged_no_more_than_it_w
     outcome = ended(slot)
     assert (outcome.status, outcome.loss, outcome.reports) == ("stopped", None, ())
     assert outcome.cost <= time.monotonic() - began
-    slot.close()
 
 
 def test_the_trials_in_flight_share_what_they_may_use_beyond_a_limit():
