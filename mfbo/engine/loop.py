@@ -345,7 +345,7 @@ class Loop:
                 self._observer.on_note(f"trials cost too much for a higher level than {lower[-1]}")
         top = None
         while higher := self._growth.grown():
-            self._use_ladder(self._optimizer, higher.rungs)
+            self._use_ladder(self._optimizer, higher.rungs, best=higher.best)
             top = higher
             if factor is None:
                 break
@@ -357,9 +357,9 @@ class Loop:
             if said := self._replanning.words(factor):
                 self._observer.on_note(said)
 
-    def _use_ladder(self, optimizer: GrowsLadder, rungs: list[Rung]) -> None:
-        self._ledger.ladder(rungs)
-        optimizer.grow(rungs)
+    def _use_ladder(self, optimizer: GrowsLadder, rungs: list[Rung], *, best: bool = False) -> None:
+        self._ledger.ladder(rungs, best=best)
+        optimizer.grow(rungs, best=best)
         self._incumbent, self._levels = Incumbent(rungs, self._ledger.run.header.search.constraints), rungs
         for result in self._ledger.run.results:
             self._incumbent.add(result)

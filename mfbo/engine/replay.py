@@ -100,10 +100,10 @@ def _next(optimizer: Optimizer, run: Run, kind: str, index: int) -> Trial | None
         if isinstance(optimizer, AcceptsResults):
             optimizer.add_result(run.told[index])
         return None
-    if kind == "ladder":
+    if kind in ("ladder", "ladder for the best"):
         if not isinstance(optimizer, GrowsLadder):
             raise TypeError("an optimizer whose ladder does not grow")
-        optimizer.grow(run.ladder(index + 1))
+        optimizer.grow(run.ladder(index + 1), best=kind != "ladder")
         return None
     result = run.results[index]
     if result.outcome.final:

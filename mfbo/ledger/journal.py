@@ -210,7 +210,7 @@ def _apply(run: Run, record: records.Record) -> None:
     elif isinstance(record, records.Told):
         run.add_told(record.known)
     elif isinstance(record, records.Ladder):
-        run.add_ladder(_grown(run, record.rungs))
+        run.add_ladder(_grown(run, record.rungs), best=record.best)
     elif isinstance(record, records.Planned):
         run.planned = record.steps
     elif isinstance(record, records.NewLimits):

@@ -64,10 +64,11 @@ class Told(_Line, frozen=True, tag="told"):
     command: str = ""
 
 
-class Ladder(_Line, frozen=True, tag="ladder"):
-    """The ladder has these rungs from now on: more above, or fewer."""
+class Ladder(_Line, frozen=True, tag="ladder", omit_defaults=True):
+    """The ladder has these rungs from now on: more above, or fewer; where `best`, the best goes to the highest next."""
 
     rungs: tuple[Rung, ...]
+    best: bool = False
 
 
 class Planned(_Line, frozen=True, tag="plan"):

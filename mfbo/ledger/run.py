@@ -170,8 +170,9 @@ class Run:
         told: results measured outside the run that the optimizer was told; they cost nothing.
         planned: what the whole budget buys by the newest plan; that of the header until there is another.
         ladders: those that the run had before its ladder grew to that of the header, in order.
-        events: ``("ask", id)``, ``("result", index)``, ``("told", index)`` and ``("ladder", index)``, after which the
-            ladder is `ladder` of the next index, in order, to replay an optimizer with.
+        events: ``("ask", id)``, ``("result", index)``, ``("told", index)`` and ``("ladder", index)`` or ``("ladder for
+            the best", index)``, after which the ladder is `ladder` of the next index, in order, to replay an optimizer
+            with.
         ended: why the run ended; None while it runs or after a kill.
         waived: whether its rule to stop by has ended it once: who resumes it then goes on without.
         torn: bytes of an incomplete last line.
@@ -226,9 +227,9 @@ class Run:
         self.results.append(result)
         self.spent, self.seconds, self.wall = result.spent, result.at, result.wall
 
-    def add_ladder(self, rungs: tuple[Rung, ...]) -> None:
-        """The ladder has these rungs from now on."""
-        self.events.append(("ladder", len(self.ladders)))
+    def add_ladder(self, rungs: tuple[Rung, ...], *, best: bool = False) -> None:
+        """The ladder has these rungs from now on; where `best`, the best goes to the highest next."""
+        self.events.append(("ladder for the best" if best else "ladder", len(self.ladders)))
         self.ladders.append(self.header.rungs)
         self.header = replace(self.header, rungs=rungs)
 

@@ -193,10 +193,10 @@ class Ledger:
         self.run.add_result(result)
         return result
 
-    def ladder(self, rungs: Sequence[Rung]) -> None:
-        """Record that the ladder has grown to `rungs`."""
-        self._write(records.Ladder(tuple(rungs)), sync=True)
-        self.run.add_ladder(tuple(rungs))
+    def ladder(self, rungs: Sequence[Rung], *, best: bool = False) -> None:
+        """Record that the ladder has grown to `rungs`; where `best`, the best goes to the highest next."""
+        self._write(records.Ladder(tuple(rungs), best), sync=True)
+        self.run.add_ladder(tuple(rungs), best=best)
 
     def planned(self, steps: tuple[Step, ...]) -> None:
         """Record what the whole budget buys by what trials cost now."""

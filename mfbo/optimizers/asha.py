@@ -57,11 +57,11 @@ class Asha:
         for trial, loss in zip(self._told, losses, strict=True):
             self._note(trial, loss)
 
-    def grow(self, rungs: Sequence[Rung]) -> None:
+    def grow(self, rungs: Sequence[Rung], *, best: bool = False) -> None:
         """See `mfbo.optimizers.spec.GrowsLadder`."""
         self._rungs = list(rungs)
         self._level = {rung: level for level, rung in enumerate(self._rungs)}
-        self._results.grow(len(self._rungs))
+        self._results.grow(len(self._rungs), best=best)
 
     def _note(self, trial: Trial, loss: float | None) -> None:
         level = self._level[trial.rung]

@@ -83,4 +83,4 @@ def constrained(optimizer: Optimizer, constraints: Sequence[Constraint]) -> Opti
 
 def _handing_on(name: str) -> Callable[..., object]:
     """A method that calls the optimizer's own."""
-    return lambda self, *values: getattr(self._inner, name)(*values)
+    return lambda self, *values, **options: getattr(self._inner, name)(*values, **options)

@@ -17,9 +17,16 @@ class RungResults:
     def __init__(self, rungs: int) -> None:
         self._results: list[list[tuple[float, int]]] = [[] for _ in range(rungs)]  # (loss, number), best first
         self._promoted: list[set[int]] = [set() for _ in range(rungs)]
+        self._best_is_due = False
 
-    def grow(self, rungs: int) -> None:
-        """Use `rungs` rungs; new ones are above the others, and those that go were never promoted to."""
+    def grow(self, rungs: int, *, best: bool = False) -> None:
+        """Use `rungs` rungs; new ones are above the others, and those that go were never promoted to.
+
+        Args:
+            rungs: how many.
+            best: the best of the highest level that has results is promoted next, to the highest.
+        """
+        self._best_is_due = best
         del self._results[rungs:], self._promoted[rungs:]
         self._results += [[] for _ in range(rungs - len(self._results))]
         self._promoted += [set() for _ in range(rungs - len(self._promoted))]
@@ -46,6 +53,11 @@ class RungResults:
             eta: the best 1/eta of a rung is promoted.
             levels: those to promote to, the highest among them; all where None.
         """
+        if self._best_is_due:
+            self._best_is_due = False
+            if found := self._best_below_top():
+                self._promoted[found[0]].add(found[1])
+                return found[1], len(self._results) - 1
         for level in range(len(self._results) - 2, -1, -1):
             results, promoted = self._results[level], self._promoted[level]
             promotable = len(results) // eta
@@ -54,4 +66,11 @@ class RungResults:
                     continue
                 promoted.add(number)
                 return number, level + 1 if levels is None else min(at for at in levels if at > level)
+        return None
+
+    def _best_below_top(self) -> tuple[int, int] | None:
+        """(level, number) of the best at the highest level below the top where one has not failed."""
+        for level in range(len(self._results) - 2, -1, -1):
+            if self._results[level] and (best := self._results[level][0])[0] < math.inf:
+                return level, best[1]
         return None

@@ -66,8 +66,13 @@ class AcceptsResults(Protocol):
 class GrowsLadder(Protocol):
     """An optimizer whose ladder can get rungs on top during its run, and lose those that it never asked for."""
 
-    def grow(self, rungs: Sequence[Rung]) -> None:
-        """Use this ladder from now on: the one so far, with rungs above it or without its highest ones."""
+    def grow(self, rungs: Sequence[Rung], *, best: bool = False) -> None:
+        """Use this ladder from now on: the one so far, with rungs above it or without its highest ones.
+
+        Args:
+            rungs: low to high.
+            best: ask next for the best of the highest rung that has results, at the highest of `rungs`.
+        """
 
 
 @dataclass(frozen=True)

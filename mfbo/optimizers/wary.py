@@ -96,7 +96,7 @@ def wary(optimizer: Optimizer, task: Task) -> Optimizer:
     if not choices:
         return optimizer
     more = {
-        name: lambda self, *values, name=name: getattr(self._optimizer, name)(*values)
+        name: lambda self, *values, name=name, **options: getattr(self._optimizer, name)(*values, **options)
         for name in OPTIONAL_METHODS
         if hasattr(optimizer, name)
     }

@@ -55,10 +55,12 @@ class Grown(NamedTuple):
     Attributes:
         rungs: all of them, with the new one on top.
         reason: for people, to be followed by the new one.
+        best: whether it is there for the best so far, which goes to it next.
     """
 
     rungs: list[Rung]
     reason: str
+    best: bool = False
 
 
 class Growth:
@@ -88,7 +90,7 @@ class Growth:
         if rungs := self._for_a_search():
             return Grown(rungs, "trials cost little enough for a higher level")
         if rungs := self._for_the_best():
-            return Grown(rungs, "what is left pays for one long training of the best")
+            return Grown(rungs, "what is left pays for one long training of the best", best=True)
         return None
 
     def _for_a_search(self) -> list[Rung] | None:
@@ -111,38 +113,34 @@ class Growth:
         if rest == math.inf:
             return None
         total = rest + sum(result.outcome.cost for result in self._run.results)
-        if MIN_TOP_RESULTS * self._promotion_cost(top) > rest:
+        if MIN_TOP_RESULTS * self._promotion_cost(top, rungs[-1]) > rest:
             return None
         return [*rungs, top] if pays([*rungs, top], self._meter, total, search.eta) else None
 
     def _for_the_best(self) -> list[Rung] | None:
-        """With the highest rung at which what is left pays for one training, once; the best is promoted to it.
-
-        Only where enough have ended at the highest rung so far for one to be promoted.
-        """
+        """With the highest rung at which what is left pays for one training, once; the best goes on to it."""
         rungs, search, results = list(self._run.header.rungs), self._run.header.search, self._run.results
         rest, spent = left(self._run, self._meter), sum(result.outcome.cost for result in results)
-        ended = sum(result.outcome.status == "ok" and result.trial.rung == rungs[-1] for result in results)
         if (
             self._last
             or rest == math.inf
-            or ended < search.eta
+            or all(result.outcome.status != "ok" for result in results)
             or rest > LAST_SHARE * (rest + spent)
             or len(rungs) >= MAX_GROWN_RUNGS
         ):
             return None
+        reached = max((done.trial.rung for done in results if done.outcome.status == "ok"), key=lambda rung: rung.work)
         work = search.max_fidelity
         while (top := self._task.fidelity.rung(work, search.path)).work >= MIN_TOP_FACTOR * rungs[-1].work:
-            if top.epochs >= rungs[-1].epochs and self._promotion_cost(top) <= LAST_USE * rest:
+            if top.epochs >= rungs[-1].epochs and self._promotion_cost(top, reached) <= LAST_USE * rest:
                 self._last = True
                 return [*rungs, top]
             work /= GRID_FACTOR
         return None
 
-    def _promotion_cost(self, top: Rung) -> float:
-        """Seconds that a training is forecast to take to go on from the highest rung so far to a new one."""
-        before = self._run.header.rungs[-1].epochs
-        return self._meter.predict(top, before if before < top.epochs else 0)
+    def _promotion_cost(self, top: Rung, below: Rung) -> float:
+        """Seconds that a training is forecast to take to go on from a rung to a new one."""
+        return self._meter.predict(top, below.epochs if below.epochs < top.epochs else 0)
 
 
 def pays(rungs: list[Rung], meter: Meter, total: float, eta: int) -> bool:

@@ -174,6 +174,27 @@ def test_after_growing_the_best_are_promoted_to_the_new_rung(name):
     assert any(trial.rung == rungs[2] for trial in asked[30:])
 
 
+@pytest.mark.parametrize("name", [name for name, spec in OPTIMIZERS.items() if spec.grows])
+@pytest.mark.parametrize("trials", [1, 4])
+def test_the_best_goes_to_the_top_next_however_few_have_ended_below_it(name, trials):
+    rungs = FIDELITY.ladder()
+    optimizer = make(Search(name), TASK, rungs[:2])
+    asked = []
+    for number in range(trials):
+        asked.append(optimizer.ask())
+        rung = asked[-1].rung
+        good = Outcome("ok", asked[-1].config["x"] ** 2, rung, rung.work)
+        optimizer.tell(asked[-1], Outcome("crashed", None, rung, rung.work) if number == 1 else good)
+    reached = max((trial.rung for trial in asked), key=lambda rung: rung.work)
+    ended = [trial for number, trial in enumerate(asked) if number != 1 and trial.rung == reached]
+    best = min(ended, key=lambda trial: abs(trial.config["x"]))
+    optimizer.grow(rungs[:3], best=True)
+    found = optimizer.ask()
+    assert (found.config, found.rung) == (best.config, rungs[2])
+    optimizer.tell(found, Outcome("ok", 0.0, found.rung, found.rung.work))
+    assert optimizer.ask().rung != rungs[2], "once"
+
+
 @pytest.mark.parametrize("optimizer", ["smac", "asha"])
 def test_what_is_left_of_a_small_budget_pays_for_one_long_training_of_the_best(tmp_path, optimizer):
     """On a made-up clock: short trials cost nearly as much as long ones, so that no search higher up is paid for."""
@@ -207,7 +228,7 @@ def test_what_is_left_of_a_small_budget_pays_for_one_long_training_of_the_best(t
     assert grown.rungs[:-1] == ladder
     assert at + 7 + 0.1 * grown.rungs[-1].epochs <= 100
     assert grown.rungs[-1].work > 3 * ladder[-1].work
-    made.grow(grown.rungs)
+    made.grow(grown.rungs, best=grown.best)
     best = min((r for r in run.results if r.trial.rung == ladder[-1]), key=lambda r: r.outcome.loss)
     found = made.ask()
     assert (found.rung, found.config) == (grown.rungs[-1], best.trial.config)

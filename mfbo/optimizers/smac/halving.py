@@ -28,9 +28,9 @@ class HalvingRule:
         self.results = RungResults(rungs)
         self._eta = eta
 
-    def grow(self, rungs: int) -> None:
-        """Use `rungs` rungs; the new ones are above the others."""
-        self.results.grow(rungs)
+    def grow(self, rungs: int, *, best: bool = False) -> None:
+        """See `RungResults.grow`."""
+        self.results.grow(rungs, best=best)
 
     def promote(self, levels: Sequence[int] | None = None) -> tuple[int, int] | None:
         """(number, next level of those in use, all where None); None where nothing is to be promoted now."""

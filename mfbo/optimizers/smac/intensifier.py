@@ -57,10 +57,10 @@ class Promotions(AbstractIntensifier):
             else:
                 yield None
 
-    def grow(self, budgets: Sequence[float]) -> None:
-        """Have these rungs: those so far, and some above them."""
+    def grow(self, budgets: Sequence[float], *, best: bool = False) -> None:
+        """Have these rungs: those so far, and some above them; `best` goes to the highest next."""
         self._budgets = list(budgets)
-        self._rule.grow(len(budgets))
+        self._rule.grow(len(budgets), best=best)
 
     def level_of(self, info: TrialInfo) -> int:
         """The level of a trial's budget."""

@@ -129,11 +129,11 @@ class CurveOptimizer:
         facts |= {"memory": outcome.status == "memory", "spread": spread_of(outcome), "averaged": averaged(outcome)}
         self._facade.tell(self._running.pop(trial.id), self._value(outcome.loss, outcome.cost, facts), save=False)
 
-    def grow(self, rungs: Sequence[Rung]) -> None:
+    def grow(self, rungs: Sequence[Rung], *, best: bool = False) -> None:
         """See `mfbo.optimizers.spec.GrowsLadder`."""
         self._rungs = list(rungs)
         self._budgets = [float(self._eta**level) for level in range(len(rungs))]
-        self._facade.promotions.grow(self._budgets)
+        self._facade.promotions.grow(self._budgets, best=best)
         self._facade.selector.grow(self._budgets, [rung.work for rung in rungs])
 
     def revise_losses(self, losses: Sequence[float | None]) -> None:
