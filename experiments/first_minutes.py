@@ -151,7 +151,8 @@ def main() -> None:
             command = [sys.executable, __file__, given.data_dir, str(given.out / f"{task}-{budget}"), "--one"]
             command += ["--tasks", task, "--budgets", budget, "--test-samples", str(given.test_samples)]
             command += ["--processor-time"] * given.processor_time
-            subprocess.run(command, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+            threads = {"OMP_NUM_THREADS": "1"} if given.processor_time else {}
+            subprocess.run(command, check=True, env={**os.environ, **threads})
 
 
 if __name__ == "__main__":

@@ -19,11 +19,13 @@ Options: ``model``, ``data_dir``, ``patience``, ``samples`` (see `mfbo.tasks.tra
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mfbo.context import Context
 from mfbo.data.splits import Indices
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from mfbo.tasks.training.batches import Batches
     from mfbo.tasks.training.loop import Job
 
+LIBRARIES = ("torch", "transformers", "safetensors")
 MODEL = "distilbert-base-uncased"
 EPOCHS = spaces.EPOCHS[-1]
 SIZES = (0.25, 1.0)
@@ -73,25 +76,44 @@ def task() -> Task:
 def prepare(options: Mapping[str, str]) -> None:
     """Check options, libraries, model and data, and tokenise the training split if that was not done before.
 
+    A model whose files were checked once is not loaded for it again: torch and transformers take seconds to import.
+
     Raises:
         MissingExtra: torch, transformers or another library of the extra ``text`` is not installed.
         BadData: the data set or the model is not there, or its files are not what they should be.
         UnknownName, BadValue: of an option.
     """
-    given = Options.read(options, _OPTIONS)
-    tokenizer = _tokenizer(given)
-    tokens = _tokens(given, tokenizer)["train"]
-    from mfbo.tasks.training.transformer import classifier_of
+    from mfbo.data import texts
+    from mfbo.data.cache import entry_key, prepared
+    from mfbo.data.parquet import installed
+    from mfbo.tasks.training.model_files import stamp_of
 
-    classifier_of(given.model or MODEL, tokens.classes, tokenizer, dropout=0.1, attention_dropout=0.1)
+    given = Options.read(options, _OPTIONS)
+    for library in LIBRARIES:
+        installed(library, "text")
+    model = given.model or MODEL
+    classes = texts("ag_news", given.data_dir)["train"].classes
+
+    def check() -> dict[str, NDArray[Any]]:
+        from mfbo.tasks.training.transformer import classifier_of
+
+        tokenizer = _tokenizer(given)
+        classifier_of(model, classes, tokenizer, dropout=0.1, attention_dropout=0.1)
+        key, longest = _reading(tokenizer)
+        return {"key": np.frombuffer(key.encode(), np.uint8), "longest": np.array(longest)}
+
+    stamp = stamp_of(model)
+    found = prepared(f"agnews-model-{entry_key(stamp, classes)}", stamp, check) if stamp else check()
+    _tokenised(given, bytes(found["key"]).decode(), int(found["longest"]), lambda: _tokenizer(given))["train"]
 
 
 def least(options: Mapping[str, str]) -> tuple[float, float]:
     """(data, work) of the lowest rung that tells anything; see `training_setup.least`."""
+    from mfbo.data import texts
+
     given, batch = Options.read(options, _OPTIONS), spaces.space()["batch_size"].default_value
-    return setup.least(
-        _tokens(given, _tokenizer(given))["train"].labels, given.samples, batch=batch, epochs=EPOCHS, size=SIZES[0]
-    )
+    labels = texts("ag_news", given.data_dir)["train"].labels
+    return setup.least(labels, given.samples, batch=batch, epochs=EPOCHS, size=SIZES[0])
 
 
 def train(config: Config, rung: Rung, context: Context) -> Measurement:
@@ -127,24 +149,37 @@ def validate(config: Config, rung: Rung, context: Context) -> Measurement:
 def _tokenizer(options: Options) -> Any:
     from mfbo.data.parquet import needed
 
-    for library in ("torch", "transformers", "safetensors"):
+    for library in LIBRARIES:
         needed(library, "text")
     from mfbo.tasks.training.transformer import tokenizer_of
 
     return tokenizer_of(options.model or MODEL)
 
 
-def _tokens(options: Options, tokenizer: Any) -> Splits[Tokens]:
-    """Token ids with the special ones, at most `MAX_MODEL_TOKENS` of a text."""
-    from mfbo.data import tokens
+def _reading(tokenizer: Any) -> tuple[str, int]:
+    """What stands for all that a tokenizer does, and how many tokens of a text its model can read."""
     from mfbo.tasks.training.transformer import tokenizer_key
 
-    longest = min(MAX_MODEL_TOKENS, tokenizer.model_max_length)
+    return tokenizer_key(tokenizer), min(MAX_MODEL_TOKENS, tokenizer.model_max_length)
+
+
+def _tokens(options: Options, tokenizer: Any) -> Splits[Tokens]:
+    """Token ids with the special ones, at most `MAX_MODEL_TOKENS` of a text."""
+    return _tokenised(options, *_reading(tokenizer), lambda: tokenizer)
+
+
+def _tokenised(options: Options, key: str, longest: int, tokenizer: Callable[[], Any]) -> Splits[Tokens]:
+    """The same by what `_reading` says of a tokenizer, which is asked for only where no tokens are cached."""
+    from mfbo.data import tokens
+
+    @cache
+    def its() -> Any:
+        return tokenizer()
 
     def encode(batch: list[str]) -> Any:
-        return tokenizer(batch, truncation=True, max_length=longest)["input_ids"]
+        return its()(batch, truncation=True, max_length=longest)["input_ids"]
 
-    return tokens("ag_news", tokenizer_key(tokenizer), encode, options.data_dir, max_tokens=longest)
+    return tokens("ag_news", key, encode, options.data_dir, max_tokens=longest)
 
 
 def _job(

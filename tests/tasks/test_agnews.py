@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 import urllib.error
 from pathlib import Path
 
@@ -262,3 +264,20 @@ def test_prepare_says_what_is_missing(tmp_path, options):
     with pytest.raises(UnknownName, match="did you mean 'model'"):
         TASK.prepare({"modle": "x"})
     TASK.prepare(options)
+
+
+def test_a_model_that_was_checked_once_is_not_loaded_to_prepare(options, tmp_path):
+    shutil.copytree(options["model"], tmp_path / "m", copy_function=shutil.copyfile)  # with times of their own
+    code = f"""
+import sys
+from mfbo.tasks.registry import load
+task, options = load("agnews"), {{"model": {str(tmp_path / "m")!r}}}
+task.prepare(options)
+task.least(options)
+print(sorted({{"torch", "transformers"}} & set(sys.modules)))
+"""
+    said = [subprocess.run([sys.executable, "-c", code], check=True, text=True, capture_output=True) for _ in range(2)]
+    assert [each.stdout.strip() for each in said] == ["['torch', 'transformers']", "[]"]
+    (tmp_path / "m" / "tokenizer.json").unlink()
+    with pytest.raises(BadData, match="has no tokenizer"):
+        TASK.prepare({"model": str(tmp_path / "m")})
