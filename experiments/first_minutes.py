@@ -7,8 +7,7 @@ the model that it delivers (``RUN/best``) is measured on the test split, or on s
     python experiments/first_minutes.py DATA_DIR OUT --budgets 1m,2m,5m
 
 ``--processor-time`` has a run count seconds of the processor, of one thread and in one process, where it would count
-those of the clock: on a machine that does much other work the clock says how busy it is, not what a budget buys. A
-trial then ends at its next look at that clock, each half second; nothing stops it by force.
+those of the clock: on a machine that does much other work the clock says how busy it is, not what a budget buys.
 
 Result: see `experiments/first_minutes.md`.
 """
@@ -16,15 +15,20 @@ Result: see `experiments/first_minutes.md`.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import importlib.util
 import json
 import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from processor_time import count_processor_time
+
+import mfbo
+from mfbo.settings import Settings
 
 TASKS = ("imdb", "agnews", "cifar10")
 CHUNK = 500  # samples that are predicted at a time
@@ -44,21 +48,9 @@ def one(task: str, budget: str, data_dir: str, out: Path, samples: int, *, proce
     """A run, and its model on the test split."""
     clock = time.perf_counter
     began, used = clock(), time.process_time()
-    if processor:
-        time.perf_counter = time.monotonic = time.process_time
-        import torch
-
-        torch.set_num_threads(1)
-    import mfbo
-    from mfbo.settings import Settings
-
-    if processor:
-        from mfbo.executors import inline
-
-        inline._alarm = lambda seconds: contextlib.nullcontext()  # it counts seconds of the clock
-
-    workers = 0 if processor else None
-    result = mfbo.tune(task, budget, settings=Settings(options=options_of(task, data_dir), workers=workers), out=out)
+    settings = count_processor_time() if processor else Settings()
+    settings = replace(settings, options=options_of(task, data_dir))
+    result = mfbo.tune(task, budget, settings=settings, out=out)
     found: dict[str, Any] = {
         "task": task,
         "budget": budget,

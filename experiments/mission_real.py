@@ -4,9 +4,9 @@
     MFBO_DATA=... python experiments/mission_real.py agnews --model FOLDER --max-cost 8
 
 `smac` and random search, three seeds, on the task as `record_design.py` cut it down for its table: the same samples,
-epochs and inputs. The incumbent is then trained anew on training and validation part, and measured on the complete test
-split. Each finished run is a line of a file below --out, so the command goes on where it was left; a run that was cut
-off begins anew.
+epochs and inputs. Costs are seconds of the processor, of one core, as in the tables. The incumbent is then trained anew
+on training and validation part, and measured on the complete test split. Each finished run is a line of a file below
+--out, so the command goes on where it was left; a run that was cut off begins anew.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from pathlib import Path
 
 import click
 import numpy as np
-from record import cut, one_thread
+from processor_time import count_processor_time
+from record import cut
 from record_design import PLANS, Plan
 
 import mfbo
@@ -25,6 +26,7 @@ from mfbo.context import Context
 from mfbo.executors.evaluate import TrialSetup, evaluate
 from mfbo.fidelity import Fidelity
 from mfbo.ledger.environment import hardware
+from mfbo.settings import Settings
 from mfbo.task import Task
 from mfbo.tasks.registry import load
 from mfbo.trial import Config, Measurement, Rung, Trial
@@ -43,12 +45,12 @@ def main(*, name: str, max_cost: float, seeds: int, optimizers: str, model: str,
     folder.mkdir(parents=True, exist_ok=True)
     options = {"samples": str(plan.samples)}
     options |= {"model": cut(model, plan.layers, folder)} if model else {}
-    one_thread(name)
+    settings = replace(count_processor_time(), options=options)
     for seed in range(seeds):
         for optimizer in names:
             path = folder / f"{optimizer}-{seed}.json"
             if not path.exists():
-                path.write_text(json.dumps(one(name, optimizer, seed, max_cost, options)) + "\n")
+                path.write_text(json.dumps(one(name, optimizer, seed, max_cost, settings)) + "\n")
     click.echo(f"{name}: {max_cost:g} full evaluations, {seeds} seeds, {hardware()['cpu']}\n")
     click.echo("| optimizer | validation accuracy | test accuracy | macro F1 | trials |\n|---|---|---|---|---|")
     for optimizer in names:
@@ -57,15 +59,14 @@ def main(*, name: str, max_cost: float, seeds: int, optimizers: str, model: str,
         click.echo(f"| {optimizer} | {' | '.join(cells)} | {np.mean([each['trials'] for each in found]):.0f} |")
 
 
-def one(name: str, optimizer: str, seed: int, cost: float, options: dict[str, str]) -> dict[str, float]:
+def one(name: str, optimizer: str, seed: int, cost: float, settings: Settings) -> dict[str, float]:
     """A run, and what its incumbent does on the complete test split."""
     task = trained(name, PLANS[name])
-    asked = {"optimizer": optimizer, "seed": seed, "options": options}
-    found = mfbo.tune(task, f"{cost:g}x", progress=False, **asked)
+    found = mfbo.tune(task, f"{cost:g}x", optimizer=optimizer, seed=seed, settings=settings, progress=False)
     assert found.best is not None
     assert task.validate is not None
     trial = Trial(0, found.best.config, task.fidelity.full)
-    outcome = evaluate(replace(task, train=task.validate), trial, TrialSetup(seed, options=options))
+    outcome = evaluate(replace(task, train=task.validate), trial, TrialSetup(seed, options=settings.options))
     if outcome.loss is None:
         raise click.ClickException(f"the final training failed: {outcome.error}")
     metrics = {"test": 1 - outcome.loss, "macro_f1": outcome.metrics["macro_f1"]}

@@ -4,13 +4,14 @@ r"""Peers of `smac` on the suite's clock, space, seeds and rungs, each in its ow
 
 None of them is a dependency of mfbo, and each has an environment of its own. From the folder of the repository::
 
-    uv venv dehb && echo 'numpy<2' > override.txt && \
+    uv venv dehb && printf 'numpy<2\npandas<3\n' > override.txt && \
         VIRTUAL_ENV=dehb uv pip install --override override.txt -e '.[lcbench]' dehb==0.1.2
     uv venv syne && VIRTUAL_ENV=syne uv pip install -e '.[lcbench]' syne-tune==0.16.0 huggingface_hub fastparquet
     uv venv neps && VIRTUAL_ENV=neps uv pip install -e '.[lcbench]' neural-pipeline-search==0.17.0
 
-DEHB 0.1.2 asks for NumPy below 2 and mfbo for 2 or above; the override gives DEHB what it asks for, and what mfbo needs
-for the suite works there. Syne Tune imports huggingface_hub for its `ASHACQR` without requiring it.
+DEHB 0.1.2 asks for NumPy below 2 and mfbo for 2 or above; the override gives DEHB what it asks for (and a pandas
+that goes with it), and what mfbo needs for the suite works there. Syne Tune imports huggingface_hub for its `ASHACQR`
+without requiring it.
 
 All are driven by their own ask and tell, or as their own tuner would drive them. Levels of the ladder are given to them
 as resources 1, 3, 9, 27 with a factor of 3, which makes their rungs the suite's whatever the task rounds its epochs to.
