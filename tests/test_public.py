@@ -54,8 +54,12 @@ def test_a_plan_and_a_comparison_take_the_keywords_of_tune(tmp_path):
     assert planned.steps[-1].rung.work <= 0.5
     found = mfbo.compare("branin", "1x", out=tmp_path, optimizers=("asha", "hyperband"), seeds=1, eta=2)
     assert [result.ledger.header.search.eta for result in found] == [2, 2]
-    with pytest.raises(mfbo.MfboError, match="unknown option of the search 'etta'; did you mean 'eta'"):
+    with pytest.raises(mfbo.MfboError, match="unknown keyword 'etta'; did you mean 'eta'"):
         mfbo.plan("branin", "9x", etta=2)
+    with pytest.raises(mfbo.MfboError, match="unknown keyword 'oout'; did you mean 'out'"):
+        mfbo.tune("branin", "9x", oout="r")
+    with pytest.raises(mfbo.MfboError, match="unknown keyword 'worker'; did you mean 'workers'"):
+        mfbo.tune("branin", "9x", worker=2)
 
 
 def test_a_name_that_is_not_there_is_an_error_as_in_any_module():

@@ -83,7 +83,7 @@ def test_keywords_come_before_what_a_search_has():
         ({"metric": "max:accuracy"}, "task 'branin' measures its own loss, not 'accuracy'"),
         ({"metric": "max:accuracy", "maximize": False}, "minimize and the metric 'max:accuracy' say the opposite"),
         ({"metric": "max:"}, "metric 'max:': give its name"),
-        ({"optimiser": "smac"}, "unknown option of the search 'optimiser'; did you mean 'optimizer'"),
+        ({"optimiser": "smac"}, "unknown keyword 'optimiser'; did you mean 'optimizer'"),
     ],
 )
 def test_what_makes_no_sense_is_refused_in_one_line(options, words):

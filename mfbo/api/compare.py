@@ -58,7 +58,7 @@ def compare(
         MfboError: as `run_study`.
     """
     values: dict[str, Any] = dict(asked)
-    chosen = split_settings(settings, values)
+    chosen = split_settings(compare, settings, values)
     names = (tasks,) if isinstance(tasks, str) else tuple(tasks)
     rules = names_of(optimizers if isinstance(optimizers, str) else ",".join(optimizers))
     study = Study(names, rules, seeds, max_cost, Search.of(search, **values), chosen)

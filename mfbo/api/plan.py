@@ -49,7 +49,7 @@ def plan(
         MfboError: as `mfbo.tune`.
     """
     values: dict[str, Any] = dict(asked)
-    chosen, watching = split_settings(settings, values), shown(progress, observer)
+    chosen, watching = split_settings(plan, settings, values), shown(progress, observer)
     found = engine.plan(
         checked_task(task), max_cost, max_wall=max_wall, search=search, settings=chosen, observer=watching, **values
     )

@@ -113,8 +113,11 @@ class NotebookDisplay(Observer):
 
     def _say(self, before: str) -> None:
         if self._progress:
-            words = ", ".join(f"{meter.name} {meter.words}" for meter in self._progress.meters())
-            self._state = f"{before}{words}, {self._progress.counts.finished} trials"
+            meters = self._progress.meters()
+            words = [f"{meter.name} {meter.words}" for meter in meters]
+            if all(meter.name != "trials" for meter in meters):
+                words.append(f"{self._progress.counts.finished} trials")
+            self._state = before + ", ".join(words)
 
     def _update(self, *, now: bool) -> None:
         if now or time.monotonic() >= self._updated + UPDATE:

@@ -68,7 +68,7 @@ def tune(
         MfboError: a mistake that a person can mend; nothing was written.
     """
     values: dict[str, Any] = dict(asked)
-    chosen = split_settings(settings, values)
+    chosen = split_settings(tune, settings, values)
     result = engine.tune(
         checked_task(task),
         max_cost,

@@ -99,7 +99,7 @@ class Session:
             raise BadValue(
                 f"{useless[0]}={values[useless[0]]!r}: your own loop runs the trials of a session; leave it out"
             )
-        settings = replace(split_settings(None, values), workers=IN_THIS_PROCESS)
+        settings = replace(split_settings(Session, None, values), workers=IN_THIS_PROCESS)
         new = new_run(
             Task(name, space, _run_by_the_caller, fidelity or Fidelity()),
             max_cost,

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from inspect import signature
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from mfbo.errors import BadTask
-from mfbo.search import SearchOptions
+from mfbo.errors import BadTask, UnknownName
+from mfbo.search import Search, SearchOptions, keyword
 from mfbo.settings import Settings
 from mfbo.task import Task
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 
@@ -35,8 +36,16 @@ class RunOptions(SearchOptions, SettingsOptions, total=False):
     """Fields of `Search` and of `Settings` as keywords of `mfbo.tune`, `mfbo.plan` and `mfbo.compare`."""
 
 
-def split_settings(settings: Settings | None, values: dict[str, Any]) -> Settings:
-    """`settings` with those of `values` that are fields of it, which are taken out of there."""
+def split_settings(call: Callable[..., Any], settings: Settings | None, values: dict[str, Any]) -> Settings:
+    """`settings` with those of `values` that are fields of it, which are taken out of there.
+
+    Raises:
+        UnknownName: one of `values` is no keyword of `call`, in which they were given.
+    """
+    known = {item.name for item in fields(Settings)} | {keyword(item.name) for item in fields(Search)} | {"data_dir"}
+    if unknown := [name for name in values if name not in known]:
+        own = {name for name, one in signature(call).parameters.items() if one.kind != one.VAR_KEYWORD}
+        raise UnknownName("keyword", unknown[0], known | own - {"self"}, f"help(mfbo.{call.__name__}) has them all")
     given = {item.name: values.pop(item.name) for item in fields(Settings) if item.name in values}
     chosen = replace(settings or Settings(), **given)
     if (folder := values.pop("data_dir", None)) is not None:

@@ -104,7 +104,8 @@ class TuneResult:
     def __repr__(self) -> str:
         best = f"best {self.goal.name}={self.best.value:.4g} at {self.best.fidelity}" if self.best else "no result"
         spent = f"cost={self.cost:.4g}{self.unit}"
-        return f"<TuneResult {self.task} with {self.optimizer}: {best}, {self.trials} trials, {spent}, {self.status}>"
+        status = STATUS_WORDS.get(self.status, self.status)
+        return f"<TuneResult {self.task} with {self.optimizer}: {best}, {self.trials} trials, {spent}, {status}>"
 
     def _repr_html_(self) -> str:
         """A table for notebooks."""
