@@ -11,6 +11,7 @@ import numpy as np
 
 Scale = Literal["linear", "log", "categories"]
 MAX_INTEGER_TICKS = 8
+NARROW = 0.3  # decades of a logarithmic axis, below which its ticks are evenly spaced
 
 
 @dataclass(frozen=True)
@@ -155,6 +156,10 @@ def axis_of(label: str, values: Any, *, log: bool | None = None, **more: Any) ->
 def round_numbers(low: float, high: float) -> list[float]:
     """Round numbers from below `low` to above `high`, as many as can be read: 3 to 7 between them."""
     decades = math.log10(high) - math.log10(low)  # their ratio may be beyond what a float holds
+    if 1e-4 < decades < NARROW:  # round numbers of a decade would lie beside it, and six digits tell these apart
+        power = 10.0 ** math.floor(math.log10((high - low) / 3))
+        step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= (high - low) / 5)
+        return [float(f"{step * count:.12g}") for count in range(math.floor(low / step), math.ceil(high / step) + 1)]
     steps: tuple[float, ...] = (1, 1.5, 2, 3, 5, 7) if decades < 0.8 else (1, 2, 5) if decades < 2.2 else (1, 3)
     exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     if decades >= 3.2:

@@ -12,7 +12,7 @@ from made_runs import FULL, RUNGS, made_run
 from matplotlib.colors import same_color
 
 from mfbo.analysis import style
-from mfbo.analysis.chart import round_numbers
+from mfbo.analysis.chart import Axis, round_numbers
 from mfbo.analysis.kinds import KINDS, prepared
 from mfbo.analysis.matplotlib_renderer import figure_of
 from mfbo.analysis.report.material import gather
@@ -224,3 +224,11 @@ def test_marks_of_any_range_are_numbers(low, high):
     found = round_numbers(low, high)
     assert found == sorted(found)
     assert all(0 < number < float("inf") for number in found)
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(2.5, 2.95), (0.36, 0.52), (1.0, 1.9), (7.1, 9.9), (2e-5, 2.001e-5), (1.0, 2e3)]
+)
+def test_an_axis_of_any_range_has_numbers_to_read(low, high):
+    shown = [tick for tick in Axis("x", "log", low, high).ticks() if low <= tick <= high]
+    assert 2 <= len({f"{tick:g}" for tick in shown}) == len(shown) <= 8
