@@ -59,15 +59,14 @@ def tune(
         from mfbo.engine.tune import tune as run
         from mfbo.tasks.registry import load
 
-        if not is_command(task):  # of which the run says so itself, once it can be run
-            options.say_whose(task)
-        loaded, search = load(task), options.search_of(given)
-        folder = Path(out) if out else _free_folder(f"{loaded.name}-{search.optimizer}-s{search.seed}")
+        search, folder = options.search_of(given), guess
+        if is_command(task) and not out:  # it has a name of its own; others are loaded while their workers load them
+            folder = _free_folder(f"{load(task).name}-{search.optimizer}-s{search.seed}")
         if folder != guess:
             withdraw()
         result = _run_with_display(
             lambda observer: run(
-                loaded,
+                task,
                 max_cost,
                 search=search,
                 max_trials=max_trials,
@@ -134,11 +133,13 @@ def resume(
 
 
 def _usual_name(task: str, given: Mapping[str, Any]) -> str:
-    """A name for the run's folder as long as the task is not loaded, which has a name of its own."""
+    """A name for the run's folder, without loading the task: ``network`` of ``network.py:task``, else with its name."""
     from mfbo.adapters.command import is_command
     from mfbo.search import Search
 
-    words = "command" if is_command(task) else Path(task.rpartition(":")[0] or task).stem
+    file, _, name = task.rpartition(":")
+    own = f"-{name}" if file and name != "task" else ""
+    words = "command" if is_command(task) else Path(file or task).stem + own
     name = f"{words or 'task'}-{given['optimizer'] or Search.optimizer}-s{given['seed']}"
     return re.sub(r"[^A-Za-z0-9_-]+", "-", name)[:100]
 

@@ -397,10 +397,11 @@ def test_a_run_that_is_killed_while_its_task_is_imported_says_how_to_start_it_ag
     assert not Path(folder, "command.txt").exists()
 
 
-def test_the_folder_of_a_run_is_named_after_its_task_once_that_is_loaded():
-    Path("mine.py").write_text(TASK_FILE.replace('"mine"', '"other"'))
-    succeed("tune", "mine.py:task", "--max-cost", "3x", "--optimizer", "random", "--quiet")
-    assert [path.name for path in Path("runs").iterdir()] == ["other-random-s0"]
+def test_the_folder_of_a_run_is_named_after_what_was_typed_so_that_workers_can_begin_before_the_task_is_loaded():
+    Path("mine.py").write_text(TASK_FILE.replace('"mine"', '"other"') + "\nsecond = task\n")
+    for name in ("task", "second"):
+        succeed("tune", f"mine.py:{name}", "--max-cost", "3x", "--optimizer", "random", "--quiet")
+    assert {path.name for path in Path("runs").iterdir()} == {"mine-random-s0", "mine-second-random-s0"}
 
 
 def test_a_list_of_runs_does_not_read_a_whole_disk(monkeypatch):
