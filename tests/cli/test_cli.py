@@ -397,6 +397,22 @@ def test_a_run_that_is_killed_while_its_task_is_imported_says_how_to_start_it_ag
     assert not Path(folder, "command.txt").exists()
 
 
+@pytest.mark.slow
+def test_a_worker_imports_a_users_file_while_the_run_does():
+    meet = """
+import os, time
+from pathlib import Path
+Path(f"here-{os.getpid()}").touch()
+limit = time.monotonic() + 60
+while len(list(Path.cwd().glob("here-*"))) < 2:
+    if time.monotonic() > limit:
+        raise RuntimeError("nobody else imports this file")
+    time.sleep(0.01)
+"""
+    Path("mine.py").write_text(meet + TASK_FILE)
+    succeed("tune", "mine.py:task", "--max-cost", "3x", "--optimizer", "random", "--quiet")
+
+
 def test_the_folder_of_a_run_is_named_after_what_was_typed_so_that_workers_can_begin_before_the_task_is_loaded():
     Path("mine.py").write_text(TASK_FILE.replace('"mine"', '"other"') + "\nsecond = task\n")
     for name in ("task", "second"):
