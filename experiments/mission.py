@@ -28,7 +28,7 @@ from mfbo.tasks.tables import recorded as tables
 
 OPTIMIZERS = "grid,random,random-2x,tpe,hyperband,asha,one-epoch,smac-stock,smac"
 TASKS = ("imdb", "agnews", "cifar10")
-SEEDS = 20
+SEEDS = 30
 
 
 @click.command()

@@ -149,7 +149,7 @@ def test_a_new_run_writes_through_no_link_that_lies_in_its_folder(home):
     Path("new").mkdir()
     Path("new/command.txt").symlink_to(home / "secret")
     with pytest.raises(RunError, match="is a link"):
-        mfbo.tune("branin", "2x", out="new", command="mfbo tune")
+        tune("branin", "2x", out="new", command="mfbo tune")
     assert Path("secret").read_text() == SECRET
 
 

@@ -14,6 +14,7 @@ from mfbo.budget import Budget
 from mfbo.cost.meter import Meter
 from mfbo.display.counts import done_of
 from mfbo.engine.replay import replay
+from mfbo.engine.tune import tune
 from mfbo.errors import BadLedger
 from mfbo.ledger.journal import read
 from mfbo.ledger.observer import Observer
@@ -148,7 +149,7 @@ def test_costs_that_are_about_right_leave_the_plan_as_it_is(tmp_path):
 
 
 def test_what_is_compared_keeps_its_ladder(tmp_path):
-    mfbo.tune(TASK, "6s", optimizer="asha", max_trials=20, out=tmp_path, settings=HERE, grow=False)
+    tune(TASK, "6s", optimizer="asha", max_trials=20, out=tmp_path, settings=HERE, grow=False)
     run = read(tmp_path)
     assert (run.header.grows, run.ladders) == (False, [])
 

@@ -24,6 +24,7 @@ from mfbo.evidence.summary import evidence
 from mfbo.ledger.journal import FILE, read
 from mfbo.search import Search
 from mfbo.settings import Settings
+from mfbo.study import runner
 from mfbo.study.folder import COMPARISON, EARLIER_NAME, described_in, folders, read_study
 from mfbo.study.runner import run_study
 from mfbo.study.spec import Study
@@ -236,7 +237,7 @@ def test_a_run_in_the_place_of_another_is_refused(tmp_path):
 
 
 def test_a_run_that_buys_nothing_does_not_keep_the_others_from_being_run(tmp_path, monkeypatch):
-    whole, failed = mfbo.tune, []
+    whole, failed = runner.tune, []
 
     def tune(task, max_cost, *, search, **facts):
         if search.seed == 0:
