@@ -120,6 +120,19 @@ def test_what_runs_already_leaves_the_mean_and_takes_the_doubt():
     assert less < 0.5 * variance
 
 
+@pytest.mark.parametrize("step", [0.0, 1e-12, 1e-7, 1e-5, 1e-3])
+def test_a_chain_of_near_configurations_is_told_apart_from_one_that_is_repeated(step):
+    """Neighbours that count as one configuration, and their neighbours that do not, are no covariance."""
+    model = CurveProcess(cube(2))
+    rows = 0.3 + step * np.arange(60)[:, None] * np.ones(2)
+    x = np.column_stack([rows, np.tile([0.0, 0.5, 1.0], 20)])
+    y = np.sin(np.arange(60.0))
+    model._theta = model.prior[0] + np.array([3.0, 3.0, 0.0, 0.0, -6.0, -9.0, 0.0, 3.0])  # the own part is most of all
+    model.condition(x, y)
+    assert np.linalg.eigvalsh(model._covariance(model._x, model._x)).min() > -1e-9
+    assert np.isfinite(model.predict(x)[0]).all()
+
+
 def test_two_categories_are_as_far_apart_as_any_other_two():
     model = CurveProcess(load("mixed").space)
     at = list(model.points.space).index("activation")

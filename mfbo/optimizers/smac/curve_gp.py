@@ -37,7 +37,6 @@ does not change any more, in half the steps of the default."""
 OWN_VARIANCE = (
     0.005  # centre of its prior, in units of the losses' variance; see "Rough losses" in experiments/suite.md
 )
-SAME = 1e-10  # squared distance below which two rows are one configuration
 
 
 class CurveProcess(AbstractModel):
@@ -146,7 +145,7 @@ class CurveProcess(AbstractModel):
         variance, shift, own = np.exp(self._theta[[-5, -2, -1]])
         between = precision[-1] * (a[:, -1, None] - b[:, -1]) ** 2
         values = variance * matern(np.maximum(squared + between, 0.0))[0] + shift * np.outer(a[:, -1], b[:, -1])
-        same = squared < SAME
+        same = _alike(a, b)
         values[same] += own * matern(between[same])[0]
         return np.asarray(values)
 
@@ -182,7 +181,7 @@ class _Posterior:
     def __init__(self, x: Floats, y: Floats, model: CurveProcess, noise: Floats | float = 0.0) -> None:
         self._y, self._lack, self._told = y, x[:, -1], noise
         self._squares = model.squares(x).reshape(x.shape[1], -1)
-        self._same = (self._squares[:-1].max(axis=0) < SAME).reshape(len(y), len(y))
+        self._same = _alike(x, x)
         self._between = self._squares[-1].reshape(len(y), len(y))
         self._centre, self._width = model.prior
 
@@ -239,6 +238,18 @@ def representative(y: Floats, lack: Floats, most: int) -> Any:
     rest = np.setdiff1d(np.arange(n), chosen)
     spread = rest[np.linspace(0, len(rest) - 1, most - len(chosen)).astype(int)]
     return np.union1d(chosen, spread)
+
+
+def _alike(a: Floats, b: Floats) -> Any:
+    """Which rows of features are of one configuration, whatever their fidelity: (len(a), len(b)).
+
+    Those that are equal, not those that are near: of a chain of near ones neighbours alone would be alike, and a
+    covariance that gives them something in common is not one.
+    """
+    rows = np.concatenate([a[:, :-1], b[:, :-1]]) + 0.0  # no zero has a sign
+    whole = rows.view(np.dtype((np.void, rows.itemsize * rows.shape[1]))).ravel()
+    number = np.unique(whole, return_inverse=True)[1]
+    return number[: len(a), None] == number[len(a) :]
 
 
 def _standard(y: Floats) -> tuple[Floats, float, float]:
