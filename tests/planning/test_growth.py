@@ -100,10 +100,10 @@ def test_a_plan_is_made_again_where_trials_cost_more_than_twice_as_much_and_lose
     tmp_path, optimizer
 ):
     def slower(config, rung, context):
-        """As in the test run, but after that, whose configurations are few, an epoch takes thirty times as long."""
+        """As in the test run, but after that, whose configurations are few, an epoch takes a hundred times as long."""
         ran.append(1)
         for epoch in range(context.start_epoch, rung.epochs):
-            time.sleep(0.0005 if len(ran) <= CONFIGS else 0.015)
+            time.sleep(0.0005 if len(ran) <= CONFIGS else 0.05)
             context.report(config["x"] ** 2, epoch=epoch + 1)
         return config["x"] ** 2
 
