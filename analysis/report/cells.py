@@ -255,8 +255,8 @@ def _cost_card(part: Part) -> Card:
     if price := of_run(run):
         total += f", {price.of(sum(run.seconds for run in part.runs))}"
     virtual = ", virtual" if part.found and part.found.comparison.virtual else ""
-    limit = f"limit {words.limit_words(run)}{'' if part.single else ' each'}" if run.limits.max_cost else "no limit"
-    note = f"{limit}, optimizer included{virtual}"
+    each = " each" if run.limits.max_cost and not part.single else ""
+    note = f"{words.limit_words(run)}{each}, optimizer included{virtual}"
     if part.single:
         return Card("Cost", total, f"{note}; {status_words(run.ended)}")
     return Card("Cost", total, f"{words.counted(len(part.runs), 'run')}, {note}")

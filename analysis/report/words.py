@@ -50,7 +50,7 @@ def question(material: Material) -> str:
             "within one cost for exploration, optimization and validation?"
         )
     if material.single:
-        limit = f" within a cost of {limit_words(run)}" if run.limits.max_cost else ""
+        limit = f" within a cost of {budget_words(run.limits.max_cost)}" if run.limits.max_cost else ""
         return f"Which configuration of {material.parts[0].name} does {clean(run.header.optimizer, 40)} find{limit}?"
     optimizers = list(dict.fromkeys(clean(one.header.optimizer, 40) for part in material.parts for one in part.runs))
     tasks = [part.name for part in material.parts]
@@ -96,10 +96,8 @@ def equal_cost(material: Material) -> str:
 
 
 def limit_words(run: Run) -> str:
-    """The cost limit: ``2h``, or ``20 full evaluations``."""
-    if not run.limits.max_cost:
-        return "no limit"
-    return budget_words(run.limits.max_cost)
+    """``limit 2h``, ``limit 20 full evaluations``, or ``no limit``, of cost."""
+    return f"limit {budget_words(run.limits.max_cost)}" if run.limits.max_cost else "no limit"
 
 
 def budget_words(budget: Budget) -> str:

@@ -121,18 +121,19 @@ class Growth:
         """With the highest rung at which what is left pays for one training, once; the best goes on to it."""
         rungs, search, results = list(self._run.header.rungs), self._run.header.search, self._run.results
         rest, spent = left(self._run, self._meter), sum(result.outcome.cost for result in results)
+        reached = [result.trial.rung for result in results if result.outcome.status == "ok"]
         if (
             self._last
             or rest == math.inf
-            or all(result.outcome.status != "ok" for result in results)
+            or not reached
             or rest > LAST_SHARE * (rest + spent)
             or len(rungs) >= MAX_GROWN_RUNGS
         ):
             return None
-        reached = max((done.trial.rung for done in results if done.outcome.status == "ok"), key=lambda rung: rung.work)
+        below = max(reached, key=lambda rung: rung.work)
         work = search.max_fidelity
         while (top := self._task.fidelity.rung(work, search.path)).work >= MIN_TOP_FACTOR * rungs[-1].work:
-            if top.epochs >= rungs[-1].epochs and self._promotion_cost(top, reached) <= LAST_USE * rest:
+            if top.epochs >= rungs[-1].epochs and self._promotion_cost(top, below) <= LAST_USE * rest:
                 self._last = True
                 return [*rungs, top]
             work /= GRID_FACTOR

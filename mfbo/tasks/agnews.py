@@ -172,9 +172,7 @@ def _tokenised(options: Options, key: str, longest: int, tokenizer: Callable[[],
     """The same by what `_reading` says of a tokenizer, which is asked for only where no tokens are cached."""
     from mfbo.data import tokens
 
-    @cache
-    def its() -> Any:
-        return tokenizer()
+    its = cache(tokenizer)
 
     def encode(batch: list[str]) -> Any:
         return its()(batch, truncation=True, max_length=longest)["input_ids"]
