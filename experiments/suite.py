@@ -1,6 +1,6 @@
 """Which optimizer finds the best configuration for the least cost? Optimizers x families x seeds on a virtual clock.
 
-    MFBO_DATA=... python experiments/suite.py                                       # five families, 3 seeds, to 16
+    MFBO_DATA=... python experiments/suite.py                                       # seven families, 3 seeds, to 16
     MFBO_DATA=... python experiments/suite.py --families taskset,xgboost --optimizers smac,asha --seeds 3 --max-cost 16
     MFBO_DATA=... python experiments/suite.py --families lcbench --seeds 10 --max-cost 32 --workers 2
     python experiments/suite.py --families synthetic
@@ -24,6 +24,8 @@ from suite_families import USUAL, chosen
 from suite_figure import draw
 from suite_runs import store
 from suite_scores import speed_up, table
+
+from mfbo.errors import BadSpace
 
 USUAL_OPTIMIZERS = "random,random-2x,one-epoch,hyperband,asha,tpe,smac-stock,smac"
 
@@ -58,8 +60,13 @@ def main(
     began = time.perf_counter()
     with ProcessPoolExecutor(workers) as pool:
         jobs = [(out, n, t, s, max_cost) for s, t, n in product(range(seeds), every, names) if run]
-        for future in [pool.submit(store, *job) for job in jobs]:
-            future.result()
+        refused = set()
+        for job, future in [(job, pool.submit(store, *job)) for job in jobs]:
+            try:
+                future.result()
+            except BadSpace as error:  # a peer has no words for this space
+                refused.add(f"{job[1]} leaves {job[2]} out: {error}")
+    print("".join(f"{line}\n" for line in sorted(refused)))
     print(table(out, names, groups, seeds, against=against, cost=max_cost))
     if "random" in names and against != "random":
         for family, listed in groups.items():

@@ -8,7 +8,8 @@
 | smooth | the same tables through extra-trees |
 | xgboost | 8 instances, data fractions, conditions |
 | recorded | the project's own tasks as learning curves, as far as `record.py` has recorded them |
-| synthetic | Branin, Forrester, counting ones, mixed, and Hartmann in each preset |
+| synthetic | Branin, Forrester, counting ones, mixed, and Hartmann as it is and with uneven costs |
+| misleading | Hartmann with low fidelities that tell of other things, in four strengths, and with noise |
 
 `task_of` makes a task for one run: those of the pool protocol hold what that run was given.
 """
@@ -29,7 +30,7 @@ from mfbo.task import Task
 from mfbo.tasks.registry import LCBENCH, load
 from mfbo.tasks.tables import recorded
 
-PRESETS = ("", "-good", "-moderate", "-bad", "-terrible", "-cost")
+MISLEADING = ("good", "moderate", "bad", "terrible")
 FAMILIES: dict[str, list[str]] = {
     "lcbench": [f"lcbench-{instance}" for instance in LCBENCH],
     "small": [f"lcbench-{instance}" for instance in LCBENCH[::6]],
@@ -39,10 +40,11 @@ FAMILIES: dict[str, list[str]] = {
     "recorded": [f"table-{name}" for name in recorded.complete()],
     "synthetic": [
         *("branin", "branin-joint", "forrester", "counting-ones", "mixed"),
-        *(f"hartmann{dims}{preset}" for dims in (3, 6) for preset in PRESETS),
+        *(f"hartmann{dims}{suffix}" for dims in (3, 6) for suffix in ("", "-cost")),
     ],
+    "misleading": [f"hartmann{dims}-{preset}" for dims in (3, 6) for preset in MISLEADING],
 }
-USUAL = "small,taskset,smooth,xgboost,synthetic"
+USUAL = "small,taskset,smooth,xgboost,synthetic,misleading,recorded"
 MAKERS = {
     "taskset": suite_taskset.pool,
     "smooth": suite_taskset.smooth,

@@ -49,9 +49,26 @@ def regrets(
 
 
 def geometric(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(costs,): geometric mean over tasks of the mean over seeds, of those that were run."""
+    """(costs,): geometric mean over tasks of the mean over seeds, of those that were run; NaN where none was.
+
+    A task that was not run at all, such as one that a peer refuses, is left out.
+    """
+    values = values[ran(values)]
     values = values[:, ~np.isnan(values).all(axis=(0, 2))]
+    if not values.size:
+        return np.full(values.shape[2], np.nan)
     return np.exp(np.log(np.maximum(values.mean(axis=1), FLOOR)).mean(axis=0))
+
+
+def ran(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(..., tasks): which of (..., tasks, seeds, costs) have a run."""
+    return ~np.isnan(values).all(axis=(-1, -2))
+
+
+def ratio(own: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(costs,): regret of one optimizer over that of another, on the tasks that both have run."""
+    both = ran(own) & ran(other)
+    return geometric(own[both]) / geometric(other[both])
 
 
 def table(folder: Path, names: Sequence[str], families: Families, seeds: int, *, against: str, cost: float) -> str:
@@ -68,32 +85,43 @@ def table(folder: Path, names: Sequence[str], families: Families, seeds: int, *,
 def _family(
     family: str, names: Sequence[str], values: NDArray[np.float64], points: Sequence[float], against: str
 ) -> str:
-    """Regret, and average rank over tasks and seeds where `RANKED`."""
-    blocks = values.transpose(1, 2, 0, 3).reshape(-1, len(names), len(points))
-    ranks, own = average_ranks(blocks), list(names).index(against) if against in names else 0
-    stars = _stars(blocks, own)
+    """Regret, and where `RANKED` the average rank over the seeds and tasks that all have run."""
+    having = ran(values)
+    present = having.any(axis=1)
+    shared = having[present].all(axis=0)
+    blocks = values[present][:, shared].transpose(1, 2, 0, 3).reshape(-1, int(present.sum()), len(points))
+    kept = [name for name, there in zip(names, present, strict=True) if there]
+    ranks = dict(zip(kept, average_ranks(blocks), strict=True))
+    stars = dict(zip(kept, _stars(blocks, kept.index(against) if against in kept else 0), strict=True))
     ranked = [k for k, at in enumerate(points) if at in RANKED and len(names) > 1]
     head = [f"{at:g}" for at in points] + [f"rank at {points[k]:g}" for k in ranked]
-    runs = (~np.isnan(values[:, :, :, 0])).sum(axis=2).min()
-    lines = [f"### {family}: {values.shape[1]} tasks x {runs} seeds", "", _row("optimizer", head), _rule(head)]
-    for i, (name, found) in enumerate(zip(names, values, strict=True)):
+    runs = (~np.isnan(values[present][:, shared][..., 0])).sum(axis=2).min(initial=values.shape[2])
+    title = f"### {family}: {values.shape[1]} tasks x {runs} seeds"
+    if not shared.all():
+        title += f"; ranks on the {shared.sum()} that all have"
+    lines = [title, "", _row("optimizer", head), _rule(head)]
+    for name, found, has in zip(names, values, having, strict=True):
+        if not has.any():
+            lines.append(_row(name, ["none"] + [""] * (len(head) - 1)))
+            continue
         cells = [_cell(value) for value in geometric(found)]
-        cells += [f"{ranks[i, k]:.2f}{'*' if stars[i, k] else ''}" for k in ranked]
-        lines.append(_row(name, cells))
+        cells += [f"{ranks[name][k]:.2f}{'*' if stars[name][k] else ''}" for k in ranked]
+        lines.append(_row(name if has.all() else f"{name}, {has.sum()} tasks", cells))
     return "\n".join(lines)
 
 
 def _worst(names: Sequence[str], found: Mapping[str, NDArray[np.float64]], points: Sequence[float]) -> str:
-    """The greatest ratio, over families, of an optimizer's regret to the least of all others there."""
+    """The greatest ratio, over families, of an optimizer's regret to that of any other there, on the tasks of both."""
     head = [f"{at:g}" for at in points]
     lines = ["### Worst family: regret over that of the best other optimizer", "", _row("optimizer", head), _rule(head)]
-    regret = np.array([[geometric(each) for each in values] for values in found.values()])
     for i, name in enumerate(names):
-        others = np.delete(regret, i, axis=1)
-        ratios = regret[:, i] / others.min(axis=1)
-        at = ratios.argmax(axis=0)
-        cells = [f"{ratios[family, k]:.2f} {list(found)[family]}" for k, family in enumerate(at)]
-        lines.append(_row(name, cells))
+        of = {}
+        for family, values in found.items():
+            met = [other for j, other in enumerate(values) if j != i and (ran(values[i]) & ran(other)).any()]
+            if met:
+                of[family] = np.max([ratio(values[i], other) for other in met], axis=0)
+        worst = [max(of, key=lambda family: of[family][k]) for k in range(len(points) if of else 0)]
+        lines.append(_row(name, [f"{of[family][k]:.2f} {family}" for k, family in enumerate(worst)] or ["none"]))
     return "\n".join(lines)
 
 

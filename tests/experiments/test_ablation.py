@@ -14,7 +14,6 @@ CASES = {
     "fixed_random": "branin",
     "without_logarithm": "hartmann3-cost",
     "one_rung": "branin",
-    "without_own": "branin",
 }
 
 

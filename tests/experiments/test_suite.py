@@ -16,9 +16,11 @@ import suite_xgboost
 from click.testing import CliRunner
 from suite import main
 
-from mfbo.errors import BadData, UnknownName
+from mfbo.errors import BadData, BadSpace, UnknownName
 from mfbo.executors.evaluate import TrialSetup, evaluate
+from mfbo.optimizers.registry import make
 from mfbo.optimizers.sampling import random_configs
+from mfbo.search import Search
 from mfbo.trial import Rung, Trial
 
 TABLE = suite_taskset.TABLES[0]
@@ -215,3 +217,27 @@ def test_a_run_with_another_seed_does_not_count(tmp_path, monkeypatch):
     path.parent.mkdir()
     path.write_text(json.dumps({"cost": 4.0, "costs": [0.5], "losses": [0.5]}))
     assert np.isnan(suite_scores.regrets(tmp_path, "smac", ["a"], 1, [1.0])).all()
+
+
+def test_a_peer_that_refuses_a_task_is_compared_on_the_others(tmp_path, monkeypatch):
+    def picky(task, rungs, seed):
+        if task.name == "branin":
+            raise BadSpace("no words for it")
+        return make(Search("random", seed), task, rungs)
+
+    monkeypatch.setitem(sys.modules, "peer", SimpleNamespace(picky=picky))
+    arguments = ["--optimizers", "random,asha,peer:picky", "--seeds", "2", "--max-cost", "2", "--against", "asha"]
+    arguments += ["--out", str(tmp_path / "runs")]
+    both = CliRunner().invoke(main, [*arguments, "--tasks", "branin,hartmann3"], catch_exceptions=False).output
+    assert "peer:picky leaves branin out: no words for it" in both
+    assert "### chosen: 2 tasks x 2 seeds; ranks on the 1 that all have" in both
+    assert "| peer:picky, 1 tasks |" in both
+    neither = CliRunner().invoke(main, [*arguments, "--tasks", "branin"], catch_exceptions=False).output
+    assert "| peer:picky | none |" in neither
+    assert "nan" not in both + neither
+
+
+def test_two_optimizers_are_compared_on_the_tasks_that_both_have_run():
+    own, other = np.array([0.1, 0.4]), np.array([0.2, np.nan])
+    found = suite_scores.ratio(*(values[:, None, None] for values in (own, other)))
+    assert found.tolist() == pytest.approx([0.5])

@@ -1,10 +1,8 @@
 """The surrogate behind `smac`: one Gaussian process over configuration and fidelity, from the results of all rungs.
 
 A Matérn kernel (5/2) of the distance between two results, with a length scale for each hyperparameter and one for the
-fidelity, so that a result says much about a near configuration at a near rung, and less about others. What a
-configuration has of its own, its results at all rungs share and no neighbour does: where losses are rough, as recorded
-curves are, this keeps a configuration's own results from being taken for noise. (SMAC's own process is fitted to one
-budget, takes seconds a fit, and its hyperparameters follow from random restarts.)
+fidelity, so that a result says much about a near configuration at a near rung, and less about others. (SMAC's own
+process is fitted to one budget, takes seconds a fit, and its hyperparameters follow from random restarts.)
 
 The hyperparameters are those of highest posterior probability, under priors that keep few points from misleading them:
 length scales about half the space's diagonal, little noise. They are found by L-BFGS with exact gradients, always from
@@ -34,9 +32,6 @@ MAX_FIT_STEPS = 40
 FIT_TOLERANCE = 1e-4
 """Relative decrease of the negative log posterior in a step below which a fit ends: the second digit of a length scale
 does not change any more, in half the steps of the default."""
-OWN_VARIANCE = (
-    0.005  # centre of its prior, in units of the losses' variance; see "Rough losses" in experiments/suite.md
-)
 
 
 class CurveProcess(AbstractModel):
@@ -55,11 +50,10 @@ class CurveProcess(AbstractModel):
         self._categorical = np.append(self.points.categorical, False)
         scale = math.log(0.5 * math.sqrt(size))
         # length scales of the hyperparameters, of the fidelity, variance, variance of the noise at full fidelity, what
-        # the lowest adds to it, variance of what all losses there are off by, and of what each configuration has of
-        # its own; all logarithms
-        variances = [1.0, 1e-3, 1e-2, 0.5, OWN_VARIANCE]
+        # the lowest adds to it, and variance of what all losses there are off by; all logarithms
+        variances = [1.0, 1e-3, 1e-2, 0.5]
         self._centre = np.array([scale] * size + [0.0, *np.log(variances)])
-        self._width = np.array([0.8] * size + [0.7, 1.0, 1.5, 1.5, 1.5, 2.0])
+        self._width = np.array([0.8] * size + [0.7, 1.0, 1.5, 1.5, 1.5])
         self._theta: Floats = self._centre
         self._x: Floats = np.empty((0, size + 1))
         self._y: Floats = np.empty(0)
@@ -135,32 +129,24 @@ class CurveProcess(AbstractModel):
         return np.column_stack([self.points.features(x[:, :-1]), x[:, -1]])
 
     def _covariance(self, a: Floats, b: Floats) -> Floats:
-        precision = np.exp(-2 * self._theta[:-5])
+        precision = np.exp(-2 * self._theta[:-4])
         numeric = ~self._categorical
         numeric[-1] = False  # the fidelity
         left, right = (part[:, numeric] * np.sqrt(precision[numeric]) for part in (a, b))
         squared = (left**2).sum(axis=1)[:, None] + (right**2).sum(axis=1) - 2 * left @ right.T
         for i in np.flatnonzero(self._categorical):
             squared += precision[i] * (a[:, i, None] != b[:, i])
-        variance, shift, own = np.exp(self._theta[[-5, -2, -1]])
-        between = precision[-1] * (a[:, -1, None] - b[:, -1]) ** 2
-        values = variance * matern(np.maximum(squared + between, 0.0))[0] + shift * np.outer(a[:, -1], b[:, -1])
-        same = _alike(a, b)
-        values[same] += own * matern(between[same])[0]
-        return np.asarray(values)
+        variance, shift = np.exp(self._theta[[-4, -1]])
+        squared += precision[-1] * (a[:, -1, None] - b[:, -1]) ** 2
+        return np.asarray(variance * matern(np.maximum(squared, 0.0))[0] + shift * np.outer(a[:, -1], b[:, -1]))
 
     def _prior_variance(self, lack: Floats) -> Floats:
-        variance, shift, own = np.exp(self._theta[[-5, -2, -1]])
-        return np.asarray(variance + own + shift * lack**2)
+        variance, shift = np.exp(self._theta[[-4, -1]])
+        return np.asarray(variance + shift * lack**2)
 
     def _noise(self, lack: Floats) -> Floats:
         """Its variance, which grows as fidelity falls: (n,)."""
-        return np.asarray(np.exp(self._theta[-4]) + np.exp(self._theta[-3]) * lack**2)
-
-    @property
-    def own_variance(self) -> float:
-        """Of what a configuration has of its own, in the square of the unit of the losses told."""
-        return float(self._scale**2 * np.exp(self._theta[-1]))
+        return np.asarray(np.exp(self._theta[-3]) + np.exp(self._theta[-2]) * lack**2)
 
     def squares(self, x: Floats) -> Floats:
         """Squared differences in each column, 0 or 1 between categories: (size + 1, n, n)."""
@@ -181,18 +167,14 @@ class _Posterior:
     def __init__(self, x: Floats, y: Floats, model: CurveProcess, noise: Floats | float = 0.0) -> None:
         self._y, self._lack, self._told = y, x[:, -1], noise
         self._squares = model.squares(x).reshape(x.shape[1], -1)
-        self._same = _alike(x, x)
-        self._between = self._squares[-1].reshape(len(y), len(y))
         self._centre, self._width = model.prior
 
     def __call__(self, theta: Floats) -> tuple[float, Floats]:
         n = len(self._y)
-        precision, (variance, noise, more, shift, own) = np.exp(-2 * theta[:-5]), np.exp(theta[-5:])
+        precision, (variance, noise, more, shift) = np.exp(-2 * theta[:-4]), np.exp(theta[-4:])
         both = np.outer(self._lack, self._lack)
         values, slopes = matern((precision @ self._squares).reshape(n, n))
-        between = precision[-1] * self._between
-        own_values, own_slopes = (np.where(self._same, part, 0.0) for part in matern(between))
-        covariance = variance * values + shift * both + own * own_values
+        covariance = variance * values + shift * both
         covariance.flat[:: n + 1] += noise + more * self._lack**2 + self._told + JITTER
         try:
             inverse, logarithm = _inverse(covariance)
@@ -202,13 +184,11 @@ class _Posterior:
         outer = 0.5 * (inverse - np.outer(weights, weights))
         off = (theta - self._centre) / self._width
         gradient = off / self._width
-        gradient[:-5] += variance * precision * (self._squares @ (outer * slopes).ravel())
-        gradient[-6] += own * float((outer * own_slopes * between).sum())
-        gradient[-5] += variance * float((outer * values).sum())
-        gradient[-4] += noise * float(np.trace(outer))
-        gradient[-3] += more * float(np.diag(outer) @ self._lack**2)
-        gradient[-2] += shift * float((outer * both).sum())
-        gradient[-1] += own * float((outer * own_values).sum())
+        gradient[:-4] += variance * precision * (self._squares @ (outer * slopes).ravel())
+        gradient[-4] += variance * float((outer * values).sum())
+        gradient[-3] += noise * float(np.trace(outer))
+        gradient[-2] += more * float(np.diag(outer) @ self._lack**2)
+        gradient[-1] += shift * float((outer * both).sum())
         return 0.5 * float(self._y @ weights) + logarithm + 0.5 * float(off @ off), gradient
 
 
@@ -238,18 +218,6 @@ def representative(y: Floats, lack: Floats, most: int) -> Any:
     rest = np.setdiff1d(np.arange(n), chosen)
     spread = rest[np.linspace(0, len(rest) - 1, most - len(chosen)).astype(int)]
     return np.union1d(chosen, spread)
-
-
-def _alike(a: Floats, b: Floats) -> Any:
-    """Which rows of features are of one configuration, whatever their fidelity: (len(a), len(b)).
-
-    Those that are equal, not those that are near: of a chain of near ones neighbours alone would be alike, and a
-    covariance that gives them something in common is not one.
-    """
-    rows = np.concatenate([a[:, :-1], b[:, :-1]]) + 0.0  # no zero has a sign
-    whole = rows.view(np.dtype((np.void, rows.itemsize * rows.shape[1]))).ravel()
-    number = np.unique(whole, return_inverse=True)[1]
-    return number[: len(a), None] == number[len(a) :]
 
 
 def _standard(y: Floats) -> tuple[Floats, float, float]:

@@ -54,9 +54,7 @@ class FullFidelityEI(AbstractAcquisitionFunction):
     def _compute(self, X: Floats) -> Floats:  # noqa: N803
         assert self._model is not None
         mean, variance = self._model.predict(X)
-        # what a configuration has of its own is as wide everywhere, and no search can find it: with it the improvement
-        # would follow the mean, and nothing would be explored
-        spread = np.sqrt(np.maximum(variance.ravel() - self._model.own_variance, MIN_VARIANCE))
+        spread = np.sqrt(np.maximum(variance.ravel(), MIN_VARIANCE))
         value = log_improvement((self._eta - mean.ravel()) / spread) + np.log(spread)
         if self._log_cost is not None:
             value = value - COST_POWER * self._log_cost(X[:, :-1])
