@@ -72,7 +72,7 @@ def main(
         for family, listed in groups.items():
             print(f"\n{family}: " + speed_up(out, against, "random", listed, seeds, cost=max_cost))
     if figure:
-        draw(out, names, groups, seeds, bold=against, output=figure)
+        draw(out, names, groups, seeds, cost=max_cost, bold=against, output=figure)
     print(f"\n{len(every)} tasks x {seeds} seeds, {time.perf_counter() - began:.0f} s")
 
 

@@ -9,48 +9,75 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from suite_scores import CHECKPOINTS, Families, geometric, regrets
+from suite_scores import Families, geometric, ran, regrets
 
 from mfbo.analysis.style import HEIGHT, WIDTH, drawing, log_ticks, looks, save
 from mfbo.evidence.statistics import average_ranks
 
-COSTS = np.geomspace(0.25, CHECKPOINTS[-1], 120)
+LEAST = 0.25  # full evaluations at the left end
+ACROSS = 4  # families beside each other
 
 
-def draw(folder: Path, names: Sequence[str], families: Families, seeds: int, *, bold: str, output: Path) -> None:
-    """A column a family: regret above, ranks below, one line an optimizer; ranks over the seeds that all have."""
+def draw(
+    folder: Path, names: Sequence[str], families: Families, seeds: int, *, cost: float, bold: str, output: Path
+) -> None:
+    """A column a family: regret above, ranks below, one line an optimizer.
+
+    Ranks are over the seeds and tasks that all have who have any of the family.
+    """
+    costs = np.geomspace(LEAST, cost, 120)
+    across = min(ACROSS, len(families))
+    down = -(-len(families) // across)
     with drawing():
-        figure = Figure(figsize=(WIDTH * max(1.0, len(families) / 2), 2 * HEIGHT + 0.16 * -(-len(names) // 3)))
-        axes = figure.subplots(2, len(families), sharex=True, squeeze=False)
-        for (family, tasks), (above, below) in zip(families.items(), axes.T, strict=True):
-            handles = _column(folder, names, tasks, seeds, bold=bold, axes=(above, below))
+        figure = Figure(figsize=(WIDTH * max(1.0, across / 2), 2 * down * HEIGHT + 0.16 * -(-len(names) // 3)))
+        axes = figure.subplots(2 * down, across, sharex=True, squeeze=False)
+        places = [(axes[2 * row, column], axes[2 * row + 1, column]) for row in range(down) for column in range(across)]
+        handles: list[Line2D] = []
+        for (family, tasks), (above, below) in zip(families.items(), places, strict=False):
+            handles = _column(folder, names, tasks, seeds, costs, bold=bold, axes=(above, below))
             above.set(title=family, xscale="log", yscale="log")
             below.set(xscale="log", xlabel="cost (full evaluations)")
             log_ticks(above.yaxis, *above.get_ylim())
-            log_ticks(below.xaxis, COSTS[0], COSTS[-1])
-        axes[0, 0].set_ylabel("normalised regret")
-        axes[1, 0].set_ylabel("average rank")
+            log_ticks(below.xaxis, costs[0], costs[-1])
+            below.xaxis.set_tick_params(labelbottom=True)
+        for pair in places[len(families) :]:
+            for unused in pair:
+                unused.set_axis_off()
+        for row in range(down):
+            axes[2 * row, 0].set_ylabel("normalised regret")
+            axes[2 * row + 1, 0].set_ylabel("average rank")
         figure.legend(handles=handles, loc="outside lower center", ncols=3)
         save(figure, output)
 
 
 def _column(
-    folder: Path, names: Sequence[str], tasks: Sequence[str], seeds: int, *, bold: str, axes: tuple[Axes, Axes]
+    folder: Path,
+    names: Sequence[str],
+    tasks: Sequence[str],
+    seeds: int,
+    costs: np.ndarray,
+    *,
+    bold: str,
+    axes: tuple[Axes, Axes],
 ) -> list[Line2D]:
     """Draw one family; the handles of a legend."""
-    values = {name: regrets(folder, name, tasks, seeds, COSTS.tolist()) for name in names}
-    shared = ~np.isnan(np.array(list(values.values()))).all(axis=(1, 3)).any(axis=0)
-    blocks = np.array([found[:, shared] for found in values.values()]).transpose(1, 2, 0, 3)
-    ranks = average_ranks(blocks.reshape(-1, len(names), len(COSTS)))
+    values = {name: regrets(folder, name, tasks, seeds, costs.tolist()) for name in names}
+    present = [name for name in names if ran(values[name]).any()]
+    all_of_them = np.array([values[name] for name in present])
+    tasks_of_all = ran(all_of_them).all(axis=0)
+    seeds_of_all = ~np.isnan(all_of_them[:, tasks_of_all]).all(axis=3).any(axis=(0, 1))
+    blocks = all_of_them[:, tasks_of_all][:, :, seeds_of_all].transpose(1, 2, 0, 3)
+    ranks = dict(zip(present, average_ranks(blocks.reshape(-1, len(present), len(costs))), strict=True))
     handles = []
-    for place, (name, look) in enumerate(zip(names, looks(list(names)), strict=True)):
+    for name, look in zip(names, looks(list(names)), strict=True):
         style = {
             "color": look.colour,
             "marker": look.marker,
             "markevery": 20,
             "linewidth": 2 if name == bold else 1,
         }
-        axes[0].plot(COSTS, geometric(values[name]), **style)
-        axes[1].plot(COSTS, ranks[place], **style)
+        if name in ranks:
+            axes[0].plot(costs, geometric(values[name]), **style)
+            axes[1].plot(costs, ranks[name], **style)
         handles.append(Line2D([], [], label=name.rpartition(":")[2], **(style | {"markevery": 1})))
     return handles
