@@ -101,3 +101,10 @@ def _no_measurement_by_the_clock(monkeypatch):
     """On a slow machine a trial would report within its epochs as well; a test that wants that says so."""
     if "mfbo.tasks.training.loop" in sys.modules:
         monkeypatch.setattr("mfbo.tasks.training.loop.FIRST_INTERIM", math.inf)
+
+
+@pytest.fixture(autouse=True)
+def _float32(monkeypatch):
+    """A processor with units for bfloat16 would train in it, to other digits; a test that wants that says so."""
+    if "torch" in sys.modules:
+        monkeypatch.setattr("torch.cpu._is_amx_tile_supported", lambda: False, raising=False)
