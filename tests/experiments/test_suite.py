@@ -232,8 +232,11 @@ def test_a_peer_that_refuses_a_task_is_compared_on_the_others(tmp_path, monkeypa
     assert "peer:picky leaves branin out: no words for it" in both
     assert "### chosen: 2 tasks x 2 seeds; ranks on the 1 that all have" in both
     assert "| peer:picky, 1 tasks |" in both
-    neither = CliRunner().invoke(main, [*arguments, "--tasks", "branin"], catch_exceptions=False).output
+    picture = tmp_path / "regret.png"
+    only = [*arguments, "--tasks", "branin", "--figure", str(picture)]
+    neither = CliRunner().invoke(main, only, catch_exceptions=False).output
     assert "| peer:picky | none |" in neither
+    assert picture.stat().st_size > 10_000
     assert "nan" not in both + neither
 
 
