@@ -9,6 +9,7 @@ from ConfigSpace import ConfigurationSpace
 import mfbo
 from mfbo.engine.replay import replay
 from mfbo.optimizers.smac.curve_gp import CurveProcess, _Posterior
+from mfbo.optimizers.smac.encoder import LOG_OFFSET
 from mfbo.optimizers.smac.optimizer import CurveOptimizer
 from mfbo.trial import Outcome, Rung
 
@@ -74,7 +75,7 @@ def test_noise_follows_from_the_spread_and_falls_with_the_number_of_measurements
     off, unit = losses - losses.min(), np.median(losses - losses.min())
     counts = np.array([RUNGS[level].epochs for level in levels])
     assert len(set(levels)) > 1
-    assert variances == pytest.approx(0.09 / counts / (off + 0.1 * unit) ** 2)
+    assert variances == pytest.approx(0.09 / counts / (off + LOG_OFFSET * unit) ** 2)
 
 
 @pytest.mark.parametrize("unit", ["repeats", "epochs"])

@@ -16,9 +16,10 @@ from mfbo.optimizers.points import Floats, Points
 from mfbo.optimizers.smac.memory import MemoryModel
 from mfbo.optimizers.smac_stock.parts import MAX_LOSS
 
-LOG_OFFSET = 0.1
-"""Added to a loss's distance from the best, in units of that from best to median, before the logarithm is taken. Regret
-of 0.12 and 0.070 at 8 and 16 on 17 instances of LCBench, 3 seeds; 0.3 gives 0.13 and 0.073."""
+LOG_OFFSET = 1.0
+"""Added to a loss's distance from the best, in units of that from best to median, before the logarithm is taken. So the
+losses below the median are told apart nearly as they are, and the bad, such as diverged runs, hardly differ. 0.1 draws
+the best apart, and is worse where losses are noisy; "What each part is worth" in experiments/suite.md."""
 
 MAX_DISTANCE = 10.0  # times the distance from best to median: as bad as a loss can be to the surrogate
 
@@ -209,8 +210,8 @@ class CurveEncoder(AbstractRunHistoryEncoder):
     def transform_response_values(self, values: Floats) -> Floats:
         """Losses on a scale where the surrogate sees what matters: (n,).
 
-        A failure (NaN) is worse than the worst. The logarithm of the distance from the best, in units of that from
-        the best to the median, tells good from very good; the bad, such as diverged runs, hardly differ any more.
+        A failure (NaN) is worse than the worst. Of the distance from the best, in units of that from the best to the
+        median, the logarithm of one more: the bad, such as diverged runs, hardly differ any more.
         """
         off, unit = _distances(values)
         if unit <= 0:
