@@ -49,6 +49,9 @@ def same(shown, printed, names):
     printed = re.sub(
         r"(?m)^(trials cost .* )?now planned, in all: .*\n", "", printed
     )  # as fast as the machine happens to be
+    second_half = r"(?m)^  the chance that the second half .*\n"  # told where the machine is fast enough for several
+    if not re.search(second_half, printed):
+        shown = re.sub(second_half, "", shown)
     chance = r", a higher level than that of [^ ]+"
     shown, printed = re.sub(chance, "", shown), re.sub(chance, "", printed)
     wanted = kinds(shown, names)
