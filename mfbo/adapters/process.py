@@ -48,8 +48,9 @@ class Process:
             self._process = _started(words)
         except OSError as error:
             raise TrialFailed(f"cannot run {words[0]!r}: {error.strerror}") from error
-        for target in (self._read_lines, self._read_errors):
-            threading.Thread(target=target, daemon=True).start()
+        self._errors_reader = threading.Thread(target=self._read_errors, daemon=True)
+        for reader in (threading.Thread(target=self._read_lines, daemon=True), self._errors_reader):
+            reader.start()
 
     def __enter__(self) -> Process:
         return self
@@ -77,10 +78,11 @@ class Process:
             yield line
 
     def wait(self, poll: Callable[[], None]) -> int:
-        """Its exit code, once it has ended; negative for a signal."""
+        """Its exit code, once it has ended and `errors` has what it said; negative for a signal."""
         while (code := self._process.poll()) is None:
             poll()
             time.sleep(POLL)
+        self._errors_reader.join(LEFT)
         return code
 
     def kill(self) -> None:

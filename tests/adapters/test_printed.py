@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+import time
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ import mfbo
 from mfbo.adapters.command import command_task, fill, is_command, names
 from mfbo.adapters.metric_file import read_metric, written
 from mfbo.adapters.printed import Printed
+from mfbo.adapters.process import Process
 from mfbo.errors import BadValue, TrialFailed
 
 
@@ -291,6 +293,18 @@ def test_a_file_that_is_there_from_before_is_not_read(tmp_path, code, words):
         return
     with pytest.raises(TrialFailed, match=words):
         command(tmp_path, code, f"{file} {{x}}", metric_file=str(file))
+
+
+def test_what_a_command_says_at_its_end_is_known_however_late_it_is_read(tmp_path, monkeypatch):
+    read = Process._read_errors
+
+    def late(process):
+        time.sleep(0.3)
+        read(process)
+
+    monkeypatch.setattr(Process, "_read_errors", late)
+    with pytest.raises(TrialFailed, match="exit code 1: no GPU"):
+        command(tmp_path, "import sys; sys.exit('no GPU')", "{x}")
 
 
 def test_two_trials_do_not_write_one_file_whatever_their_temporary_folders_and_nothing_is_left(tmp_path, monkeypatch):
