@@ -28,9 +28,9 @@ from mfbo.errors import UnknownName
 from mfbo.optimizers.sampling import random_configs
 from mfbo.task import Task
 from mfbo.tasks.registry import LCBENCH, load
+from mfbo.tasks.synthetic.presets import PRESETS
 from mfbo.tasks.tables import recorded
 
-MISLEADING = ("good", "moderate", "bad", "terrible")
 FAMILIES: dict[str, list[str]] = {
     "lcbench": [f"lcbench-{instance}" for instance in LCBENCH],
     "small": [f"lcbench-{instance}" for instance in LCBENCH[::6]],
@@ -42,7 +42,7 @@ FAMILIES: dict[str, list[str]] = {
         *("branin", "branin-joint", "forrester", "counting-ones", "mixed"),
         *(f"hartmann{dims}{suffix}" for dims in (3, 6) for suffix in ("", "-cost")),
     ],
-    "misleading": [f"hartmann{dims}-{preset}" for dims in (3, 6) for preset in MISLEADING],
+    "misleading": [f"hartmann{dims}-{preset}" for dims in (3, 6) for preset in PRESETS if preset],
 }
 USUAL = "small,taskset,smooth,xgboost,synthetic,misleading,recorded"
 MAKERS = {

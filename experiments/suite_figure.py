@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from suite_scores import Families, geometric, ran, regrets
+from suite_scores import Families, geometric, regrets, together
 
 from mfbo.analysis.style import HEIGHT, WIDTH, drawing, log_ticks, looks, save
 from mfbo.evidence.statistics import average_ranks
@@ -62,12 +62,12 @@ def _column(
 ) -> list[Line2D]:
     """Draw one family; the handles of a legend."""
     values = {name: regrets(folder, name, tasks, seeds, costs.tolist()) for name in names}
-    present = [name for name in names if ran(values[name]).any()]
-    all_of_them = np.array([values[name] for name in present])
-    tasks_of_all = ran(all_of_them).all(axis=0)
-    seeds_of_all = ~np.isnan(all_of_them[:, tasks_of_all]).all(axis=3).any(axis=(0, 1))
-    blocks = all_of_them[:, tasks_of_all][:, :, seeds_of_all].transpose(1, 2, 0, 3)
-    ranks = dict(zip(present, average_ranks(blocks.reshape(-1, len(present), len(costs))), strict=True))
+    every = np.array(list(values.values()))
+    present, shared = together(every)
+    common = every[present][:, shared]
+    common = common[:, :, ~np.isnan(common).all(axis=3).any(axis=(0, 1))]  # seeds that all have
+    blocks = common.transpose(1, 2, 0, 3).reshape(-1, len(common), len(costs))
+    ranks = dict(zip(np.array(names)[present].tolist(), average_ranks(blocks), strict=True))
     handles = []
     for name, look in zip(names, looks(list(names)), strict=True):
         style = {

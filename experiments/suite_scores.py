@@ -65,6 +65,13 @@ def ran(values: NDArray[np.float64]) -> NDArray[np.bool_]:
     return ~np.isnan(values).all(axis=(-1, -2))
 
 
+def together(values: NDArray[np.float64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """(names,), (tasks,): who has any run of (names, tasks, seeds, costs), and the tasks that all of these have."""
+    having = ran(values)
+    present = having.any(axis=1)
+    return present, having[present].all(axis=0)
+
+
 def ratio(own: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
     """(costs,): regret of one optimizer over that of another, on the tasks that both have run."""
     both = ran(own) & ran(other)
@@ -86,9 +93,7 @@ def _family(
     family: str, names: Sequence[str], values: NDArray[np.float64], points: Sequence[float], against: str
 ) -> str:
     """Regret, and where `RANKED` the average rank over the seeds and tasks that all have run."""
-    having = ran(values)
-    present = having.any(axis=1)
-    shared = having[present].all(axis=0)
+    having, (present, shared) = ran(values), together(values)
     blocks = values[present][:, shared].transpose(1, 2, 0, 3).reshape(-1, int(present.sum()), len(points))
     kept = [name for name, there in zip(names, present, strict=True) if there]
     ranks = dict(zip(kept, average_ranks(blocks), strict=True))
